@@ -1,0 +1,36 @@
+/**
+ * Every bound, with its unit last in its name. Lengths that come from input are checked against these before
+ * anything is allocated.
+ * @module
+ */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export const LIMITS = {
+  /** Largest source or target image. Int32 suffix arrays end here; larger images need windows. */
+  image_bytes_max: 2 ** 31 - 64 * KIB,
+  /** Transport chunks are authenticated one by one; a device holds one before it is trusted. */
+  chunk_bytes: 64 * KIB,
+  /** A segment is decoded into memory whole, before its digest lets it out. */
+  segment_bytes_min: 64 * KIB,
+  segment_bytes_max: 8 * MIB,
+  /** Fixed part, segment table and chunk table together. */
+  header_bytes_max: 16 * MIB,
+  /** The plan (covers of the whole image), as coded. */
+  plan_bytes_max: 8 * MIB,
+  /** Three 8-byte numbers a cover: 12 MiB at this bound. */
+  covers_max: 2 ** 19,
+  /** A decoder may declare no more than this. */
+  decoder_memory_bytes_max: 64 * MIB,
+  /** Source bytes read by one call while applying. */
+  source_window_bytes: 64 * KIB,
+  /** Foreign patches (BSDIFF40) are read whole into memory up to here. */
+  foreign_patch_bytes_max: 512 * MIB,
+  /** A foreign patch's control triples. */
+  foreign_controls_max: 2 ** 24,
+  /** One metadata document (TUF role file). */
+  metadata_bytes_max: 8 * MIB,
+  /** One durable record of the agent (journal, boot state, counters). */
+  record_bytes_max: 1 * MIB,
+} as const;
