@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+/**
+ * The program `engraft`: makes, signs, serves, inspects and applies updates.
+ *
+ * @module
+ */
+import type { CommandEntry } from './frame.ts';
+import { runProgram } from './frame.ts';
+import { packageVersion } from './version.ts';
+
+const commands: readonly CommandEntry[] = [
+  { name: 'keygen', summary: 'make the keys that sign a repository', load: () => import('./commands/keygen.ts') },
+  { name: 'diff', summary: 'make a patch from two images', load: () => import('./commands/diff.ts') },
+  { name: 'apply', summary: 'make the target from the source and a patch', load: () => import('./commands/apply.ts') },
+  { name: 'inspect', summary: 'show what is in a patch', load: () => import('./commands/inspect.ts') },
+  { name: 'publish', summary: 'add a release to a signed repository', load: () => import('./commands/publish.ts') },
+  { name: 'serve', summary: 'serve a repository to devices', load: () => import('./commands/serve.ts') },
+];
+
+await runProgram({
+  name: 'engraft',
+  description: 'Delta updates that stream into the inactive slot.',
+  version: packageVersion(),
+  commands,
+});

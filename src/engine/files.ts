@@ -1,0 +1,176 @@
+/**
+ * Files that appear under their final name only when they are whole.
+ *
+ * A temporary file beside the final one is written, synced and renamed, and the folder is synced, so that a reader
+ * (or the next boot) sees all of it or none. The temporary file goes away on an error, on an abort and on
+ * `process.exit`; only a SIGKILL or a power cut can leave it, and then under a name that says what it is.
+ *
+ * @module
+ */
+import { randomBytes } from 'node:crypto';
+import { unlinkSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { link, lstat, open, realpath, rename, unlink } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { CancelSignal } from '../../native-free/io.ts';
+import { UpdateError } from '../../native-free/status.ts';
+
+/** A file under construction. */
+export interface AtomicFile {
+  /** Where it is for now. */
+  readonly temporaryPath: string;
+  readonly handle: FileHandle;
+  /** Append all of `bytes`. Throws UpdateError `disk_full` or `output_unwritable`. */
+  write(bytes: Uint8Array): Promise<void>;
+}
+
+export interface AtomicWriteOptions {
+  /** Permission bits of the new file; default: those of the file it replaces, else 0o666 less the umask. */
+  readonly mode?: number;
+  /** Refuse to replace an existing file (private keys). Default false. */
+  readonly exclusive?: boolean;
+  /** Checked before the rename: an aborted file never gets its final name. */
+  readonly signal?: CancelSignal;
+}
+
+const unfinished = new Set<string>();
+let exitHookInstalled = false;
+
+/** The second Ctrl-C ends the process without unwinding; temporary files are to go all the same. */
+function trackUntilFinished(path: string): void {
+  if (!exitHookInstalled) {
+    exitHookInstalled = true;
+    process.on('exit', () => {
+      for (const left of unfinished) {
+        try {
+          unlinkSync(left);
+        } catch {
+          // Nothing more can be done while exiting.
+        }
+      }
+    });
+  }
+  unfinished.add(path);
+}
+
+/** An UpdateError that says which file could not be written and why. */
+export function writeError(error: unknown, path: string): UpdateError {
+  if (UpdateError.is(error)) return error;
+  const code = (error as NodeJS.ErrnoException)?.code;
+  const reason = error instanceof Error ? error.message : String(error);
+  const full = code === 'ENOSPC' || code === 'EDQUOT';
+  return new UpdateError(full ? 'disk_full' : 'output_unwritable', `cannot write ${path}: ${reason}`, {
+    detail: { path, reason: code },
+    cause: error,
+  });
+}
+
+/** Sync a folder, so that names in it survive a power cut. A file system that cannot do it is not an error. */
+export async function syncFolder(path: string): Promise<void> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, 'r');
+    await handle.sync();
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== 'EINVAL' && code !== 'ENOTSUP' && code !== 'EISDIR' && code !== 'EPERM') throw writeError(error, path);
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** Follow a link to the file that would be replaced; refuse what is not a regular file (a rename would destroy it). */
+async function finalPlace(path: string): Promise<{ path: string; mode: number | undefined }> {
+  let place = resolve(path);
+  try {
+    place = await realpath(place);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw writeError(error, path);
+    return { path: place, mode: undefined };
+  }
+  const facts = await lstat(place);
+  if (!facts.isFile()) {
+    throw new UpdateError('output_unwritable', `cannot write ${path}: it exists and is not a regular file`, {
+      detail: { path },
+    });
+  }
+  return { path: place, mode: facts.mode & 0o7777 };
+}
+
+async function appendAll(handle: FileHandle, bytes: Uint8Array, path: string): Promise<void> {
+  try {
+    for (let done = 0; done < bytes.length;) {
+      const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, null);
+      done += bytesWritten;
+    }
+  } catch (error) {
+    throw writeError(error, path);
+  }
+}
+
+/** Give the synced temporary file its name. */
+async function publish(temporary: string, place: string, exclusive: boolean): Promise<void> {
+  if (!exclusive) return rename(temporary, place);
+  await link(temporary, place);
+  await unlink(temporary);
+}
+
+/**
+ * Write a file through `produce` and give it its final name only when all of it is on the disk.
+ *
+ * Throws what `produce` throws, else UpdateError `output_unwritable`, `disk_full` or `aborted`; in every case nothing
+ * is left under `path` that was not there before.
+ */
+export async function writeFileAtomically<T>(
+  path: string,
+  produce: (file: AtomicFile) => Promise<T>,
+  options: AtomicWriteOptions = {},
+): Promise<T> {
+  const place = await finalPlace(path);
+  if (options.exclusive === true && place.mode !== undefined) {
+    throw new UpdateError('output_unwritable', `${path} exists and is never overwritten`, { detail: { path } });
+  }
+  const folder = dirname(place.path);
+  const temporaryPath = join(folder, `.${basename(place.path)}.${randomBytes(6).toString('hex')}.tmp`);
+  const mode = options.mode ?? place.mode;
+  trackUntilFinished(temporaryPath);
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(temporaryPath, 'wx', mode ?? 0o666);
+    if (mode !== undefined) await handle.chmod(mode);
+    const opened = handle;
+    const result = await produce({
+      temporaryPath,
+      handle: opened,
+      write: (bytes) => appendAll(opened, bytes, path),
+    }).catch((error: unknown) => {
+      throw new ProducerError(error);
+    });
+    await handle.sync();
+    await handle.close();
+    handle = undefined;
+    if (options.signal?.aborted === true) throw new UpdateError('aborted', `writing ${path} was stopped`);
+    await publish(temporaryPath, place.path, options.exclusive === true);
+    unfinished.delete(temporaryPath);
+    await syncFolder(folder);
+    return result;
+  } catch (error) {
+    await handle?.close().catch(() => undefined);
+    await unlink(temporaryPath).catch(() => undefined);
+    unfinished.delete(temporaryPath);
+    throw error instanceof ProducerError ? error.inner : writeError(error, path);
+  }
+}
+
+/** Tells the caller's own errors from those of writing. */
+class ProducerError {
+  readonly inner: unknown;
+  constructor(inner: unknown) {
+    this.inner = inner;
+  }
+}
+
+/** `writeFileAtomically` for bytes that are all there. */
+export function replaceFile(path: string, bytes: Uint8Array, options: AtomicWriteOptions = {}): Promise<void> {
+  return writeFileAtomically(path, (file) => file.write(bytes), options);
+}
