@@ -16,7 +16,7 @@ export const LIMITS = {
   segment_bytes_min: 64 * KIB,
   segment_bytes_max: 8 * MIB,
   /** Fixed part, segment table and chunk table together. */
-  header_bytes_max: 16 * MIB,
+  header_bytes_max: 2 * MIB,
   /** The plan (covers of the whole image), as coded. */
   plan_bytes_max: 8 * MIB,
   /** Three 8-byte numbers a cover: 12 MiB at this bound. */

@@ -1,0 +1,175 @@
+/**
+ * Streaming apply: source + payload → target, segment by segment.
+ *
+ * Passive: it does no I/O of its own, keeps no timers and holds one segment, its coded form, one chunk and the covers
+ * in memory. The generator stands still until its caller asks for the next event, so the caller decides when a
+ * checkpoint is recorded: a segment event comes after the sink has made the segment durable and before any further
+ * byte is written.
+ * @module
+ */
+import { coverListOf, type CoverList } from '../format/cover.ts';
+import {
+  headerLength,
+  HEADER_PREFIX_BYTES,
+  parseHeader,
+  segmentBodyOffset,
+  segmentLength,
+  type PayloadHeader,
+} from '../format/payload-header.ts';
+import { bytesEqual, digestOf, sha256Pure, toHex } from '../hash.ts';
+import type { ByteSource, CancelSignal, HashFactory, RandomSource, SegmentSink } from '../io.ts';
+import { LIMITS } from '../limits.ts';
+import { CoverCoder } from '../model/cover-coder.ts';
+import { RangeDecoder } from '../model/range-coder.ts';
+import { UpdateError } from '../status.ts';
+import { BodyReader } from './body-reader.ts';
+import { coversAllowed } from './memory.ts';
+import { PieceReader } from './piece-reader.ts';
+import { DeltaSegmentDecoder, FullSegmentDecoder, throwIfCancelled, type SegmentDecoder } from './segment-decoders.ts';
+
+export type ApplyEvent =
+  | { readonly type: 'header'; readonly header: PayloadHeader }
+  | { readonly type: 'plan'; readonly covers: number }
+  /** The sink has accepted segment `index`; a resumed apply may start at `index + 1`. */
+  | {
+      readonly type: 'segment';
+      readonly index: number;
+      readonly targetBytesDone: number;
+      readonly payloadBytesDone: number;
+    };
+
+export interface ApplyResult {
+  readonly segments: number;
+  readonly targetBytes: number;
+}
+
+export interface ApplyOptions {
+  /** Stands at payload byte 0, also when resuming (header and plan are needed again). */
+  readonly payload: ByteSource;
+  /** Needed for a delta. */
+  readonly source?: RandomSource;
+  readonly sink: SegmentSink;
+  /** Default: pure JavaScript. */
+  readonly hash?: HashFactory;
+  /** SHA-256 of the whole header, from signed metadata. Without it the header vouches for itself only. */
+  readonly expectedHeaderDigest?: Uint8Array;
+  /** First segment still to be done. */
+  readonly resumeSegment?: number;
+  readonly memoryBytesMax?: number;
+  readonly signal?: CancelSignal;
+}
+
+/**
+ * Applies a payload.
+ * @throws UpdateError of the families 2000 (format) and 3000 (integrity), `decoder_memory`, `aborted`, and whatever
+ * the given source, sink and payload throw. Nothing unverified has reached the sink then.
+ */
+export async function* applyPayload(options: ApplyOptions): AsyncGenerator<ApplyEvent, ApplyResult> {
+  const hash = options.hash ?? sha256Pure;
+  const payload = new PieceReader(options.payload);
+  const header = await readHeader(payload, hash, options.expectedHeaderDigest);
+  const first = options.resumeSegment ?? 0;
+  if (first < 0 || first > header.segments.length) {
+    throw new UpdateError('usage_invalid', `cannot resume at segment ${first} of ${header.segments.length}`);
+  }
+  const coversMax = coversAllowed(header, options.memoryBytesMax ?? LIMITS.decoder_memory_bytes_max);
+  yield { type: 'header', header };
+
+  const body = new BodyReader(payload, header, hash);
+  const covers = await readPlan(body, header, coversMax);
+  yield { type: 'plan', covers: covers.count };
+
+  const decoder = decoderFor(header, covers, options);
+  let target: Uint8Array | null = null;
+  for (let index = first; index < header.segments.length; index++) {
+    throwIfCancelled(options.signal);
+    target ??= new Uint8Array(Math.min(header.segmentBytes, header.targetBytes));
+    const offset = index * header.segmentBytes;
+    const bytes = target.subarray(0, segmentLength(header, index));
+    await decodeSegment(body, header, index, decoder, bytes, hash);
+    await options.sink.write({ index, offset, bytes });
+    const payloadBytesDone = header.headerBytes + body.position;
+    yield { type: 'segment', index, targetBytesDone: offset + bytes.length, payloadBytesDone };
+  }
+  return { segments: header.segments.length - first, targetBytes: header.targetBytes };
+}
+
+/**
+ * Reads and authenticates a header.
+ * @throws UpdateError payload_magic, payload_version, payload_truncated, payload_malformed, header_digest
+ */
+export async function readHeader(
+  payload: PieceReader,
+  hash: HashFactory,
+  expectedDigest?: Uint8Array,
+): Promise<PayloadHeader> {
+  const prefix = new Uint8Array(HEADER_PREFIX_BYTES);
+  await payload.fill(prefix, 'header');
+  const bytes = new Uint8Array(headerLength(prefix));
+  bytes.set(prefix);
+  await payload.fill(bytes.subarray(HEADER_PREFIX_BYTES), 'header');
+  if (expectedDigest !== undefined) {
+    const digest = digestOf(hash, bytes);
+    if (!bytesEqual(digest, expectedDigest)) {
+      throw new UpdateError('header_digest', 'the payload header is not the one that was signed', {
+        detail: { expected: toHex(expectedDigest), actual: toHex(digest) },
+      });
+    }
+  }
+  return parseHeader(bytes);
+}
+
+async function readPlan(body: BodyReader, header: PayloadHeader, coversMax: number): Promise<CoverList> {
+  if (header.kind === 'full') return coverListOf([]);
+  const plan = new Uint8Array(header.planBytes);
+  await body.fill(plan);
+  return new CoverCoder().code(new RangeDecoder(plan), null, header, coversMax);
+}
+
+function decoderFor(header: PayloadHeader, covers: CoverList, options: ApplyOptions): SegmentDecoder {
+  if (header.kind === 'full') return new FullSegmentDecoder();
+  if (options.source === undefined) throw new UpdateError('usage_invalid', 'a delta payload needs a source image');
+  if (options.source.size < header.sourceBytes) {
+    throw new UpdateError(
+      'source_digest',
+      `the source has ${options.source.size} bytes; the patch was made from ${header.sourceBytes}`,
+      {
+        detail: { expected: toHex(header.sourceDigest) },
+      },
+    );
+  }
+  return new DeltaSegmentDecoder(covers, options.source, options.signal);
+}
+
+async function decodeSegment(
+  body: BodyReader,
+  header: PayloadHeader,
+  index: number,
+  decoder: SegmentDecoder,
+  target: Uint8Array,
+  hash: HashFactory,
+): Promise<void> {
+  const { encodedBytes, digest: expected } = header.segments[index]!;
+  body.skipTo(segmentBodyOffset(header, index));
+  if (encodedBytes === target.length) {
+    await body.fill(target);
+  } else {
+    const encoded = new Uint8Array(encodedBytes);
+    await body.fill(encoded);
+    await decoder.decode(encoded, target, index * header.segmentBytes);
+  }
+  const digest = digestOf(hash, target);
+  if (bytesEqual(digest, expected)) return;
+  throw new UpdateError(
+    'segment_digest',
+    `segment ${index} (target byte ${index * header.segmentBytes}) does not have its digest`,
+    {
+      detail: {
+        segment: index,
+        expected: toHex(expected),
+        actual: toHex(digest),
+        sourceDigest: toHex(header.sourceDigest),
+      },
+    },
+  );
+}

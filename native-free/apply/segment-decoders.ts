@@ -1,0 +1,83 @@
+/**
+ * Decoders of one segment, by payload kind. Each fills the whole target buffer or throws.
+ * @module
+ */
+import { decompress } from 'fzstd';
+import type { CoverList } from '../format/cover.ts';
+import { piecesOf } from '../format/pieces.ts';
+import type { CancelSignal, RandomSource } from '../io.ts';
+import { LIMITS } from '../limits.ts';
+import { RangeDecoder } from '../model/range-coder.ts';
+import { SegmentCoder } from '../model/segment-coder.ts';
+import { UpdateError } from '../status.ts';
+
+export interface SegmentDecoder {
+  /** Decodes `encoded` into all of `target`, whose first byte has offset `targetOffset` in the image. */
+  decode(encoded: Uint8Array, target: Uint8Array, targetOffset: number): Promise<void>;
+}
+
+/** Delta: one read of the source a piece, each byte exactly as often as covers name it. */
+export class DeltaSegmentDecoder implements SegmentDecoder {
+  readonly #coder = new SegmentCoder();
+  readonly #window = new Uint8Array(LIMITS.source_window_bytes);
+  readonly #covers: CoverList;
+  readonly #source: RandomSource;
+  readonly #signal: CancelSignal | undefined;
+
+  constructor(covers: CoverList, source: RandomSource, signal?: CancelSignal) {
+    this.#covers = covers;
+    this.#source = source;
+    this.#signal = signal;
+  }
+
+  async decode(encoded: Uint8Array, target: Uint8Array, targetOffset: number): Promise<void> {
+    this.#coder.begin(new RangeDecoder(encoded));
+    for (const piece of piecesOf(this.#covers, targetOffset, targetOffset + target.length)) {
+      throwIfCancelled(this.#signal);
+      const window = this.#window.subarray(0, piece.sourceOffset < 0 ? 0 : piece.length);
+      if (piece.sourceOffset >= 0) await this.#source.read(piece.sourceOffset, window);
+      this.#coder.piece(piece, window, target, piece.targetOffset - targetOffset);
+    }
+  }
+}
+
+/** Full: one zstd frame (RFC 8878) a segment. */
+export class FullSegmentDecoder implements SegmentDecoder {
+  async decode(encoded: Uint8Array, target: Uint8Array): Promise<void> {
+    checkZstdFrame(encoded, target.length);
+    try {
+      decompress(encoded, target);
+    } catch (error) {
+      throw new UpdateError('segment_malformed', `zstd: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+/**
+ * The library trusts the frame header and takes any number of frames; we want one frame that says it fills the
+ * segment (RFC 8878, 3.1.1.1).
+ */
+function checkZstdFrame(encoded: Uint8Array, expectedBytes: number): void {
+  const isFrame = [0x28, 0xb5, 0x2f, 0xfd].every((byte, i) => encoded[i] === byte);
+  if (!isFrame || encoded.length < 9) throw new UpdateError('segment_malformed', 'a full segment is not a zstd frame');
+  const descriptor = encoded[4]!;
+  const singleSegment = (descriptor >> 5) & 1;
+  const dictionaryBytes = descriptor & 3;
+  const sizeFlag = descriptor >> 6;
+  const sizeBytes = sizeFlag === 0 ? singleSegment : 1 << sizeFlag;
+  const at = 5 + (1 - singleSegment) + dictionaryBytes;
+  let size = sizeFlag === 1 ? 256 : 0;
+  for (let i = 0; i < sizeBytes; i++) size += (encoded[at + i] ?? 0) * 256 ** i;
+  if (dictionaryBytes !== 0 || sizeBytes === 0 || size !== expectedBytes) {
+    throw new UpdateError(
+      'segment_malformed',
+      `a zstd frame says ${size} bytes where the segment has ${expectedBytes}`,
+    );
+  }
+}
+
+export function throwIfCancelled(signal: CancelSignal | undefined): void {
+  if (signal?.aborted === true) throw new UpdateError('aborted', 'apply was cancelled');
+}

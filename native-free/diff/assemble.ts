@@ -1,0 +1,103 @@
+/**
+ * Putting a payload together from parts that workers have made.
+ * @module
+ */
+import {
+  CODEC,
+  encodeHeader,
+  segmentCount,
+  segmentLength,
+  type PayloadHeaderFields,
+  type PayloadKind,
+} from '../format/payload-header.ts';
+import { declaredMemoryBytes } from '../apply/memory.ts';
+import { digestOf, sha256Pure } from '../hash.ts';
+import type { HashFactory } from '../io.ts';
+import { LIMITS } from '../limits.ts';
+import { UpdateError } from '../status.ts';
+
+export interface TargetParts {
+  readonly targetBytes: number;
+  readonly targetDigest: Uint8Array;
+  readonly segmentBytes: number;
+  /** Coded segments in order, each no longer than the segment itself. */
+  readonly segments: readonly Uint8Array[];
+  /** SHA-256 of each segment's target bytes. */
+  readonly segmentDigests: readonly Uint8Array[];
+  readonly hash?: HashFactory;
+}
+
+export interface DeltaParts extends TargetParts {
+  readonly sourceBytes: number;
+  readonly sourceDigest: Uint8Array;
+  readonly plan: Uint8Array;
+  readonly coverCount: number;
+}
+
+/** A delta payload. Throws `bug` when the parts contradict each other, `limit_exceeded` when a bound is passed. */
+export function assembleDelta(parts: DeltaParts): Uint8Array {
+  return assemble('delta', parts, parts);
+}
+
+/** A full payload; its segments are zstd frames, or the target's own bytes where zstd does not help. */
+export function assembleFull(parts: TargetParts): Uint8Array {
+  const none = { sourceBytes: 0, sourceDigest: new Uint8Array(32), plan: new Uint8Array(0), coverCount: 0 };
+  return assemble('full', parts, none);
+}
+
+function assemble(
+  kind: PayloadKind,
+  parts: TargetParts,
+  delta: Pick<DeltaParts, 'sourceBytes' | 'sourceDigest' | 'plan' | 'coverCount'>,
+): Uint8Array {
+  checkParts(parts, delta.sourceBytes, delta.plan.length);
+  const body = concat([delta.plan, ...parts.segments]);
+  const hash = parts.hash ?? sha256Pure;
+  const chunkDigests: Uint8Array[] = [];
+  for (let at = 0; at < body.length; at += LIMITS.chunk_bytes) {
+    chunkDigests.push(digestOf(hash, body.subarray(at, at + LIMITS.chunk_bytes)));
+  }
+  const segments = parts.segments.map((bytes, i) => ({ encodedBytes: bytes.length, digest: parts.segmentDigests[i]! }));
+  const sizes = {
+    kind,
+    targetBytes: parts.targetBytes,
+    segmentBytes: parts.segmentBytes,
+    planBytes: delta.plan.length,
+    segments,
+  };
+  const fields: PayloadHeaderFields = {
+    ...sizes,
+    codec: kind === 'delta' ? CODEC.adaptive : CODEC.zstd,
+    sourceBytes: delta.sourceBytes,
+    sourceDigest: delta.sourceDigest,
+    targetDigest: parts.targetDigest,
+    decoderMemoryBytes: declaredMemoryBytes(sizes, delta.coverCount),
+    chunkDigests,
+  };
+  return concat([encodeHeader(fields), body]);
+}
+
+function checkParts(parts: TargetParts, sourceBytes: number, planBytes: number): void {
+  const largest = Math.max(parts.targetBytes, sourceBytes);
+  if (largest > LIMITS.image_bytes_max) {
+    throw new UpdateError('limit_exceeded', `an image of ${largest} bytes is over ${LIMITS.image_bytes_max}`);
+  }
+  if (planBytes > LIMITS.plan_bytes_max) {
+    throw new UpdateError('limit_exceeded', `a plan of ${planBytes} bytes is over ${LIMITS.plan_bytes_max}`);
+  }
+  const count = segmentCount(parts.targetBytes, parts.segmentBytes);
+  const fit = parts.segments.every((bytes, i) => bytes.length <= segmentLength(parts, i));
+  if (parts.segments.length !== count || parts.segmentDigests.length !== count || !fit) {
+    throw new UpdateError('bug', `${parts.segments.length} coded segments do not make up ${count}`);
+  }
+}
+
+function concat(arrays: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(arrays.reduce((sum, array) => sum + array.length, 0));
+  let at = 0;
+  for (const array of arrays) {
+    joined.set(array, at);
+    at += array.length;
+  }
+  return joined;
+}

@@ -1,0 +1,205 @@
+/**
+ * The payload header: what a payload turns into what, and the digests that vouch for every byte of it.
+ *
+ * The header's own digest is in the signed metadata; it lists a digest for each 64 KiB chunk of the body, so nothing
+ * reaches a decoder unauthenticated, and a digest for each segment of the target, so nothing reaches a slot
+ * unverified. docs/format.md gives every byte with a worked hexdump.
+ * @module
+ */
+import { LIMITS } from '../limits.ts';
+import { UpdateError } from '../status.ts';
+import { ByteReader, ByteWriter } from './bytes.ts';
+
+export type PayloadKind = 'delta' | 'full';
+
+/** How segments are coded. */
+export const CODEC = {
+  /** Delta: covers, adaptive binary models, range coder. */
+  adaptive: 1,
+  /** Full: one zstd frame a segment. */
+  zstd: 2,
+} as const;
+
+/** One window of the target. `encodedBytes` equal to the segment's length means that it is stored as it is. */
+export interface SegmentRecord {
+  readonly encodedBytes: number;
+  /** SHA-256 of the segment's target bytes. */
+  readonly digest: Uint8Array;
+}
+
+export interface PayloadHeaderFields {
+  readonly kind: PayloadKind;
+  readonly codec: number;
+  /** 0 for a full payload. */
+  readonly sourceBytes: number;
+  /** 32 zero bytes for a full payload. */
+  readonly sourceDigest: Uint8Array;
+  readonly targetBytes: number;
+  readonly targetDigest: Uint8Array;
+  /** Length of every segment but the last; a power of two. */
+  readonly segmentBytes: number;
+  /** What a decoder needs over its runtime's floor, so that a device can refuse in time. */
+  readonly decoderMemoryBytes: number;
+  /** Length of the plan section (covers); 0 for a full payload. */
+  readonly planBytes: number;
+  readonly segments: readonly SegmentRecord[];
+  /** SHA-256 of each LIMITS.chunk_bytes of the body; the last chunk may be shorter. */
+  readonly chunkDigests: readonly Uint8Array[];
+}
+
+export interface PayloadHeader extends PayloadHeaderFields {
+  readonly headerBytes: number;
+  /** Plan and segments. */
+  readonly bodyBytes: number;
+  /** Header and body. */
+  readonly payloadBytes: number;
+}
+
+/** Like PNG's: not text, and damaged visibly by line-ending conversion. */
+export const PAYLOAD_MAGIC: readonly number[] = [0x89, 0x45, 0x47, 0x46, 0x54, 0x0d, 0x0a, 0x1a];
+export const PAYLOAD_VERSION = 1;
+/** Bytes that tell how long the header is. */
+export const HEADER_PREFIX_BYTES = 16;
+const DIGEST_BYTES = 32;
+const KIND_NUMBER: Record<PayloadKind, number> = { delta: 1, full: 2 };
+
+/** Number of segments that a target of `targetBytes` has. */
+export function segmentCount(targetBytes: number, segmentBytes: number): number {
+  return Math.ceil(targetBytes / segmentBytes);
+}
+
+/** Target bytes of segment `index`. */
+export function segmentLength(
+  header: Pick<PayloadHeaderFields, 'targetBytes' | 'segmentBytes'>,
+  index: number,
+): number {
+  return Math.min(header.segmentBytes, header.targetBytes - index * header.segmentBytes);
+}
+
+/** Offset in the body at which segment `index` begins; with `index` = number of segments, the body's end. */
+export function segmentBodyOffset(header: PayloadHeaderFields, index: number): number {
+  let offset = header.planBytes;
+  for (let i = 0; i < index; i++) offset += header.segments[i]!.encodedBytes;
+  return offset;
+}
+
+/** Writes a header. Throws `bug` when the fields contradict each other. */
+export function encodeHeader(fields: PayloadHeaderFields): Uint8Array {
+  const writer = new ByteWriter();
+  const varints = new ByteWriter();
+  const isDelta = fields.kind === 'delta';
+  varints.varint(fields.decoderMemoryBytes / 1024);
+  varints.varint(fields.targetBytes);
+  if (isDelta) {
+    varints.varint(fields.sourceBytes);
+    varints.varint(fields.planBytes);
+  }
+  for (const segment of fields.segments) varints.varint(segment.encodedBytes);
+  const digests = [fields.targetDigest, ...(isDelta ? [fields.sourceDigest] : [])];
+  digests.push(...fields.segments.map((segment) => segment.digest), ...fields.chunkDigests);
+
+  for (const byte of PAYLOAD_MAGIC) writer.u8(byte);
+  writer.u8(PAYLOAD_VERSION);
+  writer.u8(KIND_NUMBER[fields.kind]);
+  writer.u8(fields.codec);
+  writer.u8(Math.log2(fields.segmentBytes));
+  writer.u32(HEADER_PREFIX_BYTES + varints.length + DIGEST_BYTES * digests.length);
+  writer.bytes(varints.finish());
+  for (const digest of digests) writer.bytes(digest);
+  const bytes = writer.finish();
+  parseHeader(bytes); // what we cannot read back we must not write
+  return bytes;
+}
+
+/**
+ * Length of the header, from its first HEADER_PREFIX_BYTES bytes.
+ * @throws UpdateError payload_magic, payload_version, payload_truncated, payload_malformed
+ */
+export function headerLength(prefix: Uint8Array): number {
+  const known = Math.min(prefix.length, PAYLOAD_MAGIC.length);
+  for (let i = 0; i < known; i++) {
+    if (prefix[i] !== PAYLOAD_MAGIC[i]) {
+      throw new UpdateError('payload_magic', `byte ${i} is not that of an engraft payload`, { detail: { offset: i } });
+    }
+  }
+  const reader = new ByteReader(prefix, 'payload_truncated', 'payload_malformed');
+  reader.bytes(PAYLOAD_MAGIC.length, 'magic');
+  const version = reader.u8('version');
+  if (version !== PAYLOAD_VERSION) {
+    throw new UpdateError('payload_version', `payload version ${version}; this build reads ${PAYLOAD_VERSION}`);
+  }
+  reader.bytes(3, 'kind, codec and segment size');
+  const length = reader.u32('header length');
+  if (length > LIMITS.header_bytes_max || length < HEADER_PREFIX_BYTES) {
+    throw new UpdateError('payload_malformed', `header length ${length} is not within bounds`);
+  }
+  return length;
+}
+
+/**
+ * Reads a whole header. Every count follows from lengths that were checked against LIMITS and against the bytes at
+ * hand before anything is allocated.
+ * @throws UpdateError payload_magic, payload_version, payload_truncated, payload_malformed
+ */
+export function parseHeader(bytes: Uint8Array): PayloadHeader {
+  const headerBytes = headerLength(bytes);
+  if (bytes.length < headerBytes) {
+    throw new UpdateError('payload_truncated', `header of ${headerBytes} bytes, only ${bytes.length} given`);
+  }
+  const reader = new ByteReader(bytes.subarray(0, headerBytes), 'payload_malformed', 'payload_malformed');
+  reader.bytes(PAYLOAD_MAGIC.length + 1, 'magic and version');
+  const kind = kindOf(reader.u8('kind'));
+  const codec = reader.u8('codec');
+  if (codec !== (kind === 'delta' ? CODEC.adaptive : CODEC.zstd)) {
+    throw new UpdateError('payload_version', `codec ${codec} of a ${kind} payload is not known to this build`);
+  }
+  const segmentBytes = 2 ** reader.u8('segment size');
+  if (segmentBytes < LIMITS.segment_bytes_min || segmentBytes > LIMITS.segment_bytes_max) {
+    throw new UpdateError('payload_malformed', `segment size ${segmentBytes} is not within bounds`);
+  }
+  reader.u32('header length');
+  const decoderMemoryBytes = reader.varint('decoder memory', LIMITS.decoder_memory_bytes_max / 1024) * 1024;
+  const targetBytes = reader.varint('target size', LIMITS.image_bytes_max);
+  const sourceBytes = kind === 'delta' ? reader.varint('source size', LIMITS.image_bytes_max) : 0;
+  const planBytes = kind === 'delta' ? reader.varint('plan size', LIMITS.plan_bytes_max) : 0;
+  const tables = readTables(reader, kind, { targetBytes, segmentBytes, planBytes });
+  return {
+    ...{ kind, codec, sourceBytes, targetBytes, segmentBytes, decoderMemoryBytes, planBytes, headerBytes },
+    ...tables,
+    payloadBytes: headerBytes + tables.bodyBytes,
+  };
+}
+
+function kindOf(value: number): PayloadKind {
+  if (value === KIND_NUMBER.delta) return 'delta';
+  if (value === KIND_NUMBER.full) return 'full';
+  throw new UpdateError('payload_version', `payload kind ${value} is not known to this build`);
+}
+
+function readTables(
+  reader: ByteReader,
+  kind: PayloadKind,
+  sizes: { targetBytes: number; segmentBytes: number; planBytes: number },
+) {
+  const count = segmentCount(sizes.targetBytes, sizes.segmentBytes);
+  if (count * (1 + DIGEST_BYTES) > reader.remaining) {
+    throw new UpdateError('payload_malformed', `${count} segments do not fit into ${reader.remaining} header bytes`);
+  }
+  const encoded = new Array<number>(count);
+  let bodyBytes = sizes.planBytes;
+  for (let i = 0; i < count; i++) {
+    encoded[i] = reader.varint(`encoded size of segment ${i}`, segmentLength(sizes, i));
+    bodyBytes += encoded[i]!;
+  }
+  const chunks = Math.ceil(bodyBytes / LIMITS.chunk_bytes);
+  const digests = (kind === 'delta' ? 2 : 1) + count + chunks;
+  if (digests * DIGEST_BYTES !== reader.remaining) {
+    throw new UpdateError('payload_malformed', `${digests} digests do not fill ${reader.remaining} header bytes`);
+  }
+  const digest = (name: string): Uint8Array => reader.bytes(DIGEST_BYTES, name);
+  const targetDigest = digest('target digest');
+  const sourceDigest = kind === 'delta' ? digest('source digest') : new Uint8Array(DIGEST_BYTES);
+  const segments = encoded.map((encodedBytes) => ({ encodedBytes, digest: digest('segment digest') }));
+  const chunkDigests = Array.from({ length: chunks }, () => digest('chunk digest'));
+  return { targetDigest, sourceDigest, segments, chunkDigests, bodyBytes };
+}
