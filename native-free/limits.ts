@@ -33,4 +33,18 @@ export const LIMITS = {
   metadata_bytes_max: 8 * MIB,
   /** One durable record of the agent (journal, boot state, counters). */
   record_bytes_max: 1 * MIB,
+  /** Ranges of one HTTP request; a request for more is answered with the whole blob. */
+  http_ranges_max: 64,
+  /** Request bodies: what a device may send, and what the management API accepts. */
+  ddi_body_bytes_max: 128 * KIB,
+  management_body_bytes_max: 1 * MIB,
+  /** What a device may tell of itself, and of one attempt; longer feedback is cut, never refused. */
+  device_attributes_max: 256,
+  device_attribute_chars_max: 1024,
+  feedback_details_max: 64,
+  feedback_detail_chars_max: 4096,
+  /** Rows of one answer of the management API. */
+  page_rows_max: 500,
+  /** Devices named one by one in a deployment. */
+  deployment_devices_max: 10_000,
 } as const;

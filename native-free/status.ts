@@ -78,6 +78,41 @@ export const STATUS = {
     'the work was cancelled',
     'start it again; nothing half-written was left under a final name',
   ),
+  repository_busy: row(
+    1070,
+    30,
+    true,
+    'another publisher holds the repository',
+    'wait for it to finish, then publish again',
+  ),
+  entity_unknown: row(
+    1080,
+    30,
+    false,
+    'no device, release, deployment or action has that name',
+    'check the name; the lists of the management API show what exists',
+  ),
+  not_authorized: row(
+    1090,
+    30,
+    false,
+    'a request carries no token, or a wrong one',
+    'send the token that the server was started with, or that the device was registered with',
+  ),
+  state_conflict: row(
+    1100,
+    30,
+    false,
+    'a request contradicts the present state',
+    'read the present state; a closed action stays closed',
+  ),
+  store_failed: row(
+    1110,
+    30,
+    true,
+    "the server's database cannot be opened, read or written",
+    'check the file named in the message, its folder and free space',
+  ),
 
   // 2000: format
   payload_magic: row(2000, 20, false, 'the data is not an engraft payload', 'check that the right file was given'),
@@ -330,6 +365,13 @@ export const STATUS = {
     false,
     'the delta is not smaller than the full payload',
     'publish the full payload alone',
+  ),
+  release_exists: row(
+    8090,
+    30,
+    false,
+    'the version was published before with other content',
+    'publish under another version: devices may already run this one',
   ),
 
   // 9000: bugs
