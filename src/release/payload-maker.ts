@@ -1,0 +1,33 @@
+/**
+ * What publishing asks of the delta engine. `DeltaEngine` of src/engine is one; a test may bring a smaller one.
+ * @module
+ */
+import type { PayloadHeader } from '../../native-free/format/payload-header.ts';
+
+export interface PayloadProgress {
+  readonly phase: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface PayloadSettings {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: PayloadProgress) => void;
+  readonly matcher?: 'own' | 'bsdiff' | 'both';
+  /** Size of the full payload, where it is known: a delta that is not smaller is not worth finishing. */
+  readonly fullBytes?: number;
+}
+
+export interface PayloadResult {
+  readonly payload: Uint8Array;
+  readonly header: PayloadHeader;
+  readonly kind: 'delta' | 'full';
+  readonly cpuSeconds: number;
+}
+
+export interface PayloadMaker {
+  /** A full payload of `target`. */
+  full(target: Uint8Array, settings?: PayloadSettings): Promise<PayloadResult>;
+  /** A proved delta. Throws UpdateError delta_not_smaller when it is not smaller than the full payload. */
+  delta(source: Uint8Array, target: Uint8Array, settings?: PayloadSettings): Promise<PayloadResult>;
+}

@@ -1,0 +1,234 @@
+/**
+ * Publishing: one image becomes a release with a full payload and a delta from each of the releases before it.
+ *
+ * Making payloads takes long and needs no lock: blobs are content-addressed. Only the change of the metadata happens
+ * under the repository's lock, where everything that was checked before is checked again.
+ * @module
+ */
+import { createHash } from 'node:crypto';
+import { TargetFile } from '@tufjs/models';
+import { UpdateError } from '../../native-free/status.ts';
+import { sameLine, sameRelease, type Catalog, type CatalogPayload, type CatalogRelease } from './catalog.ts';
+import {
+  checkReleaseKey,
+  deltaTargetName,
+  fullTargetName,
+  targetCustomSchema,
+  type ReleaseKey,
+  type TargetCustom,
+} from './custom.ts';
+import { imageDigests } from './image.ts';
+import type { RoleSigners } from './keys.ts';
+import type { LockOptions } from './lock.ts';
+import type { PayloadMaker, PayloadProgress, PayloadResult } from './payload-maker.ts';
+import type { Repository, RepositoryWriter } from './repository.ts';
+
+export interface PublishOptions extends ReleaseKey {
+  readonly repository: Repository;
+  readonly signers: RoleSigners;
+  readonly engine: PayloadMaker;
+  readonly image: Uint8Array;
+  /** Devices refuse a release with a lower index than they committed. Default: the highest of this line, or 0. */
+  readonly rollbackIndex?: number;
+  /** Deltas are made from so many of the latest releases of the same product, hardware and slot class. Default 3. */
+  readonly from?: number;
+  /** Allows a rollback index below one already published. */
+  readonly force?: boolean;
+  /** How foreign clients name the raw image; default PRODUCT-VERSION-HARDWARE-SLOTCLASS.img. */
+  readonly filename?: string;
+  readonly matcher?: 'own' | 'bsdiff' | 'both';
+  readonly lock?: LockOptions;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: PublishProgress) => void;
+}
+
+export type PublishProgress = PayloadProgress & { readonly payload: string };
+
+export interface PublishResult {
+  readonly release: CatalogRelease;
+  /** What this run added; empty when the same release was published before. */
+  readonly added: readonly CatalogPayload[];
+  readonly versions: Readonly<Record<string, number>>;
+  readonly cpuSeconds: number;
+}
+
+interface MadePayload {
+  readonly payload: CatalogPayload;
+  readonly target: TargetFile;
+}
+
+interface MadeRelease {
+  readonly release: CatalogRelease;
+  readonly made: readonly MadePayload[];
+  readonly cpuSeconds: number;
+}
+
+/**
+ * Publishes a release. Publishing the same content again adds only the deltas that are missing.
+ * @throws UpdateError usage_invalid, release_exists, release_rollback, repository_busy, signature_invalid,
+ * key_unreadable, disk_full, output_unwritable, aborted, and what the engine throws; then nothing was published
+ */
+export async function publish(options: PublishOptions): Promise<PublishResult> {
+  const key = checkReleaseKey({
+    product: options.product,
+    version: options.version,
+    hardware: options.hardware,
+    slotClass: options.slotClass,
+  });
+  if (options.image.length === 0) throw new UpdateError('usage_invalid', 'the image is empty');
+  const artifact = {
+    filename: options.filename ?? `${key.product}-${key.version}-${key.hardware}-${key.slotClass}.img`,
+    bytes: options.image.length,
+    ...imageDigests(options.image),
+  };
+  // Founds the repository if need be: bad keys and conflicts show before hours of work, not after.
+  const before = await options.repository.exclusively(options.signers, async ({ state }) => state, options.lock);
+  const rollbackIndex = checkRelease(before.catalog, { ...key, sha256: artifact.sha256 }, options);
+  const { release, made, cpuSeconds } = await makeRelease(options, before.catalog, {
+    ...key,
+    rollbackIndex,
+    publishedAt: options.repository.now().toISOString(),
+    artifact,
+    payloads: [],
+    dropped: [],
+  });
+  if (options.signal?.aborted) throw new UpdateError('aborted', 'publishing was cancelled; nothing was published');
+  return options.repository.exclusively(
+    options.signers,
+    async (access) => {
+      checkRelease(access.state.catalog, { ...key, sha256: artifact.sha256 }, { ...options, rollbackIndex });
+      return commitRelease(access, release, made, cpuSeconds);
+    },
+    options.lock,
+  );
+}
+
+/** What must hold for a release to be published. Returns its rollback index. */
+function checkRelease(
+  catalog: Catalog,
+  wanted: ReleaseKey & { sha256: string },
+  options: { rollbackIndex?: number; force?: boolean },
+): number {
+  const line = catalog.releases.filter((release) => sameLine(release, wanted));
+  const highest = line.reduce((max, release) => Math.max(max, release.rollbackIndex), 0);
+  const known = line.find((release) => sameRelease(release, wanted));
+  const rollbackIndex = options.rollbackIndex ?? known?.rollbackIndex ?? highest;
+  if (!Number.isSafeInteger(rollbackIndex) || rollbackIndex < 0) {
+    throw new UpdateError('usage_invalid', `rollback index ${rollbackIndex} is not a whole number from 0 up`);
+  }
+  if (known !== undefined) {
+    const label = `${wanted.product} ${wanted.version} for ${wanted.hardware} (${wanted.slotClass})`;
+    if (known.artifact.sha256 !== wanted.sha256) {
+      const detail = { published: known.artifact.sha256, given: wanted.sha256 };
+      throw new UpdateError('release_exists', `${label} was published with other content`, { detail });
+    }
+    if (known.rollbackIndex !== rollbackIndex) {
+      const text = `${label} was published with rollback index ${known.rollbackIndex}, not ${rollbackIndex}`;
+      throw new UpdateError('release_exists', text);
+    }
+  } else if (rollbackIndex < highest && options.force !== true) {
+    const text = `rollback index ${rollbackIndex} is below ${highest}, which devices may have committed`;
+    throw new UpdateError('release_rollback', `${text}; they would refuse this release`, { detail: { highest } });
+  }
+  return rollbackIndex;
+}
+
+async function makeRelease(options: PublishOptions, catalog: Catalog, bare: CatalogRelease): Promise<MadeRelease> {
+  const known = catalog.releases.find((release) => sameRelease(release, bare));
+  const has = (name: string): boolean => known?.payloads.some((payload) => payload.targetName === name) ?? false;
+  const { blobs } = options.repository;
+  const { image, engine, signal } = options;
+  const made: MadePayload[] = [];
+  const dropped: CatalogRelease['dropped'] = [];
+  let cpuSeconds = 0;
+  await blobs.add(image);
+
+  const progress = (payload: string) => (at: PayloadProgress) => options.onProgress?.({ ...at, payload });
+  const store = async (result: PayloadResult, targetName: string, source: CatalogPayload['source']): Promise<void> => {
+    cpuSeconds += result.cpuSeconds;
+    const sha256 = await blobs.add(result.payload);
+    const payload = { targetName, kind: result.kind, bytes: result.payload.length, sha256, source };
+    made.push({ payload, target: targetOf(bare, payload, result) });
+  };
+
+  let fullBytes = known?.payloads.find((payload) => payload.kind === 'full')?.bytes;
+  if (fullBytes === undefined) {
+    const full = await engine.full(image, { signal, onProgress: progress('full') });
+    fullBytes = full.payload.length;
+    await store(full, fullTargetName(bare), null);
+  }
+  for (const from of deltaSources(catalog, bare, options.from ?? 3)) {
+    const targetName = deltaTargetName(bare, from.artifact.sha256);
+    if (has(targetName)) continue;
+    const label = `delta from ${from.version}`;
+    const source = { version: from.version, bytes: from.artifact.bytes, sha256: from.artifact.sha256 };
+    try {
+      const sourceImage = await blobs.read(source.sha256);
+      const settings = { signal, onProgress: progress(label), fullBytes, matcher: options.matcher };
+      const delta = await engine.delta(sourceImage, image, settings);
+      if (delta.payload.length >= fullBytes) {
+        throw new UpdateError('delta_not_smaller', `${delta.payload.length} bytes against ${fullBytes} in full`);
+      }
+      await store(delta, targetName, source);
+    } catch (error) {
+      if (!UpdateError.is(error) || error.code !== 'delta_not_smaller') throw error;
+      dropped.push({ version: from.version, sha256: source.sha256, reason: error.message });
+    }
+  }
+  return { release: { ...bare, dropped }, made, cpuSeconds };
+}
+
+/** The latest releases of the same line, newest first, each image once. */
+function deltaSources(catalog: Catalog, release: CatalogRelease, count: number): CatalogRelease[] {
+  const sources = new Map<string, CatalogRelease>();
+  for (const earlier of [...catalog.releases].reverse()) {
+    if (sources.size >= count) break;
+    if (!sameLine(earlier, release) || sameRelease(earlier, release)) continue;
+    if (!sources.has(earlier.artifact.sha256)) sources.set(earlier.artifact.sha256, earlier);
+  }
+  return [...sources.values()];
+}
+
+/** The TUF target of a payload, with its `custom` field checked as a reader would. */
+function targetOf(release: CatalogRelease, payload: CatalogPayload, result: PayloadResult): TargetFile {
+  const { header } = result;
+  const custom: TargetCustom = targetCustomSchema.parse({
+    product: release.product,
+    version: release.version,
+    hardware: release.hardware,
+    slotClass: release.slotClass,
+    kind: payload.kind,
+    source: payload.source === null ? null : { bytes: payload.source.bytes, sha256: payload.source.sha256 },
+    target: { bytes: release.artifact.bytes, sha256: release.artifact.sha256 },
+    headerDigest: createHash('sha256').update(result.payload.subarray(0, header.headerBytes)).digest('hex'),
+    headerBytes: header.headerBytes,
+    decoderMemoryBytes: header.decoderMemoryBytes,
+    rollbackIndex: release.rollbackIndex,
+  });
+  const { targetName: path, bytes: length, sha256 } = payload;
+  return new TargetFile({ path, length, hashes: { sha256 }, unrecognizedFields: { custom } });
+}
+
+async function commitRelease(
+  { state, commit }: RepositoryWriter,
+  release: CatalogRelease,
+  made: readonly MadePayload[],
+  cpuSeconds: number,
+): Promise<PublishResult> {
+  // Someone else may have published the same release meanwhile: what is there stays.
+  const added = made.filter(({ target }) => state.targets[target.path] === undefined);
+  const payloads = added.map(({ payload }) => payload);
+  const at = state.catalog.releases.findIndex((known) => sameRelease(known, release));
+  const known = state.catalog.releases[at];
+  if (known !== undefined && added.length === 0)
+    return { release: known, added: [], versions: state.versions, cpuSeconds };
+  const merged: CatalogRelease =
+    known === undefined
+      ? { ...release, payloads }
+      : { ...known, payloads: [...known.payloads, ...payloads], dropped: release.dropped };
+  const releases = [...state.catalog.releases];
+  if (known === undefined) releases.push(merged);
+  else releases[at] = merged;
+  const versions = await commit({ targets: added.map(({ target }) => target), catalog: { format: 1, releases } });
+  return { release: merged, added: payloads, versions, cpuSeconds };
+}

@@ -1,0 +1,325 @@
+/**
+ * A repository on disk, and the only way to change it.
+ *
+ * ```
+ * REPO/metadata/  N.root.json N.targets.json N.snapshot.json timestamp.json   TUF, consistent snapshots
+ * REPO/catalog/   N.json       of the same N as the targets metadata
+ * REPO/blobs/     sha256/<hex> payloads and raw images
+ * ```
+ *
+ * The commit point is the replacement of timestamp.json. All that a new timestamp leads to is written and synced
+ * before it, under names that no earlier timestamp leads to: a crash at any moment leaves either the repository before
+ * or the one after. Version numbers go past whatever an unfinished run left behind, so no file that anyone may have
+ * cached is ever written with other content.
+ * @module
+ */
+import { join } from 'node:path';
+import { Metadata, Snapshot, TargetFile, Targets, Timestamp, type Root } from '@tufjs/models';
+import { UpdateError } from '../../native-free/status.ts';
+import { BlobFolder } from './blobs.ts';
+import { emptyCatalog, parseCatalog, type Catalog } from './catalog.ts';
+import { fileError, nodeFiles, TEMPORARY_MARK, writeAtomically, type RepositoryFiles } from './files.ts';
+import type { RoleName, RoleSigners, Signer } from './keys.ts';
+import { withLock, type LockOptions } from './lock.ts';
+import {
+  checkSignatures,
+  checkSigners,
+  defaultExpiryDays,
+  encodeMetadata,
+  expiryAt,
+  headOf,
+  makeRoot,
+  metaFileOf,
+  parseMetadata,
+  signWith,
+  type AnyMetadata,
+  type ExpiryDays,
+} from './metadata.ts';
+
+export interface RepositoryOptions {
+  readonly expiryDays?: Partial<ExpiryDays>;
+  readonly now?: () => Date;
+  readonly files?: RepositoryFiles;
+}
+
+/** The repository as its timestamp presents it. Versions are 0 while nothing has been published. */
+export interface RepositoryState {
+  readonly root: Metadata<Root> | null;
+  readonly targets: Readonly<Record<string, TargetFile>>;
+  readonly catalog: Catalog;
+  readonly versions: Readonly<Record<RoleName, number>>;
+}
+
+type FoundedState = RepositoryState & { readonly root: Metadata<Root> };
+
+/** A change: targets to add (none is ever replaced or removed) and the catalog that goes with them. */
+export interface RepositoryChange {
+  readonly targets: readonly TargetFile[];
+  readonly catalog: Catalog;
+}
+
+export class Repository {
+  readonly dir: string;
+  readonly blobs: BlobFolder;
+  readonly #files: RepositoryFiles;
+  readonly #expiry: ExpiryDays;
+  readonly #now: () => Date;
+
+  constructor(dir: string, options: RepositoryOptions = {}) {
+    this.dir = dir;
+    this.#files = options.files ?? nodeFiles;
+    this.#expiry = { ...defaultExpiryDays, ...options.expiryDays };
+    this.#now = options.now ?? (() => new Date());
+    this.blobs = new BlobFolder(dir, this.#files);
+  }
+
+  get metadataDir(): string {
+    return join(this.dir, 'metadata');
+  }
+
+  now(): Date {
+    return this.#now();
+  }
+
+  /**
+   * Reads and checks the current metadata: signatures, versions, lengths and digests, but not expiry (a publisher must
+   * be able to renew what has expired).
+   * @throws UpdateError signature_invalid, metadata_malformed, input_unreadable
+   */
+  async state(): Promise<RepositoryState> {
+    const root = await this.#latestRoot();
+    const none = { root, targets: {}, catalog: emptyCatalog };
+    const timestampPath = this.#metadataPath('timestamp.json');
+    const empty = { root: root?.signed.version ?? 0, targets: 0, snapshot: 0, timestamp: 0 };
+    if (root === null || (await this.#size(timestampPath)) === null) return { ...none, versions: empty };
+    const timestamp = parseMetadata('timestamp', await this.#read(timestampPath), timestampPath);
+    checkSignatures(root, 'timestamp', timestamp, timestampPath);
+    const snapshotFile = timestamp.signed.snapshotMeta;
+    const snapshot = await this.#load(root, 'snapshot', snapshotFile);
+    const targets = await this.#load(root, 'targets', snapshot.signed.meta['targets.json']);
+    const catalogPath = this.#catalogPath(targets.signed.version);
+    return {
+      root,
+      targets: targets.signed.targets,
+      catalog: parseCatalog(await this.#read(catalogPath), catalogPath),
+      versions: {
+        root: root.signed.version,
+        targets: targets.signed.version,
+        snapshot: snapshot.signed.version,
+        timestamp: timestamp.signed.version,
+      },
+    };
+  }
+
+  /**
+   * Runs `work` while no other process changes the repository. Founds the repository first if need be.
+   * @throws UpdateError repository_busy, key_unreadable (founding needs the root key), signature_invalid
+   */
+  async exclusively<T>(signers: RoleSigners, work: (access: RepositoryWriter) => Promise<T>, lock?: LockOptions) {
+    return this.#locked(signers, lock, (state) =>
+      work({ state, commit: (change) => this.#commit(state, [signers], change) }),
+    );
+  }
+
+  async #locked<T>(signers: RoleSigners, lock: LockOptions | undefined, work: (state: FoundedState) => Promise<T>) {
+    await this.#makeFolders();
+    return withLock(
+      join(this.dir, 'publish.lock'),
+      async () => {
+        await this.#sweep();
+        if ((await this.state()).root === null) await this.#foundRoot(signers);
+        const state = (await this.state()) as FoundedState;
+        checkSigners(state.root, signers);
+        return work(state);
+      },
+      lock,
+    );
+  }
+
+  /** Signs everything but root anew, so that it does not expire. */
+  async refresh(signers: RoleSigners, lock?: LockOptions): Promise<RepositoryState['versions']> {
+    return this.exclusively(signers, ({ state, commit }) => commit({ targets: [], catalog: state.catalog }), lock);
+  }
+
+  /**
+   * Replaces keys: root N+1 names the keys of `next` and is signed by the root keys of both (specification, section
+   * 6.1). The metadata below is signed by the keys of both first, and root N+1 is written last: clients that know it
+   * and clients that do not are served at every moment in between.
+   * @returns the new root's version
+   */
+  async rotateRoot(current: RoleSigners, next: Record<RoleName, Signer>, lock?: LockOptions): Promise<number> {
+    return this.#locked(current, lock, async (state) => {
+      const version = state.versions.root + 1;
+      const root = makeRoot(version, expiryAt(this.now(), this.#expiry.root), next);
+      await signWith(root, rootSigner(current));
+      await signWith(root, next.root);
+      checkSignatures(state.root, 'root', root, `root version ${version}`);
+      await this.#commit(state, [current, next], { targets: [], catalog: state.catalog });
+      await this.#writeMetadata(`${version}.root.json`, encodeMetadata(root));
+      return version;
+    });
+  }
+
+  async #commit(state: FoundedState, signers: readonly RoleSigners[], change: RepositoryChange) {
+    const versions = await this.#nextVersions(state);
+    const targets = new Targets({ ...this.#head('targets', versions), targets: { ...state.targets } });
+    for (const target of change.targets) {
+      if (targets.targets[target.path] !== undefined) {
+        throw new UpdateError('bug', `target ${target.path} is published and must not be replaced`);
+      }
+      targets.addTarget(target);
+    }
+    const targetsBytes = await this.#sign(state, signers, 'targets', new Metadata(targets));
+    const meta = { 'targets.json': metaFileOf(versions.targets, targetsBytes) };
+    const snapshot = new Metadata(new Snapshot({ ...this.#head('snapshot', versions), meta }));
+    const snapshotBytes = await this.#sign(state, signers, 'snapshot', snapshot);
+    const snapshotMeta = metaFileOf(versions.snapshot, snapshotBytes);
+    const timestamp = new Metadata(new Timestamp({ ...this.#head('timestamp', versions), snapshotMeta }));
+    const timestampBytes = await this.#sign(state, signers, 'timestamp', timestamp);
+
+    const catalogBytes = new Uint8Array(Buffer.from(`${JSON.stringify(change.catalog, null, 1)}\n`));
+    await writeAtomically(this.#files, this.#catalogPath(versions.targets), catalogBytes);
+    await this.#writeMetadata(`${versions.targets}.targets.json`, targetsBytes);
+    await this.#writeMetadata(`${versions.snapshot}.snapshot.json`, snapshotBytes);
+    await this.#writeMetadata('timestamp.json', timestampBytes);
+    return versions;
+  }
+
+  async #sign(
+    state: FoundedState,
+    signers: readonly RoleSigners[],
+    role: Exclude<RoleName, 'root'>,
+    metadata: AnyMetadata,
+  ): Promise<Uint8Array> {
+    for (const signer of signers) await signWith(metadata, signer[role]);
+    checkSignatures(state.root, role, metadata, `the new ${role} metadata`);
+    const bytes = encodeMetadata(metadata);
+    parseMetadata(role, bytes, `the new ${role} metadata`); // nothing is written that could not be read back
+    return bytes;
+  }
+
+  #head(role: RoleName, versions: RepositoryState['versions']) {
+    return headOf(versions[role], expiryAt(this.now(), this.#expiry[role]));
+  }
+
+  /** One past the current version and past every file there is: an unfinished run may have left some. */
+  async #nextVersions(state: FoundedState): Promise<RepositoryState['versions']> {
+    const highest = { ...state.versions };
+    for (const name of await this.#files.list(this.metadataDir)) {
+      const match = /^(\d+)\.(targets|snapshot)\.json$/.exec(name);
+      if (match === null) continue;
+      const role = match[2] as 'targets' | 'snapshot';
+      highest[role] = Math.max(highest[role], Number(match[1]));
+    }
+    for (const name of await this.#files.list(join(this.dir, 'catalog'))) {
+      const match = /^(\d+)\.json$/.exec(name);
+      if (match !== null) highest.targets = Math.max(highest.targets, Number(match[1]));
+    }
+    return {
+      root: state.root.signed.version,
+      targets: highest.targets + 1,
+      snapshot: highest.snapshot + 1,
+      timestamp: highest.timestamp + 1,
+    };
+  }
+
+  async #foundRoot(signers: RoleSigners): Promise<void> {
+    const root = rootSigner(signers);
+    const metadata = makeRoot(1, expiryAt(this.now(), this.#expiry.root), { ...signers, root });
+    await signWith(metadata, root);
+    await this.#writeMetadata('1.root.json', encodeMetadata(metadata));
+  }
+
+  /** The newest root, each version checked by the one before it, as a client does (specification, section 5.3). */
+  async #latestRoot(): Promise<Metadata<Root> | null> {
+    let trusted: Metadata<Root> | null = null;
+    for (let version = 1; ; version++) {
+      const path = this.#metadataPath(`${version}.root.json`);
+      if ((await this.#size(path)) === null) return trusted;
+      const root = parseMetadata('root', await this.#read(path), path);
+      checkSignatures(trusted ?? root, 'root', root, path);
+      checkSignatures(root, 'root', root, path);
+      if (root.signed.version !== version) {
+        throw new UpdateError('metadata_malformed', `${path} says that its version is ${root.signed.version}`);
+      }
+      trusted = root;
+    }
+  }
+
+  async #load<K extends 'snapshot' | 'targets'>(
+    root: Metadata<Root>,
+    role: K,
+    file: { version: number; verify(data: Buffer): void } | undefined,
+  ): Promise<K extends 'snapshot' ? Metadata<Snapshot> : Metadata<Targets>> {
+    if (file === undefined) throw new UpdateError('metadata_malformed', `the snapshot metadata names no ${role}`);
+    const path = this.#metadataPath(`${file.version}.${role}.json`);
+    const bytes = await this.#read(path);
+    try {
+      file.verify(Buffer.from(bytes));
+    } catch (cause) {
+      throw new UpdateError('signature_invalid', `${path} is not the file that the metadata above it names`, { cause });
+    }
+    const metadata = parseMetadata(role, bytes, path);
+    checkSignatures(root, role, metadata, path);
+    return metadata as never;
+  }
+
+  #metadataPath(name: string): string {
+    return join(this.metadataDir, name);
+  }
+
+  #catalogPath(version: number): string {
+    return join(this.dir, 'catalog', `${version}.json`);
+  }
+
+  #writeMetadata(name: string, bytes: Uint8Array): Promise<void> {
+    return writeAtomically(this.#files, this.#metadataPath(name), bytes);
+  }
+
+  async #size(path: string): Promise<number | null> {
+    try {
+      return await this.#files.size(path);
+    } catch (cause) {
+      throw fileError(cause, `cannot look at ${path}`, 'input_unreadable');
+    }
+  }
+
+  async #read(path: string): Promise<Uint8Array> {
+    try {
+      return await this.#files.read(path);
+    } catch (cause) {
+      throw fileError(cause, `cannot read ${path}`, 'input_unreadable');
+    }
+  }
+
+  async #makeFolders(): Promise<void> {
+    try {
+      for (const name of ['metadata', 'catalog', join('blobs', 'sha256')]) {
+        await this.#files.makeFolder(join(this.dir, name));
+      }
+    } catch (cause) {
+      throw fileError(cause, `cannot make the repository ${this.dir}`, 'output_unwritable');
+    }
+  }
+
+  /** Takes away what a killed publisher left half-written in the metadata folders; nobody else writes there now. */
+  async #sweep(): Promise<void> {
+    for (const folder of [this.metadataDir, join(this.dir, 'catalog')]) {
+      for (const name of await this.#files.list(folder)) {
+        if (name.startsWith(TEMPORARY_MARK)) await this.#files.remove(join(folder, name)).catch(() => undefined);
+      }
+    }
+  }
+}
+
+/** What `exclusively` hands to its work. */
+export interface RepositoryWriter {
+  readonly state: RepositoryState;
+  /** At most once. Returns the new versions. */
+  commit(change: RepositoryChange): Promise<RepositoryState['versions']>;
+}
+
+function rootSigner(signers: RoleSigners): Signer {
+  if (signers.root !== undefined) return signers.root;
+  throw new UpdateError('key_unreadable', 'a repository can only be founded, or its keys changed, with the root key');
+}
