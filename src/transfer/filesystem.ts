@@ -1,0 +1,144 @@
+/**
+ * The file system as the agent sees it, small enough to be simulated whole.
+ *
+ * Every byte the agent keeps goes through this interface, so that a test can cut the power, fill the disk or fail any
+ * single call. Durability is explicit: nothing counts as kept before `sync`, no name before `syncFolder`.
+ * @module
+ */
+import { LIMITS } from '../../native-free/limits.ts';
+import { UpdateError } from '../../native-free/status.ts';
+import type { StatusCode } from '../../native-free/status.ts';
+
+/** An open file. Offsets and lengths are bytes. */
+export interface FileHandle {
+  /** Read up to `into.length` bytes from `offset`; returns how many, 0 at the end of the file. */
+  read(into: Uint8Array, offset: number): Promise<number>;
+  /** Write up to `bytes.length` bytes at `offset`; returns how many (a short write is legal). */
+  write(bytes: Uint8Array, offset: number): Promise<number>;
+  truncate(bytes: number): Promise<void>;
+  /** Data and size reach stable storage. */
+  sync(): Promise<void>;
+  size(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** `read`: must exist. `update`: must exist, read and write. `create`: emptied or made, write. */
+export type OpenMode = 'read' | 'update' | 'create';
+
+export interface FileStat {
+  readonly bytes: number;
+  readonly kind: 'file' | 'folder' | 'block' | 'other';
+}
+
+export interface FileSystem {
+  open(path: string, mode: OpenMode): Promise<FileHandle>;
+  /** Atomic within one file system; durable only after `syncFolder`. */
+  rename(from: string, to: string): Promise<void>;
+  /** A second name for a file. Fails when `to` exists. */
+  link(from: string, to: string): Promise<void>;
+  /** No error when there is no such file. */
+  unlink(path: string): Promise<void>;
+  /** With parents; no error when it exists. */
+  makeFolder(path: string): Promise<void>;
+  /** With all that is inside; no error when it does not exist. */
+  removeFolder(path: string): Promise<void>;
+  /** Names in a folder, sorted; empty when there is no such folder. */
+  list(path: string): Promise<string[]>;
+  /** Null when there is no such file. */
+  stat(path: string): Promise<FileStat | null>;
+  /** Bytes an unprivileged writer may still use where `path` is. */
+  freeBytes(path: string): Promise<number>;
+  /** Renames, links and removals in this folder reach stable storage. */
+  syncFolder(path: string): Promise<void>;
+}
+
+/** Everything before the last slash. */
+export function folderOf(path: string): string {
+  const at = path.lastIndexOf('/');
+  if (at < 0) return '.';
+  return at === 0 ? '/' : path.slice(0, at);
+}
+
+/** The operating system's name for what went wrong ('ENOSPC', 'EIO', ...), or ''. */
+export function ioCode(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : '';
+}
+
+/** An UpdateError for a failed call: a full disk is always `disk_full`, an UpdateError passes. */
+export function ioError(error: unknown, code: StatusCode, what: string): UpdateError {
+  if (UpdateError.is(error)) return error;
+  const cause = ioCode(error);
+  const full = cause === 'ENOSPC' || cause === 'EDQUOT';
+  const reason = error instanceof Error ? error.message : String(error);
+  return new UpdateError(full ? 'disk_full' : code, `${what}: ${reason}`, { detail: { errno: cause }, cause: error });
+}
+
+/** Write all of `bytes`, however short the single writes are. */
+export async function writeFully(file: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
+  let done = 0;
+  while (done < bytes.length) {
+    const count = await file.write(bytes.subarray(done), offset + done);
+    if (count <= 0) throw new Error(`a write of ${bytes.length - done} bytes at ${offset + done} wrote nothing`);
+    done += count;
+  }
+}
+
+/** Fill `into`; returns how many bytes there were (less than asked only at the end of the file). */
+export async function readFully(file: FileHandle, into: Uint8Array, offset: number): Promise<number> {
+  let done = 0;
+  while (done < into.length) {
+    const count = await file.read(into.subarray(done), offset + done);
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
+}
+
+/** A whole small file, or null when there is none. Throws `limit_exceeded` over `bytesMax`. */
+export async function readSmallFile(
+  fs: FileSystem,
+  path: string,
+  bytesMax: number = LIMITS.record_bytes_max,
+): Promise<Uint8Array | null> {
+  if ((await fs.stat(path)) === null) return null;
+  const file = await fs.open(path, 'read');
+  try {
+    const size = await file.size();
+    if (size > bytesMax) {
+      throw new UpdateError('limit_exceeded', `${path} has ${size} bytes; at most ${bytesMax} are read`);
+    }
+    const bytes = new Uint8Array(size);
+    const count = await readFully(file, bytes, 0);
+    return bytes.subarray(0, count);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Write a file without any promise of durability (spool: digests tell a torn file). */
+export async function writePlainFile(fs: FileSystem, path: string, bytes: Uint8Array): Promise<void> {
+  const file = await fs.open(path, 'create');
+  try {
+    await writeFully(file, bytes, 0);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Replace a file so that after a power cut it is either as before or as given, never between: temporary file beside
+ * it, fsync, rename, fsync of the folder.
+ */
+export async function writeFileAtomically(fs: FileSystem, path: string, bytes: Uint8Array): Promise<void> {
+  const temporary = `${path}.new`;
+  const file = await fs.open(temporary, 'create');
+  try {
+    await writeFully(file, bytes, 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await fs.rename(temporary, path);
+  await fs.syncFolder(folderOf(path));
+}

@@ -1,0 +1,92 @@
+/**
+ * The real file system, through node:fs/promises.
+ * @module
+ */
+import * as nodeFs from 'node:fs/promises';
+import { ioCode } from './filesystem.ts';
+import type { FileHandle, FileStat, FileSystem, OpenMode } from './filesystem.ts';
+
+const FLAGS: Record<OpenMode, string> = { read: 'r', update: 'r+', create: 'w' };
+
+async function open(path: string, mode: OpenMode): Promise<FileHandle> {
+  const handle = await nodeFs.open(path, FLAGS[mode], 0o600);
+  return {
+    read: async (into, offset) => (await handle.read(into, 0, into.length, offset)).bytesRead,
+    write: async (bytes, offset) => (await handle.write(bytes, 0, bytes.length, offset)).bytesWritten,
+    truncate: (bytes) => handle.truncate(bytes),
+    sync: () => handle.sync(),
+    size: () => sizeOf(handle),
+    close: () => handle.close(),
+  };
+}
+
+/** stat says 0 for a block device: its size is what can be read, found by halving (lseek is not in node:fs). */
+async function sizeOf(handle: nodeFs.FileHandle): Promise<number> {
+  const stat = await handle.stat();
+  if (!stat.isBlockDevice()) return stat.size;
+  const probe = new Uint8Array(1);
+  const readable = async (at: number): Promise<boolean> => (await handle.read(probe, 0, 1, at)).bytesRead === 1;
+  if (!(await readable(0))) return 0;
+  let low = 0;
+  let high = 2 ** 46;
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (await readable(middle)) low = middle;
+    else high = middle;
+  }
+  return high;
+}
+
+async function stat(path: string): Promise<FileStat | null> {
+  try {
+    const found = await nodeFs.stat(path);
+    const kind = found.isFile()
+      ? 'file'
+      : found.isDirectory()
+        ? 'folder'
+        : found.isBlockDevice()
+          ? 'block'
+          : 'other';
+    return { bytes: found.size, kind };
+  } catch (error) {
+    if (ioCode(error) === 'ENOENT' || ioCode(error) === 'ENOTDIR') return null;
+    throw error;
+  }
+}
+
+async function list(path: string): Promise<string[]> {
+  try {
+    return (await nodeFs.readdir(path)).sort();
+  } catch (error) {
+    if (ioCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const handle = await nodeFs.open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** statfs of the nearest folder that exists. */
+async function freeBytes(path: string): Promise<number> {
+  const { bavail, bsize } = await nodeFs.statfs(path);
+  return bavail * bsize;
+}
+
+export const nodeFileSystem: FileSystem = {
+  open,
+  rename: (from, to) => nodeFs.rename(from, to),
+  link: (from, to) => nodeFs.link(from, to),
+  unlink: (path) => nodeFs.rm(path, { force: true }),
+  makeFolder: async (path) => void (await nodeFs.mkdir(path, { recursive: true })),
+  removeFolder: (path) => nodeFs.rm(path, { recursive: true, force: true }),
+  list,
+  stat,
+  freeBytes,
+  syncFolder,
+};

@@ -1,0 +1,110 @@
+/**
+ * What was downloaded and not yet decoded, on the data partition: the header, and one small file per chunk.
+ *
+ * Nothing here is synced: every file is checked against its digest when it is loaded, so a torn or lost file only
+ * costs its own bytes again. That is cheaper than an fsync per chunk on flash, and needs no record of its own.
+ * @module
+ */
+import { LIMITS } from '../../native-free/limits.ts';
+import { bytesEqual, digestOf } from '../../native-free/hash.ts';
+import type { HashFactory } from '../../native-free/io.ts';
+import { ioError, readSmallFile, writePlainFile } from './filesystem.ts';
+import type { FileSystem } from './filesystem.ts';
+
+const CHUNK_NAME = /^chunk-([0-9]{1,9})$/;
+
+export interface SpoolOptions {
+  readonly fs: FileSystem;
+  /** Folder of all spools; each payload has its own inside. */
+  readonly folder: string;
+  /** Lower-case hex SHA-256 of the payload. */
+  readonly payloadSha256: string;
+  readonly hash: HashFactory;
+}
+
+export class Spool {
+  readonly #fs: FileSystem;
+  readonly #hash: HashFactory;
+  readonly #parent: string;
+  readonly #folder: string;
+
+  constructor(options: SpoolOptions) {
+    this.#fs = options.fs;
+    this.#hash = options.hash;
+    this.#parent = options.folder;
+    this.#folder = `${options.folder}/${options.payloadSha256}`;
+  }
+
+  /** Make the folder, and remove the spools of other payloads. */
+  async prepare(): Promise<void> {
+    await this.#guard('prepare', async () => {
+      for (const name of await this.#fs.list(this.#parent)) {
+        const path = `${this.#parent}/${name}`;
+        if (path !== this.#folder) await this.#fs.removeFolder(path);
+      }
+      await this.#fs.makeFolder(this.#folder);
+    });
+  }
+
+  /** The header, when a whole one with this digest is there. */
+  async header(digest: Uint8Array): Promise<Uint8Array | null> {
+    return this.#load('header', digest, LIMITS.header_bytes_max);
+  }
+
+  async putHeader(bytes: Uint8Array): Promise<void> {
+    await this.#put('header', bytes);
+  }
+
+  /** Indexes of the chunk files that exist, whole or not. */
+  async chunks(): Promise<Set<number>> {
+    const names = await this.#guard('list', () => this.#fs.list(this.#folder));
+    const found = new Set<number>();
+    for (const name of names) {
+      const match = CHUNK_NAME.exec(name);
+      if (match !== null) found.add(Number(match[1]));
+    }
+    return found;
+  }
+
+  /** A chunk, when a whole one with this digest is there. */
+  async chunk(index: number, digest: Uint8Array): Promise<Uint8Array | null> {
+    return this.#load(`chunk-${index}`, digest, LIMITS.chunk_bytes);
+  }
+
+  async putChunk(index: number, bytes: Uint8Array): Promise<void> {
+    await this.#put(`chunk-${index}`, bytes);
+  }
+
+  /** Remove chunks that no segment still to be decoded needs. */
+  async dropChunks(indexes: Iterable<number>): Promise<void> {
+    await this.#guard('clean', async () => {
+      for (const index of indexes) await this.#fs.unlink(`${this.#folder}/chunk-${index}`);
+    });
+  }
+
+  /** Remove every spool. */
+  async clear(): Promise<void> {
+    await this.#guard('clear', () => this.#fs.removeFolder(this.#parent));
+  }
+
+  async #put(name: string, bytes: Uint8Array): Promise<void> {
+    await this.#guard(`write ${name} of`, () => writePlainFile(this.#fs, `${this.#folder}/${name}`, bytes));
+  }
+
+  async #load(name: string, digest: Uint8Array, bytesMax: number): Promise<Uint8Array | null> {
+    const path = `${this.#folder}/${name}`;
+    const stat = await this.#guard('look into', () => this.#fs.stat(path));
+    if (stat === null || stat.bytes > bytesMax) return null;
+    const bytes = await this.#guard(`read ${name} of`, () => readSmallFile(this.#fs, path, bytesMax));
+    if (bytes === null || !bytesEqual(digestOf(this.#hash, bytes), digest)) return null;
+    return bytes;
+  }
+
+  async #guard<T>(verb: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw ioError(error, 'output_unwritable', `cannot ${verb} the spool ${this.#folder}`);
+    }
+  }
+}
