@@ -113,8 +113,10 @@ function inodeTimes(superblock: string): string {
     Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(superblock)?.[1] ?? Number.NaN);
   const used = count('Inode count') - count('Free inodes');
   if (!Number.isSafeInteger(used)) throw new UpdateError('content_wrong', 'dumpe2fs printed no inode counts');
-  const inodes = [EXT4_ROOT_INODE];
+  const inodes: number[] = [];
   for (let inode = EXT4_FIRST_INODE; inode <= used; inode++) inodes.push(inode);
+  // Last, because the superblock counts the kilobytes that debugfs wrote: another order is another image.
+  inodes.push(EXT4_ROOT_INODE);
   const fields = ['atime', 'ctime', 'crtime', 'mtime'];
   return inodes
     .flatMap((inode) =>
