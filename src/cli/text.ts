@@ -32,11 +32,11 @@ export function formatCount(count: number): string {
   return count.toLocaleString('en-US');
 }
 
-/** Left-aligned first column, right-aligned others; columns two spaces apart. */
+/** Columns two spaces apart; cells that are numbers stand on the right of their column, all others on the left. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)));
-  const line = (row: readonly string[]): string =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ');
-  return rows.map((row) => line(row).trimEnd()).join('\n');
+  const padded = (cell: string, i: number): string =>
+    /^[\d,.]+( %)?$/.test(cell) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!);
+  return rows.map((row) => row.map(padded).join('  ').trimEnd()).join('\n');
 }

@@ -1,0 +1,149 @@
+/**
+ * `engraft inspect PATCH`: what a patch says about itself, and whether its bytes are those that it vouches for.
+ *
+ * @module
+ */
+import { Command } from 'commander';
+import { PieceReader, readHeader } from '../../../native-free/apply/index.ts';
+import { segmentLength, type PayloadHeader } from '../../../native-free/format/payload-header.ts';
+import { bytesEqual, digestOf, toHex } from '../../../native-free/hash.ts';
+import { LIMITS } from '../../../native-free/limits.ts';
+import { exitCodeOf, UpdateError } from '../../../native-free/status.ts';
+import { fileByteSource, sha256Node } from '../../engine/node-io.ts';
+import { report, type CommonOptions } from '../frame.ts';
+import { patchKind } from '../patch-file.ts';
+import { formatBytes, formatCount, formatTable } from '../text.ts';
+
+interface InspectOptions extends CommonOptions {
+  readonly segments?: boolean;
+}
+
+/** The command, for the frame. */
+export function define(): Command {
+  return new Command('inspect')
+    .description('Show what is in PATCH and check it against its own digests. Exit code 20 when it is damaged.')
+    .argument('<patch>', 'patch or full payload, or a BSDIFF40 patch')
+    .option('-s, --segments', 'list the segments')
+    .action((patch: string, options: InspectOptions) => inspect(patch, options));
+}
+
+async function inspect(path: string, options: InspectOptions): Promise<void> {
+  const patch = fileByteSource(path);
+  try {
+    if ((await patchKind(path, patch)) === 'engraft') return await inspectEngraft(path, patch, options);
+  } finally {
+    patch.close();
+  }
+  await inspectBsdiff40(path, options);
+}
+
+type PatchFile = ReturnType<typeof fileByteSource>;
+
+async function inspectEngraft(path: string, patch: PatchFile, options: InspectOptions): Promise<void> {
+  const reader = new PieceReader(patch);
+  const header = await readHeader(reader, sha256Node);
+  const damage = await findDamage(reader, header, patch.size);
+  report(options, { path, ...factsOf(header), ...damage }, () => textOf(header, damage, options));
+  if (!damage.intact) process.exitCode = exitCodeOf(new UpdateError('chunk_digest', 'damaged'));
+}
+
+interface Damage {
+  readonly intact: boolean;
+  /** Chunks of the body that do not have their digest. */
+  readonly damagedChunks: readonly number[];
+  readonly missingBytes: number;
+  readonly surplusBytes: number;
+}
+
+/** Compare each chunk that is there whole with its digest. */
+async function findDamage(reader: PieceReader, header: PayloadHeader, fileBytes: number): Promise<Damage> {
+  const damagedChunks: number[] = [];
+  const chunk = new Uint8Array(LIMITS.chunk_bytes);
+  for (const [index, expected] of header.chunkDigests.entries()) {
+    const offset = index * LIMITS.chunk_bytes;
+    const part = chunk.subarray(0, Math.min(LIMITS.chunk_bytes, header.bodyBytes - offset));
+    if (header.headerBytes + offset + part.length > fileBytes) break;
+    await reader.fill(part, `chunk ${index}`);
+    if (!bytesEqual(digestOf(sha256Node, part), expected)) damagedChunks.push(index);
+  }
+  const missingBytes = Math.max(0, header.payloadBytes - fileBytes);
+  const surplusBytes = Math.max(0, fileBytes - header.payloadBytes);
+  const intact = damagedChunks.length === 0 && missingBytes === 0 && surplusBytes === 0;
+  return { intact, damagedChunks, missingBytes, surplusBytes };
+}
+
+function factsOf(header: PayloadHeader): Record<string, unknown> {
+  const { chunkDigests, segments, ...rest } = header;
+  const encodedBytes = segments.reduce((sum, segment) => sum + segment.encodedBytes, 0);
+  return {
+    format: 'engraft',
+    ...rest,
+    sourceDigest: header.kind === 'delta' ? header.sourceDigest : null,
+    sections: { headerBytes: header.headerBytes, planBytes: header.planBytes, segmentBytes: encodedBytes },
+    chunks: chunkDigests.length,
+    segments: segments.map((segment, index) => ({
+      index,
+      targetBytes: segmentLength(header, index),
+      encodedBytes: segment.encodedBytes,
+      stored: segment.encodedBytes === segmentLength(header, index),
+      digest: segment.digest,
+    })),
+  };
+}
+
+function textOf(header: PayloadHeader, damage: Damage, options: InspectOptions): string {
+  const encodedBytes = header.bodyBytes - header.planBytes;
+  const rows: [string, string][] = [
+    ['kind', `${header.kind}, codec ${header.codec}`],
+    ['payload', `${formatCount(header.payloadBytes)} bytes`],
+    ['  header', `${formatCount(header.headerBytes)} bytes, ${header.chunkDigests.length} chunk digests`],
+    ['  plan', `${formatCount(header.planBytes)} bytes`],
+    [
+      '  segments',
+      `${formatCount(encodedBytes)} bytes, ${header.segments.length} of ${formatBytes(header.segmentBytes)}`,
+    ],
+    ['target', `${formatCount(header.targetBytes)} bytes, sha256 ${toHex(header.targetDigest)}`],
+    ['decoder memory', formatBytes(header.decoderMemoryBytes)],
+    ['intact', damage.intact ? 'yes' : damageText(damage)],
+  ];
+  if (header.kind === 'delta') {
+    rows.splice(5, 0, ['source', `${formatCount(header.sourceBytes)} bytes, sha256 ${toHex(header.sourceDigest)}`]);
+  }
+  const text = formatTable(rows.map(([name, value]) => [`${name}:`, value]));
+  if (options.segments !== true) return text;
+  const list = header.segments.map((segment, i) => [
+    String(i),
+    formatCount(segmentLength(header, i)),
+    formatCount(segment.encodedBytes),
+    toHex(segment.digest),
+  ]);
+  return `${text}\n\n${formatTable([['segment', 'target bytes', 'coded bytes', 'sha256'], ...list])}`;
+}
+
+function damageText(damage: Damage): string {
+  const parts: string[] = [];
+  if (damage.missingBytes > 0) parts.push(`${formatCount(damage.missingBytes)} bytes are missing`);
+  if (damage.surplusBytes > 0) parts.push(`${formatCount(damage.surplusBytes)} bytes follow its end`);
+  if (damage.damagedChunks.length > 0) parts.push(`damaged chunks: ${damage.damagedChunks.slice(0, 20).join(', ')}`);
+  return `NO: ${parts.join('; ')}`;
+}
+
+async function inspectBsdiff40(path: string, options: InspectOptions): Promise<void> {
+  const { readForeignPatch } = await import('../bsdiff40-file.ts');
+  const { bsdiffCovers, parseBsdiff40 } = await import('../../../native-free/compat/index.ts');
+  const patch = readForeignPatch(path);
+  const { targetBytes } = parseBsdiff40(patch);
+  const { covers } = bsdiffCovers(patch);
+  const coveredBytes = covers.length.reduce((sum, length) => sum + length, 0);
+  report(
+    options,
+    { path, format: 'bsdiff40', payloadBytes: patch.length, targetBytes, covers: covers.count, coveredBytes },
+    () =>
+      formatTable([
+        ['kind:', 'BSDIFF40'],
+        ['patch:', `${formatCount(patch.length)} bytes`],
+        ['target:', `${formatCount(targetBytes)} bytes`],
+        ['covers:', `${formatCount(covers.count)}, over ${formatCount(coveredBytes)} bytes`],
+      ]),
+  );
+}

@@ -1,0 +1,323 @@
+/**
+ * The engine: payloads from images, on a pool of worker threads.
+ *
+ * A job is admitted when its memory is free, then goes through index, match, encode, comparison with the full payload
+ * and proof. Nothing that was not proved, and no delta that is not smaller than the full payload, is handed out. The
+ * same images give the same bytes for any number of workers.
+ *
+ * @module
+ */
+import { availableParallelism } from 'node:os';
+import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
+import { segmentBytesFor } from '../../native-free/diff/index.ts';
+import type { CoverList } from '../../native-free/format/cover.ts';
+import { parseHeader, type PayloadHeader } from '../../native-free/format/payload-header.ts';
+import { LIMITS } from '../../native-free/limits.ts';
+import { UpdateError } from '../../native-free/status.ts';
+import { abortedError, MemoryGate, throwIfAborted } from './admission.ts';
+import {
+  bsdiffMemoryBytes,
+  checkImageSize,
+  defaultMemoryBytesMax,
+  jobMemoryBytes,
+  WORKER_FLOOR_BYTES,
+} from './memory-plan.ts';
+import { matchByBsdiff } from './bsdiff-matcher.ts';
+import { builtFile } from './built-file.ts';
+import type { EngineProgress, Job, SourceImage } from './job.ts';
+import { compressFull, encodeDelta, matchOwn, prove } from './job.ts';
+import { WorkerPool } from './pool.ts';
+
+export type Matcher = 'own' | 'bsdiff';
+
+export interface EngineOptions {
+  /** Worker threads; default: one for each processor. The bytes do not depend on it. */
+  readonly workers?: number;
+  /** What all jobs together may take, worker threads included; default: three quarters of the memory. */
+  readonly memoryBytesMax?: number;
+  /** Another compiled worker module; for tests that need one that misbehaves. */
+  readonly workerFile?: string;
+  /** Another bsdiff child; for the same kind of tests. */
+  readonly bsdiffChildFile?: string;
+}
+
+export interface MakeOptions {
+  /** Who finds the covers; 'both' encodes both and takes the smaller. Default 'own'. */
+  readonly matcher?: Matcher | 'both';
+  /** A power of two within LIMITS; default by the target's size. */
+  readonly segmentBytes?: number;
+  readonly signal?: AbortSignal;
+  /** Bytes of the phase that runs; with `make`, phases of the two payloads run side by side. */
+  readonly onProgress?: (progress: EngineProgress) => void;
+  /** After this bsdiff is killed and our own matcher takes over. Default two minutes. */
+  readonly bsdiffTimeoutMs?: number;
+}
+
+export interface PayloadResult {
+  readonly kind: 'delta' | 'full';
+  readonly payload: Uint8Array;
+  readonly header: PayloadHeader;
+  /** SHA-256 of the header bytes; belongs into signed metadata. */
+  readonly headerDigest: Uint8Array;
+  /** SHA-256 of the whole payload. */
+  readonly payloadDigest: Uint8Array;
+  /** Delta only: who found the covers. */
+  readonly matcher?: Matcher;
+  /** Why bsdiff, though asked for, was not used. */
+  readonly fellBack?: string;
+  readonly covers?: number;
+  /** Target bytes that covers name. */
+  readonly coveredBytes?: number;
+  /** CPU seconds of threads and children on this payload (elapsed time of tasks where the system does not tell). */
+  readonly cpuSeconds: number;
+}
+
+export interface MakeResult {
+  readonly full: PayloadResult;
+  /** Null when there is no source, or the delta is not smaller than the full payload. */
+  readonly delta: PayloadResult | null;
+  /** Why there is no delta. */
+  readonly deltaRefused?: string;
+}
+
+interface EncodedDelta {
+  readonly payload: Uint8Array;
+  readonly covers: CoverList;
+  readonly matcher: Matcher;
+  readonly fellBack?: string | undefined;
+}
+
+const BSDIFF_TIMEOUT_MS = 120_000;
+
+export class DeltaEngine {
+  readonly workers: number;
+  readonly #pool: WorkerPool;
+  readonly #gate: MemoryGate;
+  readonly #memoryBytesMax: number;
+  readonly #bsdiffChildFile: string | undefined;
+  readonly #closing = new AbortController();
+
+  /** Throws UpdateError `usage_invalid`, or `config_invalid` when run from sources that were not built. */
+  constructor(options: EngineOptions = {}) {
+    this.workers = options.workers ?? availableParallelism();
+    if (!Number.isInteger(this.workers) || this.workers < 1 || this.workers > 256) {
+      throw new UpdateError('usage_invalid', `workers must be an integer from 1 to 256, not ${this.workers}`);
+    }
+    this.#memoryBytesMax = options.memoryBytesMax ?? defaultMemoryBytesMax();
+    this.#gate = new MemoryGate(this.#memoryBytesMax - this.workers * WORKER_FLOOR_BYTES);
+    this.#pool = new WorkerPool(options.workerFile ?? builtFile('worker'), this.workers);
+    this.#bsdiffChildFile = options.bsdiffChildFile;
+  }
+
+  /**
+   * The full payload of a target, proved.
+   * Throws UpdateError `limit_exceeded`, `memory_exceeded`, `aborted`, `proof_failed`.
+   */
+  async full(target: Uint8Array, options: MakeOptions = {}): Promise<PayloadResult> {
+    return this.#admitted(null, target, options, async (job) => {
+      const payload = (await compressFull(job))!;
+      await prove(job, new Uint8Array(0), payload);
+      return resultOf(job, payload);
+    });
+  }
+
+  /**
+   * The delta payload that brings a slot from `source` to `target`, proved.
+   * Throws UpdateError `delta_not_smaller` when the full payload is as small, and what `full` throws.
+   */
+  async delta(source: Uint8Array, target: Uint8Array, options: MakeOptions = {}): Promise<PayloadResult> {
+    return this.#admitted(source, target, options, async (job, image) => {
+      const delta = await this.#encode(job, image!, options);
+      const full = await compressFull(job, delta.payload.length);
+      const refused = full === null ? null : notSmaller(delta.payload, full);
+      if (refused !== null) throw refused;
+      await prove(job, image!.source, delta.payload);
+      return resultOf(job, delta.payload, delta);
+    });
+  }
+
+  /**
+   * Both payloads, proved; the delta only where there is a source and it is smaller than the full payload.
+   * Throws what `full` throws; a delta that is not smaller is told in the result.
+   */
+  async make(source: Uint8Array | null, target: Uint8Array, options: MakeOptions = {}): Promise<MakeResult> {
+    return this.#admitted(source, target, options, async (job, image, stop) => {
+      const deltaJob: Job = { ...job, cpu: { seconds: 0 } };
+      // The suffix sort keeps one thread busy; compressing keeps the others.
+      const [payload, delta] = await sideBySide(
+        stop,
+        compressFull(job),
+        image === null ? Promise.resolve(null) : this.#encode(deltaJob, image, options),
+      );
+      await prove(job, new Uint8Array(0), payload!);
+      const full = resultOf(job, payload!);
+      if (delta === null) return { full, delta: null, deltaRefused: 'there is no source' };
+      const refused = notSmaller(delta.payload, payload!);
+      if (refused !== null) return { full, delta: null, deltaRefused: refused.message };
+      await prove(deltaJob, image!.source, delta.payload);
+      return { full, delta: resultOf(deltaJob, delta.payload, delta) };
+    });
+  }
+
+  /** End all threads; jobs that run end as `aborted`. */
+  async close(): Promise<void> {
+    this.#closing.abort(new UpdateError('aborted', 'the engine was closed'));
+    await this.#pool.close();
+  }
+
+  /** Check, wait for memory, share the images, run `work`, give the memory back. */
+  async #admitted<R>(
+    source: Uint8Array | null,
+    target: Uint8Array,
+    options: MakeOptions,
+    work: (job: Job, image: SourceImage | null, stop: AbortController) => Promise<R>,
+  ): Promise<R> {
+    checkImageSize('target', target.length);
+    checkImageSize('source', source?.length ?? 0);
+    const segmentBytes = checkedSegmentBytes(options.segmentBytes ?? segmentBytesFor(target.length));
+    const sourceBytes = source?.length ?? 0;
+    const matcher = options.matcher ?? 'own';
+    const needed = jobMemoryBytes({
+      sourceBytes,
+      targetBytes: target.length,
+      segmentBytes,
+      workers: this.workers,
+      matcher,
+    });
+    // One failure stops what runs beside it, so each job has a signal of its own.
+    const stop = new AbortController();
+    const outer = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
+    const signal = AbortSignal.any([stop.signal, ...outer]);
+    // Every task listens to it; that many listeners are no leak.
+    setMaxListeners(0, signal);
+    throwIfAborted(signal);
+    const release = await this.#gate.acquire(needed, signal);
+    try {
+      const shared = shareImage(target);
+      const cpu = { seconds: 0 };
+      const context = { signal, cpu };
+      const targetDigest = await this.#pool.run({ kind: 'digest', image: shared }, context);
+      let image: SourceImage | null = null;
+      if (source !== null) {
+        const sharedSource = shareImage(source);
+        const sourceDigest = await this.#pool.run({ kind: 'digest', image: sharedSource }, context);
+        image = { source: sharedSource, sourceDigest };
+      }
+      const onProgress = options.onProgress ?? (() => undefined);
+      const { workers } = this;
+      const job: Job = {
+        ...context,
+        pool: this.#pool,
+        workers,
+        onProgress,
+        segmentBytes,
+        target: shared,
+        targetDigest,
+      };
+      return await work(job, image, stop);
+    } catch (error) {
+      // What runs beside a failure dies with it; what it says then (a dead thread, an abort) is only an echo.
+      for (const other of outer) if (other.aborted) throw abortedError(other);
+      throw UpdateError.from(error);
+    } finally {
+      stop.abort();
+      release();
+    }
+  }
+
+  async #encode(job: Job, image: SourceImage, options: MakeOptions): Promise<EncodedDelta> {
+    const matcher = options.matcher ?? 'own';
+    const made: EncodedDelta[] = [];
+    let fellBack: string | undefined;
+    if (matcher !== 'own') {
+      const found = await this.#matchByBsdiff(job, image.source, options);
+      if ('covers' in found) {
+        const payload = await encodeDelta(job, image, found.covers);
+        made.push({ payload, covers: found.covers, matcher: 'bsdiff' });
+      } else {
+        fellBack = found.reason;
+      }
+    }
+    if (made.length === 0 || matcher === 'both') {
+      const covers = await matchOwn(job, image.source);
+      made.unshift({ payload: await encodeDelta(job, image, covers), covers, matcher: 'own', fellBack });
+    }
+    // The first of equals, which is our own: the same choice every time.
+    return made.reduce((best, other) => (other.payload.length < best.payload.length ? other : best));
+  }
+
+  async #matchByBsdiff(job: Job, source: Uint8Array, options: MakeOptions) {
+    const needed = bsdiffMemoryBytes(source.length, job.target.length);
+    if (needed > this.#memoryBytesMax) return { reason: `bsdiff would need about ${Math.ceil(needed / 2 ** 20)} MiB` };
+    return matchByBsdiff({
+      source,
+      target: job.target,
+      timeoutMs: options.bsdiffTimeoutMs ?? BSDIFF_TIMEOUT_MS,
+      signal: job.signal,
+      cpu: job.cpu,
+      childFile: this.#bsdiffChildFile,
+    });
+  }
+}
+
+/** Both results; or the first failure, once the other, told to stop, is over as well and its memory free. */
+async function sideBySide<A, B>(stop: AbortController, first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  const failures: unknown[] = [];
+  const watched = <T>(work: Promise<T>): Promise<T | undefined> =>
+    work.catch((error: unknown) => {
+      failures.push(error);
+      stop.abort();
+      return undefined;
+    });
+  const [a, b] = await Promise.all([watched(first), watched(second)]);
+  if (failures.length > 0) throw failures[0];
+  return [a as A, b as B];
+}
+
+function checkedSegmentBytes(bytes: number): number {
+  const isPowerOfTwo = Number.isInteger(Math.log2(bytes));
+  if (isPowerOfTwo && bytes >= LIMITS.segment_bytes_min && bytes <= LIMITS.segment_bytes_max) return bytes;
+  const { segment_bytes_min: min, segment_bytes_max: max } = LIMITS;
+  throw new UpdateError('usage_invalid', `the segment size must be a power of two from ${min} to ${max}, not ${bytes}`);
+}
+
+/** A view of shared memory with the image's bytes; no copy when it is one already (readImage). */
+function shareImage(image: Uint8Array): Uint8Array {
+  if (image.buffer instanceof SharedArrayBuffer) return image;
+  const shared = new Uint8Array(new SharedArrayBuffer(image.length));
+  shared.set(image);
+  return shared;
+}
+
+function notSmaller(delta: Uint8Array, full: Uint8Array): UpdateError | null {
+  if (delta.length < full.length) return null;
+  return new UpdateError(
+    'delta_not_smaller',
+    `the delta of ${delta.length} bytes is not smaller than the full payload of ${full.length}`,
+    { detail: { deltaBytes: delta.length, fullBytes: full.length } },
+  );
+}
+
+function resultOf(job: Job, payload: Uint8Array, delta?: EncodedDelta): PayloadResult {
+  const header = parseHeader(payload);
+  const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(bytes).digest());
+  const facts = {
+    kind: header.kind,
+    payload,
+    header,
+    headerDigest: sha256(payload.subarray(0, header.headerBytes)),
+    payloadDigest: sha256(payload),
+    cpuSeconds: job.cpu.seconds,
+  };
+  if (delta === undefined) return facts;
+  const coveredBytes = delta.covers.length.reduce((sum, length) => sum + length, 0);
+  const { matcher, fellBack } = delta;
+  return {
+    ...facts,
+    matcher,
+    covers: delta.covers.count,
+    coveredBytes,
+    ...(fellBack === undefined ? {} : { fellBack }),
+  };
+}

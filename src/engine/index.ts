@@ -1,0 +1,18 @@
+/**
+ * Making payloads on Node.
+ *
+ * @module
+ */
+export {
+  DeltaEngine,
+  type EngineOptions,
+  type MakeOptions,
+  type MakeResult,
+  type Matcher,
+  type PayloadResult,
+} from './engine.ts';
+export type { EngineProgress, Phase } from './job.ts';
+export { MemoryGate } from './admission.ts';
+export { defaultMemoryBytesMax, jobMemoryBytes } from './memory-plan.ts';
+export { replaceFile, syncFolder, writeFileAtomically, type AtomicFile, type AtomicWriteOptions } from './files.ts';
+export { fileByteSource, fileSink, fileSource, hashSource, readImage, sha256Node } from './node-io.ts';

@@ -1,0 +1,65 @@
+/**
+ * How much memory a job will take, worked out before any is taken.
+ *
+ * @module
+ */
+import { totalmem } from 'node:os';
+import { UpdateError } from '../../native-free/status.ts';
+import { LIMITS } from '../../native-free/limits.ts';
+
+const MIB = 2 ** 20;
+
+/** Heap, code and stack of an idle worker thread with the codecs loaded. */
+export const WORKER_FLOOR_BYTES = 48 * MIB;
+/** A forked Node process before it holds an image. */
+const CHILD_FLOOR_BYTES = 64 * MIB;
+/** bsdiff's qsufsort holds two 8-byte arrays and the source; then the target three times. */
+const BSDIFF_BYTES_PER_SOURCE_BYTE = 17;
+const BSDIFF_BYTES_PER_TARGET_BYTE = 3;
+/** The suffix array itself, once where it is sorted and once where it is shared, and the sorter's work space. */
+const INDEX_BYTES_PER_SOURCE_BYTE = 9;
+/** Match tables of zstd at level 19, measured over segments of 1 to 4 MiB. */
+const ZSTD_BYTES_PER_SEGMENT_BYTE = 16;
+/** Coded segments, and once more while they are put together. */
+const PAYLOAD_BYTES_PER_TARGET_BYTE = 2;
+
+export interface JobShape {
+  readonly sourceBytes: number;
+  readonly targetBytes: number;
+  readonly segmentBytes: number;
+  readonly workers: number;
+  readonly matcher: 'own' | 'bsdiff' | 'both';
+}
+
+/** Peak bytes of the bsdiff child. */
+export function bsdiffMemoryBytes(sourceBytes: number, targetBytes: number): number {
+  return CHILD_FLOOR_BYTES + BSDIFF_BYTES_PER_SOURCE_BYTE * sourceBytes + BSDIFF_BYTES_PER_TARGET_BYTE * targetBytes;
+}
+
+/** Peak bytes of a job over the floor of its workers. Phases do not overlap, so the largest one counts. */
+export function jobMemoryBytes(shape: JobShape): number {
+  const { sourceBytes, targetBytes, segmentBytes, workers, matcher } = shape;
+  const images = sourceBytes + targetBytes;
+  const own = INDEX_BYTES_PER_SOURCE_BYTE * sourceBytes;
+  const bsdiff = bsdiffMemoryBytes(sourceBytes, targetBytes);
+  const match = sourceBytes === 0 || matcher === 'own' ? own : Math.max(own, bsdiff);
+  const busyWorkers = Math.min(workers, Math.ceil(targetBytes / segmentBytes));
+  const encode = PAYLOAD_BYTES_PER_TARGET_BYTE * targetBytes + busyWorkers * ZSTD_BYTES_PER_SEGMENT_BYTE * segmentBytes;
+  return images + Math.max(match, encode);
+}
+
+/** Three quarters of what the machine, or the container, has. */
+export function defaultMemoryBytesMax(): number {
+  const machine = totalmem();
+  const constrained = process.constrainedMemory?.() ?? 0;
+  const has = constrained > 0 ? Math.min(machine, constrained) : machine;
+  return Math.floor(has * 0.75);
+}
+
+/** Throws UpdateError `limit_exceeded` for an image that the format cannot hold. */
+export function checkImageSize(name: string, bytes: number): void {
+  if (bytes <= LIMITS.image_bytes_max) return;
+  throw new UpdateError('limit_exceeded', `the ${name} has ${bytes} bytes; ${LIMITS.image_bytes_max} are the most`, {
+    detail: { bytes, allowedBytes: LIMITS.image_bytes_max },
+  });
+}
