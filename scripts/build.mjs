@@ -1,0 +1,20 @@
+/**
+ * `npm run build`: compiles the rooms to dist/, bundles the one-file agent, makes the programs executable.
+ *
+ * Plain JavaScript, because it runs before anything is built.
+ */
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const node = (...args) => {
+  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+};
+
+node('node_modules/typescript/bin/tsc', '-b', 'tsconfig.build.json');
+if (existsSync(`${root}scripts/bundle-agent.mjs`)) node('scripts/bundle-agent.mjs');
+
+const { bin } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
+for (const program of Object.values(bin)) if (existsSync(root + program)) chmodSync(root + program, 0o755);
