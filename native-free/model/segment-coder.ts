@@ -16,6 +16,7 @@ export class SegmentCoder {
   readonly #literals = new LiteralModels();
   readonly #predictor: Predictor;
   #coder: BitCoder | null = null;
+  #used = false;
 
   constructor(predictor: Predictor = copyPredictor) {
     this.#predictor = predictor;
@@ -29,8 +30,11 @@ export class SegmentCoder {
   /** Starts a segment. */
   begin(coder: BitCoder): void {
     this.#coder = coder;
-    this.#residuals.reset();
-    this.#literals.reset();
+    if (this.#used) {
+      this.#residuals.reset();
+      this.#literals.reset();
+    }
+    this.#used = true;
   }
 
   /**

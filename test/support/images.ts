@@ -1,0 +1,115 @@
+/**
+ * Small images with known covers, for tests of the format and the patcher.
+ *
+ * The target is made from the source by moves, edits and insertions, so the covers are exact without a matcher.
+ */
+import { createHash } from 'node:crypto';
+import { coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
+import { assembleDelta, assembleFull } from '../../native-free/diff/assemble.ts';
+import { encodePlan } from '../../native-free/diff/encode-plan.ts';
+import { encodeSegment } from '../../native-free/diff/encode-segment.ts';
+import type { HashFactory } from '../../native-free/io.ts';
+
+export const sha256Node: HashFactory = () => createHash('sha256');
+
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(bytes).digest());
+}
+
+/** A small, seeded generator (mulberry32): the same numbers on every machine. */
+export function random(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Bytes that look a little like code: words from a small vocabulary with varying low bits. */
+export function imageBytes(length: number, seed: number): Uint8Array {
+  const next = random(seed);
+  const words = Array.from({ length: 64 }, () => Math.floor(next() * 2 ** 32));
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i += 4) {
+    const word = words[Math.floor(next() * words.length)]! ^ Math.floor(next() * 256);
+    for (let j = 0; j < 4 && i + j < length; j++) bytes[i + j] = word >>> (8 * j);
+  }
+  return bytes;
+}
+
+export interface Pair {
+  readonly source: Uint8Array;
+  readonly target: Uint8Array;
+  readonly covers: CoverList;
+}
+
+/** A pair with blocks in another order, changed words in them, and new bytes between. */
+export function editedPair(blocks: number, blockBytes: number, seed: number): Pair {
+  const next = random(seed);
+  const source = imageBytes(blocks * blockBytes, seed + 1);
+  const parts: Uint8Array[] = [];
+  const covers: Cover[] = [];
+  let at = 0;
+  for (let i = 0; i < blocks; i++) {
+    const sourceOffset = ((i * 7) % blocks) * blockBytes;
+    const block = source.slice(sourceOffset, sourceOffset + blockBytes);
+    for (let edit = 0; edit < blockBytes / 1024; edit++) block[Math.floor(next() * blockBytes)]! += 16;
+    covers.push({ sourceOffset, targetOffset: at, length: blockBytes });
+    const extra = imageBytes(Math.floor(next() * 12), seed + i + 2);
+    parts.push(block, extra);
+    at += blockBytes + extra.length;
+  }
+  const target = new Uint8Array(at);
+  at = 0;
+  for (const part of parts) {
+    target.set(part, at);
+    at += part.length;
+  }
+  return { source, target, covers: coverListOf(covers) };
+}
+
+/** A delta payload of a pair with known covers. */
+export function deltaPayload(pair: Pair, segmentBytes: number): Uint8Array {
+  const { source, target, covers } = pair;
+  const ranges = rangesOf(target.length, segmentBytes);
+  return assembleDelta({
+    sourceBytes: source.length,
+    sourceDigest: sha256(source),
+    targetBytes: target.length,
+    targetDigest: sha256(target),
+    segmentBytes,
+    plan: encodePlan(covers),
+    coverCount: covers.count,
+    segments: ranges.map(([start, end]) => encodeSegment(source, target, covers, start, end)),
+    segmentDigests: ranges.map(([start, end]) => sha256(target.subarray(start, end))),
+    hash: sha256Node,
+  });
+}
+
+/** A full payload whose segments are `encode`d, or stored without it. */
+export function fullPayload(
+  target: Uint8Array,
+  segmentBytes: number,
+  encode: (bytes: Uint8Array) => Uint8Array = (bytes) => bytes,
+): Uint8Array {
+  const ranges = rangesOf(target.length, segmentBytes);
+  return assembleFull({
+    targetBytes: target.length,
+    targetDigest: sha256(target),
+    segmentBytes,
+    segments: ranges.map(([start, end]) => {
+      const encoded = encode(target.subarray(start, end));
+      return encoded.length < end - start ? encoded : target.slice(start, end);
+    }),
+    segmentDigests: ranges.map(([start, end]) => sha256(target.subarray(start, end))),
+    hash: sha256Node,
+  });
+}
+
+function rangesOf(length: number, step: number): [number, number][] {
+  const ranges: [number, number][] = [];
+  for (let start = 0; start < length; start += step) ranges.push([start, Math.min(length, start + step)]);
+  return ranges;
+}

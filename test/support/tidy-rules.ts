@@ -1,0 +1,286 @@
+/**
+ * The rules of the house as functions over file texts, so that test/tidy.test.ts can show them bad examples first and
+ * the tree second (the idea of style rules in a test is TigerBeetle's).
+ *
+ * Every function returns violations as sentences; an empty list is a pass. Paths are relative to the checkout, with
+ * slashes.
+ */
+import ts from 'typescript';
+
+export type Files = ReadonlyMap<string, string>;
+
+export const FILE_LINES_MAX = 400;
+export const FUNCTION_LINES_MAX = 70;
+
+/** What one import statement, re-export or `import()` of a file asks for. */
+export interface Import {
+  readonly from: string;
+  readonly specifier: string;
+  readonly typeOnly: boolean;
+  readonly dynamic: boolean;
+  readonly line: number;
+}
+
+interface Room {
+  /** Rooms whose files may be imported. The own room always may. */
+  readonly rooms: readonly string[];
+  /** Rooms of which only types may be imported. */
+  readonly types?: readonly string[];
+  /** Packages that may be imported; without it all of package.json's. */
+  readonly packages?: readonly RegExp[];
+  /** May Node's own modules be imported? */
+  readonly node: boolean;
+}
+
+const ALL_ROOMS = [
+  'native-free',
+  'src',
+  'src/engine',
+  'src/release',
+  'src/transfer',
+  'src/agent',
+  'src/server',
+  'src/client',
+  'src/testing',
+];
+const DEVICE_PACKAGES = [/^@noble\//, /^stream-chain(\/|$)/, /^tuf-js$/, /^@tufjs\/models$/, /^smol-toml$/, /^fzstd$/];
+
+/** DESIGN.md's "who may import whom". */
+export const ROOMS: Readonly<Record<string, Room>> = {
+  'native-free': { rooms: [], packages: [/^@noble\//, /^fzstd$/], node: false },
+  'src/engine': { rooms: ['native-free'], node: true },
+  'src/transfer': { rooms: ['native-free'], packages: DEVICE_PACKAGES, node: true },
+  'src/release': { rooms: ['native-free', 'src/engine'], node: true },
+  'src/agent': { rooms: ['native-free', 'src/transfer'], packages: DEVICE_PACKAGES, node: true },
+  'src/server': { rooms: ALL_ROOMS.filter((room) => room !== 'src/agent'), node: true },
+  'src/client': { rooms: ['native-free'], types: ['src/server'], packages: [], node: false },
+  'src/testing': { rooms: ['native-free'], types: ['src/agent', 'src/transfer'], node: true },
+  'src/cli': { rooms: ALL_ROOMS, node: true },
+  src: { rooms: ALL_ROOMS, node: true },
+  corpus: { rooms: ['native-free'], node: true },
+  scripts: { rooms: ['native-free', 'corpus'], node: true },
+  demo: { rooms: [...ALL_ROOMS, 'src/cli', 'corpus'], node: true },
+  bench: { rooms: [...ALL_ROOMS, 'src/cli', 'corpus'], node: true },
+  test: { rooms: [...ALL_ROOMS, 'src/cli', 'corpus', 'scripts', 'bench', 'demo'], node: true },
+};
+
+/** Rooms that use the others as a user of the package would: through the files that package.json exports. */
+const OUTSIDE_ROOMS = ['bench', 'demo'];
+const PUBLIC_ENTRIES =
+  /^(native-free\/(index|diff\/index|compat\/index)|src\/index|src\/(engine|release|agent|server|client|testing)\/index|corpus\/index)\.ts$/;
+
+/** The room of a file: its folder below src/, else its first folder. */
+export function roomOf(path: string): string {
+  const parts = path.split('/');
+  if (parts[0] === 'src') return parts.length > 2 ? `src/${parts[1]}` : 'src';
+  return parts.length > 1 ? parts[0]! : '.';
+}
+
+/** All imports of a file, read by the TypeScript parser. */
+export function importsOf(path: string, text: string): Import[] {
+  const file = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true);
+  const found: Import[] = [];
+  const add = (node: ts.Node, literal: ts.Node | undefined, typeOnly: boolean, dynamic: boolean): void => {
+    if (literal === undefined || !ts.isStringLiteralLike(literal)) return;
+    const line = file.getLineAndCharacterOfPosition(node.getStart()).line + 1;
+    found.push({ from: path, specifier: literal.text, typeOnly, dynamic, line });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node)) add(node, node.moduleSpecifier, importIsTypeOnly(node), false);
+    else if (ts.isExportDeclaration(node)) add(node, node.moduleSpecifier, exportIsTypeOnly(node), false);
+    else if (ts.isImportTypeNode(node))
+      add(node, ts.isLiteralTypeNode(node.argument) ? node.argument.literal : undefined, true, false);
+    else if (ts.isCallExpression(node) && isLoadingCall(node)) add(node, node.arguments[0], false, true);
+    ts.forEachChild(node, visit);
+  };
+  visit(file);
+  return found;
+}
+
+function importIsTypeOnly({ importClause }: ts.ImportDeclaration): boolean {
+  if (importClause === undefined) return false;
+  if (importClause.isTypeOnly) return true;
+  const { name, namedBindings } = importClause;
+  return name === undefined && namedBindings !== undefined && allTypeOnly(namedBindings);
+}
+
+function exportIsTypeOnly(node: ts.ExportDeclaration): boolean {
+  return node.isTypeOnly || (node.exportClause !== undefined && allTypeOnly(node.exportClause));
+}
+
+function allTypeOnly(bindings: ts.NamedImportBindings | ts.NamedExportBindings): boolean {
+  if (!ts.isNamedImports(bindings) && !ts.isNamedExports(bindings)) return false;
+  return bindings.elements.length > 0 && [...bindings.elements].every((element) => element.isTypeOnly);
+}
+
+function isLoadingCall(node: ts.CallExpression): boolean {
+  const callee = node.expression;
+  return callee.kind === ts.SyntaxKind.ImportKeyword || (ts.isIdentifier(callee) && callee.text === 'require');
+}
+
+/** Room rules. `packages` are the names that package.json depends on at run time. */
+export function checkImports(files: Files, packages: ReadonlySet<string>): string[] {
+  return [...files].flatMap(([path, text]) =>
+    importsOf(path, text).flatMap((item) => {
+      const problem = problemWith(item, files, packages);
+      return problem === null ? [] : [`${path}:${item.line} imports ${item.specifier}: ${problem}`];
+    }),
+  );
+}
+
+function problemWith(item: Import, files: Files, packages: ReadonlySet<string>): string | null {
+  const roomName = roomOf(item.from);
+  const room = ROOMS[roomName];
+  if (room === undefined) return roomName === '.' ? null : `there is no room "${roomName}" in the house`;
+  const { specifier } = item;
+  if (specifier.startsWith('node:')) return room.node ? null : `${roomName} may not use Node's modules`;
+  if (specifier.startsWith('.')) return problemWithFile(item, roomName, room, files);
+  const name = specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
+  if (room.packages !== undefined && !room.packages.some((allowed) => allowed.test(specifier)))
+    return `${roomName} may not use this package`;
+  const shipped = roomName === 'native-free' || roomName.startsWith('src');
+  return shipped && !packages.has(name) ? `${name} is not among the dependencies of package.json` : null;
+}
+
+function problemWithFile(item: Import, roomName: string, room: Room, files: Files): string | null {
+  const path = resolvePath(item.from, item.specifier);
+  if (path.endsWith('.ts') && !files.has(path)) return 'there is no such file';
+  if (!/\.(ts|json|mjs)$/.test(path)) return 'relative imports name the file with its extension';
+  const other = roomOf(path);
+  if (other === roomName)
+    return isCommand(path) && !isCommand(item.from) && !item.dynamic
+      ? 'commands are loaded lazily, with import()'
+      : null;
+  if (OUTSIDE_ROOMS.includes(roomName) && ROOMS[other] !== undefined) {
+    return PUBLIC_ENTRIES.test(path) || other === 'src/cli' ? null : `${roomName} uses public entries only`;
+  }
+  if (room.rooms.includes(other)) return null;
+  if (room.types?.includes(other)) return item.typeOnly ? null : `${roomName} may import types of ${other} only`;
+  return `${roomName} may not import from ${other}`;
+}
+
+const isCommand = (path: string): boolean => /^src\/cli\/[^/]*commands\//.test(path);
+
+function resolvePath(from: string, specifier: string): string {
+  const parts = from.split('/').slice(0, -1);
+  for (const part of specifier.split('/')) {
+    if (part === '..') parts.pop();
+    else if (part !== '.') parts.push(part);
+  }
+  return parts.join('/');
+}
+
+/** File and function lengths, and a header comment with `@module`. */
+export function checkSizes(files: Files): string[] {
+  const problems: string[] = [];
+  for (const [path, text] of files) {
+    const lines = text.split('\n').length - 1;
+    if (lines > FILE_LINES_MAX)
+      problems.push(`${path} has ${lines} lines, over ${FILE_LINES_MAX}: are there two ideas in it?`);
+    if (!/^(#!.*\n)?\s*\/\*\*[^]*?@module[^]*?\*\//.test(text))
+      problems.push(`${path} has no header comment with @module`);
+    const file = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true);
+    const visit = (node: ts.Node): void => {
+      if (ts.isFunctionLike(node) && 'body' in node && node.body !== undefined) {
+        const first = file.getLineAndCharacterOfPosition(node.getStart()).line;
+        const length = file.getLineAndCharacterOfPosition(node.end).line - first + 1;
+        const name = node.name?.getText() ?? 'a function';
+        if (length > FUNCTION_LINES_MAX)
+          problems.push(`${path}:${first + 1} ${name} has ${length} lines, over ${FUNCTION_LINES_MAX}`);
+      }
+      ts.forEachChild(node, visit);
+    };
+    visit(file);
+  }
+  return problems;
+}
+
+/**
+ * Codes given to UpdateError must be in the table, and every code of the table must be used somewhere or be reserved.
+ * A code counts as used where it stands as a string outside the table's own file.
+ */
+export function checkErrorCodes(files: Files, codes: ReadonlySet<string>, reserved: ReadonlySet<string>): string[] {
+  const problems: string[] = [];
+  const used = new Set<string>();
+  for (const [path, text] of files) {
+    if (path === 'native-free/status.ts') continue;
+    const file = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true);
+    const visit = (node: ts.Node): void => {
+      if (ts.isStringLiteralLike(node)) used.add(node.text);
+      const literal = codeArgument(node);
+      if (literal !== undefined && !codes.has(literal.text)) {
+        const line = file.getLineAndCharacterOfPosition(literal.getStart()).line + 1;
+        problems.push(`${path}:${line} uses the code '${literal.text}', which status.ts does not list`);
+      }
+      ts.forEachChild(node, visit);
+    };
+    visit(file);
+  }
+  for (const code of codes)
+    if (!used.has(code) && !reserved.has(code)) problems.push(`nothing uses the code '${code}'`);
+  for (const code of reserved) {
+    if (!codes.has(code)) problems.push(`'${code}' is reserved but not in the table`);
+    if (used.has(code)) problems.push(`'${code}' is used by now: it is no longer reserved`);
+  }
+  return problems;
+}
+
+/** The code in `new UpdateError(code, ...)` and `UpdateError.from(value, code, ...)`. */
+function codeArgument(node: ts.Node): ts.StringLiteralLike | undefined {
+  let argument: ts.Expression | undefined;
+  if (ts.isNewExpression(node) && node.expression.getText() === 'UpdateError') argument = node.arguments?.[0];
+  else if (ts.isCallExpression(node) && node.expression.getText() === 'UpdateError.from') argument = node.arguments[1];
+  return argument !== undefined && ts.isStringLiteralLike(argument) ? argument : undefined;
+}
+
+/** No other error class, and no error without a code, in what is shipped. */
+export function checkThrows(files: Files): string[] {
+  const problems: string[] = [];
+  for (const [path, text] of files) {
+    const file = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true);
+    const complain = (node: ts.Node, what: string): void => {
+      problems.push(`${path}:${file.getLineAndCharacterOfPosition(node.getStart()).line + 1} ${what}`);
+    };
+    const visit = (node: ts.Node): void => {
+      if (ts.isThrowStatement(node) && ts.isNewExpression(node.expression)) {
+        const name = node.expression.expression.getText();
+        if (/^(Error|TypeError|RangeError)$/.test(name)) complain(node, `throws ${name} instead of UpdateError`);
+      }
+      if (ts.isClassDeclaration(node) && path !== 'native-free/status.ts') {
+        const parents = (node.heritageClauses ?? []).flatMap((clause) =>
+          clause.types.map((type) => type.expression.getText()),
+        );
+        if (parents.some((parent) => /Error$/.test(parent)))
+          complain(node, 'declares an error class besides UpdateError');
+      }
+      ts.forEachChild(node, visit);
+    };
+    visit(file);
+  }
+  return problems;
+}
+
+/** Paths of one machine, and words that admit to be unfinished. The patterns are put together, so as not to match here. */
+const LEAKS: readonly (readonly [RegExp, string])[] = [
+  [new RegExp(`/${'work'}/(main|shared|steering|\\.library|\\.mirror)`), 'a path of one machine'],
+  [new RegExp(`/${'farm'}/|/${'root'}/|/tmp/(${'brief'}|${'lab'}|${'issues'})`), 'a path of one machine'],
+  [new RegExp(`/home/[a-z]|/${'Users'}/[A-Za-z]|C:\\\\${'Users'}`), 'a path of one machine'],
+  [new RegExp(`\\b(${'TO'}DO|${'FIX'}ME|${'X'}XX|${'HA'}CK)\\b`), 'a word that admits to be unfinished'],
+];
+
+export function checkLeaks(files: Files, hostNames: readonly string[] = []): string[] {
+  const patterns: (readonly [RegExp, string])[] = [...LEAKS];
+  for (const name of hostNames)
+    patterns.push([new RegExp(`\\b${name.replace(/[^\w]/g, '\\$&')}\\b`), 'the name of a machine']);
+  const problems: string[] = [];
+  for (const [path, text] of files) {
+    text.split('\n').forEach((line, i) => {
+      for (const [pattern, what] of patterns)
+        if (pattern.test(line)) problems.push(`${path}:${i + 1} has ${what}: ${line.trim().slice(0, 80)}`);
+    });
+  }
+  return problems;
+}
