@@ -1,0 +1,163 @@
+/**
+ * hawkBit's DDI API: how devices learn what to install and report what became of it.
+ *
+ * Where hawkBit would answer 410 to a report on a closed action, so does this server, unless the very same report was
+ * taken before: then its answer was lost on the way, and the device is told once more that all is well.
+ * @module
+ */
+import { getConnInfo } from '@hono/node-server/conninfo';
+import { Hono, type Context } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { LIMITS } from '../../native-free/limits.ts';
+import { UpdateError } from '../../native-free/status.ts';
+import { checkDevice, type AuthOptions } from './auth.ts';
+import * as model from './ddi-model.ts';
+import { withHttpStatus } from './problem.ts';
+import type { DeviceName, Feedback, Store } from './store/index.ts';
+
+export interface DdiOptions {
+  readonly store: Store;
+  readonly auth: AuthOptions;
+  readonly pollSeconds: number;
+  /** How devices reach this server; default: as the request did. */
+  readonly publicUrl?: string;
+  readonly now: () => number;
+  /** Brings the store up to date with the repository. */
+  readonly refresh: () => Promise<void>;
+}
+
+export const tenantPattern = /^[A-Za-z0-9_-]{1,40}$/;
+export const controllerPattern = /^[A-Za-z0-9._:@+=~-]{1,128}$/;
+
+interface DdiEnv {
+  Variables: { device: DeviceName };
+}
+type DdiContext = Context<DdiEnv>;
+
+/** The routes below `/{tenant}/controller/v1/{controllerId}`. */
+export function ddiRoutes(options: DdiOptions): Hono<DdiEnv> {
+  const app = new Hono<DdiEnv>();
+  const base = '/:tenant/controller/v1/:controllerId';
+  app.use(`${base}/*`, async (context, next) => {
+    context.set('device', await admit(context, options));
+    context.header('Cache-Control', 'no-store');
+    await next();
+  });
+  app.use(`${base}/*`, bodyLimit({ maxSize: LIMITS.ddi_body_bytes_max, onError: tooLarge }));
+  app.get(base, (context) => poll(context, options));
+  app.put(`${base}/configData`, (context) => configData(context, options));
+  app.get(`${base}/deploymentBase/:actionId`, (context) => deployment(context, options, 'deployment'));
+  app.get(`${base}/installedBase/:actionId`, (context) => deployment(context, options, 'installed'));
+  app.post(`${base}/deploymentBase/:actionId/feedback`, (context) => feedback(context, options, 'deployment'));
+  app.get(`${base}/cancelAction/:actionId`, (context) => cancelation(context, options));
+  app.post(`${base}/cancelAction/:actionId/feedback`, (context) => feedback(context, options, 'cancel'));
+  return app;
+}
+
+function tooLarge(): never {
+  throw new UpdateError('limit_exceeded', `the body is over ${LIMITS.ddi_body_bytes_max} bytes`);
+}
+
+async function admit(context: DdiContext, { store, auth }: DdiOptions): Promise<DeviceName> {
+  const tenant = context.req.param('tenant') ?? '';
+  const controllerId = context.req.param('controllerId') ?? '';
+  if (!tenantPattern.test(tenant)) throw new UpdateError('usage_invalid', 'the tenant is not a valid name');
+  if (!controllerPattern.test(controllerId)) {
+    throw new UpdateError('usage_invalid', 'the controller id is not 1 to 128 letters, digits or ._:@+=~-');
+  }
+  const name = { tenant: tenant.toLowerCase(), controllerId };
+  checkDevice(auth, context.req.header('Authorization'), await store.devices.tokenDigest(name));
+  return name;
+}
+
+/** The beginning of all links. */
+function originOf(context: DdiContext, options: DdiOptions): string {
+  return options.publicUrl?.replace(/\/+$/, '') ?? new URL(context.req.url).origin;
+}
+
+async function poll(context: DdiContext, options: DdiOptions): Promise<Response> {
+  const { store, now } = options;
+  const device = context.get('device');
+  await options.refresh();
+  const attributesWanted = await store.devices.seen(device, now(), addressOf(context));
+  await store.deployments.join(device, now());
+  const action = await store.actions.current(device);
+  const installed = await store.actions.installed(device);
+  const base = `${originOf(context, options)}/${context.req.param('tenant')}/controller/v1/${device.controllerId}`;
+  const links: model.ControllerLinks = {
+    ...(action === null
+      ? {}
+      : action.state === 'canceling'
+        ? { cancelAction: `${base}/cancelAction/${action.id}` }
+        : { deploymentBase: `${base}/deploymentBase/${action.id}` }),
+    ...(installed === null ? {} : { installedBase: `${base}/installedBase/${installed.id}` }),
+    ...(attributesWanted ? { configData: `${base}/configData` } : {}),
+  };
+  return context.json(model.controllerBase(options.pollSeconds, links));
+}
+
+/** Null where there is no socket (requests made in process). */
+function addressOf(context: DdiContext): string | null {
+  try {
+    return getConnInfo(context).remote.address ?? null;
+  } catch {
+    return null;
+  }
+}
+
+async function configData(context: DdiContext, { store }: DdiOptions): Promise<Response> {
+  const { mode, data } = model.parseConfigData(await jsonOf(context));
+  await store.devices.setAttributes(context.get('device'), mode, data);
+  return context.body(null, 200);
+}
+
+async function deployment(
+  context: DdiContext,
+  options: DdiOptions,
+  which: 'deployment' | 'installed',
+): Promise<Response> {
+  const { store, now } = options;
+  const action = await store.actions.get(context.get('device'), actionIdOf(context));
+  const shown = which === 'installed' ? ['finished'] : ['pending', 'running'];
+  if (!shown.includes(action.state)) {
+    throw new UpdateError('entity_unknown', `action ${action.id} is ${action.state}: nothing to ${which} here`);
+  }
+  const release = await store.releases.get(action.releaseId);
+  if (which === 'deployment') await store.actions.retrieved(action.id, now());
+  const history = context.req.query('actionHistory') === undefined ? null : await store.actions.feedback(action.id);
+  return context.json(model.deploymentBase(action, release, originOf(context, options), history));
+}
+
+async function cancelation(context: DdiContext, { store }: DdiOptions): Promise<Response> {
+  const action = await store.actions.get(context.get('device'), actionIdOf(context));
+  if (action.state !== 'canceling') {
+    throw new UpdateError('entity_unknown', `action ${action.id} is not being cancelled`);
+  }
+  return context.json(model.cancelAction(action));
+}
+
+async function feedback(context: DdiContext, { store, now }: DdiOptions, channel: Feedback['channel']) {
+  const id = actionIdOf(context);
+  const report = model.parseFeedback(await jsonOf(context), channel);
+  try {
+    await store.actions.report(context.get('device'), id, report, now());
+  } catch (error) {
+    throw UpdateError.is(error) && error.detail['closed'] === true ? withHttpStatus(error, 410) : error;
+  }
+  return context.body(null, 200);
+}
+
+function actionIdOf(context: DdiContext): number {
+  const text = context.req.param('actionId') ?? '';
+  if (!/^\d{1,15}$/.test(text)) throw new UpdateError('entity_unknown', 'an action id is a number');
+  return Number(text);
+}
+
+async function jsonOf(context: DdiContext): Promise<unknown> {
+  try {
+    return await context.req.json();
+  } catch (cause) {
+    if (UpdateError.is(cause)) throw cause;
+    throw new UpdateError('usage_invalid', 'the body is not JSON', { cause });
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * The management API, `/api/v1`: what people and their tools ask of the server. Described by its own OpenAPI document.
+ * @module
+ */
+import { randomBytes } from 'node:crypto';
+import { createRoute, OpenAPIHono, z, type RouteConfig } from '@hono/zod-openapi';
+import { bodyLimit } from 'hono/body-limit';
+import { LIMITS } from '../../native-free/limits.ts';
+import { UpdateError } from '../../native-free/status.ts';
+import { checkManagement, tokenDigest, type AuthOptions } from './auth.ts';
+import * as model from './management-model.ts';
+import type { Store, StoredAction, StoredDeployment, StoredDevice } from './store/index.ts';
+
+export interface ManagementOptions {
+  readonly store: Store;
+  readonly auth: AuthOptions;
+  readonly version: string;
+  readonly now: () => number;
+  readonly refresh: () => Promise<void>;
+}
+
+const HISTORY_ROWS = 50;
+
+const json = <S extends z.ZodType>(schema: S) => ({ content: { 'application/json': { schema } } });
+const problems = {
+  default: { description: 'what went wrong', content: { 'application/problem+json': { schema: model.problemSchema } } },
+};
+const ok = <S extends z.ZodType>(description: string, schema: S) => ({
+  200: { description, ...json(schema) },
+  ...problems,
+});
+const secured = { security: [{ bearer: [] }] } satisfies Partial<RouteConfig>;
+const body = <S extends z.ZodType>(schema: S) => ({ ...json(schema), required: true });
+
+/** The routes, to be mounted at /api/v1. */
+export function managementRoutes(options: ManagementOptions): OpenAPIHono {
+  const app = new OpenAPIHono({
+    defaultHook: (result) => {
+      if (result.success) return;
+      const issue = result.error.issues[0]!;
+      throw new UpdateError('usage_invalid', `${issue.path.join('.') || result.target}: ${issue.message}`);
+    },
+  });
+  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
+  app.doc31('/openapi.json', { openapi: '3.1.0', info: { title: 'engraft', version: options.version } });
+  app.use('*', async (context, next) => {
+    checkManagement(options.auth, context.req.header('Authorization'));
+    context.header('Cache-Control', 'no-store');
+    await options.refresh();
+    await next();
+  });
+  app.use('*', bodyLimit({ maxSize: LIMITS.management_body_bytes_max, onError: tooLarge }));
+  releaseRoutes(app, options);
+  deviceRoutes(app, options);
+  deploymentRoutes(app, options);
+  return app;
+}
+
+function tooLarge(): never {
+  throw new UpdateError('limit_exceeded', `the body is over ${LIMITS.management_body_bytes_max} bytes`);
+}
+
+function releaseRoutes(app: OpenAPIHono, { store }: ManagementOptions): void {
+  const products = createRoute({
+    ...{ method: 'get', path: '/products', operationId: 'listProducts', ...secured },
+    responses: ok('product lines with their latest release', z.object({ products: z.array(model.productSchema) })),
+  });
+  app.openapi(products, async (context) => context.json({ products: await store.releases.products() }, 200));
+
+  const list = createRoute({
+    ...{ method: 'get', path: '/releases', operationId: 'listReleases', ...secured },
+    request: { query: model.releaseQuery },
+    responses: ok('newest first', z.object({ releases: z.array(model.releaseSchema) })),
+  });
+  app.openapi(list, async (context) => {
+    const releases = await store.releases.list(context.req.valid('query'));
+    return context.json({ releases: releases as model.Release[] }, 200);
+  });
+
+  const get = createRoute({
+    ...{ method: 'get', path: '/releases/{id}', operationId: 'getRelease', ...secured },
+    request: { params: model.idParam },
+    responses: ok('one release', model.releaseSchema),
+  });
+  app.openapi(get, async (context) => {
+    const release = await store.releases.get(context.req.valid('param').id);
+    return context.json(release as model.Release, 200);
+  });
+}
+
+function deviceRoutes(app: OpenAPIHono, { store, now }: ManagementOptions): void {
+  const list = createRoute({
+    ...{ method: 'get', path: '/devices', operationId: 'listDevices', ...secured },
+    request: { query: model.afterQuery },
+    responses: ok('in the order of their ids', z.object({ devices: z.array(model.deviceSchema) })),
+  });
+  app.openapi(list, async (context) => {
+    const { tenant, limit, after } = context.req.valid('query');
+    return context.json({ devices: (await store.devices.list(tenant, limit, after)).map(deviceOf) }, 200);
+  });
+
+  const register = createRoute({
+    ...{ method: 'post', path: '/devices', operationId: 'registerDevice', ...secured },
+    request: { query: model.tenantQuery, body: body(model.newDeviceSchema) },
+    responses: ok('registered; the token is shown only here', model.registeredDeviceSchema),
+  });
+  app.openapi(register, async (context) => {
+    const { controllerId, token = randomBytes(24).toString('base64url') } = context.req.valid('json');
+    const name = { tenant: context.req.valid('query').tenant, controllerId };
+    await store.devices.register(name, now(), tokenDigest(token));
+    return context.json({ controllerId, token }, 200);
+  });
+
+  const get = createRoute({
+    ...{ method: 'get', path: '/devices/{controllerId}', operationId: 'getDevice', ...secured },
+    request: { params: model.controllerParam, query: model.tenantQuery },
+    responses: ok('one device with its latest actions', model.deviceDetailSchema),
+  });
+  app.openapi(get, async (context) => {
+    const name = { ...context.req.valid('query'), ...context.req.valid('param') };
+    const device = deviceOf(await store.devices.get(name));
+    const actions = await store.actions.history(name, HISTORY_ROWS);
+    const detailed = actions.map(async (action) => ({
+      ...actionOf(action),
+      feedback: (await store.actions.feedback(action.id)).map((said) => ({
+        ...{ ...said, details: [...said.details] },
+        receivedAt: iso(said.receivedAt),
+      })),
+    }));
+    return context.json({ ...device, actions: await Promise.all(detailed) }, 200);
+  });
+}
+
+function deploymentRoutes(app: OpenAPIHono, { store, now }: ManagementOptions): void {
+  const create = createRoute({
+    ...{ method: 'post', path: '/deployments', operationId: 'createDeployment', ...secured },
+    request: { query: model.tenantQuery, body: body(model.newDeploymentSchema) },
+    responses: ok('created', model.deploymentSchema),
+  });
+  app.openapi(create, async (context) => {
+    const { releaseId, devices } = context.req.valid('json');
+    const { tenant } = context.req.valid('query');
+    const id = await store.deployments.create(tenant, releaseId, devices, now());
+    return context.json(deploymentOf(await store.deployments.get(tenant, id)), 200);
+  });
+
+  const list = createRoute({
+    ...{ method: 'get', path: '/deployments', operationId: 'listDeployments', ...secured },
+    request: { query: model.beforeQuery },
+    responses: ok('newest first', z.object({ deployments: z.array(model.deploymentSchema) })),
+  });
+  app.openapi(list, async (context) => {
+    const { tenant, limit, before } = context.req.valid('query');
+    return context.json({ deployments: (await store.deployments.list(tenant, limit, before)).map(deploymentOf) }, 200);
+  });
+
+  const get = createRoute({
+    ...{ method: 'get', path: '/deployments/{id}', operationId: 'getDeployment', ...secured },
+    request: { params: model.idParam, query: model.tenantQuery },
+    responses: ok('one deployment', model.deploymentSchema),
+  });
+  app.openapi(get, async (context) => {
+    const found = await store.deployments.get(context.req.valid('query').tenant, context.req.valid('param').id);
+    return context.json(deploymentOf(found), 200);
+  });
+
+  const cancel = createRoute({
+    ...{ method: 'post', path: '/deployments/{id}/cancel', operationId: 'cancelDeployment', ...secured },
+    request: { params: model.idParam, query: model.tenantQuery },
+    responses: ok('cancelled; devices that began are asked to stop', model.deploymentSchema),
+  });
+  app.openapi(cancel, async (context) => {
+    const { tenant } = context.req.valid('query');
+    const { id } = context.req.valid('param');
+    await store.deployments.cancel(tenant, id, now());
+    return context.json(deploymentOf(await store.deployments.get(tenant, id)), 200);
+  });
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+function deviceOf(device: StoredDevice): model.Device {
+  const { controllerId, tenant, attributes, hasToken, firstSeen, lastSeen, lastAddress } = device;
+  const seen = { firstSeen: iso(firstSeen), lastSeen: lastSeen === null ? null : iso(lastSeen) };
+  return { controllerId, tenant, attributes: { ...attributes }, hasToken, ...seen, lastAddress };
+}
+
+function actionOf({ id, deploymentId, releaseId, state, code, createdAt, updatedAt }: StoredAction): model.Action {
+  return { id, deploymentId, releaseId, state, code, createdAt: iso(createdAt), updatedAt: iso(updatedAt) };
+}
+
+function deploymentOf(deployment: StoredDeployment): model.Deployment {
+  return { ...deployment, createdAt: iso(deployment.createdAt), actions: { ...deployment.actions } as never };
+}

@@ -1,0 +1,98 @@
+/**
+ * The steps that bring a database up to date. One set for SQLite and PostgreSQL: where they differ, which is only in
+ * how a number counts itself up, a step asks for the dialect. Steps are appended, never changed.
+ * @module
+ */
+import type { ColumnDefinitionBuilder, Kysely, Migration, MigrationProvider } from 'kysely';
+
+export type DialectName = 'sqlite' | 'postgres';
+
+/** Kysely's migrator reads the steps from here. */
+export function migrationsFor(dialect: DialectName): MigrationProvider {
+  return { getMigrations: async () => ({ '001-fleet': fleet(dialect) }) };
+}
+
+const counted = (dialect: DialectName) => (column: ColumnDefinitionBuilder) =>
+  dialect === 'sqlite' ? column.primaryKey().autoIncrement() : column.primaryKey().generatedByDefaultAsIdentity();
+
+function fleet(dialect: DialectName): Migration {
+  return {
+    async up(db: Kysely<unknown>) {
+      await devicesAndReleases(db, dialect);
+      await deploymentsAndActions(db, dialect);
+    },
+  };
+}
+
+async function devicesAndReleases(db: Kysely<unknown>, dialect: DialectName): Promise<void> {
+  const instant = dialect === 'sqlite' ? 'integer' : 'bigint';
+  await db.schema
+    .createTable('devices')
+    .addColumn('tenant', 'text', (c) => c.notNull())
+    .addColumn('controller_id', 'text', (c) => c.notNull())
+    .addColumn('attributes', 'text', (c) => c.notNull())
+    .addColumn('product', 'text')
+    .addColumn('hardware', 'text')
+    .addColumn('token_sha256', 'text')
+    .addColumn('attributes_wanted', 'integer', (c) => c.notNull())
+    .addColumn('first_seen', instant, (c) => c.notNull())
+    .addColumn('last_seen', instant)
+    .addColumn('last_address', 'text')
+    .addPrimaryKeyConstraint('devices_key', ['tenant', 'controller_id'])
+    .execute();
+  await db.schema.createIndex('devices_line').on('devices').columns(['tenant', 'product', 'hardware']).execute();
+  await db.schema
+    .createTable('releases')
+    .addColumn('id', 'integer', counted(dialect))
+    .addColumn('product', 'text', (c) => c.notNull())
+    .addColumn('version', 'text', (c) => c.notNull())
+    .addColumn('hardware', 'text', (c) => c.notNull())
+    .addColumn('slot_class', 'text', (c) => c.notNull())
+    .addColumn('rollback_index', instant, (c) => c.notNull())
+    .addColumn('published_at', 'text', (c) => c.notNull())
+    .addColumn('artifact', 'text', (c) => c.notNull())
+    .addColumn('payloads', 'text', (c) => c.notNull())
+    .addUniqueConstraint('releases_name', ['product', 'version', 'hardware', 'slot_class'])
+    .execute();
+}
+
+async function deploymentsAndActions(db: Kysely<unknown>, dialect: DialectName): Promise<void> {
+  const instant = dialect === 'sqlite' ? 'integer' : 'bigint';
+  await db.schema
+    .createTable('deployments')
+    .addColumn('id', 'integer', counted(dialect))
+    .addColumn('tenant', 'text', (c) => c.notNull())
+    .addColumn('release_id', 'integer', (c) => c.notNull().references('releases.id'))
+    .addColumn('selector', 'text', (c) => c.notNull())
+    .addColumn('state', 'text', (c) => c.notNull())
+    .addColumn('created_at', instant, (c) => c.notNull())
+    .execute();
+  await db.schema
+    .createTable('actions')
+    .addColumn('id', 'integer', counted(dialect))
+    .addColumn('tenant', 'text', (c) => c.notNull())
+    .addColumn('controller_id', 'text', (c) => c.notNull())
+    .addColumn('deployment_id', 'integer', (c) => c.notNull().references('deployments.id'))
+    .addColumn('release_id', 'integer', (c) => c.notNull().references('releases.id'))
+    .addColumn('state', 'text', (c) => c.notNull())
+    .addColumn('code', 'integer')
+    .addColumn('retrieved_at', instant)
+    .addColumn('created_at', instant, (c) => c.notNull())
+    .addColumn('updated_at', instant, (c) => c.notNull())
+    .addUniqueConstraint('actions_once', ['deployment_id', 'tenant', 'controller_id'])
+    .execute();
+  await db.schema.createIndex('actions_device').on('actions').columns(['tenant', 'controller_id', 'state']).execute();
+  await db.schema
+    .createTable('feedback')
+    .addColumn('id', 'integer', counted(dialect))
+    .addColumn('action_id', 'integer', (c) => c.notNull().references('actions.id'))
+    .addColumn('digest', 'text', (c) => c.notNull())
+    .addColumn('channel', 'text', (c) => c.notNull())
+    .addColumn('execution', 'text', (c) => c.notNull())
+    .addColumn('finished', 'text', (c) => c.notNull())
+    .addColumn('code', 'integer')
+    .addColumn('details', 'text', (c) => c.notNull())
+    .addColumn('received_at', instant, (c) => c.notNull())
+    .addUniqueConstraint('feedback_once', ['action_id', 'digest'])
+    .execute();
+}

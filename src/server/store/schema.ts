@@ -1,0 +1,85 @@
+/**
+ * The server's tables. Types that SQLite and PostgreSQL both have: integers, text; instants are milliseconds since
+ * 1970, structures are JSON text, flags are 0 and 1.
+ * @module
+ */
+import type { Generated } from 'kysely';
+
+export interface Database {
+  devices: DevicesTable;
+  releases: ReleasesTable;
+  deployments: DeploymentsTable;
+  actions: ActionsTable;
+  feedback: FeedbackTable;
+}
+
+export interface DevicesTable {
+  tenant: string;
+  controller_id: string;
+  attributes: string;
+  /** Taken out of the attributes, for deployments to all devices of a product and hardware. */
+  product: string | null;
+  hardware: string | null;
+  token_sha256: string | null;
+  /** The next poll asks the device for its attributes. */
+  attributes_wanted: number;
+  first_seen: number;
+  last_seen: number | null;
+  last_address: string | null;
+}
+
+export interface ReleasesTable {
+  id: Generated<number>;
+  product: string;
+  version: string;
+  hardware: string;
+  slot_class: string;
+  rollback_index: number;
+  published_at: string;
+  artifact: string;
+  payloads: string;
+}
+
+export type DeploymentState = 'active' | 'cancelled' | 'superseded';
+
+export interface DeploymentsTable {
+  id: Generated<number>;
+  tenant: string;
+  release_id: number;
+  /** 'devices': those named at its creation; 'all': of the release's product and hardware, later ones too. */
+  selector: 'devices' | 'all';
+  state: DeploymentState;
+  created_at: number;
+}
+
+/** The first three are active. */
+export const ACTIVE_STATES = ['pending', 'running', 'canceling'] as const;
+export type ActionState = (typeof ACTIVE_STATES)[number] | 'finished' | 'failed' | 'canceled';
+
+/** One device's part in a deployment; hawkBit's word. */
+export interface ActionsTable {
+  id: Generated<number>;
+  tenant: string;
+  controller_id: string;
+  deployment_id: number;
+  release_id: number;
+  state: ActionState;
+  /** The last numeric code that the device reported. */
+  code: number | null;
+  retrieved_at: number | null;
+  created_at: number;
+  updated_at: number;
+}
+
+export interface FeedbackTable {
+  id: Generated<number>;
+  action_id: number;
+  /** SHA-256 of what was reported: the same report twice is one row. */
+  digest: string;
+  channel: 'deployment' | 'cancel';
+  execution: string;
+  finished: string;
+  code: number | null;
+  details: string;
+  received_at: number;
+}

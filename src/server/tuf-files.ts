@@ -1,0 +1,41 @@
+/**
+ * `GET /tuf/<file>.json`: the repository's signed metadata as it lies on disk.
+ *
+ * Numbered files never change and may be cached for ever; timestamp.json must be asked for again each time, and that
+ * a file is missing must not be remembered, since clients look for the next root by its number.
+ * @module
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import type { Context } from 'hono';
+import { UpdateError } from '../../native-free/status.ts';
+import { tagListed } from './ranges.ts';
+
+const NAME = /^(?:[1-9]\d{0,8}\.(?:root|targets|snapshot)|timestamp)\.json$/;
+
+/** The handler. Throws UpdateError entity_unknown when there is no such file. */
+export function tufHandler(repo: string): (context: Context) => Promise<Response> {
+  return async (context) => {
+    const name = context.req.param('file') ?? '';
+    const bytes = NAME.test(name) ? await readOrNull(join(repo, 'metadata', name)) : null;
+    if (bytes === null) throw new UpdateError('entity_unknown', 'there is no such metadata file');
+    const etag = `"${createHash('sha256').update(bytes).digest('hex')}"`;
+    const caching = name === 'timestamp.json' ? 'no-cache' : 'public, max-age=31536000, immutable';
+    const headers = { ETag: etag, 'Cache-Control': caching, 'Content-Type': 'application/json' };
+    const known = context.req.header('If-None-Match');
+    if (known !== undefined && tagListed(known, etag, 'weak')) return new Response(null, { status: 304, headers });
+    const length = { 'Content-Length': String(bytes.length) };
+    const body = context.req.method === 'HEAD' ? null : new Uint8Array(bytes);
+    return new Response(body, { status: 200, headers: { ...headers, ...length } });
+  };
+}
+
+async function readOrNull(path: string): Promise<Buffer | null> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw new UpdateError('input_unreadable', `cannot read ${path}`, { cause });
+  }
+}
