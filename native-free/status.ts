@@ -39,7 +39,8 @@ const row = (status: number, outcome: Outcome, retryable: boolean, meaning: stri
  * Families: 1000 usage and limits, 2000 format, 3000 integrity, 4000 trust, 5000 transfer, 6000 slot I/O,
  * 7000 boot control, 8000 policy, 9000 bug.
  */
-// prettier-ignore: a table is read in rows.
+// A table is read in rows.
+// prettier-ignore
 export const STATUS = {
   // 1000: usage and limits
   usage_invalid: row(1000, 30, false, 'a command or call was given unusable arguments', 'correct the arguments; --help lists them'),
