@@ -10,7 +10,6 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bsdiffCovers } from '../../native-free/compat/index.ts';
 import type { CoverList } from '../../native-free/format/cover.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { abortedError, throwIfAborted } from './admission.ts';
@@ -76,7 +75,7 @@ export async function matchByBsdiff(job: BsdiffJob): Promise<BsdiffMatch> {
     if (reason !== null) return { reason };
     const { size } = await stat(paths.patch);
     if (size > LIMITS.foreign_patch_bytes_max) return { reason: `its patch of ${size} bytes is too large to read` };
-    return coversOf(await readFile(paths.patch), job);
+    return await coversOf(await readFile(paths.patch), job);
   } catch (error) {
     throwIfAborted(job.signal);
     return { reason: error instanceof Error ? error.message : String(error) };
@@ -85,7 +84,8 @@ export async function matchByBsdiff(job: BsdiffJob): Promise<BsdiffMatch> {
   }
 }
 
-function coversOf(patch: Uint8Array, job: BsdiffJob): BsdiffMatch {
+async function coversOf(patch: Uint8Array, job: BsdiffJob): Promise<BsdiffMatch> {
+  const { bsdiffCovers } = await import('../../native-free/compat/index.ts');
   const { covers, targetBytes } = bsdiffCovers(patch, { sourceBytes: job.source.length });
   if (targetBytes !== job.target.length) return { reason: 'its patch is for a target of another size' };
   if (covers.count > LIMITS.covers_max) return { reason: `it named ${covers.count} covers` };

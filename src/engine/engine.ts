@@ -10,7 +10,7 @@
 import { availableParallelism } from 'node:os';
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { segmentBytesFor } from '../../native-free/diff/index.ts';
+import { segmentBytesFor } from '../../native-free/diff/encode-segment.ts';
 import type { CoverList } from '../../native-free/format/cover.ts';
 import { parseHeader, type PayloadHeader } from '../../native-free/format/payload-header.ts';
 import { LIMITS } from '../../native-free/limits.ts';

@@ -4,7 +4,9 @@
  *
  * @module
  */
-import { assembleDelta, assembleFull, encodePlan, joinCovers } from '../../native-free/diff/index.ts';
+import { assembleDelta, assembleFull } from '../../native-free/diff/assemble.ts';
+import { encodePlan } from '../../native-free/diff/encode-plan.ts';
+import { joinCovers } from '../../native-free/diff/join-covers.ts';
 import type { Cover, CoverList } from '../../native-free/format/cover.ts';
 import { sha256Node } from './node-io.ts';
 import type { TaskContext, WorkerPool } from './pool.ts';
@@ -95,12 +97,12 @@ function counter(job: Job, phase: Phase, total: number): (bytes: number) => void
 export async function matchOwn(job: Job, source: Uint8Array): Promise<CoverList> {
   if (source.length === 0 || job.target.length === 0) return joinCovers([]);
   const indexed = counter(job, 'index', source.length);
-  const suffixes = await job.pool.run({ kind: 'index', source }, job);
+  const index = await job.pool.run({ kind: 'index', source }, job);
   indexed(source.length);
   const matched = counter(job, 'match', job.target.length);
   const windows = rangesOf(job.target.length, MATCH_WINDOW_BYTES);
   const covers = await inLanes(windows, job.workers + 1, async ({ start, end }): Promise<Cover[]> => {
-    const found = await job.pool.run({ kind: 'match', source, target: job.target, suffixes, start, end }, job);
+    const found = await job.pool.run({ kind: 'match', index, target: job.target, start, end }, job);
     matched(end - start);
     return found;
   });

@@ -16,8 +16,8 @@ const CHILD_FLOOR_BYTES = 64 * MIB;
 /** bsdiff's qsufsort holds two 8-byte arrays and the source; then the target three times. */
 const BSDIFF_BYTES_PER_SOURCE_BYTE = 17;
 const BSDIFF_BYTES_PER_TARGET_BYTE = 3;
-/** The suffix array itself, once where it is sorted and once where it is shared, and the sorter's work space. */
-const INDEX_BYTES_PER_SOURCE_BYTE = 9;
+/** The suffix array, and the sorter's work space beside it. */
+const INDEX_BYTES_PER_SOURCE_BYTE = 5;
 /** Match tables of zstd at level 19, measured over segments of 1 to 4 MiB. */
 const ZSTD_BYTES_PER_SEGMENT_BYTE = 16;
 /** Coded segments, and once more while they are put together. */
@@ -36,7 +36,10 @@ export function bsdiffMemoryBytes(sourceBytes: number, targetBytes: number): num
   return CHILD_FLOOR_BYTES + BSDIFF_BYTES_PER_SOURCE_BYTE * sourceBytes + BSDIFF_BYTES_PER_TARGET_BYTE * targetBytes;
 }
 
-/** Peak bytes of a job over the floor of its workers. Phases do not overlap, so the largest one counts. */
+/**
+ * Peak bytes of a job over the floor of its workers. Matching may run beside compressing, so they add up; `bsdiff` and
+ * our own sort follow each other.
+ */
 export function jobMemoryBytes(shape: JobShape): number {
   const { sourceBytes, targetBytes, segmentBytes, workers, matcher } = shape;
   const images = sourceBytes + targetBytes;
@@ -45,7 +48,7 @@ export function jobMemoryBytes(shape: JobShape): number {
   const match = sourceBytes === 0 || matcher === 'own' ? own : Math.max(own, bsdiff);
   const busyWorkers = Math.min(workers, Math.ceil(targetBytes / segmentBytes));
   const encode = PAYLOAD_BYTES_PER_TARGET_BYTE * targetBytes + busyWorkers * ZSTD_BYTES_PER_SEGMENT_BYTE * segmentBytes;
-  return images + Math.max(match, encode);
+  return images + match + encode;
 }
 
 /** Three quarters of what the machine, or the container, has. */
@@ -62,4 +65,9 @@ export function checkImageSize(name: string, bytes: number): void {
   throw new UpdateError('limit_exceeded', `the ${name} has ${bytes} bytes; ${LIMITS.image_bytes_max} are the most`, {
     detail: { bytes, allowedBytes: LIMITS.image_bytes_max },
   });
+}
+
+/** Whether an error is the runtime's refusal to allocate (it has no code of its own). */
+export function isAllocationFailure(error: unknown): boolean {
+  return error instanceof RangeError && /alloc|memory|array buffer/i.test(error.message);
 }

@@ -7,6 +7,7 @@
 import { Piscina } from 'piscina';
 import { UpdateError } from '../../native-free/status.ts';
 import { abortedError, throwIfAborted } from './admission.ts';
+import { isAllocationFailure } from './memory-plan.ts';
 import type { Task, TaskOutcome, TaskResults } from './tasks.ts';
 
 /** Accumulates the CPU seconds of one job. */
@@ -66,7 +67,7 @@ export class WorkerPool {
     if (this.#closed) return new UpdateError('aborted', 'the engine was closed', { cause: error });
     const text = error instanceof Error ? error.message : String(error);
     const code = (error as NodeJS.ErrnoException)?.code;
-    if (code === 'ERR_WORKER_OUT_OF_MEMORY') {
+    if (code === 'ERR_WORKER_OUT_OF_MEMORY' || isAllocationFailure(error)) {
       return new UpdateError('memory_exceeded', `a worker ran out of memory in a ${kind} task`, { cause: error });
     }
     return new UpdateError('bug', `a worker died in a ${kind} task: ${text}`, { cause: error, detail: { kind } });

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { SourceIndex } from '../../native-free/diff/source-index.ts';
 import type { Cover, CoverList } from '../../native-free/format/cover.ts';
 import type { StatusCode } from '../../native-free/status.ts';
 
@@ -13,7 +14,7 @@ export interface DigestTask {
   readonly image: Uint8Array;
 }
 
-/** Suffix array of the source. */
+/** Suffix array and byte pair table of the source. */
 export interface IndexTask {
   readonly kind: 'index';
   readonly source: Uint8Array;
@@ -22,9 +23,8 @@ export interface IndexTask {
 /** Covers of one window of the target. */
 export interface MatchTask {
   readonly kind: 'match';
-  readonly source: Uint8Array;
+  readonly index: SourceIndex;
   readonly target: Uint8Array;
-  readonly suffixes: Int32Array;
   readonly start: number;
   readonly end: number;
 }
@@ -62,8 +62,8 @@ export type Task = DigestTask | IndexTask | MatchTask | EncodeTask | FullTask | 
 /** What each task gives back. */
 export interface TaskResults {
   digest: Uint8Array;
-  /** A view of a SharedArrayBuffer. */
-  index: Int32Array;
+  /** All of it in shared memory. */
+  index: SourceIndex;
   match: Cover[];
   encode: { readonly encoded: Uint8Array; readonly digest: Uint8Array };
   full: { readonly encoded: Uint8Array; readonly digest: Uint8Array };

@@ -6,9 +6,13 @@
  * @module
  */
 import { readFileSync } from 'node:fs';
-import { encodeSegment, findCovers, suffixArray } from '../../native-free/diff/index.ts';
+import { indexSource, type SourceIndex } from '../../native-free/diff/source-index.ts';
+import { findCovers } from '../../native-free/diff/cover-search.ts';
+import { encodeSegment } from '../../native-free/diff/encode-segment.ts';
+import { suffixArray } from '../../native-free/diff/suffix-array.ts';
 import { digestOf } from '../../native-free/hash.ts';
 import { UpdateError } from '../../native-free/status.ts';
+import { isAllocationFailure } from './memory-plan.ts';
 import { sha256Node } from './node-io.ts';
 import { provePayload } from './prove.ts';
 import type { Task, TaskOutcome, TaskResults } from './tasks.ts';
@@ -35,14 +39,10 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
   switch (task.kind) {
     case 'digest':
       return tight(digestOf(sha256Node, task.image));
-    case 'index': {
-      const sorted = suffixArray(task.source);
-      const shared = new Int32Array(new SharedArrayBuffer(sorted.byteLength));
-      shared.set(sorted);
-      return shared;
-    }
+    case 'index':
+      return indexShared(task.source);
     case 'match':
-      return findCovers(task.source, task.target, task.suffixes, task.start, task.end);
+      return findCovers(task.index.source, task.target, task.index.suffixes, task.start, task.end, task.index);
     case 'encode': {
       const encoded = encodeSegment(task.source, task.target, task.covers, task.start, task.end);
       return { encoded: tight(encoded), digest: segmentDigest(task) };
@@ -55,6 +55,15 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
       await provePayload(task);
       return true;
   }
+}
+
+/** Sorted straight into shared memory: a copy would cost four bytes a source byte. */
+function indexShared(source: Uint8Array): SourceIndex {
+  const shared = (count: number): Int32Array => new Int32Array(new SharedArrayBuffer(4 * count));
+  const { suffixes, pairs } = indexSource(source, suffixArray(source, shared(source.length)));
+  const sharedPairs = shared(pairs.length);
+  sharedPairs.set(pairs);
+  return { source, suffixes, pairs: sharedPairs };
 }
 
 function segmentDigest(task: { target: Uint8Array; start: number; end: number }): Uint8Array {
@@ -74,10 +83,8 @@ export default async function run(task: Task): Promise<TaskOutcome<TaskResults[T
     return { result, cpuSeconds: spent() };
   } catch (error) {
     const known = UpdateError.is(error) ? error : null;
-    // An allocation that the runtime refuses is a RangeError; all else is a bug and keeps its stack.
-    const code =
-      known?.code ??
-      (error instanceof RangeError && /alloc|memory|Array buffer/i.test(error.message) ? 'memory_exceeded' : 'bug');
+    // All else than refused memory is a bug, and keeps its stack.
+    const code = known?.code ?? (isAllocationFailure(error) ? 'memory_exceeded' : 'bug');
     const message = known?.message ?? `${task.kind} task: ${error instanceof Error ? error.message : String(error)}`;
     const detail = known?.detail ?? { stack: error instanceof Error ? error.stack : undefined };
     return { failure: { code, message, detail }, cpuSeconds: spent() };
