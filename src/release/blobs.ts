@@ -3,9 +3,9 @@
  * them, and writing one twice, or from two processes at once, is harmless.
  * @module
  */
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { UpdateError } from '../../native-free/status.ts';
+import { sha256Hex } from './digests.ts';
 import { fileError, writeAtomically, type RepositoryFiles } from './files.ts';
 
 export class BlobFolder {
@@ -30,7 +30,7 @@ export class BlobFolder {
    * @throws UpdateError output_unwritable, disk_full
    */
   async add(bytes: Uint8Array): Promise<string> {
-    const sha256 = digestHex(bytes);
+    const sha256 = sha256Hex(bytes);
     if (await this.#holds(sha256, bytes.length)) return sha256;
     try {
       await this.#files.makeFolder(this.folder);
@@ -44,27 +44,6 @@ export class BlobFolder {
   /** A blob that is there but damaged (a disk that lied) is written again rather than trusted by its name. */
   async #holds(sha256: string, bytes: number): Promise<boolean> {
     if ((await this.#files.size(this.path(sha256))) !== bytes) return false;
-    return digestHex(await this.#files.read(this.path(sha256))) === sha256;
+    return sha256Hex(await this.#files.read(this.path(sha256))) === sha256;
   }
-
-  /**
-   * Reads a blob whole and checks it.
-   * @throws UpdateError input_unreadable when it is not there, source_digest when it is damaged
-   */
-  async read(sha256: string): Promise<Uint8Array> {
-    let bytes: Uint8Array;
-    try {
-      bytes = await this.#files.read(this.path(sha256));
-    } catch (cause) {
-      throw fileError(cause, `cannot read blob ${sha256}`, 'input_unreadable');
-    }
-    if (digestHex(bytes) !== sha256) {
-      throw new UpdateError('source_digest', `blob ${sha256} is damaged: its content has another digest`);
-    }
-    return bytes;
-  }
-}
-
-function digestHex(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

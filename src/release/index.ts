@@ -12,7 +12,8 @@ export type { PayloadMaker, PayloadProgress, PayloadResult, PayloadSettings } fr
 export { checkReleaseKey, deltaTargetName, fullTargetName, namePattern, targetCustomSchema } from './custom.ts';
 export type { ReleaseKey, TargetCustom } from './custom.ts';
 export type { Catalog, CatalogPayload, CatalogRelease } from './catalog.ts';
-export { imageDigests, readImage } from './image.ts';
+export { imageDigests } from './digests.ts';
+export type { ImageDigests } from './digests.ts';
 export { nodeFiles, TEMPORARY_MARK } from './files.ts';
 export type { RepositoryFiles } from './files.ts';
 export { withLock } from './lock.ts';

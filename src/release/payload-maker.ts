@@ -14,8 +14,6 @@ export interface PayloadSettings {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: PayloadProgress) => void;
   readonly matcher?: 'own' | 'bsdiff' | 'both';
-  /** Size of the full payload, where it is known: a delta that is not smaller is not worth finishing. */
-  readonly fullBytes?: number;
 }
 
 export interface PayloadResult {

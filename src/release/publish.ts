@@ -5,9 +5,9 @@
  * under the repository's lock, where everything that was checked before is checked again.
  * @module
  */
-import { createHash } from 'node:crypto';
 import { TargetFile } from '@tufjs/models';
 import { UpdateError } from '../../native-free/status.ts';
+import { readImage } from '../engine/node-io.ts';
 import { sameLine, sameRelease, type Catalog, type CatalogPayload, type CatalogRelease } from './catalog.ts';
 import {
   checkReleaseKey,
@@ -17,7 +17,7 @@ import {
   type ReleaseKey,
   type TargetCustom,
 } from './custom.ts';
-import { imageDigests } from './image.ts';
+import { imageDigests, sha256Hex } from './digests.ts';
 import type { RoleSigners } from './keys.ts';
 import type { LockOptions } from './lock.ts';
 import type { PayloadMaker, PayloadProgress, PayloadResult } from './payload-maker.ts';
@@ -163,8 +163,8 @@ async function makeRelease(options: PublishOptions, catalog: Catalog, bare: Cata
     const label = `delta from ${from.version}`;
     const source = { version: from.version, bytes: from.artifact.bytes, sha256: from.artifact.sha256 };
     try {
-      const sourceImage = await blobs.read(source.sha256);
-      const settings = { signal, onProgress: progress(label), fullBytes, matcher: options.matcher };
+      const sourceImage = readSource(blobs.path(source.sha256), source.sha256);
+      const settings = { signal, onProgress: progress(label), matcher: options.matcher };
       const delta = await engine.delta(sourceImage, image, settings);
       if (delta.payload.length >= fullBytes) {
         throw new UpdateError('delta_not_smaller', `${delta.payload.length} bytes against ${fullBytes} in full`);
@@ -176,6 +176,13 @@ async function makeRelease(options: PublishOptions, catalog: Catalog, bare: Cata
     }
   }
   return { release: { ...bare, dropped }, made, cpuSeconds };
+}
+
+/** An earlier image, out of the repository and straight into shared memory. */
+function readSource(path: string, sha256: string): Uint8Array {
+  const image = readImage(path);
+  if (sha256Hex(image) === sha256) return image;
+  throw new UpdateError('source_digest', `${path} is damaged: its content has another digest`, { detail: { path } });
 }
 
 /** The latest releases of the same line, newest first, each image once. */
@@ -200,7 +207,7 @@ function targetOf(release: CatalogRelease, payload: CatalogPayload, result: Payl
     kind: payload.kind,
     source: payload.source === null ? null : { bytes: payload.source.bytes, sha256: payload.source.sha256 },
     target: { bytes: release.artifact.bytes, sha256: release.artifact.sha256 },
-    headerDigest: createHash('sha256').update(result.payload.subarray(0, header.headerBytes)).digest('hex'),
+    headerDigest: sha256Hex(result.payload.subarray(0, header.headerBytes)),
     headerBytes: header.headerBytes,
     decoderMemoryBytes: header.decoderMemoryBytes,
     rollbackIndex: release.rollbackIndex,

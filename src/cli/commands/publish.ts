@@ -1,0 +1,152 @@
+/**
+ * `engraft publish`: an image becomes a signed release with a full payload and deltas, and, if asked, a deployment.
+ * @module
+ */
+import { Command, Option } from 'commander';
+import { UpdateError } from '../../../native-free/status.ts';
+import type { PublishProgress, PublishResult } from '../../release/index.ts';
+import { integerOption, report, withSignals, type CommonOptions } from '../frame.ts';
+import { createProgress, type Progress } from '../progress.ts';
+import { formatBytes, formatCount, formatTable } from '../text.ts';
+
+interface PublishCommandOptions extends CommonOptions {
+  readonly repo: string;
+  readonly keys: string;
+  readonly product?: string;
+  readonly releaseVersion?: string;
+  readonly hardware?: string;
+  readonly slotClass: string;
+  readonly rollbackIndex?: number;
+  readonly from: number;
+  readonly force?: boolean;
+  readonly filename?: string;
+  readonly matcher: 'own' | 'bsdiff' | 'both';
+  readonly workers?: number;
+  readonly memory?: number;
+  readonly expireDays?: number;
+  readonly deployTo?: string;
+  readonly store?: string;
+  readonly tenant: string;
+  readonly refresh?: boolean;
+}
+
+/** The command, for the frame. */
+export function define(): Command {
+  return new Command('publish')
+    .description('Add a release to a signed repository: a full payload, and proved deltas from the releases before it.')
+    .argument('[image]', 'the image; left out with --refresh')
+    .requiredOption('--repo <dir>', 'the repository (founded if it does not exist)')
+    .requiredOption('--keys <dir>', 'the keys, as keygen makes them')
+    .option('--product <name>', 'what the image is for')
+    .option('--release-version <version>', 'the version of the release')
+    .option('--hardware <name>', 'the hardware it runs on')
+    .option('--slot-class <name>', 'the kind of slot it goes into', 'rootfs')
+    .option(
+      '--rollback-index <n>',
+      'devices never go below the highest they committed (default: as published last)',
+      integerOption('--rollback-index', 0, Number.MAX_SAFE_INTEGER),
+    )
+    .option('--from <n>', 'make deltas from so many earlier releases', integerOption('--from', 0, 1000), 3)
+    .option('--force', 'allow a rollback index below one published before')
+    .option('--filename <name>', 'what foreign clients call the raw image')
+    .addOption(
+      new Option('-m, --matcher <name>', 'who finds matches').choices(['own', 'bsdiff', 'both']).default('own'),
+    )
+    .option('-w, --workers <n>', 'worker threads (default: one a processor)', integerOption('--workers', 1, 256))
+    .option('--memory <mib>', 'memory bound in MiB', integerOption('--memory', 1, 2 ** 24))
+    .option('--expire-days <n>', 'days until timestamp.json expires', integerOption('--expire-days', 1, 36_500))
+    .option('--deploy-to <devices>', "deploy at once: 'all' of the product and hardware, or ids with commas between")
+    .option('--store <file>', "the server's database for --deploy-to (default: server.db in the repository)")
+    .option('--tenant <name>', 'whose devices --deploy-to means', 'default')
+    .option('--refresh', 'sign the metadata anew, so that it does not expire; publishes nothing')
+    .action((image: string | undefined, options: PublishCommandOptions) =>
+      options.refresh === true ? refresh(options) : publishImage(image, options),
+    );
+}
+
+async function openRepository(options: PublishCommandOptions) {
+  const { loadSigners, Repository } = await import('../../release/index.ts');
+  const expiryDays = options.expireDays === undefined ? {} : { timestamp: options.expireDays };
+  return { repository: new Repository(options.repo, { expiryDays }), signers: await loadSigners(options.keys) };
+}
+
+async function refresh(options: PublishCommandOptions): Promise<void> {
+  const { repository, signers } = await openRepository(options);
+  const versions = await withSignals((signal) => repository.refresh(signers, { signal }));
+  report(options, { versions }, `signed anew: timestamp ${versions.timestamp}, snapshot ${versions.snapshot}`);
+}
+
+async function publishImage(image: string | undefined, options: PublishCommandOptions): Promise<void> {
+  const { product, releaseVersion: version, hardware, slotClass } = options;
+  if (image === undefined || product === undefined || version === undefined || hardware === undefined) {
+    const needed = 'an IMAGE, --product, --release-version and --hardware are needed';
+    throw new UpdateError('usage_invalid', `${needed}, or --refresh`);
+  }
+  const { publish, checkReleaseKey } = await import('../../release/index.ts');
+  checkReleaseKey({ product, version, hardware, slotClass });
+  const { repository, signers } = await openRepository(options);
+  const { DeltaEngine, readImage } = await import('../../engine/index.ts');
+  const bytes = readImage(image);
+  const progress = await createProgress(options);
+  const result = await withSignals(async (signal) => {
+    const { workers, memory } = options;
+    const memoryBytesMax = memory === undefined ? undefined : memory * 2 ** 20;
+    const engine = new DeltaEngine({
+      ...(workers === undefined ? {} : { workers }),
+      ...(memoryBytesMax === undefined ? {} : { memoryBytesMax }),
+    });
+    try {
+      const { rollbackIndex, from, force, filename, matcher } = options;
+      const key = { product, version, hardware, slotClass };
+      const settings = { rollbackIndex, from, force, filename, matcher, signal, onProgress: showPhases(progress) };
+      return await publish({ repository, signers, engine, image: bytes, ...key, ...settings, lock: { signal } });
+    } finally {
+      progress.stop();
+      await engine.close();
+    }
+  });
+  const deployment = await deploy(options, result);
+  report(options, { ...result, deployment }, () => textOf(result, deployment));
+}
+
+/** One bar for each phase of each payload. */
+function showPhases(progress: Progress): (event: PublishProgress) => void {
+  let shown = '';
+  return ({ payload, phase, done, total }) => {
+    const label = `${payload}: ${phase}`;
+    if (label !== shown) progress.start(label, total);
+    shown = label;
+    progress.update(done);
+  };
+}
+
+async function deploy(options: PublishCommandOptions, { release }: PublishResult): Promise<number | null> {
+  if (options.deployTo === undefined) return null;
+  const { controllerPattern, createDeployment, tenantPattern } = await import('../../server/index.ts');
+  const devices = options.deployTo === 'all' ? 'all' : options.deployTo.split(',').map((id) => id.trim());
+  const wrong = devices === 'all' ? undefined : devices.find((id) => !controllerPattern.test(id));
+  if (wrong !== undefined) throw new UpdateError('usage_invalid', `--deploy-to: '${wrong}' is not a device id`);
+  if (!tenantPattern.test(options.tenant)) throw new UpdateError('usage_invalid', '--tenant is not a valid name');
+  const { repo, store, tenant } = options;
+  return createDeployment({ repo, store, tenant: tenant.toLowerCase(), release, devices });
+}
+
+function textOf({ release, added, versions }: PublishResult, deployment: number | null): string {
+  const { product, version, hardware, slotClass, rollbackIndex, artifact } = release;
+  const share = (bytes: number): string => `${((100 * bytes) / artifact.bytes).toFixed(2)} %`;
+  const rows = release.payloads.map((payload) => [
+    payload.source === null ? payload.kind : `delta from ${payload.source.version}`,
+    formatCount(payload.bytes),
+    share(payload.bytes),
+    added.some(({ targetName }) => targetName === payload.targetName) ? 'new' : '',
+  ]);
+  const dropped = release.dropped.map((delta) => `no delta from ${delta.version}: ${delta.reason}`);
+  return [
+    `${product} ${version} for ${hardware} (${slotClass}), rollback index ${rollbackIndex}`,
+    `image ${formatBytes(artifact.bytes)}, SHA-256 ${artifact.sha256}`,
+    formatTable([['payload', 'bytes', 'of the image', ''], ...rows]),
+    ...dropped,
+    `targets metadata version ${versions['targets']}`,
+    ...(deployment === null ? [] : [`deployment ${deployment}`]),
+  ].join('\n');
+}

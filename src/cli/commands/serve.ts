@@ -1,0 +1,88 @@
+/**
+ * `engraft serve`: the OTA server. The access log goes to stderr; stdout gets the URL, once it listens.
+ * @module
+ */
+import { once } from 'node:events';
+import { Command, Option } from 'commander';
+import { UpdateError } from '../../../native-free/status.ts';
+import { integerOption, note, report, withSignals, type CommonOptions } from '../frame.ts';
+import { packageVersion } from '../version.ts';
+
+interface ServeOptions extends CommonOptions {
+  readonly repo: string;
+  readonly port: number;
+  readonly host: string;
+  readonly store?: string;
+  readonly rateLimit?: number;
+  readonly poll: number;
+  readonly publicUrl?: string;
+  readonly deviceTokens?: boolean;
+  readonly logLevel: string;
+}
+
+const TOKEN = 'ENGRAFT_MANAGEMENT_TOKEN';
+const GATEWAY_TOKEN = 'ENGRAFT_GATEWAY_TOKEN';
+
+/** The command, for the frame. */
+export function define(): Command {
+  return new Command('serve')
+    .description('Serve a repository: signed metadata, payloads, hawkBit DDI for devices, a management API.')
+    .requiredOption('--repo <dir>', 'the repository, as publish writes it')
+    .option('--port <n>', 'port; 0 takes a free one', integerOption('--port', 0, 65535), 8080)
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--store <file>', 'the database (default: server.db in the repository)')
+    .option('--rate-limit <bits>', 'bits a second for all payloads together, such as 1M: a slow link', parseRate)
+    .option('--poll <s>', 'how often devices shall ask, in seconds', integerOption('--poll', 1, 86_399), 300)
+    .option('--public-url <url>', 'how devices reach this server, when it is behind a proxy')
+    .option('--device-tokens', 'devices must show a token')
+    .addOption(
+      new Option('--log-level <level>', 'what is logged to stderr')
+        .choices(['silent', 'error', 'warn', 'info', 'debug'])
+        .default('info'),
+    )
+    .addHelpText(
+      'after',
+      `\nEnvironment:\n  ${TOKEN}  opens the management API to this bearer token (closed without)` +
+        `\n  ${GATEWAY_TOKEN}     all devices must show this token, or one of their own`,
+    )
+    .action(serve);
+}
+
+/** 64000, 64k, 1M, 2.5M. Throws UpdateError usage_invalid. */
+function parseRate(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([kM]?)$/.exec(text);
+  const scale = { '': 1, k: 1000, M: 1_000_000 }[match?.[2] ?? ''] ?? 1;
+  const rate = match === null ? NaN : Number(match[1]) * scale;
+  if (rate >= 100 && rate <= 1e11) return rate;
+  throw new UpdateError('usage_invalid', `--rate-limit must be at least 100 bits a second (64k, 1M), not '${text}'`);
+}
+
+async function serve(options: ServeOptions): Promise<void> {
+  const { createServer } = await import('../../server/index.ts');
+  const { pino } = await import('pino');
+  const managementToken = process.env[TOKEN] || undefined;
+  const server = await createServer({
+    repo: options.repo,
+    store: options.store,
+    auth: {
+      managementToken,
+      gatewayToken: process.env[GATEWAY_TOKEN] || undefined,
+      deviceTokens: options.deviceTokens,
+    },
+    pollSeconds: options.poll,
+    publicUrl: options.publicUrl,
+    rateLimitBitsPerSecond: options.rateLimit,
+    logger: pino({ level: options.logLevel }, pino.destination({ fd: 2, sync: true })),
+    version: packageVersion(),
+  });
+  await withSignals(async (signal) => {
+    try {
+      const url = await server.listen(options.port, options.host);
+      report(options, { url, repo: options.repo, managementApi: managementToken !== undefined }, `listening on ${url}`);
+      if (managementToken === undefined) note(`the management API is closed: set ${TOKEN} to open it`);
+      if (!signal.aborted) await once(signal, 'abort');
+    } finally {
+      await server.close();
+    }
+  });
+}

@@ -1,0 +1,146 @@
+/**
+ * A typed client of the management API. It shares types with the server, and nothing else: it runs wherever there is
+ * a `fetch`.
+ * @module
+ */
+import { STATUS, UpdateError, type StatusCode } from '../../native-free/status.ts';
+import type {
+  Deployment,
+  Device,
+  DeviceDetail,
+  NewDeployment,
+  NewDevice,
+  Problem,
+  Product,
+  RegisteredDevice,
+  Release,
+} from '../server/index.ts';
+
+export interface ClientOptions {
+  /** Of the server, such as https://updates.example.org. */
+  readonly url: string;
+  /** The management token. */
+  readonly token: string;
+  /** Default: 'default'. */
+  readonly tenant?: string;
+  readonly fetch?: typeof fetch;
+}
+
+export interface Page {
+  readonly limit?: number;
+}
+
+export interface ReleaseFilter extends Page {
+  readonly product?: string;
+  readonly version?: string;
+  readonly hardware?: string;
+  readonly slotClass?: string;
+  readonly before?: number;
+}
+
+/**
+ * Every call throws UpdateError: the server's own code when it answered with a problem, `link_failed` when it did not
+ * answer, `content_wrong` when the answer is not from such a server.
+ * @example
+ * const client = new ManagementClient({ url: 'http://127.0.0.1:8080', token });
+ * const [release] = await client.releases({ product: 'camera', version: '1.2.0' });
+ * await client.createDeployment({ releaseId: release.id, devices: 'all' });
+ */
+export class ManagementClient {
+  readonly #base: string;
+  readonly #token: string;
+  readonly #tenant: string;
+  readonly #fetch: typeof fetch;
+
+  constructor(options: ClientOptions) {
+    this.#base = `${options.url.replace(/\/+$/, '')}/api/v1`;
+    this.#token = options.token;
+    this.#tenant = options.tenant ?? 'default';
+    this.#fetch = options.fetch ?? fetch;
+  }
+
+  async products(): Promise<Product[]> {
+    return (await this.#ask<{ products: Product[] }>('GET', '/products')).products;
+  }
+
+  /** Newest first. */
+  async releases(filter: ReleaseFilter = {}): Promise<Release[]> {
+    return (await this.#ask<{ releases: Release[] }>('GET', '/releases', { ...filter })).releases;
+  }
+
+  release(id: number): Promise<Release> {
+    return this.#ask('GET', `/releases/${id}`);
+  }
+
+  /** In the order of their ids, those after `after`. */
+  async devices(page: Page & { readonly after?: string } = {}): Promise<Device[]> {
+    return (await this.#ask<{ devices: Device[] }>('GET', '/devices', this.#scoped(page))).devices;
+  }
+
+  device(controllerId: string): Promise<DeviceDetail> {
+    return this.#ask('GET', `/devices/${encodeURIComponent(controllerId)}`, this.#scoped());
+  }
+
+  /** Makes the device known and gives it a token, which is shown only in this answer. */
+  registerDevice(device: NewDevice): Promise<RegisteredDevice> {
+    return this.#ask('POST', '/devices', this.#scoped(), device);
+  }
+
+  createDeployment(deployment: NewDeployment): Promise<Deployment> {
+    return this.#ask('POST', '/deployments', this.#scoped(), deployment);
+  }
+
+  /** Newest first. */
+  async deployments(page: Page & { readonly before?: number } = {}): Promise<Deployment[]> {
+    return (await this.#ask<{ deployments: Deployment[] }>('GET', '/deployments', this.#scoped(page))).deployments;
+  }
+
+  deployment(id: number): Promise<Deployment> {
+    return this.#ask('GET', `/deployments/${id}`, this.#scoped());
+  }
+
+  cancelDeployment(id: number): Promise<Deployment> {
+    return this.#ask('POST', `/deployments/${id}/cancel`, this.#scoped());
+  }
+
+  #scoped(query: object = {}): Record<string, unknown> {
+    return { ...query, tenant: this.#tenant };
+  }
+
+  async #ask<T>(method: 'GET' | 'POST', path: string, query: Record<string, unknown> = {}, body?: object): Promise<T> {
+    const pairs = Object.entries(query).filter(([, value]) => value !== undefined);
+    const search = new URLSearchParams(
+      pairs.map(([name, value]): [string, string] => [name, String(value)]),
+    ).toString();
+    const url = `${this.#base}${path}${search === '' ? '' : `?${search}`}`;
+    const headers: Record<string, string> = { Authorization: `Bearer ${this.#token}` };
+    if (body !== undefined) headers['Content-Type'] = 'application/json';
+    let response: Response;
+    try {
+      response = await this.#fetch(url, {
+        method,
+        headers,
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+    } catch (cause) {
+      throw new UpdateError('link_failed', `${method} ${url}: no answer`, { cause });
+    }
+    const answer = await jsonOf(response, `${method} ${url}`);
+    if (response.ok) return answer as T;
+    throw errorOf(answer as Partial<Problem>, response.status, `${method} ${url}`);
+  }
+}
+
+async function jsonOf(response: Response, request: string): Promise<unknown> {
+  try {
+    return await response.json();
+  } catch (cause) {
+    throw new UpdateError('content_wrong', `${request}: the answer (${response.status}) is not JSON`, { cause });
+  }
+}
+
+function errorOf(problem: Partial<Problem>, http: number, request: string): UpdateError {
+  const known = problem.code !== undefined && Object.hasOwn(STATUS, problem.code);
+  const code: StatusCode = known ? problem.code! : 'http_status';
+  return new UpdateError(code, `${request}: ${problem.detail ?? `HTTP ${http}`}`, { detail: { http } });
+}
