@@ -22,6 +22,8 @@ export interface RepositoryFiles {
   read(path: string): Promise<Uint8Array>;
   /** Size in bytes, or null when there is no such file. */
   size(path: string): Promise<number | null>;
+  /** Milliseconds since the last change; 0 when there is no such file. */
+  age(path: string): Promise<number>;
   /** Names in a folder; none when the folder does not exist. */
   list(path: string): Promise<string[]>;
 }
@@ -58,6 +60,14 @@ export const nodeFiles: RepositoryFiles = {
       return (await stat(path)).size;
     } catch (error) {
       if (missing(error)) return null;
+      throw error;
+    }
+  },
+  async age(path) {
+    try {
+      return Date.now() - (await stat(path)).mtimeMs;
+    } catch (error) {
+      if (missing(error)) return 0;
       throw error;
     }
   },

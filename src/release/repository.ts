@@ -302,15 +302,23 @@ export class Repository {
     }
   }
 
-  /** Takes away what a killed publisher left half-written in the metadata folders; nobody else writes there now. */
+  /**
+   * Takes away what killed publishers left half-written. The metadata folders are this one's alone while it holds the
+   * lock; blobs are written without it, so only what nobody has touched for a day can be litter there.
+   */
   async #sweep(): Promise<void> {
-    for (const folder of [this.metadataDir, join(this.dir, 'catalog')]) {
+    for (const folder of [this.metadataDir, join(this.dir, 'catalog'), this.blobs.folder]) {
       for (const name of await this.#files.list(folder)) {
-        if (name.startsWith(TEMPORARY_MARK)) await this.#files.remove(join(folder, name)).catch(() => undefined);
+        if (!name.startsWith(TEMPORARY_MARK)) continue;
+        const path = join(folder, name);
+        if (folder === this.blobs.folder && (await this.#files.age(path)) < LITTER_AGE_MS) continue;
+        await this.#files.remove(path).catch(() => undefined);
       }
     }
   }
 }
+
+const LITTER_AGE_MS = 86_400_000;
 
 /** What `exclusively` hands to its work. */
 export interface RepositoryWriter {
