@@ -13,6 +13,8 @@ export interface MeterOptions {
   /** Bytes that earlier runs of the same attempt took. */
   readonly alreadyBytes?: number;
   readonly clock: Clock;
+  /** Told the new total after every piece. */
+  readonly onTake?: (wireBytes: number) => void;
 }
 
 /** Counts payload bytes as they come off the link. */
@@ -55,6 +57,7 @@ export class Meter {
   /** Take a piece: count it, refuse it over budget, wait when it came faster than the rate allows. */
   async take(bytes: number, signal?: AbortSignal): Promise<void> {
     this.#wireBytes += bytes;
+    this.#options.onTake?.(this.#wireBytes);
     this.check(0);
     const rate = this.#options.bytesPerSecondMax;
     if (rate === undefined) return;

@@ -1,0 +1,224 @@
+/**
+ * The agent: its parts put together, and the loop around the state machine.
+ * @module
+ */
+import { UpdateError } from '../../native-free/status.ts';
+import { backoffMs, nodeClock } from '../transfer/clock.ts';
+import { sha256Node } from '../transfer/hash.ts';
+import { fetchNetwork } from '../transfer/network.ts';
+import { nodeFileSystem } from '../transfer/node-filesystem.ts';
+import { FileBootVariables } from './boot-file.ts';
+import { VariableBootControl } from './boot-control.ts';
+import type { BootControl } from './boot-control.ts';
+import { runCommand } from './commands.ts';
+import type { AgentConfig } from './config.ts';
+import type { AgentEvent, Context, World } from './context.ts';
+import { DdiClient } from './ddi.ts';
+import type { DeploymentSource } from './deployments.ts';
+import { FileTarget } from './file-target.ts';
+import { Journal } from './journal.ts';
+import type { AttemptOutcome, State } from './journal.ts';
+import { FileKeystore } from './keystore-file.ts';
+import type { Keystore } from './keystore.ts';
+import { runMachine } from './machine.ts';
+import { reconcile } from './reconcile.ts';
+import { FileSlots } from './slots.ts';
+import type { SlotSet } from './slots.ts';
+import { statusOf } from './status.ts';
+import type { AgentStatus } from './status.ts';
+import { refreshTrust } from './trust.ts';
+import type { TrustedTargets } from './trust.ts';
+
+/** Parts a device may bring; the defaults are made from the configuration. */
+export interface AgentParts {
+  readonly world?: Partial<World>;
+  readonly boot?: BootControl;
+  readonly slots?: SlotSet;
+  readonly keystore?: Keystore;
+  readonly deployments?: DeploymentSource;
+  readonly onEvent?: (event: AgentEvent) => void;
+}
+
+export interface RunOptions {
+  /** End after one poll, or after one attempt, or when a reboot is due. */
+  readonly once?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface RunResult {
+  /** Outcome of the attempt that ended in this run; 0 when there was none, or when it goes on after a reboot. */
+  readonly status: number;
+  readonly code: AttemptOutcome['code'] | 'no_update' | 'reboot_pending';
+  readonly message: string;
+  readonly state: State;
+}
+
+const DEFAULT_KEEP_ASKING_MS = 1000;
+
+export class Agent {
+  readonly #config: AgentConfig;
+  readonly #parts: AgentParts;
+  readonly #world: World;
+  readonly #journal: Journal;
+  readonly #keystore: Keystore;
+  readonly #boot: BootControl;
+  readonly #slots: SlotSet;
+
+  constructor(config: AgentConfig, parts: AgentParts = {}) {
+    this.#config = config;
+    this.#parts = parts;
+    this.#world = {
+      fs: nodeFileSystem,
+      clock: nodeClock,
+      network: fetchNetwork({ idleMs: config.limits.idleSeconds * 1000 }),
+      hash: sha256Node,
+      run: runCommand,
+      ...parts.world,
+    };
+    const { fs, hash } = this.#world;
+    this.#journal = new Journal({ fs, hash, path: `${config.dataFolder}/journal` });
+    this.#keystore = parts.keystore ?? new FileKeystore({ fs, hash, path: `${config.dataFolder}/keystore` });
+    const made = makePlace(config, this.#world);
+    this.#boot = parts.boot ?? made.boot;
+    this.#slots = parts.slots ?? made.slots;
+  }
+
+  /** What is recorded, read without changing anything. */
+  async status(): Promise<AgentStatus> {
+    const body = await this.#journal.load();
+    return statusOf(body, await this.#boot.read(), await this.#keystore.counters());
+  }
+
+  /**
+   * Run the machine. With `once` it ends and says how; without, it goes on until the signal, or until a reboot is due.
+   * Throws what is no outcome of an attempt: a server that cannot be reached, metadata that cannot be trusted, storage
+   * that fails. All of it is safe to run again.
+   */
+  async run(options: RunOptions = {}): Promise<RunResult> {
+    const context = this.#context(options);
+    try {
+      await this.#world.fs.makeFolder(this.#config.dataFolder);
+      await this.#journal.load();
+      if (this.#journal.damage !== null) {
+        context.emit({ type: 'note', message: this.#journal.damage.message, error: this.#journal.damage });
+      }
+      await reconcile(context);
+      return options.once === true ? await this.#once(context) : await this.#loop(context);
+    } catch (error) {
+      // The figures of an interrupted download are worth a record; nothing depends on it.
+      if (UpdateError.is(error) && error.code === 'aborted') await this.#journal.save().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** One attempt, or one poll. */
+  async #once(context: Context): Promise<RunResult> {
+    const before = this.#journal.body.last;
+    if (this.#journal.body.state === 'IDLE') this.#beginCheck(context);
+    const next = await runMachine(context);
+    const { state, last, attempt } = this.#journal.body;
+    if (next === 'STOP') {
+      const outcome = attempt?.outcome ?? null;
+      if (state === 'REPORT' && outcome !== null) {
+        return { status: outcome.status, code: outcome.code, message: `${outcome.message} (not reported yet)`, state };
+      }
+      return { status: 0, code: 'reboot_pending', message: 'a reboot is pending', state };
+    }
+    if (last !== before && last?.outcome) {
+      const { status, code, message } = last.outcome;
+      return { status, code, message, state };
+    }
+    return { status: 0, code: 'no_update', message: 'there is no update', state };
+  }
+
+  async #loop(context: Context): Promise<RunResult> {
+    const { limits, server } = this.#config;
+    const { clock } = this.#world;
+    for (let failures = 0; ; ) {
+      try {
+        if (this.#journal.body.state === 'IDLE') this.#beginCheck(context);
+        if ((await runMachine(context)) === 'STOP') {
+          return { status: 0, code: 'reboot_pending', message: 'a reboot is due', state: this.#journal.body.state };
+        }
+        failures = 0;
+        const pause = context.sleepMs ?? server.pollSeconds * 1000;
+        // A tenth of jitter, so that a fleet does not poll in step.
+        await clock.sleep(Math.max(DEFAULT_KEEP_ASKING_MS, pause * (0.95 + 0.1 * clock.random())), context.signal);
+      } catch (thrown) {
+        const error = UpdateError.from(thrown);
+        if (!UpdateError.is(thrown) || error.code === 'aborted') throw thrown;
+        if (this.#journal.body.state === 'CHECK') this.#journal.body.state = 'IDLE';
+        context.emit({ type: 'note', message: error.message, error });
+        const policy = { firstMs: limits.backoffFirstMs, mostMs: limits.backoffMostMs };
+        await clock.sleep(backoffMs(policy, failures++, clock.random()), context.signal);
+      }
+    }
+  }
+
+  /** CHECK is not durable: a poll that finds nothing writes nothing. */
+  #beginCheck(context: Context): void {
+    this.#journal.body.state = 'CHECK';
+    context.emit({ type: 'state', state: 'CHECK' });
+  }
+
+  #context(options: RunOptions): Context {
+    const config = this.#config;
+    const { signal } = options;
+    let trusted: TrustedTargets | null = null;
+    const journal = this.#journal;
+    const trust = async (): Promise<TrustedTargets> => {
+      // One refresh serves CHECK and the PLAN after it; every poll refreshes anew.
+      if (trusted !== null && journal.body.state !== 'CHECK') return trusted;
+      trusted = await refreshTrust({
+        ...this.#world,
+        keystore: this.#keystore,
+        folder: `${config.dataFolder}/tuf`,
+        metadataUrl: `${config.server.url}/tuf/`,
+        pinnedRootFile: config.pinnedRootFile,
+        signal,
+      });
+      return trusted;
+    };
+    const ddi = (): DeploymentSource =>
+      new DdiClient({
+        network: this.#world.network,
+        serverUrl: config.server.url,
+        tenant: config.server.tenant,
+        controllerId: config.device.controllerId,
+        token: config.server.token,
+        attributes: {
+          ...config.device.attributes,
+          'engraft.product': config.device.product,
+          'engraft.hardware': config.device.hardware,
+          'engraft.slotClass': config.device.slotClass,
+        },
+        signal,
+      });
+    return {
+      ...this.#world,
+      config,
+      journal,
+      keystore: this.#keystore,
+      boot: this.#boot,
+      slots: this.#slots,
+      deployments: this.#parts.deployments ?? ddi(),
+      signal,
+      once: options.once === true,
+      emit: (event) => this.#parts.onEvent?.(event),
+      trust,
+      sleepMs: null,
+      cancelAskedMs: 0,
+    };
+  }
+}
+
+function makePlace(config: AgentConfig, { fs }: World): { boot: BootControl; slots: SlotSet } {
+  const { place } = config;
+  if (place.kind === 'file') {
+    const target = new FileTarget({ fs, path: place.path, stateFile: `${config.dataFolder}/file-target` });
+    return { boot: target, slots: target };
+  }
+  const slots = new FileSlots({ fs, paths: place.paths, capacityBytes: place.capacityBytes });
+  const variables = new FileBootVariables({ fs, stateFile: place.stateFile, choiceFile: place.choiceFile });
+  return { boot: new VariableBootControl({ slots: slots.names, variables, triesMax: place.tries }), slots };
+}

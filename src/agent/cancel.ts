@@ -1,0 +1,30 @@
+/**
+ * Cancellation by the server, accepted until ARM.
+ * @module
+ */
+import { UpdateError } from '../../native-free/status.ts';
+import type { Context } from './context.ts';
+import type { Attempt } from './journal.ts';
+
+/**
+ * Asks the server, at most every `cancelPollSeconds` unless `now`. Throws `cancelled`. A server that does not answer
+ * has cancelled nothing.
+ */
+export async function throwIfCancelled(context: Context, attempt: Attempt, now = false): Promise<void> {
+  const { clock, deployments, config } = context;
+  const atMs = clock.now();
+  if (!now && atMs - context.cancelAskedMs < config.server.cancelPollSeconds * 1000) return;
+  context.cancelAskedMs = atMs;
+  let cancel;
+  try {
+    ({ cancel } = await deployments.poll(context.signal));
+  } catch (error) {
+    context.emit({ type: 'note', message: 'could not ask whether the deployment was cancelled', error: UpdateError.from(error) });
+    return;
+  }
+  if (cancel === null || cancel.stopId !== attempt.actionId) return;
+  attempt.cancelId = cancel.cancelId;
+  throw new UpdateError('cancelled', `the server cancelled action ${attempt.actionId}`, {
+    detail: { actionId: attempt.actionId, cancelId: cancel.cancelId },
+  });
+}

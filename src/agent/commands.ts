@@ -1,0 +1,63 @@
+/**
+ * Running commands with a deadline: health checks, hooks, the reboot.
+ * @module
+ */
+import { spawn } from 'node:child_process';
+
+export interface CommandRequest {
+  readonly argv: readonly string[];
+  readonly deadlineMs: number;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+export interface CommandResult {
+  /** Null when it was killed or could not be started. */
+  readonly exitCode: number | null;
+  readonly timedOut: boolean;
+  /** The end of what it wrote to stdout and stderr, at most 4 KiB. */
+  readonly output: string;
+}
+
+/** Never rejects for what the command does. */
+export type CommandRunner = (request: CommandRequest) => Promise<CommandResult>;
+
+const OUTPUT_CHARS_MAX = 4096;
+
+/** In a process group of its own, so that at the deadline its children die with it. */
+export const runCommand: CommandRunner = ({ argv, deadlineMs, env, signal }) =>
+  new Promise((resolve) => {
+    const [program, ...args] = argv;
+    let output = '';
+    let timedOut = false;
+    const child = spawn(program ?? '', args, {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
+    const kill = (): void => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // It is gone already.
+      }
+    };
+    const timer = setTimeout(() => {
+      timedOut = true;
+      kill();
+    }, deadlineMs);
+    signal?.addEventListener('abort', kill, { once: true });
+    const take = (data: Buffer): void => {
+      output = (output + data.toString('utf8')).slice(-OUTPUT_CHARS_MAX);
+    };
+    child.stdout.on('data', take);
+    child.stderr.on('data', take);
+    const end = (exitCode: number | null, text = ''): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', kill);
+      resolve({ exitCode, timedOut, output: (output + text).trim() });
+    };
+    child.on('error', (error) => end(null, error.message));
+    // 'exit', not 'close': a grandchild that keeps the pipe open must not keep us waiting.
+    child.on('exit', (code) => end(code));
+  });

@@ -1,0 +1,128 @@
+/**
+ * Reading a parsed TOML table with errors that name the key, and noticing keys that nobody asked for.
+ * @module
+ */
+import { isAbsolute, resolve } from 'node:path';
+import { UpdateError } from '../../native-free/status.ts';
+
+type Table = Record<string, unknown>;
+
+const isTable = (value: unknown): value is Table =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+
+export class TableReader {
+  readonly file: string;
+  readonly present: boolean;
+  readonly #table: Table;
+  readonly #name: string;
+  readonly #folder: string;
+  readonly #asked = new Set<string>();
+
+  constructor(table: Table | undefined, name: string, file: string, folder: string) {
+    this.present = table !== undefined;
+    this.#table = table ?? {};
+    this.#name = name;
+    this.file = file;
+    this.#folder = folder;
+  }
+
+  wrong(key: string, what: string): UpdateError {
+    const full = [this.#name, key].filter((part) => part !== '').join('.');
+    return new UpdateError('config_invalid', `${this.file}: ${full} ${what}`, { detail: { key: full } });
+  }
+
+  table(key: string, needed: boolean): TableReader {
+    const value = this.#take(key);
+    if (value === undefined && needed) throw this.wrong(key, 'is missing: a table is needed');
+    if (value !== undefined && !isTable(value)) throw this.wrong(key, 'should be a table');
+    const name = this.#name === '' ? key : `${this.#name}.${key}`;
+    return new TableReader(value, name, this.file, this.#folder);
+  }
+
+  text(key: string, fallback?: string): string {
+    const value = this.optionalText(key) ?? fallback;
+    if (value === undefined) throw this.wrong(key, 'is missing: a text is needed');
+    return value;
+  }
+
+  optionalText(key: string): string | undefined {
+    const value = this.#take(key);
+    if (value === undefined) return undefined;
+    if (typeof value !== 'string' || value === '') throw this.wrong(key, 'should be a text that is not empty');
+    return value;
+  }
+
+  /** A path, absolute or from the folder of the configuration file. */
+  path(key: string, fallback?: string): string {
+    return this.#resolve(this.text(key, fallback));
+  }
+
+  /** Every remaining key is a name with a path. */
+  paths(): Record<string, string> {
+    const paths: Record<string, string> = {};
+    for (const key of Object.keys(this.#table)) {
+      if (this.#asked.has(key)) continue;
+      if (!/^[A-Za-z0-9]{1,32}$/.test(key)) throw this.wrong(key, 'should be a slot name of letters and digits');
+      paths[key] = this.path(key);
+    }
+    return paths;
+  }
+
+  /** A table of texts. */
+  texts(key: string): Record<string, string> {
+    const value = this.#take(key);
+    if (value === undefined) return {};
+    if (!isTable(value)) throw this.wrong(key, 'should be a table of texts');
+    for (const [name, text] of Object.entries(value)) {
+      if (typeof text !== 'string') throw this.wrong(`${key}.${name}`, 'should be a text');
+    }
+    return value as Record<string, string>;
+  }
+
+  integer(key: string, fallback: number, min: number, max: number): number {
+    return this.optionalInteger(key, min, max) ?? fallback;
+  }
+
+  optionalInteger(key: string, min: number, max: number): number | undefined {
+    const value = this.#take(key);
+    if (value === undefined) return undefined;
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value;
+    throw this.wrong(key, `is ${String(value)} and should be an integer from ${min} to ${max}`);
+  }
+
+  /** A program and its arguments, or null. */
+  optionalCommand(key: string): readonly string[] | null {
+    const value = this.#take(key);
+    return value === undefined ? null : this.#command(key, value);
+  }
+
+  /** A list of programs with their arguments. */
+  commands(key: string): readonly (readonly string[])[] {
+    const value = this.#take(key);
+    if (value === undefined) return [];
+    if (!Array.isArray(value)) throw this.wrong(key, 'should be a list of commands, each a list of texts');
+    return value.map((each, i) => this.#command(`${key}[${i}]`, each));
+  }
+
+  /** Throws when the table has a key that was not asked for: most likely a misspelt one. */
+  done(): void {
+    for (const key of Object.keys(this.#table)) {
+      if (!this.#asked.has(key)) throw this.wrong(key, 'is not a known key');
+    }
+  }
+
+  #command(key: string, value: unknown): readonly string[] {
+    const good = Array.isArray(value) && value.length > 0 && value.every((part) => typeof part === 'string');
+    if (!good) throw this.wrong(key, 'should be a list of texts: the program and its arguments');
+    return value as string[];
+  }
+
+  #take(key: string): unknown {
+    this.#asked.add(key);
+    return this.#table[key];
+  }
+
+  #resolve(path: string): string {
+    return isAbsolute(path) ? path : resolve(this.#folder, path);
+  }
+}

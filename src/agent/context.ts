@@ -1,0 +1,72 @@
+/**
+ * What the states work with: the agent's parts, all injected.
+ * @module
+ */
+import type { HashFactory } from '../../native-free/io.ts';
+import { UpdateError } from '../../native-free/status.ts';
+import type { Clock } from '../transfer/clock.ts';
+import type { FileSystem } from '../transfer/filesystem.ts';
+import type { Network } from '../transfer/network.ts';
+import type { BootControl } from './boot-control.ts';
+import type { CommandRunner } from './commands.ts';
+import type { AgentConfig } from './config.ts';
+import type { DeploymentSource } from './deployments.ts';
+import type { Attempt, Journal, State } from './journal.ts';
+import type { Keystore } from './keystore.ts';
+import type { SlotSet } from './slots.ts';
+import type { TrustedTargets } from './trust.ts';
+
+/** Everything outside the process. Defaults are the real ones. */
+export interface World {
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  readonly network: Network;
+  readonly hash: HashFactory;
+  readonly run: CommandRunner;
+}
+
+export type AgentEvent =
+  | { readonly type: 'state'; readonly state: State }
+  /** After every segment that is durable. */
+  | {
+      readonly type: 'progress';
+      readonly kind: 'delta' | 'full';
+      readonly segmentsDone: number;
+      readonly segments: number;
+      readonly payloadBytesDone: number;
+      readonly payloadBytes: number;
+      readonly targetBytesDone: number;
+      readonly targetBytes: number;
+    }
+  /** Payload bytes taken from the link so far, as they come. */
+  | { readonly type: 'bytes'; readonly wireBytes: number; readonly payloadBytes: number }
+  | { readonly type: 'wait'; readonly delayMs: number; readonly failures: number; readonly error: UpdateError }
+  | { readonly type: 'note'; readonly message: string; readonly error?: UpdateError };
+
+export interface Context extends World {
+  readonly config: AgentConfig;
+  readonly journal: Journal;
+  readonly keystore: Keystore;
+  readonly boot: BootControl;
+  readonly slots: SlotSet;
+  readonly deployments: DeploymentSource;
+  readonly signal: AbortSignal | undefined;
+  readonly once: boolean;
+  emit(event: AgentEvent): void;
+  /** Signed metadata, refreshed once per attempt and process. */
+  trust(): Promise<TrustedTargets>;
+  /** When the server wants to be polled again. */
+  sleepMs: number | null;
+  /** When it was last asked whether the attempt is cancelled, in ms since 1970. */
+  cancelAskedMs: number;
+}
+
+/** The attempt of a state that only exists with one. */
+export function attemptOf(context: Context): Attempt {
+  const { attempt, state } = context.journal.body;
+  if (attempt === null) throw new UpdateError('bug', `state ${state} without an attempt`);
+  return attempt;
+}
+
+/** Folder of spooled chunks. */
+export const spoolFolder = (config: AgentConfig): string => `${config.dataFolder}/spool`;

@@ -1,0 +1,33 @@
+/**
+ * Health of a slot on trial: every configured command must exit 0, all of them within one deadline.
+ * @module
+ */
+import { UpdateError } from '../../native-free/status.ts';
+import type { Clock } from '../transfer/clock.ts';
+import type { CommandRunner } from './commands.ts';
+
+export interface HealthOptions {
+  readonly commands: readonly (readonly string[])[];
+  /** For all commands together. */
+  readonly deadlineMs: number;
+  readonly run: CommandRunner;
+  readonly clock: Clock;
+  readonly env: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+/** Throws `health_failed` with the command, its exit code and its last words; `aborted` when the agent is stopped. */
+export async function checkHealth(options: HealthOptions): Promise<void> {
+  const { commands, run, clock, env, signal } = options;
+  const endMs = clock.now() + options.deadlineMs;
+  for (const argv of commands) {
+    const leftMs = Math.max(0, endMs - clock.now());
+    const result = await run({ argv, deadlineMs: leftMs, env, signal });
+    if (signal?.aborted) throw new UpdateError('aborted', 'stopped during the health check');
+    if (result.exitCode === 0 && !result.timedOut) continue;
+    const why = result.timedOut ? `did not end within ${options.deadlineMs} ms` : `ended with ${result.exitCode}`;
+    throw new UpdateError('health_failed', `health check '${argv.join(' ')}' ${why}: ${result.output.slice(-500)}`, {
+      detail: { argv, exitCode: result.exitCode, timedOut: result.timedOut },
+    });
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * The journal: the agent's one durable record. What is not in it did not happen.
+ *
+ * A damaged journal is kept aside for people to look at, and the agent starts from what slots, boot control and
+ * server say: it can lose time that way, never a device.
+ * @module
+ */
+import type { HashFactory } from '../../native-free/io.ts';
+import { UpdateError } from '../../native-free/status.ts';
+import type { StatusCode } from '../../native-free/status.ts';
+import { folderOf } from '../transfer/filesystem.ts';
+import type { FileSystem } from '../transfer/filesystem.ts';
+import { loadRecord, storeRecord } from './record.ts';
+import type { RecordPlace } from './record.ts';
+
+/** The states of DESIGN.md. WAIT_NET is only ever shown: after a restart it is APPLY again. */
+export const STATES = [
+  'IDLE',
+  'CHECK',
+  'PLAN',
+  'PREPARE',
+  'APPLY',
+  'WAIT_NET',
+  'REPAIR',
+  'VERIFY',
+  'ARM',
+  'REBOOT',
+  'TRIAL',
+  'COMMIT',
+  'ROLLBACK',
+  'REPORT',
+] as const;
+
+export type State = (typeof STATES)[number];
+
+/** What a deployment names; everything else about it comes from signed metadata. */
+export interface ReleaseName {
+  readonly product: string;
+  readonly version: string;
+  readonly hardware: string;
+  readonly slotClass: string;
+}
+
+/** An image, by what identifies it. */
+export interface ImageId {
+  readonly bytes: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
+}
+
+/** Which payload brings the target slot to the target; all of it signed. */
+export interface Plan {
+  readonly kind: 'delta' | 'full';
+  /** Path of the TUF target. */
+  readonly path: string;
+  readonly payload: ImageId;
+  readonly headerBytes: number;
+  readonly headerDigest: string;
+  readonly source: ImageId | null;
+  readonly target: ImageId;
+  readonly decoderMemoryBytes: number;
+  readonly rollbackIndex: number;
+}
+
+export interface AttemptOutcome {
+  /** 0, 10, 20, 30 or 40. */
+  readonly status: number;
+  /** 'ok' or a sub-code of status.ts, with its number. */
+  readonly code: StatusCode | 'ok';
+  readonly subStatus: number;
+  readonly message: string;
+}
+
+/** One device's try at a deployment. */
+export interface Attempt {
+  readonly actionId: string;
+  readonly release: ReleaseName;
+  readonly startedAtMs: number;
+  /** The slot that was running when the attempt began: it is never written. */
+  sourceSlot: string;
+  targetSlot: string;
+  plan: Plan | null;
+  segmentsDone: number;
+  /** Starts of the process since the last progress; bounds crash loops. */
+  resumes: number;
+  /** Payload bytes taken from the link, and those of chunks fetched more than once. */
+  wireBytes: number;
+  refetchedBytes: number;
+  /** Why the full payload replaced the delta. */
+  fellBack: string | null;
+  armedBootId: string | null;
+  /** Set when the server cancelled: the id of its cancel action. */
+  cancelId: string | null;
+  outcome: AttemptOutcome | null;
+}
+
+export interface FinishedAttempt extends Attempt {
+  readonly finishedAtMs: number;
+}
+
+export interface JournalBody {
+  /** Counts writes. */
+  sequence: number;
+  state: State;
+  /** What each slot holds; null where unknown or half-written. */
+  slots: Record<string, (ImageId & { readonly version: string | null }) | null>;
+  attempt: Attempt | null;
+  last: FinishedAttempt | null;
+  /** A half-written slot that a later attempt with the same payload goes on with. */
+  partial: { readonly slot: string; readonly payloadSha256: string; readonly segmentsDone: number } | null;
+  /** Attempts so far by release. */
+  tried: Record<string, number>;
+  /** Set when an earlier journal was damaged: the running slot is checked before it is confirmed. */
+  recovered: boolean;
+}
+
+export const emptyJournal = (): JournalBody => ({
+  sequence: 0,
+  state: 'IDLE',
+  slots: {},
+  attempt: null,
+  last: null,
+  partial: null,
+  tried: {},
+  recovered: false,
+});
+
+export interface JournalOptions {
+  readonly fs: FileSystem;
+  readonly hash: HashFactory;
+  readonly path: string;
+}
+
+export class Journal {
+  readonly #place: RecordPlace;
+  #body: JournalBody = emptyJournal();
+  /** What `load` found wrong, for the log. */
+  damage: UpdateError | null = null;
+
+  constructor(options: JournalOptions) {
+    this.#place = { ...options, kind: 'journal', version: 1 };
+  }
+
+  /** The record as of the last `load` or `save`; change it, then `save`. */
+  get body(): JournalBody {
+    return this.#body;
+  }
+
+  /** Throws only when the storage cannot be read at all. */
+  async load(): Promise<JournalBody> {
+    try {
+      const value = await loadRecord(this.#place);
+      this.#body = value === null ? emptyJournal() : checkBody(value, this.#place.path);
+    } catch (error) {
+      if (!UpdateError.is(error) || (error.code !== 'record_malformed' && error.code !== 'limit_exceeded')) throw error;
+      await this.#keepAside();
+      this.damage = error;
+      this.#body = { ...emptyJournal(), recovered: true };
+      await this.save();
+    }
+    return this.#body;
+  }
+
+  /** Durable when it resolves. */
+  async save(): Promise<void> {
+    this.#body.sequence++;
+    await storeRecord(this.#place, this.#body);
+  }
+
+  async #keepAside(): Promise<void> {
+    const { fs, path } = this.#place;
+    await fs.rename(path, `${path}.damaged`);
+    await fs.syncFolder(folderOf(path));
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The checksum vouches for the bytes; this catches a record written by another build under the same version. */
+function checkBody(value: unknown, path: string): JournalBody {
+  const bad = (what: string): UpdateError => new UpdateError('record_malformed', `${path}: ${what}`);
+  if (!isObject(value)) throw bad('it holds no object');
+  if (!STATES.includes(value['state'] as State)) throw bad(`unknown state ${String(value['state'])}`);
+  if (!isObject(value['slots']) || !isObject(value['tried'])) throw bad('slots or attempts are missing');
+  if (value['attempt'] !== null && !isObject(value['attempt'])) throw bad('the attempt is no object');
+  const needsAttempt = !['IDLE', 'CHECK'].includes(value['state'] as string);
+  if (needsAttempt && value['attempt'] === null) throw bad(`state ${String(value['state'])} without an attempt`);
+  return { ...emptyJournal(), ...(value as unknown as JournalBody) };
+}

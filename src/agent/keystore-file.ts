@@ -1,0 +1,104 @@
+/**
+ * The keystore in two files with the same content.
+ *
+ * Two, because a counter must not fall back to 0 when one file is damaged: reading takes the higher of what is whole,
+ * and when files exist but none is whole, everything stops with `keystore_failed`. A file cannot resist someone who
+ * restores a backup of it; a TPM can, behind the same interface.
+ * @module
+ */
+import type { HashFactory } from '../../native-free/io.ts';
+import { UpdateError } from '../../native-free/status.ts';
+import type { FileSystem } from '../transfer/filesystem.ts';
+import type { Keystore } from './keystore.ts';
+import { loadRecord, storeRecord } from './record.ts';
+import type { RecordPlace } from './record.ts';
+
+interface KeystoreBody {
+  /** Base64 of the root metadata. */
+  root: string | null;
+  counters: Record<string, number>;
+}
+
+export interface FileKeystoreOptions {
+  readonly fs: FileSystem;
+  readonly hash: HashFactory;
+  /** The second copy is beside it, with `.copy`. */
+  readonly path: string;
+}
+
+export class FileKeystore implements Keystore {
+  readonly #places: readonly RecordPlace[];
+
+  constructor({ fs, hash, path }: FileKeystoreOptions) {
+    this.#places = [path, `${path}.copy`].map((each) => ({ fs, hash, path: each, kind: 'keystore', version: 1 }));
+  }
+
+  async trustedRoot(): Promise<Uint8Array | null> {
+    const { root } = await this.#read();
+    return root === null ? null : new Uint8Array(Buffer.from(root, 'base64'));
+  }
+
+  async setTrustedRoot(bytes: Uint8Array): Promise<void> {
+    await this.#write({ ...(await this.#read()), root: Buffer.from(bytes).toString('base64') });
+  }
+
+  async counter(name: string): Promise<number> {
+    return (await this.#read()).counters[name] ?? 0;
+  }
+
+  async counters(): Promise<Readonly<Record<string, number>>> {
+    return (await this.#read()).counters;
+  }
+
+  async raise(values: Readonly<Record<string, number>>): Promise<void> {
+    const body = await this.#read();
+    const counters = { ...body.counters };
+    let changed = false;
+    for (const [name, value] of Object.entries(values)) {
+      if (!Number.isSafeInteger(value) || value < 0) {
+        throw new UpdateError('keystore_failed', `counter ${name} cannot be raised to ${value}`);
+      }
+      if (value <= (counters[name] ?? 0)) continue;
+      counters[name] = value;
+      changed = true;
+    }
+    if (changed) await this.#write({ ...body, counters });
+  }
+
+  async #read(): Promise<KeystoreBody> {
+    const whole: KeystoreBody[] = [];
+    let failure: unknown = null;
+    for (const place of this.#places) {
+      try {
+        const value = (await loadRecord(place)) as KeystoreBody | null;
+        if (value !== null) whole.push(value);
+      } catch (error) {
+        failure = error;
+      }
+    }
+    if (whole.length === 0) {
+      if (failure === null) return { root: null, counters: {} };
+      const reason = failure instanceof Error ? failure.message : String(failure);
+      throw new UpdateError('keystore_failed', `no copy of the keystore can be read: ${reason}`, { cause: failure });
+    }
+    const counters: Record<string, number> = {};
+    for (const body of whole) {
+      for (const [name, value] of Object.entries(body.counters)) {
+        counters[name] = Math.max(counters[name] ?? 0, value);
+      }
+    }
+    return { root: whole[0]!.root, counters };
+  }
+
+  /** The first copy is written first and read first, so what a caller was told is kept stays readable. */
+  async #write(body: KeystoreBody): Promise<void> {
+    for (const place of this.#places) {
+      try {
+        await storeRecord(place, body);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new UpdateError('keystore_failed', `cannot write ${place.path}: ${reason}`, { cause: error });
+      }
+    }
+  }
+}

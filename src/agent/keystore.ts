@@ -1,0 +1,20 @@
+/**
+ * The keystore: the trusted root and counters that only rise. An interface, because it may be a file, a TPM or a
+ * token.
+ * @module
+ */
+export interface Keystore {
+  /** The TUF root that is trusted now, or null before the first one was pinned. */
+  trustedRoot(): Promise<Uint8Array | null>;
+  /** Durable when it resolves. The caller has verified that the current root signs this one. */
+  setTrustedRoot(bytes: Uint8Array): Promise<void>;
+  /** 0 when it was never raised. */
+  counter(name: string): Promise<number>;
+  /** All counters by name. */
+  counters(): Promise<Readonly<Record<string, number>>>;
+  /** Raise; a value below the present one changes nothing. Durable when it resolves. */
+  raise(values: Readonly<Record<string, number>>): Promise<void>;
+}
+
+/** The highest rollback index that was committed, per product and slot class. */
+export const rollbackCounter = (product: string, slotClass: string): string => `rollback.${product}.${slotClass}`;

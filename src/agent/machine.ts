@@ -1,0 +1,118 @@
+/**
+ * The state machine: a table of states and what each one does.
+ *
+ * A handler does the work of its state and names the next one; the machine makes that durable before it goes on, so
+ * that after a power cut the same handler runs again. Every handler is therefore written to be repeated. What a state
+ * does on failure is in one place here, not in the handlers.
+ * @module
+ */
+import { UpdateError } from '../../native-free/status.ts';
+import type { Context } from './context.ts';
+import { attemptOf } from './context.ts';
+import type { AttemptOutcome, State } from './journal.ts';
+import { apply } from './states/apply.ts';
+import { arm } from './states/arm.ts';
+import { check } from './states/check.ts';
+import { commit } from './states/commit.ts';
+import { plan } from './states/plan.ts';
+import { prepare } from './states/prepare.ts';
+import { reboot } from './states/reboot.ts';
+import { repair } from './states/repair.ts';
+import { report } from './states/report.ts';
+import { rollback } from './states/rollback.ts';
+import { trial } from './states/trial.ts';
+import { verify } from './states/verify.ts';
+
+/** `STOP`: nothing more to do in this process (a reboot is under way or pending, or a report has to wait). */
+export type Next = State | 'STOP';
+export type Handler = (context: Context) => Promise<Next>;
+
+/** IDLE is where the machine rests; WAIT_NET is a face of APPLY. Neither has work of its own. */
+const HANDLERS: Readonly<Partial<Record<State, Handler>>> = {
+  CHECK: check,
+  PLAN: plan,
+  PREPARE: prepare,
+  APPLY: apply,
+  REPAIR: repair,
+  VERIFY: verify,
+  ARM: arm,
+  REBOOT: reboot,
+  TRIAL: trial,
+  COMMIT: commit,
+  ROLLBACK: rollback,
+  REPORT: report,
+};
+
+export function outcomeOf(error: UpdateError): AttemptOutcome {
+  return { status: error.outcome, code: error.code, subStatus: error.status, message: error.message };
+}
+
+/** Where a failed state leads; null: the run fails, and the state is tried again at the next one. */
+function afterFailure(state: State, error: UpdateError): State | null {
+  if (error.code === 'hook_refused') return null;
+  // In these two only metadata is fetched through the link, and nothing has begun that a delay could harm.
+  const linkDown = error.retryable && error.status >= 5000 && error.status < 6000;
+  if (linkDown && (state === 'PLAN' || state === 'REPAIR')) return null;
+  switch (state) {
+    case 'PLAN':
+    case 'PREPARE':
+    case 'REPAIR':
+    case 'VERIFY':
+      return 'REPORT';
+    case 'APPLY':
+      return repairable(error) ? 'REPAIR' : 'REPORT';
+    // The flip may have happened: the way back goes through the boot control.
+    case 'ARM':
+    case 'REBOOT':
+    case 'TRIAL':
+      return 'ROLLBACK';
+    default:
+      return null;
+  }
+}
+
+/** Only what a full payload can help: a source that is not what the delta was made from. */
+function repairable(error: UpdateError): boolean {
+  return error.code === 'segment_digest' || error.code === 'source_digest';
+}
+
+/** Run until the machine rests in IDLE or stops. Throws what could not be turned into an outcome. */
+export async function runMachine(context: Context): Promise<Next> {
+  for (;;) {
+    const { state } = context.journal.body;
+    const handler = HANDLERS[state];
+    if (handler === undefined) return 'IDLE';
+    const next = await step(context, state, handler);
+    if (next === 'STOP') return 'STOP';
+    // Polling in vain must not wear out the flash.
+    if (state === 'CHECK' && next === 'IDLE') context.journal.body.state = 'IDLE';
+    else await enter(context, next);
+  }
+}
+
+/** Make `next` durable and say so. */
+export async function enter(context: Context, next: State): Promise<void> {
+  context.journal.body.state = next;
+  await context.journal.save();
+  context.emit({ type: 'state', state: next });
+}
+
+async function step(context: Context, state: State, handler: Handler): Promise<Next> {
+  try {
+    if (context.signal?.aborted) throw new UpdateError('aborted', 'the agent was stopped');
+    return await handler(context);
+  } catch (thrown) {
+    const error = UpdateError.from(thrown);
+    if (error.code === 'aborted') throw error;
+    const next = afterFailure(state, error);
+    if (next === null) throw thrown;
+    context.emit({ type: 'note', message: `${state} failed: ${error.message}`, error });
+    const attempt = attemptOf(context);
+    if (next === 'REPAIR' && attempt.plan?.kind === 'delta' && attempt.fellBack === null) {
+      attempt.fellBack = error.message;
+      return 'REPAIR';
+    }
+    attempt.outcome = outcomeOf(error);
+    return next === 'REPAIR' ? 'REPORT' : next;
+  }
+}

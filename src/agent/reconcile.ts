@@ -1,0 +1,114 @@
+/**
+ * At the start: what happened while the agent was not running?
+ *
+ * The journal says what was intended, the boot control which slot runs, the boot id whether there was a reboot. On
+ * `armed` + source slot the record alone is ambiguous (the flip may not have happened, or the boot loader may have
+ * given the target slot up); the order and the tries tell them apart.
+ * @module
+ */
+import { UpdateError } from '../../native-free/status.ts';
+import { attemptOf } from './context.ts';
+import type { Context } from './context.ts';
+import type { BootState } from './boot-control.ts';
+import type { Attempt } from './journal.ts';
+import { enter, outcomeOf } from './machine.ts';
+
+/** Call once per process, before the machine runs. */
+export async function reconcile(context: Context): Promise<void> {
+  const { body } = context.journal;
+  const boot = await context.boot.read();
+  if (body.attempt === null) {
+    body.state = 'IDLE';
+    await confirmRunning(context, boot);
+    return;
+  }
+  const attempt = attemptOf(context);
+  await countResume(context, attempt);
+  switch (body.state) {
+    case 'PREPARE':
+    case 'APPLY':
+    case 'WAIT_NET':
+    case 'REPAIR':
+    case 'VERIFY':
+      if (boot.running !== attempt.sourceSlot) await otherSlotRuns(context, attempt, boot);
+      break;
+    case 'ARM':
+    case 'REBOOT':
+      await afterArming(context, attempt, boot);
+      break;
+    case 'TRIAL':
+    case 'COMMIT':
+      if (boot.running !== attempt.targetSlot) await fellBack(context, attempt, boot);
+      break;
+    default:
+      break;
+  }
+}
+
+/** A slot that has run since the last commit is good; say so, or its tries run out over the reboots of a device. */
+async function confirmRunning(context: Context, boot: BootState): Promise<void> {
+  // After a lost journal nobody knows whether this slot is on trial: PLAN finds out.
+  if (context.journal.body.recovered) return;
+  if ((boot.tries[boot.running] ?? 0) < context.boot.triesMax) await context.boot.markGood(boot.running);
+}
+
+/** Bounds crash loops: every start without progress counts. */
+async function countResume(context: Context, attempt: Attempt): Promise<void> {
+  const { body } = context.journal;
+  if (!['PREPARE', 'APPLY', 'REPAIR', 'VERIFY', 'ARM'].includes(body.state)) return;
+  attempt.resumes++;
+  const { resumesMax } = context.config.limits;
+  if (attempt.resumes <= resumesMax) {
+    await context.journal.save();
+    return;
+  }
+  const error = new UpdateError('attempts_exhausted', `state ${body.state} was begun ${resumesMax} times in vain`);
+  attempt.outcome = outcomeOf(error);
+  await enter(context, body.state === 'ARM' ? 'ROLLBACK' : 'REPORT');
+}
+
+/** Somebody switched slots by hand: the slot that was being written is the running one now. Hands off. */
+async function otherSlotRuns(context: Context, attempt: Attempt, boot: BootState): Promise<void> {
+  if (context.journal.body.state === 'REPORT') return;
+  const error = new UpdateError(
+    'slot_active',
+    `slot ${attempt.targetSlot} was being written and is running now (${boot.bootId})`,
+    { detail: { running: boot.running } },
+  );
+  attempt.outcome = outcomeOf(error);
+  await enter(context, 'REPORT');
+}
+
+async function afterArming(context: Context, attempt: Attempt, boot: BootState): Promise<void> {
+  const { body } = context.journal;
+  if (body.state !== 'ARM' && body.state !== 'REBOOT') return;
+  if (boot.running === attempt.targetSlot) {
+    // A file target has its restart command still to come.
+    if (context.boot.needsReboot) await enter(context, 'TRIAL');
+    else if (body.state === 'ARM') await enter(context, 'REBOOT');
+    return;
+  }
+  if (attempt.armedBootId === null || boot.bootId === attempt.armedBootId) {
+    // No reboot yet. In REBOOT the flip is done, in ARM it may be: doing it again harms nothing.
+    return;
+  }
+  const flipped = boot.order[0] === attempt.targetSlot;
+  const left = boot.tries[attempt.targetSlot] ?? 0;
+  if (!flipped || left >= context.boot.triesMax) {
+    context.emit({ type: 'note', message: `the flip to slot ${attempt.targetSlot} did not take effect; arming again` });
+    await enter(context, 'ARM');
+    return;
+  }
+  await fellBack(context, attempt, boot);
+}
+
+/** The boot loader tried the target slot and went back. */
+async function fellBack(context: Context, attempt: Attempt, boot: BootState): Promise<void> {
+  const left = boot.tries[attempt.targetSlot] ?? 0;
+  const error =
+    left === 0
+      ? new UpdateError('trial_expired', `the boot loader used up the tries of slot ${attempt.targetSlot}`)
+      : new UpdateError('boot_wrong_slot', `slot ${boot.running} runs; ${attempt.targetSlot} was armed, ${left} tries left`);
+  attempt.outcome = outcomeOf(error);
+  await enter(context, 'ROLLBACK');
+}

@@ -1,0 +1,103 @@
+/**
+ * APPLY: from the link to the slot. After each segment: slot synced, then the journal, then the chunks it needed are
+ * removed.
+ * @module
+ */
+import { applyPayload } from '../../../native-free/apply/patcher.ts';
+import { UpdateError } from '../../../native-free/status.ts';
+import { chunksFinished } from '../../transfer/layout.ts';
+import { PayloadPipeline } from '../../transfer/pipeline.ts';
+import { throwIfCancelled } from '../cancel.ts';
+import { attemptOf } from '../context.ts';
+import type { Context } from '../context.ts';
+import { openDownload, readSignedHeader } from '../download.ts';
+import type { Download } from '../download.ts';
+import { hexToBytes } from '../hex.ts';
+import type { Attempt, Plan } from '../journal.ts';
+import type { Next } from '../machine.ts';
+import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
+
+export async function apply(context: Context): Promise<Next> {
+  const { slots, boot } = context;
+  const attempt = attemptOf(context);
+  const plan = attempt.plan;
+  if (plan === null) throw new UpdateError('bug', 'APPLY without a plan');
+  const { running } = await boot.read();
+  const download = openDownload(context, attempt, plan);
+  await download.spool.prepare();
+  const sink = await slots.sink(attempt.targetSlot, running);
+  try {
+    const source = plan.kind === 'delta' ? await slots.source(attempt.sourceSlot) : undefined;
+    try {
+      const { bytes, header } = await readSignedHeader(context, download, plan);
+      await download.spool.dropChunks(await staleChunks(download, header, attempt.segmentsDone));
+      const pipeline = new PayloadPipeline({
+        ...download,
+        hash: context.hash,
+        header,
+        headerBytes: bytes,
+        resumeSegment: attempt.segmentsDone,
+        signal: context.signal,
+      });
+      try {
+        const run = applyPayload({
+          payload: pipeline,
+          source,
+          sink,
+          hash: context.hash,
+          expectedHeaderDigest: hexToBytes(plan.headerDigest),
+          resumeSegment: attempt.segmentsDone,
+          memoryBytesMax: context.config.limits.decoderMemoryBytes,
+          signal: context.signal,
+        });
+        await follow(context, attempt, plan, download, header, run);
+      } finally {
+        await pipeline.close();
+      }
+    } finally {
+      await source?.close();
+    }
+  } finally {
+    download.note();
+    await sink.close();
+  }
+  return 'VERIFY';
+}
+
+/** Chunks of durable segments that a power cut kept from being removed. */
+async function staleChunks(download: Download, header: PayloadHeader, segmentsDone: number): Promise<number[]> {
+  const spooled = await download.spool.chunks();
+  return chunksFinished(header, 0, segmentsDone).filter((index) => spooled.has(index));
+}
+
+async function follow(
+  context: Context,
+  attempt: Attempt,
+  plan: Plan,
+  download: Download,
+  header: PayloadHeader,
+  run: ReturnType<typeof applyPayload>,
+): Promise<void> {
+  let droppedTo = 0;
+  for await (const event of run) {
+    if (event.type !== 'segment') continue;
+    attempt.segmentsDone = event.index + 1;
+    attempt.resumes = 0;
+    download.note();
+    await context.journal.save();
+    const finished = chunksFinished(header, droppedTo, attempt.segmentsDone);
+    await download.spool.dropChunks(finished);
+    droppedTo = (finished.at(-1) ?? droppedTo - 1) + 1;
+    context.emit({
+      type: 'progress',
+      kind: plan.kind,
+      segmentsDone: attempt.segmentsDone,
+      segments: header.segments.length,
+      payloadBytesDone: event.payloadBytesDone,
+      payloadBytes: header.payloadBytes,
+      targetBytesDone: event.targetBytesDone,
+      targetBytes: header.targetBytes,
+    });
+    await throwIfCancelled(context, attempt);
+  }
+}

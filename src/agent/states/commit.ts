@@ -1,0 +1,23 @@
+/**
+ * COMMIT: mark the slot good, **then** raise the counter, then report. The other way round, a power cut between the two
+ * would leave a device that may neither run the new release nor go back to the earlier one. Every step may be repeated.
+ * @module
+ */
+import { UpdateError } from '../../../native-free/status.ts';
+import { attemptOf } from '../context.ts';
+import type { Context } from '../context.ts';
+import { rollbackCounter } from '../keystore.ts';
+import type { Next } from '../machine.ts';
+
+export async function commit(context: Context): Promise<Next> {
+  const { boot, keystore, journal } = context;
+  const attempt = attemptOf(context);
+  if (attempt.plan === null) throw new UpdateError('bug', 'COMMIT without a plan');
+  await boot.markGood(attempt.targetSlot);
+  const { product, slotClass, version } = attempt.release;
+  await keystore.raise({ [rollbackCounter(product, slotClass)]: attempt.plan.rollbackIndex });
+  attempt.outcome = { status: 0, code: 'ok', subStatus: 0, message: `version ${version} runs from ${attempt.targetSlot}` };
+  journal.body.tried = {};
+  journal.body.recovered = false;
+  return 'REPORT';
+}

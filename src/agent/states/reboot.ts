@@ -1,0 +1,35 @@
+/**
+ * REBOOT: leave this system for the armed slot. Without a reboot command somebody else has to.
+ * @module
+ */
+import { UpdateError } from '../../../native-free/status.ts';
+import { attemptOf } from '../context.ts';
+import type { Context } from '../context.ts';
+import type { Next } from '../machine.ts';
+
+const REBOOT_DEADLINE_MS = 120_000;
+
+export async function reboot(context: Context): Promise<Next> {
+  const attempt = attemptOf(context);
+  const { running } = await context.boot.read();
+  if (running === attempt.targetSlot && context.boot.needsReboot) return 'TRIAL';
+  const done = await rebootNow(context, attempt.targetSlot);
+  return done || context.boot.needsReboot ? 'STOP' : 'TRIAL';
+}
+
+/** Runs the reboot command, if there is one. For a file target it restarts what uses the file. */
+export async function rebootNow(context: Context, slot: string): Promise<boolean> {
+  const argv = context.config.rebootCommand;
+  if (argv === null) {
+    if (context.boot.needsReboot) context.emit({ type: 'note', message: `a reboot into slot ${slot} is pending` });
+    return false;
+  }
+  const { run, signal } = context;
+  const result = await run({ argv, deadlineMs: REBOOT_DEADLINE_MS, env: { ENGRAFT_SLOT: slot }, signal });
+  if (result.exitCode === 0) return context.boot.needsReboot;
+  // A reboot command is often killed by the reboot; only a clear refusal counts.
+  if (result.exitCode === null && !result.timedOut && result.output === '') return context.boot.needsReboot;
+  throw new UpdateError('reboot_failed', `'${argv.join(' ')}' ended with ${result.exitCode}: ${result.output}`, {
+    detail: { argv, exitCode: result.exitCode },
+  });
+}

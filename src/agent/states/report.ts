@@ -1,0 +1,58 @@
+/**
+ * REPORT: tell the server how the attempt ended, until it acknowledges. Whatever happens here, nothing is ever
+ * installed again: the attempt is over.
+ * @module
+ */
+import { UpdateError } from '../../../native-free/status.ts';
+import { backoffMs } from '../../transfer/clock.ts';
+import { Spool } from '../../transfer/spool.ts';
+import { attemptOf, spoolFolder } from '../context.ts';
+import type { Context } from '../context.ts';
+import type { Attempt } from '../journal.ts';
+import type { Next } from '../machine.ts';
+
+/** A program that runs once must end; the report goes out at the next start. */
+const TRIES_ONCE = 3;
+
+export async function report(context: Context): Promise<Next> {
+  const attempt = attemptOf(context);
+  if (!(await acknowledged(context, attempt))) return 'STOP';
+  await forget(context, attempt);
+  return 'IDLE';
+}
+
+async function acknowledged(context: Context, attempt: Attempt): Promise<boolean> {
+  const { clock, signal } = context;
+  const { backoffFirstMs, backoffMostMs } = context.config.limits;
+  const outcome = attempt.outcome;
+  if (outcome === null) throw new UpdateError('bug', 'REPORT without an outcome');
+  for (let tries = 1; ; tries++) {
+    try {
+      if (attempt.cancelId === null) await context.deployments.close(attempt.actionId, outcome);
+      else await context.deployments.answerCancel(attempt.cancelId, outcome.code === 'cancelled', outcome.message);
+      return true;
+    } catch (thrown) {
+      const error = UpdateError.from(thrown);
+      if (error.code === 'aborted') throw error;
+      // The server knows no such action any more (or knows it as closed): nobody is waiting for this report.
+      if (error.code === 'http_status' && [404, 410].includes(Number(error.detail['httpStatus']))) return true;
+      context.emit({ type: 'note', message: `the report was not taken: ${error.message}`, error });
+      if (context.once && tries >= TRIES_ONCE) return false;
+      await clock.sleep(backoffMs({ firstMs: backoffFirstMs, mostMs: backoffMostMs }, tries - 1, clock.random()), signal);
+    }
+  }
+}
+
+/** The attempt becomes history. What a later attempt can go on with stays. */
+async function forget(context: Context, attempt: Attempt): Promise<void> {
+  const { body } = context.journal;
+  const { config, fs, hash } = context;
+  const plan = attempt.plan;
+  const later = attempt.outcome?.status === 10 && plan !== null && body.slots[attempt.targetSlot] === null;
+  body.partial = later
+    ? { slot: attempt.targetSlot, payloadSha256: plan.payload.sha256, segmentsDone: attempt.segmentsDone }
+    : null;
+  body.last = { ...attempt, finishedAtMs: context.clock.now() };
+  body.attempt = null;
+  if (!later) await new Spool({ fs, hash, folder: spoolFolder(config), payloadSha256: '' }).clear();
+}

@@ -1,0 +1,24 @@
+/**
+ * ROLLBACK: flip back, and leave the slot that failed. The outcome was recorded by whoever sent us here.
+ * @module
+ */
+import { attemptOf } from '../context.ts';
+import type { Context } from '../context.ts';
+import type { Next } from '../machine.ts';
+import { rebootNow } from './reboot.ts';
+
+export async function rollback(context: Context): Promise<Next> {
+  const { boot } = context;
+  const { sourceSlot, targetSlot } = attemptOf(context);
+  const before = await boot.read();
+  // A slot that the boot loader would skip is no way back: stay, and say what happened.
+  if (before.running === targetSlot && (before.tries[sourceSlot] ?? 0) === 0) return 'REPORT';
+  await boot.rollBack(targetSlot, sourceSlot);
+  const { running } = await boot.read();
+  if (running === targetSlot) {
+    await rebootNow(context, sourceSlot);
+    return 'STOP';
+  }
+  if (!boot.needsReboot) await rebootNow(context, sourceSlot);
+  return 'REPORT';
+}
