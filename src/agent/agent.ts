@@ -134,7 +134,7 @@ export class Agent {
   async #loop(context: Context): Promise<RunResult> {
     const { limits, server } = this.#config;
     const { clock } = this.#world;
-    for (let failures = 0; ; ) {
+    for (let failures = 0; ;) {
       try {
         if (this.#journal.body.state === 'IDLE') this.#beginCheck(context);
         if ((await runMachine(context)) === 'STOP') {

@@ -103,7 +103,8 @@ export class VariableBootControl implements BootControl {
 
   async #refuseRunning(slot: string): Promise<void> {
     const { running } = await this.read();
-    if (running === slot) throw new UpdateError('slot_active', `slot ${slot} is running: it is neither closed nor armed`);
+    if (running === slot)
+      throw new UpdateError('slot_active', `slot ${slot} is running: it is neither closed nor armed`);
   }
 
   async #putFirst(slot: string): Promise<void> {

@@ -19,7 +19,11 @@ export async function throwIfCancelled(context: Context, attempt: Attempt, now =
   try {
     ({ cancel } = await deployments.poll(context.signal));
   } catch (error) {
-    context.emit({ type: 'note', message: 'could not ask whether the deployment was cancelled', error: UpdateError.from(error) });
+    context.emit({
+      type: 'note',
+      message: 'could not ask whether the deployment was cancelled',
+      error: UpdateError.from(error),
+    });
     return;
   }
   if (cancel === null || cancel.stopId !== attempt.actionId) return;

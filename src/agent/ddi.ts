@@ -136,7 +136,9 @@ export class DdiClient implements DeploymentSource {
     const response = await this.#options.network.request({ method: 'GET', url, headers: this.#headers(), signal });
     if (response.status !== 200) {
       await response.discard();
-      throw new UpdateError('http_status', `${url}: HTTP ${response.status}`, { detail: { url, httpStatus: response.status } });
+      throw new UpdateError('http_status', `${url}: HTTP ${response.status}`, {
+        detail: { url, httpStatus: response.status },
+      });
     }
     const text = new TextDecoder().decode(await readBody(response, ANSWER_BYTES_MAX, url));
     try {
@@ -154,7 +156,9 @@ export class DdiClient implements DeploymentSource {
     const response = await network.request({ method, url, headers, body: JSON.stringify(body), signal });
     await response.discard();
     if (response.status >= 200 && response.status < 300) return;
-    throw new UpdateError('http_status', `${url}: HTTP ${response.status}`, { detail: { url, httpStatus: response.status } });
+    throw new UpdateError('http_status', `${url}: HTTP ${response.status}`, {
+      detail: { url, httpStatus: response.status },
+    });
   }
 
   #wrong(url: string, what: string): UpdateError {

@@ -80,9 +80,13 @@ export async function readSignedHeader(
 function checkAgainstPlan(context: Context, header: PayloadHeader, plan: Plan): void {
   const same = (what: string, inHeader: unknown, signed: unknown): void => {
     if (inHeader === signed) return;
-    throw new UpdateError('metadata_malformed', `the header's ${what} is ${String(inHeader)}; signed is ${String(signed)}`, {
-      detail: { field: what },
-    });
+    throw new UpdateError(
+      'metadata_malformed',
+      `the header's ${what} is ${String(inHeader)}; signed is ${String(signed)}`,
+      {
+        detail: { field: what },
+      },
+    );
   };
   const sameDigest = (what: string, inHeader: Uint8Array, signed: string): void =>
     same(what, bytesEqual(inHeader, hexToBytes(signed)), true);
@@ -97,5 +101,8 @@ function checkAgainstPlan(context: Context, header: PayloadHeader, plan: Plan): 
   }
   const allowed = context.config.limits.decoderMemoryBytes;
   if (header.decoderMemoryBytes <= allowed) return;
-  throw new UpdateError('decoder_memory', `the payload needs ${header.decoderMemoryBytes} bytes; ${allowed} are allowed`);
+  throw new UpdateError(
+    'decoder_memory',
+    `the payload needs ${header.decoderMemoryBytes} bytes; ${allowed} are allowed`,
+  );
 }

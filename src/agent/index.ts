@@ -20,7 +20,16 @@ export { DdiClient } from './ddi.ts';
 export type { Deployment, DeploymentSource, PollResult } from './deployments.ts';
 export { FileTarget } from './file-target.ts';
 export { emptyJournal, Journal, STATES } from './journal.ts';
-export type { Attempt, AttemptOutcome, FinishedAttempt, ImageId, JournalBody, Plan, ReleaseName, State } from './journal.ts';
+export type {
+  Attempt,
+  AttemptOutcome,
+  FinishedAttempt,
+  ImageId,
+  JournalBody,
+  Plan,
+  ReleaseName,
+  State,
+} from './journal.ts';
 export { FileKeystore } from './keystore-file.ts';
 export { rollbackCounter } from './keystore.ts';
 export type { Keystore } from './keystore.ts';

@@ -108,7 +108,10 @@ async function fellBack(context: Context, attempt: Attempt, boot: BootState): Pr
   const error =
     left === 0
       ? new UpdateError('trial_expired', `the boot loader used up the tries of slot ${attempt.targetSlot}`)
-      : new UpdateError('boot_wrong_slot', `slot ${boot.running} runs; ${attempt.targetSlot} was armed, ${left} tries left`);
+      : new UpdateError(
+          'boot_wrong_slot',
+          `slot ${boot.running} runs; ${attempt.targetSlot} was armed, ${left} tries left`,
+        );
   attempt.outcome = outcomeOf(error);
   await enter(context, 'ROLLBACK');
 }

@@ -49,7 +49,8 @@ export class FileSlots implements SlotSet {
 
   pathOf(slot: string): string {
     const path = this.#options.paths[slot];
-    if (path === undefined) throw new UpdateError('slot_missing', `no slot ${slot} is configured`, { detail: { slot } });
+    if (path === undefined)
+      throw new UpdateError('slot_missing', `no slot ${slot} is configured`, { detail: { slot } });
     return path;
   }
 
@@ -93,7 +94,8 @@ export class FileSlots implements SlotSet {
     } catch (error) {
       throw ioError(error, 'slot_unreadable', `cannot look at slot ${slot} (${path})`);
     }
-    if (stat === null) throw new UpdateError('slot_missing', `slot ${slot} (${path}) does not exist`, { detail: { slot, path } });
+    if (stat === null)
+      throw new UpdateError('slot_missing', `slot ${slot} (${path}) does not exist`, { detail: { slot, path } });
     if (stat.kind === 'folder') throw new UpdateError('slot_missing', `slot ${slot} (${path}) is a folder`);
     return stat;
   }

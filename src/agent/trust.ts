@@ -201,9 +201,13 @@ async function keepAccepted(
     const version = trustedSet[role]?.signed.version ?? 0;
     const floor = known[names[role]] ?? 0;
     if (version < floor) {
-      throw new UpdateError('metadata_rollback', `${role} metadata is of version ${version}; ${floor} was seen before`, {
-        detail: { role, version, seen: floor },
-      });
+      throw new UpdateError(
+        'metadata_rollback',
+        `${role} metadata is of version ${version}; ${floor} was seen before`,
+        {
+          detail: { role, version, seen: floor },
+        },
+      );
     }
     raised[names[role]] = version;
   }

@@ -40,13 +40,7 @@ async function sizeOf(handle: nodeFs.FileHandle): Promise<number> {
 async function stat(path: string): Promise<FileStat | null> {
   try {
     const found = await nodeFs.stat(path);
-    const kind = found.isFile()
-      ? 'file'
-      : found.isDirectory()
-        ? 'folder'
-        : found.isBlockDevice()
-          ? 'block'
-          : 'other';
+    const kind = found.isFile() ? 'file' : found.isDirectory() ? 'folder' : found.isBlockDevice() ? 'block' : 'other';
     return { bytes: found.size, kind };
   } catch (error) {
     if (ioCode(error) === 'ENOENT' || ioCode(error) === 'ENOTDIR') return null;

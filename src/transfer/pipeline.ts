@@ -106,8 +106,7 @@ function gather({ header }: PipelineOptions) {
 
 /** Let a chunk pass when its digest is right; fetch a wrong one again, a bounded number of times. */
 function verify({ header, hash, link, meter, signal, refetchesMax = 3 }: PipelineOptions) {
-  const right = (chunk: Chunk): boolean =>
-    bytesEqual(digestOf(hash, chunk.bytes), header.chunkDigests[chunk.index]!);
+  const right = (chunk: Chunk): boolean => bytesEqual(digestOf(hash, chunk.bytes), header.chunkDigests[chunk.index]!);
   return async (chunk: Chunk): Promise<Chunk> => {
     if (chunk.origin === 'spool') return chunk; // checked as it was loaded
     let current = chunk;

@@ -16,7 +16,12 @@ export async function commit(context: Context): Promise<Next> {
   await boot.markGood(attempt.targetSlot);
   const { product, slotClass, version } = attempt.release;
   await keystore.raise({ [rollbackCounter(product, slotClass)]: attempt.plan.rollbackIndex });
-  attempt.outcome = { status: 0, code: 'ok', subStatus: 0, message: `version ${version} runs from ${attempt.targetSlot}` };
+  attempt.outcome = {
+    status: 0,
+    code: 'ok',
+    subStatus: 0,
+    message: `version ${version} runs from ${attempt.targetSlot}`,
+  };
   journal.body.tried = {};
   journal.body.recovered = false;
   return 'REPORT';

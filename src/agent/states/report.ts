@@ -38,7 +38,10 @@ async function acknowledged(context: Context, attempt: Attempt): Promise<boolean
       if (error.code === 'http_status' && [404, 410].includes(Number(error.detail['httpStatus']))) return true;
       context.emit({ type: 'note', message: `the report was not taken: ${error.message}`, error });
       if (context.once && tries >= TRIES_ONCE) return false;
-      await clock.sleep(backoffMs({ firstMs: backoffFirstMs, mostMs: backoffMostMs }, tries - 1, clock.random()), signal);
+      await clock.sleep(
+        backoffMs({ firstMs: backoffFirstMs, mostMs: backoffMostMs }, tries - 1, clock.random()),
+        signal,
+      );
     }
   }
 }
