@@ -1,0 +1,50 @@
+/**
+ * A clock that jumps: sleeping takes no time. Chance comes from a seed.
+ * @module
+ */
+import { UpdateError } from '../../native-free/status.ts';
+import type { Clock } from '../transfer/clock.ts';
+import type { Power } from './power.ts';
+
+export class FakeClock implements Clock {
+  #nowMs: number;
+  #seed: number;
+  readonly #power: Power | null;
+  /** All waits, in ms. */
+  readonly sleeps: number[] = [];
+
+  constructor(options: { readonly nowMs?: number; readonly seed?: number; readonly power?: Power } = {}) {
+    this.#nowMs = options.nowMs ?? Date.now();
+    this.#seed = (options.seed ?? 1) >>> 0 || 1;
+    this.#power = options.power ?? null;
+  }
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  advance(ms: number): void {
+    this.#nowMs += ms;
+  }
+
+  async sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    this.#power?.use(`sleep ${Math.round(delayMs)}`);
+    if (signal?.aborted) throw new UpdateError('aborted', 'stopped while waiting');
+    this.sleeps.push(delayMs);
+    this.#nowMs += delayMs;
+    // Let everything else have its turn, as a real wait would.
+    await new Promise<void>((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+
+  /** xorshift32 (Marsaglia, 2003). */
+  random(): number {
+    let x = this.#seed;
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    this.#seed = x >>> 0;
+    return this.#seed / 2 ** 32;
+  }
+}

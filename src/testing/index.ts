@@ -1,0 +1,15 @@
+/**
+ * Parts for tests, ours and users': a simulated storage with power cuts, a network that drops, a clock that jumps, a
+ * boot loader that counts tries, sources and slots that count.
+ * @module
+ */
+export { FakeBootLoader } from './boot-loader.ts';
+export type { FakeBootLoaderOptions } from './boot-loader.ts';
+export { FakeClock } from './fake-clock.ts';
+export { CountingSource, MemorySlot } from './images.ts';
+export { errnoError, MemoryFileSystem } from './memory-filesystem.ts';
+export { MemoryNetwork, serveBytes } from './memory-network.ts';
+export type { LinkPlan, MemoryAnswer, MemoryHandler, MemoryNetworkOptions } from './memory-network.ts';
+export { isPowerCut, Power } from './power.ts';
+export { faultyWatcher, poweredFileSystem, watchFileSystem } from './watched-filesystem.ts';
+export type { FileCall, FileFault, FileWatcher } from './watched-filesystem.ts';
