@@ -11,7 +11,7 @@ import { Command } from 'commander';
 import { applyPayload } from '../../../native-free/apply/index.ts';
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import { bytesEqual, toHex } from '../../../native-free/hash.ts';
-import type { CancelSignal, RandomSource } from '../../../native-free/io.ts';
+import type { CancelSignal, RandomSource, SegmentSink } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { writeFileAtomically, type AtomicFile } from '../../engine/files.ts';
 import { fileByteSource, fileSink, fileSource, hashSource, sha256Node } from '../../engine/node-io.ts';
@@ -107,10 +107,18 @@ async function applyEngraft(
 ): Promise<Applied> {
   let header: PayloadHeader | undefined;
   const sink = fileSink(file.handle.fd, work.output);
+  // Segments vouch for themselves; no signature vouches for the header here, so its target digest is checked as well.
+  const whole = sha256Node();
+  const hashed: SegmentSink = {
+    async write(segment) {
+      whole.update(segment.bytes);
+      await sink.write(segment);
+    },
+  };
   const events = applyPayload({
     payload: patch,
     ...(source === undefined ? {} : { source }),
-    sink,
+    sink: hashed,
     hash: sha256Node,
     signal: work.signal,
   });
@@ -130,7 +138,13 @@ async function applyEngraft(
   } catch (error) {
     throw await explain(error, work, header, source);
   }
-  return { kind: header!.kind, targetBytes: header!.targetBytes, targetDigest: header!.targetDigest };
+  const targetDigest = new Uint8Array(whole.digest());
+  if (!bytesEqual(targetDigest, header!.targetDigest)) {
+    throw new UpdateError('target_digest', 'the target does not have the digest that the patch names', {
+      detail: { expected: toHex(header!.targetDigest), actual: toHex(targetDigest) },
+    });
+  }
+  return { kind: header!.kind, targetBytes: header!.targetBytes, targetDigest };
 }
 
 function checkPatchSize(path: string, size: number, header: PayloadHeader): void {
