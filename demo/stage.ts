@@ -4,6 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -67,7 +68,7 @@ export async function until<T>(what: string, ready: () => T | null, secondsMax =
     const value = ready();
     if (value !== null) return value;
     if (Date.now() > end) throw new UpdateError('bug', `the demo waited ${secondsMax} s for: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, everyMs));
+    await delay(everyMs);
   }
 }
 

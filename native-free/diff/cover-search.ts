@@ -77,7 +77,7 @@ class CoverWalk {
   }
 
   run(): Cover[] {
-    for (let at = this.#from; ; ) {
+    for (let at = this.#from; ;) {
       const anchor = this.#nextAnchor(at);
       if (anchor === this.#end) break;
       this.#switchTo(anchor, this.#searcher.offset - anchor);

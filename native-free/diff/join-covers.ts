@@ -14,10 +14,7 @@ import { UpdateError } from '../status.ts';
  * `coversMax` remain, the shortest are dropped, of equally short ones the later: their bytes become literals.
  * @throws UpdateError usage_invalid for covers out of order or of impossible numbers
  */
-export function joinCovers(
-  windows: readonly (readonly Cover[])[],
-  coversMax: number = LIMITS.covers_max,
-): CoverList {
+export function joinCovers(windows: readonly (readonly Cover[])[], coversMax: number = LIMITS.covers_max): CoverList {
   const joined: Cover[] = [];
   for (const window of windows) for (const cover of window) append(joined, cover);
   return coverListOf(joined.length > coversMax ? longest(joined, coversMax) : joined);
@@ -28,9 +25,13 @@ function append(joined: Cover[], cover: Cover): void {
   const isPossible = [sourceOffset, targetOffset, length].every((value) => Number.isSafeInteger(value) && value >= 0);
   const last = joined.at(-1);
   if (!isPossible || (last !== undefined && targetOffset < last.targetOffset)) {
-    throw new UpdateError('usage_invalid', `cover ${sourceOffset}, ${targetOffset}, ${length} is impossible or out of order`, {
-      detail: { ...cover },
-    });
+    throw new UpdateError(
+      'usage_invalid',
+      `cover ${sourceOffset}, ${targetOffset}, ${length} is impossible or out of order`,
+      {
+        detail: { ...cover },
+      },
+    );
   }
   const lastEnd = last === undefined ? 0 : last.targetOffset + last.length;
   const lost = Math.max(0, lastEnd - targetOffset);

@@ -162,10 +162,11 @@ export async function writeFileAtomically<T>(
   }
 }
 
-/** Tells the caller's own errors from those of writing. */
-class ProducerError {
+/** Tells the caller's own errors from those of writing; never leaves this file. */
+class ProducerError extends Error {
   readonly inner: unknown;
   constructor(inner: unknown) {
+    super('the producer failed');
     this.inner = inner;
   }
 }

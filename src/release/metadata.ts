@@ -6,7 +6,8 @@
  * @module
  */
 import { createHash } from 'node:crypto';
-import { Key, Metadata, MetadataKind, MetaFile, Root, Signature, Snapshot, Targets, Timestamp } from '@tufjs/models';
+import type { MetadataKind, Snapshot, Targets, Timestamp } from '@tufjs/models';
+import { Key, Metadata, MetaFile, Root, Signature } from '@tufjs/models';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { ROLES, type RoleName, type RoleSigners, type Signer } from './keys.ts';

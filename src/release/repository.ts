@@ -14,7 +14,8 @@
  * @module
  */
 import { join } from 'node:path';
-import { Metadata, Snapshot, TargetFile, Targets, Timestamp, type Root } from '@tufjs/models';
+import type { TargetFile } from '@tufjs/models';
+import { Metadata, Snapshot, Targets, Timestamp, type Root } from '@tufjs/models';
 import { UpdateError } from '../../native-free/status.ts';
 import { BlobFolder } from './blobs.ts';
 import { emptyCatalog, parseCatalog, type Catalog } from './catalog.ts';

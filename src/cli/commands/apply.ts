@@ -7,6 +7,7 @@
  */
 import { statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { setImmediate as breathe } from 'node:timers/promises';
 import { Command } from 'commander';
 import { applyPayload } from '../../../native-free/apply/index.ts';
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
@@ -132,7 +133,7 @@ async function applyEngraft(
       } else if (event.type === 'segment') {
         work.progress.update(event.targetBytesDone);
         // Reads and writes are synchronous: let a signal in between two segments.
-        await new Promise((next) => setImmediate(next));
+        await breathe();
       }
     }
   } catch (error) {

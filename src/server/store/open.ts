@@ -46,5 +46,6 @@ export async function openDatabase(path: string): Promise<Kysely<Database>> {
 
 async function migrate(db: Kysely<Database>): Promise<void> {
   const { error } = await new Migrator({ db, provider: migrationsFor('sqlite') }).migrateToLatest();
-  if (error !== undefined) throw error;
+  if (error === undefined) return;
+  throw error instanceof Error ? error : new Error(String(error));
 }
