@@ -1,0 +1,16 @@
+/**
+ * Making deltas: the pure half. `engraft` (DeltaEngine) does the same on a pool of worker threads and proves it.
+ *
+ * @example
+ * const index = indexSource(source, suffixArray(source));
+ * const covers = joinCovers([findCovers(index, target, 0, target.length)]);
+ * const segment = encodeSegment(source, target, covers, 0, target.length);
+ * @module
+ */
+export * from './assemble.ts';
+export * from './cover-search.ts';
+export * from './encode-plan.ts';
+export * from './encode-segment.ts';
+export * from './join-covers.ts';
+export * from './source-index.ts';
+export * from './suffix-array.ts';
