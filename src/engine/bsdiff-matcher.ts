@@ -10,7 +10,8 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CoverList } from '../../native-free/format/cover.ts';
+import { joinCovers } from '../../native-free/diff/join-covers.ts';
+import { coverAt, type Cover, type CoverList } from '../../native-free/format/cover.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { abortedError, throwIfAborted } from './admission.ts';
 import { builtFile } from './built-file.ts';
@@ -84,12 +85,18 @@ export async function matchByBsdiff(job: BsdiffJob): Promise<BsdiffMatch> {
   }
 }
 
+/** The covers of its patch, brought into the order and bounds that our own have. */
 async function coversOf(patch: Uint8Array, job: BsdiffJob): Promise<BsdiffMatch> {
   const { bsdiffCovers } = await import('../../native-free/compat/index.ts');
-  const { covers, targetBytes } = bsdiffCovers(patch, { sourceBytes: job.source.length });
+  const { covers, targetBytes } = bsdiffCovers(patch);
   if (targetBytes !== job.target.length) return { reason: 'its patch is for a target of another size' };
-  if (covers.count > LIMITS.covers_max) return { reason: `it named ${covers.count} covers` };
-  return { covers };
+  const usable: Cover[] = [];
+  for (let i = 0; i < covers.count; i++) {
+    const cover = coverAt(covers, i);
+    const fits = cover.sourceOffset >= 0 && cover.sourceOffset + cover.length <= job.source.length;
+    if (fits && cover.length > 0) usable.push(cover);
+  }
+  return { covers: joinCovers([usable]) };
 }
 
 /** Run the child to its end. Null when it made a patch, else the reason. */

@@ -135,17 +135,14 @@ export async function writeFileAtomically<T>(
   const mode = options.mode ?? place.mode;
   trackUntilFinished(temporaryPath);
   let handle: FileHandle | undefined;
+  let producing = false;
   try {
     handle = await open(temporaryPath, 'wx', mode ?? 0o666);
     if (mode !== undefined) await handle.chmod(mode);
     const opened = handle;
-    const result = await produce({
-      temporaryPath,
-      handle: opened,
-      write: (bytes) => appendAll(opened, bytes, path),
-    }).catch((error: unknown) => {
-      throw new ProducerError(error);
-    });
+    producing = true;
+    const result = await produce({ temporaryPath, handle: opened, write: (bytes) => appendAll(opened, bytes, path) });
+    producing = false;
     await handle.sync();
     await handle.close();
     handle = undefined;
@@ -158,16 +155,8 @@ export async function writeFileAtomically<T>(
     await handle?.close().catch(() => undefined);
     await unlink(temporaryPath).catch(() => undefined);
     unfinished.delete(temporaryPath);
-    throw error instanceof ProducerError ? error.inner : writeError(error, path);
-  }
-}
-
-/** Tells the caller's own errors from those of writing; never leaves this file. */
-class ProducerError extends Error {
-  readonly inner: unknown;
-  constructor(inner: unknown) {
-    super('the producer failed');
-    this.inner = inner;
+    // What the caller's own work threw stays as it is.
+    throw producing ? error : writeError(error, path);
   }
 }
 

@@ -1,9 +1,11 @@
 /** `engraft diff`, `apply` and `inspect` as a user meets them: exit codes, --json, damage, Ctrl-C. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { toHex } from '../../native-free/index.ts';
+import { bsdiffMissing } from '../support/engine.ts';
 import { deltaPayload, editedPair, imageBytes, random, sha256 } from '../support/images.ts';
 import { engraft, start, until } from '../support/program.ts';
 
@@ -209,6 +211,40 @@ describe('apply', () => {
     const ended = await engraft('apply', source, target, '-o', join(out, 'made'));
     expect(ended.code).toBe(20);
     expect(ended.stderr).toContain('payload_magic');
+  });
+});
+
+describe.skipIf(bsdiffMissing() !== null)(`a BSDIFF40 patch ${bsdiffMissing() ?? ''}`, () => {
+  let foreign: string;
+  beforeAll(async () => {
+    foreign = join(folder, 'foreign');
+    const { diff } = createRequire(import.meta.url)('bsdiff-node') as { diff(...paths: string[]): Promise<void> };
+    await diff(source, target, foreign);
+  });
+
+  it('is applied and inspected like our own', async () => {
+    const ended = await engraft('apply', source, foreign, '-o', join(out, 'made'), '--json');
+    expect(ended.code).toBe(0);
+    expect(documentOf(ended)).toMatchObject({ kind: 'bsdiff40', targetDigest: targetHex, verified: false });
+    expect(Buffer.compare(readFileSync(join(out, 'made')), pair.target)).toBe(0);
+    const inspected = await engraft('inspect', foreign, '--json');
+    expect(documentOf(inspected)).toMatchObject({ format: 'bsdiff40', targetBytes: pair.target.length });
+  });
+
+  it('that is cut short writes nothing', async () => {
+    const bytes = readFileSync(foreign);
+    const cut = join(folder, 'foreign-cut');
+    for (const length of [8, 31, 32, 100, bytes.length - 1]) {
+      writeFileSync(cut, bytes.subarray(0, length));
+      const ended = await engraft('apply', source, cut, '-o', join(out, 'made'), '--json');
+      expect([length, ended.code]).toEqual([length, 20]);
+      expect(documentOf(ended)).toMatchObject({ error: { code: 'foreign_malformed' } });
+    }
+    expect(readdirSync(out)).toEqual([]);
+  });
+
+  it('needs a source', async () => {
+    expect(await engraft('apply', '-', foreign, '-o', join(out, 'made'))).toMatchObject({ code: 2 });
   });
 });
 

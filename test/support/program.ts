@@ -3,6 +3,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { setTimeout as delay } from 'node:timers/promises';
 
 const ENGRAFT = fileURLToPath(new URL('../../dist/src/cli/engraft.js', import.meta.url));
 
@@ -45,6 +46,6 @@ export async function until(holds: () => boolean, what: string): Promise<void> {
   const giveUp = Date.now() + 30_000;
   while (!holds()) {
     if (Date.now() > giveUp) throw new Error(`waited in vain for ${what}`);
-    await new Promise((next) => setTimeout(next, 2));
+    await delay(2);
   }
 }

@@ -1,10 +1,11 @@
 /** Jobs wait in line for memory, and are refused only when they can never have it. */
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { MemoryGate } from '../../src/engine/admission.ts';
 import { jobMemoryBytes } from '../../src/engine/memory-plan.ts';
 
 /** Lets every promise that can settle do so. */
-const settle = () => new Promise((next) => setImmediate(next));
+const settle = (): Promise<void> => setImmediate();
 
 describe('MemoryGate', () => {
   it('refuses a job that can never fit, with both figures', async () => {

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DeltaEngine, type EngineProgress, type PayloadResult, type Phase } from '../../src/engine/index.ts';
 import { editedPair, imageBytes, random, sha256 } from '../support/images.ts';
@@ -163,7 +164,7 @@ describe('an abort', () => {
     const own = new DeltaEngine({ workers: 1, workerFile, memoryBytesMax: 100 * 2 ** 20 });
     const jobs = [own.full(pair.target), own.full(pair.target), own.full(pair.target)];
     const ended = Promise.allSettled(jobs);
-    await new Promise((next) => setTimeout(next, 100));
+    await delay(100);
     await own.close();
     for (const end of await ended) expect(end).toMatchObject({ status: 'rejected', reason: { code: 'aborted' } });
     await expect(own.full(pair.target)).rejects.toMatchObject({ code: 'aborted' });
