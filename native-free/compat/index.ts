@@ -1,0 +1,13 @@
+/**
+ * Readers of foreign patches.
+ * @module
+ */
+export {
+  applyBsdiff40,
+  bsdiffCovers,
+  isBsdiff40,
+  parseBsdiff40,
+  type ApplyBsdiff40Options,
+  type Bsdiff40,
+} from './bsdiff40.ts';
+export { Bzip2Reader } from './bzip2.ts';
