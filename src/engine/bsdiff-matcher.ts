@@ -88,7 +88,7 @@ export async function matchByBsdiff(job: BsdiffJob): Promise<BsdiffMatch> {
 /** The covers of its patch, brought into the order and bounds that our own have. */
 async function coversOf(patch: Uint8Array, job: BsdiffJob): Promise<BsdiffMatch> {
   const { bsdiffCovers } = await import('../../native-free/compat/index.ts');
-  const { covers, targetBytes } = bsdiffCovers(patch);
+  const { covers, targetBytes } = bsdiffCovers(patch, { sourceBytes: job.source.length });
   if (targetBytes !== job.target.length) return { reason: 'its patch is for a target of another size' };
   const usable: Cover[] = [];
   for (let i = 0; i < covers.count; i++) {
