@@ -55,6 +55,7 @@ export const STATUS = {
   not_authorized: row(1090, 30, false, 'a request carries no token, or a wrong one', 'send the token that the server was started with, or that the device was registered with'),
   state_conflict: row(1100, 30, false, 'a request contradicts the present state', 'read the present state; a closed action stays closed'),
   store_failed: row(1110, 30, true, "the server's database cannot be opened, read or written", 'check the file named in the message, its folder and free space'),
+  agent_running: row(1120, 30, true, 'another agent works on the same data folder', 'stop the other one, or wait for it to end'),
 
   // 2000: format
   payload_magic: row(2000, 20, false, 'the data is not an engraft payload', 'check that the right file was given'),

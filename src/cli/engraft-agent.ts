@@ -1,0 +1,22 @@
+#!/usr/bin/env node
+/**
+ * The program `engraft-agent`: the device's side.
+ *
+ * @module
+ */
+import type { CommandEntry } from './frame.ts';
+import { runProgram } from './frame.ts';
+import { packageVersion } from './version.ts';
+
+const commands: readonly CommandEntry[] = [
+  { name: 'run', summary: 'poll, update, confirm: the agent itself', load: () => import('./agent-commands/run.ts') },
+  { name: 'status', summary: 'show how the last update ended', load: () => import('./agent-commands/status.ts') },
+  { name: 'init', summary: 'prepare a device with file slots', load: () => import('./agent-commands/init.ts') },
+];
+
+await runProgram({
+  name: 'engraft-agent',
+  description: 'Updates this device: streams into the inactive slot, tries it, confirms it or goes back.',
+  version: packageVersion(),
+  commands,
+});
