@@ -20,9 +20,19 @@ describe('an update', () => {
     expect(await it.once()).toMatchObject({ status: 0, code: 'ok', state: 'IDLE' });
     expect(it.deployments.closed).toMatchObject([{ actionId: 'action-1', outcome: { status: 0, code: 'ok' } }]);
     expect(it.slot('a')).toEqual(lab.source);
-    expect(it.states()).toEqual(
-      ['CHECK', 'PLAN', 'PREPARE', 'APPLY', 'VERIFY', 'ARM', 'REBOOT', 'TRIAL', 'COMMIT', 'REPORT', 'IDLE'],
-    );
+    expect(it.states()).toEqual([
+      'CHECK',
+      'PLAN',
+      'PREPARE',
+      'APPLY',
+      'VERIFY',
+      'ARM',
+      'REBOOT',
+      'TRIAL',
+      'COMMIT',
+      'REPORT',
+      'IDLE',
+    ]);
     const status = await it.agent().status();
     expect(status).toMatchObject({ status: 0, running: 'B', rebootPending: false });
     expect(status.counters['rollback.cam.rootfs']).toBe(2);
@@ -96,7 +106,10 @@ describe('an update', () => {
 
   test('without a delta for what the slot holds takes the full payload', async () => {
     const it = await device(lab);
-    it.disk.place('/slots/a', lab.source.map((byte) => byte ^ 1));
+    it.disk.place(
+      '/slots/a',
+      lab.source.map((byte) => byte ^ 1),
+    );
     it.deployments.assign('2.0');
     expect(await it.untilDone()).toMatchObject({ status: 0 });
     expect(it.journal().last!.plan!.kind).toBe('full');

@@ -176,7 +176,10 @@ export class SimulatedDevice {
 
   /** Slot A holds the source; the device was booted once. */
   async install(): Promise<this> {
-    this.disk.place('/etc/root.json', new Uint8Array(readFileSync(join(this.lab.publisher.dir, 'metadata', '1.root.json'))));
+    this.disk.place(
+      '/etc/root.json',
+      new Uint8Array(readFileSync(join(this.lab.publisher.dir, 'metadata', '1.root.json'))),
+    );
     this.disk.place(FILES.a, this.lab.source);
     if (this.#options.fileTarget !== true) this.disk.place(FILES.b, new Uint8Array(0));
     await this.disk.makeFolder('/boot');
