@@ -43,7 +43,10 @@ function check(it: SimulatedDevice, campaign: Campaign, at: string): void {
   const { source, target } = campaign.lab;
   const file = campaign.options?.fileTarget === true;
   if (!file) expect(it.slot('a'), at).toEqual(source);
-  expect(it.deployments.closed.map(({ outcome }) => outcome.status), at).toContain(campaign.outcome);
+  expect(
+    it.deployments.closed.map(({ outcome }) => outcome.status),
+    at,
+  ).toContain(campaign.outcome);
   expect(new Set(it.deployments.closed.map(({ outcome }) => outcome.status)).size, at).toBe(1);
   if (campaign.outcome === 0) {
     expect(it.slot(file ? 'a' : 'b'), at).toEqual(target);
