@@ -3,6 +3,7 @@
  * @module
  */
 import type { Context } from 'hono';
+import { HTTPException } from 'hono/http-exception';
 import type { Logger } from 'pino';
 import { STATUS, UpdateError, type StatusCode } from '../../native-free/status.ts';
 
@@ -39,7 +40,7 @@ const HTTP_STATUS = Symbol('http status');
 
 /** The answer to an error. What went wrong inside is logged, not told: it may name paths of this machine. */
 export function problemResponse(error: unknown, context: Context, logger: Logger): Response {
-  const known = UpdateError.from(error);
+  const known = knownError(error);
   const own = (known as unknown as Record<symbol, number | undefined>)[HTTP_STATUS];
   const status = own ?? HTTP[known.code] ?? 500;
   if (status >= 500) logger.error({ err: known, path: context.req.path }, 'request failed');
@@ -56,4 +57,10 @@ export function problemResponse(error: unknown, context: Context, logger: Logger
   if (status === 401) headers['WWW-Authenticate'] = 'Bearer';
   if (status === 503) headers['Retry-After'] = '5';
   return new Response(context.req.method === 'HEAD' ? null : JSON.stringify(problem), { status, headers });
+}
+
+/** The framework refuses some requests by itself, such as bodies that are not JSON. */
+function knownError(error: unknown): UpdateError {
+  if (!(error instanceof HTTPException) || error.status >= 500) return UpdateError.from(error);
+  return withHttpStatus(new UpdateError('usage_invalid', error.message, { cause: error }), error.status);
 }

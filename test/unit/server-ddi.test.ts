@@ -105,7 +105,7 @@ describe('a device', () => {
         ],
       },
     });
-    expect((await ask(href)).status).toBe(200);
+    expect((await server.app.request(href, { method: 'HEAD' })).status).toBe(200);
 
     for (const execution of ['download', 'downloaded', 'proceeding', 'scheduled', 'resumed', 'rejected']) {
       expect((await report('deploymentBase', id, execution, 'none', 0)).status).toBe(200);

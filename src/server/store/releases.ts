@@ -31,16 +31,19 @@ export class ReleaseStore {
   /** Takes over what is new in the catalog. Nothing is ever removed. */
   async mirror(catalog: Catalog): Promise<void> {
     await this.#db.transaction().execute(async (trx) => {
+      const rows = await trx.selectFrom('releases').selectAll().execute();
+      const known = new Map(rows.map((row) => [nameOf(fromRow(row)), row]));
       for (const release of catalog.releases) {
-        const { product, version, hardware, slotClass, rollbackIndex, publishedAt } = release;
+        const row = known.get(nameOf(release));
         const payloads = JSON.stringify(release.payloads);
-        const name = { product, version, hardware, slot_class: slotClass };
-        const facts = { rollback_index: rollbackIndex, published_at: publishedAt };
-        await trx
-          .insertInto('releases')
-          .values({ ...name, ...facts, artifact: JSON.stringify(release.artifact), payloads })
-          .onConflict((on) => on.columns(['product', 'version', 'hardware', 'slot_class']).doUpdateSet({ payloads }))
-          .execute();
+        if (row === undefined)
+          await trx
+            .insertInto('releases')
+            .values({ ...toRow(release), payloads })
+            .execute();
+        else if (row.payloads !== payloads) {
+          await trx.updateTable('releases').set({ payloads }).where('id', '=', row.id).execute();
+        }
       }
     });
   }
@@ -84,6 +87,22 @@ export class ReleaseStore {
       latest: versions.get(Number(row.last))!,
     }));
   }
+}
+
+/** No part of a name has a slash. */
+function nameOf({ product, version, hardware, slotClass }: ReleaseKey): string {
+  return `${product}/${version}/${hardware}/${slotClass}`;
+}
+
+function toRow(release: CatalogRelease) {
+  const { product, version, hardware, slotClass, rollbackIndex, publishedAt } = release;
+  const name = { product, version, hardware, slot_class: slotClass };
+  return {
+    ...name,
+    rollback_index: rollbackIndex,
+    published_at: publishedAt,
+    artifact: JSON.stringify(release.artifact),
+  };
 }
 
 function fromRow(row: Selectable<ReleasesTable>): StoredRelease {
