@@ -52,7 +52,9 @@ beforeAll(async () => {
       () => response.writeHead(404).end(),
     );
   });
-  await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => {
+    web.listen(0, '127.0.0.1', resolve);
+  });
   url = `http://127.0.0.1:${(web.address() as AddressInfo).port}`;
 });
 afterAll(() => web.close());

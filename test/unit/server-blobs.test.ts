@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { request, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -192,7 +192,7 @@ describe('several ranges', () => {
 describe('sending a body', () => {
   test('goes no faster than the client takes it, and closes the file when the client goes away', async () => {
     const before = server.stats.blobBytes;
-    const answer = await new Promise<import('node:http').IncomingMessage>((resolve) => {
+    const answer = await new Promise<IncomingMessage>((resolve) => {
       request(`${url}/blobs/sha256/${name(large)}`, resolve).end();
     });
     answer.once('readable', () => answer.pause());

@@ -6,7 +6,7 @@ import { createDeployment, createServer, type EngraftServer, type ServerOptions 
 import { pollingTime } from '../../src/server/ddi-model.ts';
 import { publisher, type Publisher } from '../support/release.ts';
 
-type Json = Record<string, any>; // eslint-disable-line @typescript-eslint/no-explicit-any
+type Json = Record<string, any>;
 
 const open: EngraftServer[] = [];
 afterEach(async () => {
