@@ -66,8 +66,12 @@ export class FileTarget implements BootControl, SlotSet {
     const { running } = await this.read();
     if (running === slot) throw new UpdateError('slot_active', `${this.#path} is in use: it is not written in place`);
     if (await this.#exists(this.#staged)) return;
-    const file = await this.#guard(() => this.#fs.open(this.#staged, 'create'));
-    await file.close();
+    await this.#guard(async () => {
+      const file = await this.#fs.open(this.#staged, 'create');
+      await file.close();
+      // Segments are synced into this file: its name must be durable before the first of them counts.
+      await this.#fs.syncFolder(folderOf(this.#path));
+    });
   }
 
   async arm(slot: string): Promise<void> {

@@ -5,7 +5,15 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../native-free/limits.ts';
 import { isPowerCut } from '../../src/testing/index.ts';
-import { device, imagePair, makeLab, type DeviceOptions, type Lab, type SimulatedDevice } from '../support/agent.ts';
+import {
+  device,
+  imagePair,
+  makeLab,
+  sameBytes,
+  type DeviceOptions,
+  type Lab,
+  type SimulatedDevice,
+} from '../support/agent.ts';
 
 let lab: Lab;
 let deltaLab: Lab;
@@ -42,16 +50,16 @@ async function live(it: SimulatedDevice): Promise<void> {
 function check(it: SimulatedDevice, campaign: Campaign, at: string): void {
   const { source, target } = campaign.lab;
   const file = campaign.options?.fileTarget === true;
-  if (!file) expect(it.slot('a'), at).toEqual(source);
+  if (!file) expect(sameBytes(it.slot('a'), source), at).toBe(true);
   expect(
     it.deployments.closed.map(({ outcome }) => outcome.status),
     at,
   ).toContain(campaign.outcome);
   expect(new Set(it.deployments.closed.map(({ outcome }) => outcome.status)).size, at).toBe(1);
   if (campaign.outcome === 0) {
-    expect(it.slot(file ? 'a' : 'b'), at).toEqual(target);
+    expect(sameBytes(it.slot(file ? 'a' : 'b'), target), at).toBe(true);
     if (!file) expect(it.bootState(), at).toMatch(/BOOT_ORDER=B A/);
-  } else if (file) expect(it.slot('a'), at).toEqual(source);
+  } else if (file) expect(sameBytes(it.slot('a'), source), at).toBe(true);
   else expect(it.bootState(), at).toMatch(/BOOT_ORDER=A B/);
 }
 

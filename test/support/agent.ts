@@ -14,6 +14,8 @@ import { imageBytes, sha256, sha256Node } from './images.ts';
 import { publisher, type Publisher } from './release.ts';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+/** As `toEqual`, which takes a tenth of a second for an image. */
+export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 export const sha256Hex = (bytes: Uint8Array): string => hex(sha256(bytes));
 
 /** Five segments; the target shares most of the source and has enough of its own for a payload of several chunks. */

@@ -6,6 +6,7 @@ import { UpdateError } from '../../../native-free/status.ts';
 import { attemptOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { openDownload, readSignedHeader } from '../download.ts';
+import type { Plan } from '../journal.ts';
 import type { Next } from '../machine.ts';
 import { rollbackCounter } from '../keystore.ts';
 
@@ -21,13 +22,14 @@ export async function prepare(context: Context): Promise<Next> {
   }
   const download = openDownload(context, attempt, plan);
   await download.spool.prepare();
+  let segmentBytes: number;
   try {
-    await readSignedHeader(context, download, plan);
+    ({ segmentBytes } = (await readSignedHeader(context, download, plan)).header);
   } finally {
     download.note();
   }
   await slots.check(attempt.targetSlot, plan.target.bytes);
-  attempt.segmentsDone = partialOf(context, attempt.targetSlot, plan.payload.sha256);
+  attempt.segmentsDone = await partialOf(context, attempt.targetSlot, plan, segmentBytes);
   // From here on nobody may believe that the slot holds an image.
   journal.body.slots[attempt.targetSlot] = null;
   journal.body.partial = null;
@@ -39,9 +41,10 @@ export async function prepare(context: Context): Promise<Next> {
   return 'APPLY';
 }
 
-/** Segments of this very payload that an earlier attempt left in the slot. */
-function partialOf(context: Context, slot: string, payloadSha256: string): number {
+/** Segments of this very payload that an earlier attempt left in the slot, if they are still there. */
+async function partialOf(context: Context, slot: string, plan: Plan, segmentBytes: number): Promise<number> {
   const { partial } = context.journal.body;
-  const same = partial !== null && partial.slot === slot && partial.payloadSha256 === payloadSha256;
-  return same ? partial.segmentsDone : 0;
+  if (partial === null || partial.slot !== slot || partial.payloadSha256 !== plan.payload.sha256) return 0;
+  const writtenBytes = Math.min(partial.segmentsDone * segmentBytes, plan.target.bytes);
+  return (await context.slots.growthBytes(slot, writtenBytes)) === 0 ? partial.segmentsDone : 0;
 }
