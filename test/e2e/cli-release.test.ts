@@ -4,6 +4,7 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { applyPayload, bytesSource, memorySink, memorySource } from '../../native-free/index.ts';
 import { sha256, sha256Node } from '../support/images.ts';
@@ -126,7 +127,7 @@ describe('keygen, publish, serve', () => {
     for (;;) {
       const found = await stat(blob).catch(() => null);
       if (found !== null || running.child.exitCode !== null) break;
-      await new Promise((resolve) => void setTimeout(resolve, 20));
+      await delay(20);
     }
     running.child.kill('SIGINT');
     const ended = await running.ended;
