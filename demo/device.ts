@@ -64,6 +64,12 @@ function countingNetwork(network: Network, onBytes: (count: number) => void): Ne
   };
 }
 
+/** Peak resident set. From /proc where there is one: elsewhere the figure may include what the parent had. */
+function peakBytes(): number {
+  if (process.platform !== 'linux') return process.resourceUsage().maxRSS * 1024;
+  return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? 0) * 1024;
+}
+
 function slotPaths(config: AgentConfig): string[] {
   return config.place.kind === 'slots' ? Object.values(config.place.paths) : [config.place.path];
 }
@@ -73,7 +79,7 @@ async function main(configPath: string, metricsPath: string): Promise<number> {
   const counts: Counts = { read: {}, written: {} };
   const seen = { segmentsDone: 0, blobBytes: 0, wireBytes: 0, payloadBytes: 0 };
   const keep = (end: Pick<DeviceMetrics, 'result' | 'error'> = {}): void => {
-    const peakRssBytes = process.resourceUsage().maxRSS * 1024;
+    const peakRssBytes = peakBytes();
     const metrics: DeviceMetrics = { pid: process.pid, ...counts, peakRssBytes, ...seen, ...end };
     writeFileSync(metricsPath, JSON.stringify(metrics));
   };

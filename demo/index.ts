@@ -65,8 +65,9 @@ function bsdiffBytes(stage: Stage, source: string, target: string): number | nul
 
 /** Peak memory of a Node process that does nothing. */
 function emptyProcessBytes(): number {
-  const { stdout } = spawnSync(process.execPath, ['-e', 'console.log(process.resourceUsage().maxRSS)']);
-  return Number(stdout.toString()) * 1024;
+  const linux = "/VmHWM:\\s+(\\d+)/.exec(require('fs').readFileSync('/proc/self/status'))[1]";
+  const script = `console.log(process.platform === 'linux' ? ${linux} : process.resourceUsage().maxRSS)`;
+  return Number(spawnSync(process.execPath, ['-e', script]).stdout.toString()) * 1024;
 }
 
 async function serve(stage: Stage): Promise<string> {

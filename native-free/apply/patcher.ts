@@ -81,12 +81,14 @@ export async function* applyPayload(options: ApplyOptions): AsyncGenerator<Apply
 
   const decoder = decoderFor(header, covers, options);
   let target: Uint8Array | null = null;
+  // One buffer for all coded segments: fresh ones would wait for the collector, megabytes at a time.
+  const encoded = new Uint8Array(largestEncoded(header, first));
   for (let index = first; index < header.segments.length; index++) {
     throwIfCancelled(options.signal);
     target ??= new Uint8Array(Math.min(header.segmentBytes, header.targetBytes));
     const offset = index * header.segmentBytes;
     const bytes = target.subarray(0, segmentLength(header, index));
-    await decodeSegment(body, header, index, decoder, bytes, hash);
+    await decodeSegment(body, header, index, decoder, { encoded, target: bytes }, hash);
     await options.sink.write({ index, offset, bytes });
     const payloadBytesDone = header.headerBytes + body.position;
     yield { type: 'segment', index, targetBytesDone: offset + bytes.length, payloadBytesDone };
@@ -141,20 +143,29 @@ function decoderFor(header: PayloadHeader, covers: CoverList, options: ApplyOpti
   return new DeltaSegmentDecoder(covers, options.source, options.signal);
 }
 
+/** Of the segments that are coded; stored ones go straight into the target. */
+function largestEncoded(header: PayloadHeader, first: number): number {
+  return header.segments.reduce((most, { encodedBytes }, index) => {
+    const coded = index >= first && encodedBytes < segmentLength(header, index);
+    return coded ? Math.max(most, encodedBytes) : most;
+  }, 0);
+}
+
 async function decodeSegment(
   body: BodyReader,
   header: PayloadHeader,
   index: number,
   decoder: SegmentDecoder,
-  target: Uint8Array,
+  buffers: { readonly encoded: Uint8Array; readonly target: Uint8Array },
   hash: HashFactory,
 ): Promise<void> {
+  const { target } = buffers;
   const { encodedBytes, digest: expected } = header.segments[index]!;
   body.skipTo(segmentBodyOffset(header, index));
   if (encodedBytes === target.length) {
     await body.fill(target);
   } else {
-    const encoded = new Uint8Array(encodedBytes);
+    const encoded = buffers.encoded.subarray(0, encodedBytes);
     await body.fill(encoded);
     await decoder.decode(encoded, target, index * header.segmentBytes);
   }
