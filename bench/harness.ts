@@ -99,7 +99,7 @@ export function machineFacts(): string {
   const gib = (totalmem() / 2 ** 30).toFixed(0);
   return [
     `- ${processors.length} × ${model}, ${gib} GiB memory`,
-    `- ${platform()} ${release()} on ${arch()}, Node ${process.version}`,
+    `- ${platform()} ${release().split('.').slice(0, 2).join('.')} on ${arch()}, Node ${process.version}`,
     `- commit and date: ${commit()}, ${new Date().toISOString().slice(0, 10)}`,
     '',
   ].join('\n');
