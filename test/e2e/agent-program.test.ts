@@ -1,0 +1,169 @@
+/**
+ * The one-file program `engraft-agent`, alone in another folder, against the real server over real HTTP.
+ */
+import { spawn } from 'node:child_process';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFile, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { LIMITS } from '../../native-free/limits.ts';
+import { createDeployment, createServer, type EngraftServer, type ServerOptions } from '../../src/server/index.ts';
+import { FakeBootLoader } from '../../src/testing/index.ts';
+import { nodeFileSystem } from '../../src/transfer/index.ts';
+import { imagePair, sameBytes } from '../support/agent.ts';
+import { publisher, temporaryFolder, type Publisher } from '../support/release.ts';
+
+const built = new URL('../../dist/engraft-agent.mjs', import.meta.url).pathname;
+const servers: EngraftServer[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.close(0);
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly json: Record<string, any>; // eslint-disable-line @typescript-eslint/no-explicit-any
+  readonly stderr: string;
+}
+
+interface Bench {
+  readonly folder: string;
+  readonly server: EngraftServer;
+  readonly loader: FakeBootLoader;
+  readonly source: Uint8Array;
+  readonly target: Uint8Array;
+  agent(args: string[], until?: (stderr: string) => NodeJS.Signals | null): Promise<Ended>;
+  slot(name: string): Uint8Array;
+  deploy(version: string): Promise<void>;
+}
+
+/** A server with releases 1.0 and 2.0, and a device prepared by `engraft-agent init`. */
+async function bench(options: Partial<ServerOptions> = {}, health = '[["true"]]'): Promise<Bench> {
+  const { source, target } = imagePair();
+  const made: Publisher = await publisher();
+  await made.release(1, { image: source, rollbackIndex: 1 });
+  await made.release(2, { image: target, rollbackIndex: 2 });
+  const server = await createServer({ repo: made.dir, ...options });
+  servers.push(server);
+  const url = await server.listen(0);
+  const folder = temporaryFolder();
+  copyFileSync(built, join(folder, 'engraft-agent.mjs'));
+  writeFileSync(join(folder, 'image'), source);
+  const agent: Bench['agent'] = (args, until) => runAgent(folder, args, until);
+  const device = join(folder, 'device');
+  const root = join(made.dir, 'metadata', '1.root.json');
+  const ended = await agent(
+    ['init', device, '--image', 'image', '--image-version', '1.0', '--root', root, '--server', url]
+      .concat(['--id', 'dev-1', '--product', 'cam', '--hardware', 'v1', '--json']), // prettier-ignore
+  );
+  expect(ended.code, ended.stderr).toBe(0);
+  const config = join(device, 'agent.toml');
+  writeFileSync(config, readFileSync(config, 'utf8').replace('commands = []', `commands = ${health}`));
+  await appendFile(config, '\n[limits]\nbackoff_first_ms = 10\nbackoff_most_ms = 50\n');
+  const loader = new FakeBootLoader({
+    fs: nodeFileSystem,
+    stateFile: join(device, 'boot-state'),
+    choiceFile: join(device, 'boot-choice'),
+  });
+  return {
+    ...{ folder: device, server, loader, source, target, agent },
+    slot: (name) => new Uint8Array(readFileSync(join(device, `slot-${name}.img`))),
+    deploy: async (version) => {
+      const release = { product: 'cam', version, hardware: 'v1', slotClass: 'rootfs' };
+      await createDeployment({ repo: made.dir, tenant: 'default', release, devices: ['dev-1'] });
+    },
+  };
+}
+
+function runAgent(folder: string, args: string[], until?: (stderr: string) => NodeJS.Signals | null): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['engraft-agent.mjs', ...args], { cwd: folder });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
+    child.stderr.on('data', (data: Buffer) => {
+      stderr += data.toString();
+      const signal = until?.(stderr) ?? null;
+      if (signal !== null) child.kill(signal);
+    });
+    child.on('error', reject);
+    child.on('close', (code) => {
+      const json = stdout.startsWith('{') ? (JSON.parse(stdout) as Ended['json']) : {};
+      resolve({ code, json, stderr });
+    });
+  });
+}
+
+describe.skipIf(!existsSync(built))('engraft-agent', () => {
+  test('updates a device through a real server, killed in the middle and resumed', async () => {
+    const it = await bench({ rateLimitBitsPerSecond: 800_000 });
+    const run = ['run', '--config', join(it.folder, 'agent.toml'), '--once', '--json'];
+    expect((await it.agent(run)).json).toMatchObject({ status: 0, code: 'no_update' });
+    await it.deploy('2.0');
+    const segments = (): number => {
+      const text = readFileSync(join(it.folder, 'data', 'journal'), 'utf8');
+      return (JSON.parse(text.slice(text.indexOf('\n'))) as { attempt: { segmentsDone: number } | null }).attempt?.segmentsDone ?? 0; // prettier-ignore
+    };
+    let killed = false;
+    const child = spawn(process.execPath, ['engraft-agent.mjs', ...run], { cwd: join(it.folder, '..') });
+    const watch = setInterval(() => {
+      if (!killed && segments() >= 2) killed = child.kill('SIGKILL');
+    }, 5);
+    await new Promise((resolve) => child.on('close', resolve));
+    clearInterval(watch);
+    expect(killed).toBe(true);
+    const ended = await it.agent(run);
+    expect(ended, ended.stderr).toMatchObject({ code: 0, json: { code: 'reboot_pending' } });
+    expect(sameBytes(it.slot('b'), it.target)).toBe(true);
+    expect(await it.loader.boot()).toBe('B');
+    expect(await it.agent(run)).toMatchObject({ code: 0, json: { status: 0, code: 'ok' } });
+    const { json } = await it.agent(['status', '--config', join(it.folder, 'agent.toml'), '--json']);
+    expect(json).toMatchObject({ status: 0, state: 'IDLE', running: 'B', slots: { B: { version: '2.0' } } });
+    const payloadBytes = Number(json['last'].plan.payload.bytes);
+    // Counted at the server: the chunk in flight, and what was on its way to a dead process.
+    expect(it.server.stats.blobBytes).toBeGreaterThanOrEqual(payloadBytes);
+    expect(it.server.stats.blobBytes).toBeLessThanOrEqual(payloadBytes + 2 * LIMITS.chunk_bytes);
+    expect(sameBytes(it.slot('a'), it.source)).toBe(true);
+    expect(existsSync(join(it.folder, 'data', 'agent.lock'))).toBe(false);
+  });
+
+  test('whose health check fails goes back and exits with 40', async () => {
+    const it = await bench({}, '[["sh", "-c", "echo broken; exit 7"]]');
+    const run = ['run', '--config', join(it.folder, 'agent.toml'), '--once', '--json'];
+    await it.deploy('2.0');
+    expect(await it.agent(run)).toMatchObject({ code: 0, json: { code: 'reboot_pending' } });
+    expect(await it.loader.boot()).toBe('B');
+    expect(await it.agent(run)).toMatchObject({ code: 0, json: { code: 'reboot_pending' } });
+    expect(await it.loader.boot()).toBe('A');
+    const ended = await it.agent(run);
+    expect(ended).toMatchObject({ code: 40, json: { status: 40, code: 'health_failed' } });
+    expect(ended.json['message']).toMatch(/broken/);
+    expect((await it.agent(['status', '--config', join(it.folder, 'agent.toml'), '--json'])).json).toMatchObject({
+      status: 40,
+      running: 'A',
+    });
+  });
+
+  test('as a service stops cleanly at SIGTERM, and there is only one of it', async () => {
+    const it = await bench();
+    const config = join(it.folder, 'agent.toml');
+    const service = spawn(process.execPath, ['engraft-agent.mjs', 'run', '--config', config], {
+      cwd: join(it.folder, '..'),
+    });
+    await new Promise((resolve) => service.stderr.once('data', resolve));
+    const second = await it.agent(['run', '--config', config, '--once', '--json']);
+    expect(second).toMatchObject({ code: 30, json: { error: { code: 'agent_running' } } });
+    const closed = new Promise((resolve) => service.on('close', resolve));
+    service.kill('SIGTERM');
+    expect(await closed).toBe(0);
+  });
+
+  test('names the wrong key of its configuration', async () => {
+    const it = await bench();
+    const config = join(it.folder, 'agent.toml');
+    writeFileSync(config, (await readFile(config, 'utf8')).replace('product =', 'produkt ='));
+    const ended = await it.agent(['run', '--config', config, '--once', '--json']);
+    expect(ended).toMatchObject({
+      code: 30,
+      json: { error: { code: 'config_invalid', detail: { key: 'device.product' } } },
+    });
+  });
+});

@@ -1,0 +1,91 @@
+/**
+ * Commands with a deadline, and the real network with a silent server.
+ */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { fetchNetwork, runCommand } from '../../src/agent/index.ts';
+import { temporaryFolder } from '../support/release.ts';
+
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+describe('a command', () => {
+  test('gives its exit code and the end of its output', async () => {
+    const result = await runCommand({ argv: ['sh', '-c', 'echo hello; echo $X >&2; exit 3'], deadlineMs: 10_000, env: { X: 'there' } }); // prettier-ignore
+    expect(result).toMatchObject({ exitCode: 3, timedOut: false });
+    expect(result.output).toMatch(/hello/);
+    expect(result.output).toMatch(/there/);
+  });
+
+  test('is killed at its deadline with everything it started', async () => {
+    const mark = join(temporaryFolder(), 'mark');
+    const script = `(sleep 1; touch ${mark}) & sleep 60`;
+    const result = await runCommand({ argv: ['sh', '-c', script], deadlineMs: 100 });
+    expect(result).toMatchObject({ exitCode: null, timedOut: true });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 1500);
+    });
+    expect(existsSync(mark)).toBe(false);
+  });
+
+  test('that does not exist is a result, not a throw', async () => {
+    const result = await runCommand({ argv: ['/no/such/program'], deadlineMs: 1000 });
+    expect(result).toMatchObject({ exitCode: null, timedOut: false });
+    expect(result.output).toMatch(/ENOENT/);
+  });
+});
+
+describe('the network', () => {
+  const listen = async (server: Server): Promise<string> => {
+    servers.push(server);
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  };
+
+  test('counts a link without a byte as dropped, before and within a body', async () => {
+    const network = fetchNetwork({ idleMs: 200 });
+    const mute = await listen(createServer(() => undefined));
+    await expect(network.request({ method: 'GET', url: mute })).rejects.toMatchObject({ code: 'link_failed' });
+    const stalling = await listen(createServer((_request, response) => void response.write('abc')));
+    const response = await network.request({ method: 'GET', url: stalling });
+    const read = async (): Promise<number> => {
+      let bytes = 0;
+      for await (const piece of response.body) bytes += piece.length;
+      return bytes;
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'link_failed' });
+  });
+
+  test('closes the connection when the reader has had enough', async () => {
+    let closed: () => void;
+    const gone = new Promise<void>((resolve) => (closed = resolve)); // eslint-disable-line no-promise-executor-return
+    const url = await listen(
+      createServer((_request, response) => {
+        response.on('close', () => closed());
+        const more = (): void => void (response.write(new Uint8Array(100_000)) && setImmediate(more));
+        response.on('drain', more);
+        more();
+      }),
+    );
+    const response = await fetchNetwork().request({ method: 'GET', url });
+    for await (const piece of response.body) if (piece.length > 0) break;
+    await gone;
+  });
+
+  test('says who cannot be reached', async () => {
+    const network = fetchNetwork();
+    await expect(network.request({ method: 'GET', url: 'http://127.0.0.1:9/' })).rejects.toMatchObject({
+      ...{ code: 'link_failed', outcome: 10, retryable: true },
+    });
+  });
+});
