@@ -2,6 +2,7 @@
  * The one-file program `engraft-agent`, alone in another folder, against the real server over real HTTP.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,7 +22,7 @@ afterEach(async () => {
 
 interface Ended {
   readonly code: number | null;
-  readonly json: Record<string, any>; // eslint-disable-line @typescript-eslint/no-explicit-any
+  readonly json: Record<string, any>;
   readonly stderr: string;
 }
 
@@ -107,7 +108,7 @@ describe.skipIf(!existsSync(built))('engraft-agent', () => {
     const watch = setInterval(() => {
       if (!killed && segments() >= 2) killed = child.kill('SIGKILL');
     }, 5);
-    await new Promise((resolve) => child.on('close', resolve));
+    await once(child, 'close');
     clearInterval(watch);
     expect(killed).toBe(true);
     const ended = await it.agent(run);
@@ -148,12 +149,12 @@ describe.skipIf(!existsSync(built))('engraft-agent', () => {
     const service = spawn(process.execPath, ['engraft-agent.mjs', 'run', '--config', config], {
       cwd: join(it.folder, '..'),
     });
-    await new Promise((resolve) => service.stderr.once('data', resolve));
+    await once(service.stderr, 'data');
     const second = await it.agent(['run', '--config', config, '--once', '--json']);
     expect(second).toMatchObject({ code: 30, json: { error: { code: 'agent_running' } } });
-    const closed = new Promise((resolve) => service.on('close', resolve));
+    const closed = once(service, 'close');
     service.kill('SIGTERM');
-    expect(await closed).toBe(0);
+    expect(await closed).toEqual([0, null]);
   });
 
   test('names the wrong key of its configuration', async () => {
