@@ -83,9 +83,9 @@ export class Agent {
     this.#slots = parts.slots ?? made.slots;
   }
 
-  /** What is recorded, read without changing anything. */
+  /** What is recorded, read without changing anything. Throws `record_malformed` for a damaged journal. */
   async status(): Promise<AgentStatus> {
-    const body = await this.#journal.load();
+    const body = await this.#journal.peek();
     return statusOf(body, await this.#boot.read(), await this.#keystore.counters());
   }
 

@@ -146,11 +146,16 @@ export class Journal {
     return this.#body;
   }
 
-  /** Throws only when the storage cannot be read at all. */
+  /** Read and change nothing, not even a damaged record: another process may be at work on it. */
+  async peek(): Promise<JournalBody> {
+    const value = await loadRecord(this.#place);
+    return value === null ? emptyJournal() : checkBody(value, this.#place.path);
+  }
+
+  /** Read; a damaged record is kept aside. Throws only when the storage cannot be read at all. */
   async load(): Promise<JournalBody> {
     try {
-      const value = await loadRecord(this.#place);
-      this.#body = value === null ? emptyJournal() : checkBody(value, this.#place.path);
+      this.#body = await this.peek();
     } catch (error) {
       if (!UpdateError.is(error) || (error.code !== 'record_malformed' && error.code !== 'limit_exceeded')) throw error;
       await this.#keepAside();

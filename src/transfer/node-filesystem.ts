@@ -66,7 +66,6 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** statfs of the nearest folder that exists. */
 async function freeBytes(path: string): Promise<number> {
   const { bavail, bsize } = await nodeFs.statfs(path);
   return bavail * bsize;

@@ -52,6 +52,13 @@ describe('the journal', () => {
     }
   });
 
+  test('is left alone by whoever only looks', async () => {
+    const fs = await storage();
+    fs.place('/data/journal', new Uint8Array([1, 2, 3]));
+    await expect(journalOn(fs).peek()).rejects.toMatchObject({ code: 'record_malformed' });
+    expect(await fs.list('/data')).toEqual(['journal']);
+  });
+
   test('that is too large is not read into memory', async () => {
     const fs = await storage();
     fs.place('/data/journal', new Uint8Array(2 ** 20 + 1));

@@ -41,7 +41,9 @@ export function define(): Command {
     .action(init);
 }
 
-const skeleton = (options: InitOptions): string => `# engraft-agent; every key is described in docs/operating.md
+const skeleton = (
+  options: InitOptions,
+): string => `# Configuration of engraft-agent; docs/operating.md says more. Relative paths are taken from here.
 [device]
 controller_id = ${JSON.stringify(options.id)}
 product = ${JSON.stringify(options.product)}
