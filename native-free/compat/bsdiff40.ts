@@ -179,6 +179,9 @@ export async function* applyBsdiff40(options: ApplyBsdiff40Options): AsyncGenera
     position += seek;
     if (!Number.isSafeInteger(position)) bad('the source position leaves all bounds');
   }
+  // The streams must end here: this is also what checks the last blocks' checksums.
+  const rest = new Uint8Array(1);
+  if (diff.read(rest) > 0 || extra.read(rest) > 0) bad('bytes follow after the target is complete');
   if (filled > 0) yield piece.subarray(0, filled);
 }
 

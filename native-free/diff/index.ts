@@ -2,8 +2,7 @@
  * Making deltas: the pure half. `engraft` (DeltaEngine) does the same on a pool of worker threads and proves it.
  *
  * @example
- * const index = indexSource(source, suffixArray(source));
- * const covers = joinCovers([findCovers(index, target, 0, target.length)]);
+ * const covers = joinCovers([findCovers(source, target, suffixArray(source), 0, target.length)]);
  * const segment = encodeSegment(source, target, covers, 0, target.length);
  * @module
  */
