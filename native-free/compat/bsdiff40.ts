@@ -99,6 +99,8 @@ function* controlsOf({ control, targetBytes }: Bsdiff40): Generator<Control> {
     done += add + copy;
     yield { add, copy, seek };
   }
+  // As for the other streams: reading past the end is what checks the last block's checksum.
+  if (control.length > 0 && reader.read(bytes) > 0) bad('the control stream goes on behind the target');
 }
 
 /**
