@@ -64,6 +64,8 @@ class CoverWalk {
   readonly #covers: Cover[] = [];
   /** First target byte that is not decided yet; while a cover is open, where it begins. */
   #from: number;
+  /** Where the open cover was chosen: what lies before is settled, or the same bytes would be argued over for ever. */
+  #anchor: number;
   /** Source offset minus target offset of the open cover. */
   #displacement = 0;
   #isOpen = false;
@@ -73,6 +75,7 @@ class CoverWalk {
     this.#target = target;
     this.#searcher = new Searcher(index, target);
     this.#from = start;
+    this.#anchor = start;
     this.#end = end;
   }
 
@@ -138,6 +141,7 @@ class CoverWalk {
     if (overlap > 0) border += this.#split(border, overlap, displacement);
     if (this.#isOpen) this.#close(Math.min(this.#from + forward, border));
     this.#from = border;
+    this.#anchor = anchor;
     this.#displacement = displacement;
     this.#isOpen = true;
   }
@@ -161,11 +165,11 @@ class CoverWalk {
     return length;
   }
 
-  /** How far a cover with an exact match at `anchor` reaches back, by the same measure, not past what is decided. */
+  /** How far a cover with an exact match at `anchor` reaches back, by the same measure, not past what is settled. */
   #backward(anchor: number, displacement: number): number {
     const source = this.#source;
     const target = this.#target;
-    const start = Math.max(this.#from, -displacement);
+    const start = Math.max(this.#from, this.#anchor, -displacement);
     let score = 0;
     let best = 0;
     let length = 0;
