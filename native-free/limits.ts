@@ -21,6 +21,8 @@ export const LIMITS = {
   plan_bytes_max: 8 * MIB,
   /** Three 8-byte numbers a cover: 12 MiB at this bound. */
   covers_max: 2 ** 19,
+  /** Regions of an image: code, tables. */
+  regions_max: 2 ** 16,
   /** A decoder may declare no more than this. */
   decoder_memory_bytes_max: 64 * MIB,
   /** Source bytes read by one call while applying. */

@@ -8,6 +8,7 @@
  * @module
  */
 import { coverListOf, type CoverList } from '../format/cover.ts';
+import { plainPlan } from '../format/plan.ts';
 import {
   headerLength,
   HEADER_PREFIX_BYTES,
@@ -20,6 +21,8 @@ import { bytesEqual, digestOf, sha256Pure, toHex } from '../hash.ts';
 import type { ByteSource, CancelSignal, HashFactory, RandomSource, SegmentSink } from '../io.ts';
 import { LIMITS } from '../limits.ts';
 import { CoverCoder } from '../model/cover-coder.ts';
+import { MixCoder } from '../model/mix-coder.ts';
+import { DEFAULT_SIZES } from '../model/model-coder.ts';
 import { RangeDecoder } from '../model/range-coder.ts';
 import { UpdateError } from '../status.ts';
 import { BodyReader } from './body-reader.ts';
@@ -140,7 +143,13 @@ function decoderFor(header: PayloadHeader, covers: CoverList, options: ApplyOpti
       },
     );
   }
-  return new DeltaSegmentDecoder(covers, options.source, options.signal);
+  return new DeltaSegmentDecoder(
+    plainPlan(covers),
+    new MixCoder(false, DEFAULT_SIZES),
+    options.source,
+    header.sourceBytes,
+    options.signal,
+  );
 }
 
 /** Of the segments that are coded; stored ones go straight into the target. */

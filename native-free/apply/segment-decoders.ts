@@ -3,11 +3,11 @@
  * @module
  */
 import { decompress } from 'fzstd';
-import type { CoverList } from '../format/cover.ts';
-import { piecesOf } from '../format/pieces.ts';
+import { FOLLOW_BYTES_MAX, piecesOf, type Piece } from '../format/pieces.ts';
+import type { Plan } from '../format/plan.ts';
 import type { CancelSignal, RandomSource } from '../io.ts';
 import { LIMITS } from '../limits.ts';
-import { RangeDecoder } from '../model/range-coder.ts';
+import type { ModelCoder } from '../model/model-coder.ts';
 import { SegmentCoder } from '../model/segment-coder.ts';
 import { UpdateError } from '../status.ts';
 
@@ -18,26 +18,38 @@ export interface SegmentDecoder {
 
 /** Delta: one read of the source a piece, each byte exactly as often as covers name it. */
 export class DeltaSegmentDecoder implements SegmentDecoder {
-  readonly #coder = new SegmentCoder();
+  readonly #segment: SegmentCoder;
   readonly #window = new Uint8Array(LIMITS.source_window_bytes);
-  readonly #covers: CoverList;
+  readonly #plan: Plan;
   readonly #source: RandomSource;
+  readonly #sourceBytes: number;
   readonly #signal: CancelSignal | undefined;
 
-  constructor(covers: CoverList, source: RandomSource, signal?: CancelSignal) {
-    this.#covers = covers;
+  /** `sourceBytes` is the size that the patch was made from: a slot may be larger. */
+  constructor(plan: Plan, coder: ModelCoder, source: RandomSource, sourceBytes: number, signal?: CancelSignal) {
+    this.#plan = plan;
+    this.#segment = new SegmentCoder(plan, coder);
     this.#source = source;
+    this.#sourceBytes = sourceBytes;
     this.#signal = signal;
   }
 
   async decode(encoded: Uint8Array, target: Uint8Array, targetOffset: number): Promise<void> {
-    this.#coder.begin(new RangeDecoder(encoded));
-    for (const piece of piecesOf(this.#covers, targetOffset, targetOffset + target.length)) {
+    this.#segment.begin(encoded);
+    for (const piece of piecesOf(this.#plan.covers, targetOffset, targetOffset + target.length)) {
       throwIfCancelled(this.#signal);
-      const window = this.#window.subarray(0, piece.sourceOffset < 0 ? 0 : piece.length);
-      if (piece.sourceOffset >= 0) await this.#source.read(piece.sourceOffset, window);
-      this.#coder.piece(piece, window, target, piece.targetOffset - targetOffset);
+      const window = await this.#read(piece);
+      this.#segment.piece(piece, window, target, piece.targetOffset - targetOffset);
     }
+  }
+
+  async #read(piece: Piece): Promise<Uint8Array> {
+    const isLiteral = piece.sourceOffset < 0;
+    const offset = isLiteral ? piece.follow : piece.sourceOffset;
+    const wanted = isLiteral ? Math.min(piece.length, FOLLOW_BYTES_MAX) : piece.length;
+    const window = this.#window.subarray(0, Math.max(0, Math.min(wanted, this.#sourceBytes - offset)));
+    if (window.length > 0) await this.#source.read(offset, window);
+    return window;
   }
 }
 

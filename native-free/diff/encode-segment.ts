@@ -2,18 +2,21 @@
  * Encoding of one segment of a delta. Segments are independent, so they can be encoded anywhere in any order.
  * @module
  */
+import { FOLLOW_BYTES_MAX, piecesOf } from '../format/pieces.ts';
 import type { CoverList } from '../format/cover.ts';
-import { piecesOf } from '../format/pieces.ts';
-import { LIMITS } from '../limits.ts';
-import { RangeEncoder } from '../model/range-coder.ts';
+import { plainPlan, type Plan } from '../format/plan.ts';
+import { BitMeter, STREAM } from '../model/costs.ts';
+import { MixCoder } from '../model/mix-coder.ts';
+import { DEFAULT_SIZES, type ModelCoder, type ModelSizes } from '../model/model-coder.ts';
 import { SegmentCoder } from '../model/segment-coder.ts';
 
 const MIB = 1024 * 1024;
 
-/** What a segment costs, by stream, in bytes (rounded down at each change of stream). */
+/** What segments cost, by stream, in bytes. */
 export interface SegmentCosts {
-  residualBytes: number;
-  literalBytes: number;
+  flags: number;
+  misses: number;
+  literals: number;
 }
 
 /**
@@ -24,30 +27,65 @@ export function segmentBytesFor(targetBytes: number): number {
   return targetBytes <= 16 * MIB ? MIB : targetBytes <= 64 * MIB ? 2 * MIB : 4 * MIB;
 }
 
-/**
- * Codes target range [start, end); the target's own bytes where coding does not make it smaller (a decoder tells by
- * the equal length).
- */
+/** Encodes segments of one delta: what follows from the plan is worked out once. */
+export class SegmentEncoder {
+  readonly #plan: Plan;
+  readonly #source: Uint8Array;
+  readonly #target: Uint8Array;
+  readonly #coder: ModelCoder;
+  readonly #segment: SegmentCoder;
+  readonly #meter: BitMeter | null;
+
+  /** `coder` encodes; by default it is the reference coder, which can also tell costs when `metered`. */
+  constructor(source: Uint8Array, target: Uint8Array, plan: Plan, options: SegmentEncoderOptions = {}) {
+    this.#plan = plan;
+    this.#source = source;
+    this.#target = target;
+    this.#coder = options.coder ?? new MixCoder(true, options.sizes ?? DEFAULT_SIZES);
+    const isReference = this.#coder instanceof MixCoder;
+    this.#meter = options.metered === true && isReference ? new BitMeter(this.#coder.metered()) : null;
+    this.#segment = new SegmentCoder(plan, this.#coder, this.#meter ?? undefined);
+  }
+
+  /** Bytes spent so far, by stream; null when not metered. */
+  get costs(): SegmentCosts | null {
+    const meter = this.#meter;
+    if (meter === null) return null;
+    meter.stream(STREAM.flags);
+    const [flags, misses, literals] = Array.from(meter.bits, (bits) => bits / 8);
+    return { flags: flags!, misses: misses!, literals: literals! };
+  }
+
+  /**
+   * Codes target range [start, end); the target's own bytes where coding does not make it smaller (a decoder tells by
+   * the equal length).
+   */
+  encode(start: number, end: number): Uint8Array {
+    const target = this.#target.subarray(start, end);
+    this.#segment.begin(null);
+    for (const piece of piecesOf(this.#plan.covers, start, end)) {
+      const from = piece.sourceOffset < 0 ? piece.follow : piece.sourceOffset;
+      const length = piece.sourceOffset < 0 ? Math.min(piece.length, FOLLOW_BYTES_MAX) : piece.length;
+      this.#segment.piece(piece, this.#source.subarray(from, from + length), target, piece.targetOffset - start);
+    }
+    const encoded = this.#coder.finish();
+    return encoded.length < target.length ? encoded : target.slice();
+  }
+}
+
+export interface SegmentEncoderOptions {
+  readonly coder?: ModelCoder;
+  readonly sizes?: ModelSizes;
+  readonly metered?: boolean;
+}
+
+/** One segment by itself, with covers only. */
 export function encodeSegment(
   source: Uint8Array,
   target: Uint8Array,
   covers: CoverList,
   start: number,
   end: number,
-  costs?: SegmentCosts,
 ): Uint8Array {
-  const coder = new RangeEncoder();
-  const segment = new SegmentCoder();
-  const window = new Uint8Array(LIMITS.source_window_bytes);
-  segment.begin(coder);
-  for (const piece of piecesOf(covers, start, end)) {
-    const before = coder.length;
-    const isCover = piece.sourceOffset >= 0;
-    const prediction = window.subarray(0, isCover ? piece.length : 0);
-    if (isCover) prediction.set(source.subarray(piece.sourceOffset, piece.sourceOffset + piece.length));
-    segment.piece(piece, prediction, target, piece.targetOffset);
-    if (costs !== undefined) costs[isCover ? 'residualBytes' : 'literalBytes'] += coder.length - before;
-  }
-  const encoded = coder.finish();
-  return encoded.length < end - start ? encoded : target.slice(start, end);
+  return new SegmentEncoder(source, target, plainPlan(covers)).encode(start, end);
 }

@@ -8,7 +8,7 @@
  */
 export * from './assemble.ts';
 export * from './cover-search.ts';
-export * from './encode-plan.ts';
+export { encodePlan, type PlanCosts } from '../model/plan-coder.ts';
 export * from './encode-segment.ts';
 export * from './join-covers.ts';
 export * from './source-index.ts';

@@ -13,28 +13,47 @@ export interface Piece {
   readonly targetOffset: number;
   readonly length: number;
   readonly sourceOffset: number;
+  /** Literals: offset of the source bytes behind the cover before, which literals often resemble. */
+  readonly follow: number;
+  /** Whether a cover, or the literals between two, begins here (also where a segment begins). */
+  readonly isFirst: boolean;
+  /** Bytes of the cover that come after the piece, in this segment. */
+  readonly coverLeft: number;
 }
+
+/** How many source bytes behind a cover are looked at for the literals that follow it. */
+export const FOLLOW_BYTES_MAX = 1024;
 
 /** The pieces of target range [start, end), in order, without holes. */
 export function* piecesOf(covers: CoverList, start: number, end: number): Generator<Piece> {
   let at = start;
-  for (let i = firstCoverEndingAfter(covers, start); i < covers.count && at < end; i++) {
+  const first = firstCoverEndingAfter(covers, start);
+  let follow = first === 0 ? 0 : covers.sourceOffset[first - 1]! + covers.length[first - 1]!;
+  for (let i = first; i < covers.count && at < end; i++) {
     const from = covers.targetOffset[i]!;
     if (from >= end) break;
-    yield* cut(at, Math.max(at, from), -1);
+    yield* cut(at, Math.max(at, from), -1, follow);
     at = Math.max(at, from);
     const to = Math.min(end, from + covers.length[i]!);
-    yield* cut(at, to, covers.sourceOffset[i]! + (at - from));
+    yield* cut(at, to, covers.sourceOffset[i]! + (at - from), 0);
     at = to;
+    follow = covers.sourceOffset[i]! + covers.length[i]!;
   }
-  yield* cut(at, end, -1);
+  yield* cut(at, end, -1, follow);
 }
 
-function* cut(start: number, end: number, sourceOffset: number): Generator<Piece> {
+function* cut(start: number, end: number, sourceOffset: number, follow: number): Generator<Piece> {
   const window = LIMITS.source_window_bytes;
   for (let at = start; at < end;) {
     const to = Math.min(end, at - (at % window) + window);
-    yield { targetOffset: at, length: to - at, sourceOffset: sourceOffset < 0 ? -1 : sourceOffset + (at - start) };
+    yield {
+      targetOffset: at,
+      length: to - at,
+      sourceOffset: sourceOffset < 0 ? -1 : sourceOffset + (at - start),
+      follow: follow + (at - start),
+      isFirst: at === start,
+      coverLeft: end - to,
+    };
     at = to;
   }
 }

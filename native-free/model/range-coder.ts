@@ -7,10 +7,7 @@
  * @module
  */
 
-/**
- * Codes one bit. Models are written once against this: an encoder is told the bit, a decoder ignores what it is told
- * and returns the real one.
- */
+/** What models of one decision need: an encoder is told the bit, a decoder returns it. */
 export interface BitCoder {
   /** True if `code` needs the bit. */
   readonly encoding: boolean;
@@ -18,93 +15,118 @@ export interface BitCoder {
   code(bit: number, probability: number): number;
 }
 
-/** Where [low, high] is split: all values up to the result mean 1. Exact in doubles: every product is below 2^32. */
-function split(low: number, high: number, probability: number): number {
-  const range = (high - low) >>> 0;
-  return (low + (range >>> 16) * probability + (((range & 0xffff) * probability) >>> 16)) >>> 0;
-}
+const LOW = 0;
+const HIGH = 1;
+const VALUE = 2;
+/** log2 of probabilities in 1/4096, for the meter. */
+const BITS = Float64Array.from({ length: 4097 }, (_, p) => -Math.log2(Math.max(p, 0.5) / 4096));
 
-export class RangeEncoder implements BitCoder {
-  readonly encoding = true;
-  #low = 0;
-  #high = 0xffffffff;
-  #bytes = new Uint8Array(1024);
-  #length = 0;
+/** Both directions in one, so that the code above it stays monomorphic and fast. */
+export class RangeCoder implements BitCoder {
+  readonly encoding: boolean;
+  /** Information written so far, in bits, when `metered`. For reports only: no decision depends on it. */
+  bits = 0;
+  metered = false;
+  /** The interval and, in a decoder, the 32 bits of the stream at hand. An array, because fields above 2^31 are slow. */
+  readonly #state = new Uint32Array(3);
+  #bytes: Uint8Array = new Uint8Array(0);
+  #at = 0;
+
+  constructor(encoding: boolean) {
+    this.encoding = encoding;
+  }
 
   /** Bytes written so far, without the last few that `finish` adds. */
   get length(): number {
-    return this.#length;
+    return this.#at;
+  }
+
+  /** Begins a stream: to be written (null), or read. */
+  start(bytes: Uint8Array | null): void {
+    this.#state[LOW] = 0;
+    this.#state[HIGH] = 0xffffffff;
+    this.#at = 0;
+    if (this.encoding) {
+      this.#bytes = new Uint8Array(4096);
+      return;
+    }
+    this.#bytes = bytes!;
+    this.#state[VALUE] = 0;
+    for (let i = 0; i < 4; i++) this.#state[VALUE] = (this.#state[VALUE]! << 8) | this.#next();
   }
 
   code(bit: number, probability: number): number {
-    const middle = split(this.#low, this.#high, probability);
-    if (bit !== 0) this.#high = middle;
-    else this.#low = (middle + 1) >>> 0;
-    while (((this.#low ^ this.#high) & 0xff000000) === 0) {
-      this.#put(this.#high >>> 24);
-      this.#low = (this.#low << 8) >>> 0;
-      this.#high = ((this.#high << 8) | 255) >>> 0;
+    const state = this.#state;
+    const low = state[LOW]!;
+    const high = state[HIGH]!;
+    const range = (high - low) >>> 0;
+    const middle = (low + (range >>> 16) * probability + (((range & 0xffff) * probability) >>> 16)) >>> 0;
+    const coded = this.encoding ? bit : state[VALUE]! <= middle ? 1 : 0;
+    if (this.metered) this.bits += BITS[(coded !== 0 ? probability : 65536 - probability) >> 4]!;
+    if (coded !== 0) {
+      state[HIGH] = middle;
+      if (((low ^ middle) & 0xff000000) === 0) this.#shift();
+    } else {
+      state[LOW] = middle + 1;
+      if ((((middle + 1) ^ high) & 0xff000000) === 0) this.#shift();
     }
-    return bit;
+    return coded;
+  }
+
+  /** Shifts equal leading bytes out. */
+  #shift(): void {
+    const state = this.#state;
+    while (((state[LOW]! ^ state[HIGH]!) & 0xff000000) === 0) {
+      if (this.encoding) this.#put(state[HIGH]! >>> 24);
+      else state[VALUE] = (state[VALUE]! << 8) | this.#next();
+      state[LOW] = state[LOW]! << 8;
+      state[HIGH] = (state[HIGH]! << 8) | 255;
+    }
   }
 
   /**
-   * The finished bytes. A decoder reads zeros past the end, so the shortest tail that lands in the interval is
-   * written and zero bytes at the end are dropped.
+   * The finished bytes of an encoder. A decoder reads zeros past the end, so the shortest tail that lands in the
+   * interval is written and zero bytes at the end are dropped.
    */
   finish(): Uint8Array {
+    const low = this.#state[LOW]!;
     for (let bytes = 0; bytes <= 4; bytes++) {
       const step = 2 ** (32 - 8 * bytes);
-      const value = Math.ceil(this.#low / step) * step;
-      if (value > this.#high) continue;
+      const value = Math.ceil(low / step) * step;
+      if (value > this.#state[HIGH]!) continue;
       for (let i = 0; i < bytes; i++) this.#put(Math.floor(value / 2 ** (24 - 8 * i)) & 255);
       break;
     }
-    while (this.#length > 0 && this.#bytes[this.#length - 1] === 0) this.#length--;
-    return this.#bytes.slice(0, this.#length);
+    while (this.#at > 0 && this.#bytes[this.#at - 1] === 0) this.#at--;
+    return this.#bytes.slice(0, this.#at);
   }
 
   #put(byte: number): void {
-    if (this.#length === this.#bytes.length) {
+    if (this.#at === this.#bytes.length) {
       const grown = new Uint8Array(this.#bytes.length * 2);
       grown.set(this.#bytes);
       this.#bytes = grown;
     }
-    this.#bytes[this.#length++] = byte;
-  }
-}
-
-export class RangeDecoder implements BitCoder {
-  readonly encoding = false;
-  readonly #bytes: Uint8Array;
-  #at = 0;
-  #low = 0;
-  #high = 0xffffffff;
-  #value = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    for (let i = 0; i < 4; i++) this.#value = ((this.#value << 8) | this.#next()) >>> 0;
-  }
-
-  code(_bit: number, probability: number): number {
-    const middle = split(this.#low, this.#high, probability);
-    let bit = 0;
-    if (this.#value <= middle) {
-      bit = 1;
-      this.#high = middle;
-    } else {
-      this.#low = (middle + 1) >>> 0;
-    }
-    while (((this.#low ^ this.#high) & 0xff000000) === 0) {
-      this.#low = (this.#low << 8) >>> 0;
-      this.#high = ((this.#high << 8) | 255) >>> 0;
-      this.#value = ((this.#value << 8) | this.#next()) >>> 0;
-    }
-    return bit;
+    this.#bytes[this.#at++] = byte;
   }
 
   #next(): number {
     return this.#at < this.#bytes.length ? this.#bytes[this.#at++]! : 0;
+  }
+}
+
+/** An encoder at the start of a stream. */
+export class RangeEncoder extends RangeCoder {
+  constructor() {
+    super(true);
+    this.start(null);
+  }
+}
+
+/** A decoder at the start of `bytes`. */
+export class RangeDecoder extends RangeCoder {
+  constructor(bytes: Uint8Array) {
+    super(false);
+    this.start(bytes);
   }
 }

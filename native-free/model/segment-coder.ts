@@ -1,53 +1,150 @@
 /**
  * One segment of a delta: pieces in target order, each coded by the models of its kind.
  *
- * Written once for both directions (see BitCoder). All state is reset at the start of a segment, which makes
+ * Written once for both directions (see ModelCoder). All state is reset at the start of a segment, which makes
  * segments independent restart points at no measurable cost in bytes.
  * @module
  */
+import { LIMITS } from '../limits.ts';
 import type { Piece } from '../format/pieces.ts';
-import { copyPredictor, type Predictor } from '../predict/predictor.ts';
-import { LiteralModels } from './literal-models.ts';
-import type { BitCoder } from './range-coder.ts';
-import { ResidualModels } from './residual-models.ts';
+import type { Plan } from '../format/plan.ts';
+import { REGION_KIND, type Region } from '../format/regions.ts';
+import { AddressMap } from '../predict/address-map.ts';
+import { AddressSpace } from '../predict/address-space.ts';
+import { Candidates } from '../predict/candidates.ts';
+import { Knowledge } from '../predict/knowledge.ts';
+import { Readers } from '../predict/readers.ts';
+import { RegionCursor } from '../predict/region-cursor.ts';
+import type { Run } from '../predict/unit-reader.ts';
+import { noMeter, type CostMeter } from './costs.ts';
+import { LiteralCoder } from './literal-coder.ts';
+import type { ModelCoder } from './model-coder.ts';
+import { UnitCoder } from './unit-coder.ts';
+
+/** A page of this many bytes is first asked whether it is the source's, as it is. */
+const PAGE_BYTES = 4096;
+/** Plain bits of page flags: by region kind and the last eight flags. */
+const PAGE_BITS = 0;
 
 export class SegmentCoder {
-  readonly #residuals = new ResidualModels();
-  readonly #literals = new LiteralModels();
-  readonly #predictor: Predictor;
-  #coder: BitCoder | null = null;
-  #used = false;
+  readonly #coder: ModelCoder;
+  readonly #knowledge: Knowledge;
+  readonly #candidates = new Candidates();
+  readonly #units: UnitCoder;
+  readonly #literals: LiteralCoder;
+  readonly #readers: Readers;
+  readonly #source: RegionCursor;
+  readonly #target: RegionCursor;
+  #pageHistory = 0;
 
-  constructor(predictor: Predictor = copyPredictor) {
-    this.#predictor = predictor;
-  }
-
-  /** Bytes of the model tables. */
-  get byteLength(): number {
-    return this.#residuals.byteLength + this.#literals.byteLength;
-  }
-
-  /** Starts a segment. */
-  begin(coder: BitCoder): void {
+  constructor(plan: Plan, coder: ModelCoder, meter: CostMeter = noMeter) {
     this.#coder = coder;
-    if (this.#used) {
-      this.#residuals.reset();
-      this.#literals.reset();
-    }
-    this.#used = true;
+    const space = new AddressSpace(plan.source, plan.target);
+    this.#knowledge = new Knowledge(new AddressMap(plan.covers, plan.source, plan.target), space);
+    this.#units = new UnitCoder(coder, this.#candidates, meter);
+    this.#literals = new LiteralCoder(coder, meter);
+    this.#readers = new Readers(this.#knowledge, plan.bases);
+    this.#source = new RegionCursor(plan.source.regions);
+    this.#target = new RegionCursor(plan.target.regions);
+  }
+
+  /** Starts a segment; a decoder gives the coded bytes. */
+  begin(encoded: Uint8Array | null): void {
+    this.#coder.start(encoded);
+    this.#knowledge.reset();
+    this.#candidates.reset();
+    this.#units.reset();
+    this.#literals.reset();
+    this.#pageHistory = 0;
   }
 
   /**
-   * Codes one piece. `target[at..at + piece.length)` is read by an encoder and filled by a decoder; `source` holds
-   * the piece's source bytes from index 0 (and is overwritten by the prediction), or is empty for literals.
+   * Codes one piece. `target` is the segment, of which `[at, at + piece.length)` is read by an encoder and filled by a
+   * decoder; `source` holds the piece's source bytes from index 0, or for literals what follows the cover before.
    */
   piece(piece: Piece, source: Uint8Array, target: Uint8Array, at: number): void {
-    const coder = this.#coder!;
-    if (piece.sourceOffset < 0) {
-      this.#literals.code(coder, target, at, piece.length, piece.targetOffset);
-      return;
+    if (piece.sourceOffset < 0) this.#codeLiterals(piece, source, target, at);
+    else this.#codeCovered(piece, source, target, at);
+  }
+
+  #codeLiterals(piece: Piece, follow: Uint8Array, target: Uint8Array, at: number): void {
+    for (let done = 0; done < piece.length;) {
+      const offset = piece.targetOffset + done;
+      const region = this.#target.at(offset);
+      const end = Math.min(piece.length, this.#target.end - piece.targetOffset);
+      const va = region === null ? offset : region.va + (offset - region.offset);
+      const rest = follow.subarray(Math.min(done, follow.length));
+      this.#literals.code(target, at + done, at + end, region?.kind ?? REGION_KIND.raw, va, rest);
+      done = end;
     }
-    this.#predictor.predict(piece, source);
-    this.#residuals.code(coder, source, target, at, piece.length, piece.targetOffset);
+  }
+
+  #codeCovered(piece: Piece, source: Uint8Array, target: Uint8Array, at: number): void {
+    if (piece.isFirst) this.#units.begin();
+    for (let done = 0; done < piece.length;) {
+      const a = this.#source.at(piece.sourceOffset + done);
+      const b = this.#target.at(piece.targetOffset + done);
+      const end = Math.min(
+        piece.length,
+        this.#source.end - piece.sourceOffset,
+        this.#target.end - piece.targetOffset,
+      );
+      const run: Run = {
+        source,
+        start: done,
+        end,
+        sourceVa: addressOf(a, piece.sourceOffset + done),
+        targetVa: addressOf(b, piece.targetOffset + done),
+        region: this.#source.index,
+      };
+      if (a !== null) this.#select(a.module);
+      this.#codeRun(run, a, target, at + done, piece.coverLeft + piece.length - end);
+      done = end;
+    }
+  }
+
+  #select(module: number): void {
+    if (this.#knowledge.space.isSelected(module)) return;
+    this.#knowledge.space.select(module);
+    this.#knowledge.map.select(module);
+  }
+
+  /** Pages that are the source's as they are, and everything between them. */
+  #codeRun(run: Run, region: Region | null, target: Uint8Array, at: number, coverLeft: number): void {
+    const kind = region?.kind ?? REGION_KIND.raw;
+    const reader = this.#readers.of(kind, run);
+    let begun = false;
+    for (let from = run.start; from < run.end;) {
+      const to = at + from - run.start;
+      let end = Math.min(run.end, from + PAGE_BYTES);
+      if (end - from === PAGE_BYTES && this.#isExactPage(kind, run.source, from, target, to)) {
+        begun = false;
+        from = end;
+        continue;
+      }
+      if (!begun) reader.begin(run);
+      begun = true;
+      end = this.#units.code({ reader, run, regionKind: kind, from, end, coverLeft }, target, to);
+      from = end;
+    }
+  }
+
+  #isExactPage(kind: number, source: Uint8Array, from: number, target: Uint8Array, to: number): boolean {
+    let same = 0;
+    if (this.#coder.encoding) {
+      while (same < PAGE_BYTES && source[from + same] === target[to + same]) same++;
+    }
+    const index = PAGE_BITS + ((kind << 8) | (this.#pageHistory & 255));
+    const exact = this.#coder.bit(same === PAGE_BYTES ? 1 : 0, index);
+    this.#pageHistory = (this.#pageHistory << 1) | exact;
+    if (exact !== 0 && !this.#coder.encoding) target.set(source.subarray(from, from + PAGE_BYTES), to);
+    return exact !== 0;
   }
 }
+
+function addressOf(region: Region | null, offset: number): number {
+  return region === null ? offset >>> 0 : (region.va + (offset - region.offset)) >>> 0;
+}
+
+/** Bytes of the memories of a segment coder, model tables and address map not counted. */
+export const SEGMENT_CODER_BYTES = 2 * LIMITS.source_window_bytes + 2 ** 20;

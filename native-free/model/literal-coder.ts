@@ -1,0 +1,177 @@
+/**
+ * Coding of literals: target bytes under no cover.
+ *
+ * A byte is predicted by the bytes before it, by its place in a word, and by a match: the place where a literal is most
+ * likely continued, first the source just behind the last cover, later wherever the last bytes occurred before. Words of
+ * fixed-width code come most significant byte first, since that is where the opcode is.
+ * @module
+ */
+import { REGION_KIND } from '../format/regions.ts';
+import { STREAM, type CostMeter } from './costs.ts';
+import { contextHash } from './hash.ts';
+import type { ModelCoder } from './model-coder.ts';
+
+const MATCH_BITS = 16;
+const MATCH_BYTES = 6;
+const MATCH_BYTES_MIN = 5;
+/** A match that was wrong this often in its recent past is dropped. */
+const TROUBLE_MAX = 24;
+const TROUBLE = 8;
+
+export class LiteralCoder {
+  readonly #coder: ModelCoder;
+  readonly #meter: CostMeter;
+  /** Last place in the target of each hash of MATCH_BYTES bytes, plus one. */
+  readonly #places = new Int32Array(1 << MATCH_BITS);
+  #match: Uint8Array = new Uint8Array(0);
+  /** Where the match continues, or -1; how long it has held; how much it erred. */
+  #matchAt = -1;
+  #matched = 0;
+  #trouble = 0;
+
+  constructor(coder: ModelCoder, meter: CostMeter) {
+    this.#coder = coder;
+    this.#meter = meter;
+  }
+
+  reset(): void {
+    this.#places.fill(0);
+  }
+
+  /**
+   * Codes `target[start..end)`. `kind` is the target's region kind, `va` the address of the first byte (its offset where
+   * no region is); `follow` holds source bytes that come after the last cover.
+   */
+  code(target: Uint8Array, start: number, end: number, kind: number, va: number, follow: Uint8Array): void {
+    this.#meter.stream(STREAM.literals);
+    this.#match = follow;
+    this.#matchAt = follow.length > 0 ? 0 : -1;
+    this.#matched = 0;
+    this.#trouble = 0;
+    const isWords = kind === REGION_KIND.a64 || kind === REGION_KIND.a32 || kind === REGION_KIND.mips;
+    for (let at = start; at < end;) {
+      if (isWords && ((va + at - start) & 3) === 0 && at + 4 <= end) {
+        this.#word(target, at, kind);
+        at += 4;
+      } else {
+        this.#byte(target, at, kind, va + at - start);
+        at += 1;
+      }
+    }
+  }
+
+  #byte(target: Uint8Array, at: number, kind: number, va: number): void {
+    const contexts = this.#coder.contexts;
+    const last = history(target, at);
+    const older = history(target, at - 4);
+    const expected = this.#expected(target, at, 1);
+    const phase = va & 7;
+    const tag = 32 + kind;
+    contexts[0] = contextHash(41, tag, last & 0xff);
+    contexts[1] = contextHash(42, tag, last & 0xffff);
+    contexts[2] = contextHash(43, tag, last & 0xffffff);
+    contexts[3] = contextHash(44, tag, last);
+    contexts[4] = contextHash(45, tag, last, older & 0xffff);
+    contexts[5] = contextHash(46, tag, phase, older & 0xff);
+    contexts[6] =
+      expected < 0
+        ? contextHash(47, last & 0xff)
+        : contextHash(48, (Math.min(24, this.#matched) << 8) | expected, Math.min(7, this.#trouble >> 2));
+    contexts[7] = contextHash(49, tag, ((last >>> 24) << 8) | phase, last & 0xff);
+    const set = 6144 + (kind << 5) + (expected < 0 ? 0 : 1 + Math.min(15, this.#matched >> 1));
+    const coded = this.#coder.byte(target[at]!, 8, set);
+    if (!this.#coder.encoding) target[at] = coded;
+    this.#followed(target, at, 1, expected < 0 || coded === expected);
+  }
+
+  #word(target: Uint8Array, at: number, kind: number): void {
+    const contexts = this.#coder.contexts;
+    const before = wordBefore(target, at);
+    const second = wordBefore(target, at - 4);
+    const third = wordBefore(target, at - 8);
+    const expected = this.#expected(target, at, 4);
+    const known = this.#matchAt >= 0;
+    const actual = this.#coder.encoding ? wordBefore(target, at + 4) : 0;
+    let value = 0;
+    let holds = known;
+    for (let left = 3; left >= 0; left--) {
+      const shift = 8 * left;
+      const e = (expected >>> shift) & 255;
+      const tag = (kind << 2) | left;
+      contexts[0] = contextHash(51, tag, value);
+      contexts[1] = contextHash(52, tag, value, before >>> 24);
+      contexts[2] = contextHash(53, tag, value, before);
+      contexts[3] = contextHash(54, tag, value, ((before >>> 24) << 8) | (second >>> 24));
+      contexts[4] = contextHash(55, tag ^ Math.imul(second, 0x9e3779b1), value, before);
+      contexts[5] = contextHash(56, tag, value & 255, (before >>> shift) & 255);
+      contexts[6] = contextHash(57, tag, value, ((before & 31) << 16) | (before >>> 21));
+      contexts[7] = holds
+        ? contextHash(58, tag, (Math.min(16, this.#matched) << 8) | e, Math.min(7, this.#trouble >> 2))
+        : contextHash(59, tag, value);
+      contexts[8] = contextHash(60, tag, value, second);
+      contexts[9] = contextHash(61, tag, value, ((third >>> 22) << 5) | (before & 31));
+      const set = 6656 + (kind << 6) + left + (holds ? 4 + Math.min(6, this.#matched >> 2) * 4 : 0);
+      const byte = this.#coder.byte((actual >>> shift) & 255, 10, set);
+      if (byte !== e) holds = false;
+      value = (value << 8) | byte;
+    }
+    if (!this.#coder.encoding) for (let i = 0; i < 4; i++) target[at + i] = value >>> (8 * i);
+    this.#followed(target, at, 4, !known || holds);
+  }
+
+  /** The next `count` bytes as the match has them, or -1 when there is none. */
+  #expected(target: Uint8Array, at: number, count: number): number {
+    if (this.#trouble > TROUBLE_MAX) this.#matchAt = -1;
+    if (this.#matchAt < 0 || this.#matched < 8) this.#findMatch(target, at);
+    const from = this.#matchAt;
+    const available = this.#match === target ? at : this.#match.length;
+    if (from < 0 || from + count > available) {
+      this.#matchAt = -1;
+      return -1;
+    }
+    return count === 1 ? this.#match[from]! : wordBefore(this.#match, from + 4);
+  }
+
+  /** A longer match among the target bytes of this segment, if the last bytes occurred before. */
+  #findMatch(target: Uint8Array, at: number): void {
+    if (at < MATCH_BYTES) return;
+    const place = this.#places[placeHash(target, at)]! - 1;
+    if (place < 0) return;
+    let length = 0;
+    while (length < 32 && place - length > 0 && target[place - 1 - length] === target[at - 1 - length]) length++;
+    if (length < MATCH_BYTES_MIN || (this.#matchAt >= 0 && length <= this.#matched)) return;
+    this.#match = target;
+    this.#matchAt = place;
+    this.#matched = length;
+    this.#trouble = 0;
+  }
+
+  #followed(target: Uint8Array, at: number, count: number, held: boolean): void {
+    if (this.#matchAt >= 0) {
+      this.#matchAt += count;
+      this.#matched = held ? Math.min(60, this.#matched + count) : 0;
+      this.#trouble = held ? Math.max(0, this.#trouble - 1) : this.#trouble + TROUBLE;
+    }
+    const next = at + count;
+    if (next >= MATCH_BYTES) this.#places[placeHash(target, next)] = next + 1;
+  }
+}
+
+function placeHash(bytes: Uint8Array, at: number): number {
+  const low = bytes[at - 1]! | (bytes[at - 2]! << 8) | (bytes[at - 3]! << 16);
+  const high = bytes[at - 4]! | (bytes[at - 5]! << 8) | (bytes[at - 6]! << 16);
+  return (Math.imul(low, 0x9e3779b1) ^ Math.imul(high, 0x85ebca6b) ^ (low >>> 3)) >>> (32 - MATCH_BITS);
+}
+
+/** The four bytes before `at`, as a word in memory order (little-endian). */
+function wordBefore(bytes: Uint8Array, at: number): number {
+  if (at < 4) return 0;
+  return (bytes[at - 4]! | (bytes[at - 3]! << 8) | (bytes[at - 2]! << 16) | (bytes[at - 1]! << 24)) >>> 0;
+}
+
+/** The four bytes before `at`, the nearest one lowest. */
+function history(bytes: Uint8Array, at: number): number {
+  let value = 0;
+  for (let i = 4; i >= 1; i--) value = (value << 8) | (at - i >= 0 ? bytes[at - i]! : 0);
+  return value >>> 0;
+}

@@ -1,0 +1,45 @@
+/**
+ * The plan section: covers, then the layouts of both images.
+ * @module
+ */
+import type { Plan } from '../format/plan.ts';
+import { LIMITS } from '../limits.ts';
+import { CoverCoder, type ImageSizes } from './cover-coder.ts';
+import { RangeDecoder, RangeEncoder } from './range-coder.ts';
+import { RegionCoder, type PairedRegions } from './region-coder.ts';
+import type { CoverList } from '../format/cover.ts';
+
+/** What a plan's parts cost, in bytes. */
+export interface PlanCosts {
+  covers: number;
+  regions: number;
+}
+
+/** The plan's bytes. Covers are in target order and do not overlap there. */
+export function encodePlan(
+  covers: CoverList,
+  regions: PairedRegions = { pairs: [], highs: [] },
+  costs?: PlanCosts,
+): Uint8Array {
+  const coder = new RangeEncoder();
+  const sizes = { sourceBytes: Infinity, targetBytes: Infinity };
+  new CoverCoder().code(coder, covers, sizes);
+  const coversEnd = coder.length;
+  new RegionCoder(covers, sizes).code(coder, regions);
+  const bytes = coder.finish();
+  if (costs !== undefined) {
+    costs.covers = coversEnd;
+    costs.regions = bytes.length - coversEnd;
+  }
+  return bytes;
+}
+
+/**
+ * Reads a plan.
+ * @throws UpdateError plan_malformed when anything in it leaves an image, overlaps or is out of bounds
+ */
+export function decodePlan(bytes: Uint8Array, sizes: ImageSizes, coversMax: number = LIMITS.covers_max): Plan {
+  const coder = new RangeDecoder(bytes);
+  const covers = new CoverCoder().code(coder, null, sizes, coversMax);
+  return { covers, ...new RegionCoder(covers, sizes).code(coder, null) };
+}

@@ -1,0 +1,119 @@
+/**
+ * What a unit may become in the target: a few values in the order of how well their origins did lately.
+ *
+ * Which origin is right depends on the place: a table's words follow a base address, a shifted function's branches the
+ * map, a renamed register nothing but its own history. So every origin has a score for each kind of unit in each
+ * region, and only distinct values are asked for, each with the set of origins that agree on it.
+ * @module
+ */
+
+/** Where a candidate comes from. */
+export const ORIGIN = {
+  /** The source's own value. */
+  same: 0,
+  /** An address that was met before and went elsewhere than the map says. */
+  known: 1,
+  /** Through the address map. */
+  map: 2,
+  /** Moved like the addresses near it. */
+  near: 3,
+  /** A word that changed before, into what it became: seen once; confirmed. */
+  again: 4,
+  surely: 5,
+  /** Differs by as much as the last changed unit of this kind did. */
+  shift: 6,
+  /** A distance from its own place; a value that moved like the values near it. */
+  place: 7,
+  nearValue: 8,
+  /** Registers renamed; stack offsets moved by the last and the last but one change. */
+  registers: 9,
+  stack: 10,
+  stackBefore: 11,
+  /** Distances from the bases of the region. */
+  base: 12,
+} as const;
+export const ORIGINS = 18;
+export const CANDIDATES_MAX = 12;
+
+const SCORE_MAX = 4096;
+const CONTEXTS = 4096;
+
+export class Candidates {
+  count = 0;
+  readonly value = new Uint32Array(CANDIDATES_MAX);
+  readonly origin = new Uint8Array(CANDIDATES_MAX);
+  /** Bit set of the origins that agree. */
+  readonly origins = new Int32Array(CANDIDATES_MAX);
+  readonly #scores = new Int16Array(CONTEXTS * ORIGINS);
+  readonly #order = new Int16Array(CANDIDATES_MAX);
+  #context = 0;
+
+  reset(): void {
+    this.#scores.fill(0);
+    for (let i = 0; i < CONTEXTS * ORIGINS; i++) this.#scores[i] = FIRST_SCORE[i % ORIGINS]!;
+  }
+
+  /** Begins the list of a unit; `context` is hashed into a table of scores. */
+  begin(context: number): void {
+    this.count = 0;
+    this.#context = (context & (CONTEXTS - 1)) * ORIGINS;
+  }
+
+  add(value: number, origin: number): void {
+    const unsigned = value >>> 0;
+    const score = this.#scores[this.#context + origin]!;
+    let at = this.count;
+    for (let i = 0; i < this.count; i++) {
+      if (this.value[i] !== unsigned) continue;
+      this.origins[i]! |= 1 << origin;
+      if (score <= this.#order[i]!) return;
+      this.origin[i] = origin;
+      this.#order[i] = score;
+      at = i;
+      this.#rise(at);
+      return;
+    }
+    if (at === CANDIDATES_MAX) return;
+    this.count++;
+    this.value[at] = unsigned;
+    this.origin[at] = origin;
+    this.origins[at] = 1 << origin;
+    this.#order[at] = score;
+    this.#rise(at);
+  }
+
+  /** Moves entry `at` forward past all with lower scores. */
+  #rise(at: number): void {
+    for (; at > 0 && this.#order[at - 1]! < this.#order[at]!; at--) {
+      const value = this.value[at]!;
+      const origin = this.origin[at]!;
+      const origins = this.origins[at]!;
+      const order = this.#order[at]!;
+      this.value[at] = this.value[at - 1]!;
+      this.origin[at] = this.origin[at - 1]!;
+      this.origins[at] = this.origins[at - 1]!;
+      this.#order[at] = this.#order[at - 1]!;
+      this.value[at - 1] = value;
+      this.origin[at - 1] = origin;
+      this.origins[at - 1] = origins;
+      this.#order[at - 1] = order;
+    }
+  }
+
+  /** Scores the origins of the list at hand by what the unit really became. */
+  learn(actual: number): void {
+    if (this.count < 2) return;
+    const unsigned = actual >>> 0;
+    for (let i = 0; i < this.count; i++) {
+      const hit = this.value[i] === unsigned;
+      for (let rest = this.origins[i]!; rest !== 0; rest &= rest - 1) {
+        const at = this.#context + (31 - Math.clz32(rest & -rest));
+        const score = this.#scores[at]!;
+        this.#scores[at] = hit ? score + ((SCORE_MAX - score) >> 4) : score - (score >> 4);
+      }
+    }
+  }
+}
+
+/** Before anything is known: what usually holds comes first. */
+const FIRST_SCORE = [2000, 3200, 3000, 2200, 2100, 3100, 1000, 1500, 1600, 1900, 2300, 1800, 1700, 1700, 1700, 1700, 1700, 1700];

@@ -1,0 +1,117 @@
+/**
+ * Units of machine code: references go through the address map and what was learned of it, everything else is what it
+ * was, or what it became before.
+ * @module
+ */
+import { REGION_KIND, type RegionKind } from '../format/regions.ts';
+import { ORIGIN, type Candidates } from './candidates.ts';
+import { NOWHERE, NO_REFERENCE, type InstructionSet } from './instruction-set.ts';
+import type { Knowledge } from './knowledge.ts';
+import { A64Operands, type Operands } from './operands.ts';
+import type { UnitBlock } from './unit-block.ts';
+import type { Run, UnitReader } from './unit-reader.ts';
+
+/** A word of a literal pool that is an address by itself: 32-bit instruction sets only. */
+export const POOL = 31;
+/** A byte before the first whole unit. */
+const EDGE = 30;
+
+export class CodeReader implements UnitReader {
+  readonly bigEndian: boolean;
+  readonly #isa: InstructionSet;
+  readonly #knowledge: Knowledge;
+  readonly #hasPools: boolean;
+  readonly #operands: Operands | null;
+  #run: Run | null = null;
+
+  constructor(isa: InstructionSet, kind: RegionKind, knowledge: Knowledge) {
+    this.#isa = isa;
+    this.#knowledge = knowledge;
+    this.bigEndian = kind === REGION_KIND.mipsBig;
+    this.#operands = kind === REGION_KIND.a64 ? new A64Operands() : null;
+    this.#hasPools = kind === REGION_KIND.t32 || kind === REGION_KIND.a32;
+  }
+
+  begin(run: Run): void {
+    this.#run = run;
+    this.#isa.begin();
+    this.#operands?.begin();
+  }
+
+  read(block: UnitBlock, at: number, limit: number): void {
+    const isa = this.#isa;
+    const { source, start, end, sourceVa } = this.#run!;
+    const { space } = this.#knowledge;
+    for (const first = at; at < limit; at = first + block.bytes) {
+      const va = (sourceVa + at - start) >>> 0;
+      if (this.#hasPools && (va & 3) === 0 && at + 4 <= end) {
+        const word = load(source, at);
+        if (space.isAddress(word)) {
+          block.push(4, word, POOL, word, 0);
+          continue;
+        }
+      }
+      if ((va & (isa.alignment - 1)) !== 0) {
+        block.push(1, source[at]!, EDGE, 0, source[at]!);
+        continue;
+      }
+      isa.read(source, at, start, end, va);
+      block.push(isa.length, isa.word, isa.kind, isa.target, isa.opcode);
+    }
+  }
+
+  propose(block: UnitBlock, i: number, at: number, candidates: Candidates): void {
+    const { knowledge, va } = { knowledge: this.#knowledge, va: this.#targetVa(block, i, at) };
+    const word = block.word[i]!;
+    const kind = block.kind[i]!;
+    candidates.begin((this.#run!.region << 5) | kind);
+    if (kind !== NO_REFERENCE && kind !== EDGE) {
+      const target = block.target[i]!;
+      const { module } = knowledge.space;
+      if (knowledge.overrides.find(module, target)) {
+        candidates.add(this.#written(word, kind, va, knowledge.overrides.value), ORIGIN.known);
+      }
+      const mapped = knowledge.map.map(target);
+      if (mapped !== NOWHERE) candidates.add(this.#written(word, kind, va, mapped), ORIGIN.map);
+      if (knowledge.moves.find(module, target)) {
+        candidates.add(this.#written(word, kind, va, target + knowledge.moves.change), ORIGIN.near);
+      }
+    } else if (kind !== EDGE) {
+      if (knowledge.words.find(block.at[i + 1]! - block.at[i]!, word)) {
+        const { value, confirmed } = knowledge.words;
+        candidates.add(value, confirmed > 0 ? ORIGIN.surely : ORIGIN.again);
+      }
+      this.#operands?.propose(word, candidates);
+    }
+    candidates.add(word, ORIGIN.same);
+  }
+
+  learn(block: UnitBlock, i: number, at: number, actual: number): void {
+    const knowledge = this.#knowledge;
+    const word = block.word[i]!;
+    const kind = block.kind[i]!;
+    if (kind === EDGE) return;
+    const va = this.#targetVa(block, i, at);
+    const reached = kind === POOL ? actual : this.#isa.resolve(word, kind, actual, va);
+    if (kind === NO_REFERENCE) {
+      const length = block.at[i + 1]! - block.at[i]!;
+      this.#operands?.learn(word, actual);
+      if (actual !== word || knowledge.words.find(length, word)) knowledge.words.learn(length, word, actual);
+    } else if (reached !== NOWHERE) {
+      knowledge.learnAddress(block.target[i]!, reached);
+    }
+  }
+
+  #written(word: number, kind: number, va: number, target: number): number {
+    return kind === POOL ? target : this.#isa.write(word, kind, va, target >>> 0);
+  }
+
+  #targetVa(block: UnitBlock, i: number, at: number): number {
+    const run = this.#run!;
+    return (run.targetVa + (at + block.at[i]! - run.start)) >>> 0;
+  }
+}
+
+function load(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}
