@@ -14,13 +14,17 @@ export const LIMITS = {
   chunk_bytes: 64 * KIB,
   /** A segment is decoded into memory whole, before its digest lets it out. */
   segment_bytes_min: 64 * KIB,
-  segment_bytes_max: 8 * MIB,
+  segment_bytes_max: 16 * MIB,
   /** Fixed part, segment table and chunk table together. */
   header_bytes_max: 2 * MIB,
   /** The plan (covers of the whole image), as coded. */
   plan_bytes_max: 8 * MIB,
   /** Three 8-byte numbers a cover: 12 MiB at this bound. */
   covers_max: 2 ** 19,
+  /** log2 of the slots of a model table: 16 MiB each. */
+  model_bits_max: 22,
+  /** A body up to here stands in the header and needs no chunk digests. */
+  inline_body_bytes_max: 4 * KIB,
   /** Regions of an image: code, tables. */
   regions_max: 2 ** 16,
   /** A decoder may declare no more than this. */

@@ -23,7 +23,11 @@ export class BodyReader {
     this.#payload = payload;
     this.#header = header;
     this.#hash = hash;
-    this.#buffer = new Uint8Array(Math.min(LIMITS.chunk_bytes, header.bodyBytes));
+    this.#buffer = new Uint8Array(header.inlineBody === null ? Math.min(LIMITS.chunk_bytes, header.bodyBytes) : 0);
+    if (header.inlineBody === null) return;
+    // Vouched for by the header's digest already.
+    this.#chunk = header.inlineBody;
+    this.#chunkIndex = 0;
   }
 
   /** Offset of the next byte in the body. */

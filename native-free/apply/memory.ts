@@ -4,22 +4,25 @@
  */
 import type { PayloadHeaderFields } from '../format/payload-header.ts';
 import { LIMITS } from '../limits.ts';
+import { modelBytes } from '../model/model-coder.ts';
+import { STRETCH_BYTES } from '../predict/address-map.ts';
 import { UpdateError } from '../status.ts';
 
-/** Model tables of SegmentCoder, the window of a cover, the chunk, and slack for small objects. */
-const DELTA_FIXED_BYTES = 7 * 1024 * 1024;
+/** Memories of a segment (predict/memories.ts and its neighbours), the windows of covers, and small objects. */
+const DELTA_FIXED_BYTES = 4 * 1024 * 1024;
 /** Tables and block buffers of the zstd decoder, and the chunk. */
 const FULL_FIXED_BYTES = 1024 * 1024;
-export const COVER_BYTES = 24;
+/** The cover itself, and its stretch of the address map. */
+export const COVER_BYTES = 24 + STRETCH_BYTES;
 
-type Sizes = Pick<PayloadHeaderFields, 'kind' | 'targetBytes' | 'segmentBytes' | 'planBytes'> & {
+type Sizes = Pick<PayloadHeaderFields, 'kind' | 'targetBytes' | 'segmentBytes' | 'planBytes' | 'modelSizes'> & {
   readonly segments: readonly { readonly encodedBytes: number }[];
 };
 
 /** Bytes over the runtime's floor, not counting covers. */
 function baseBytes(sizes: Sizes): number {
   const largest = sizes.segments.reduce((most, segment) => Math.max(most, segment.encodedBytes), sizes.planBytes);
-  const fixed = sizes.kind === 'delta' ? DELTA_FIXED_BYTES : FULL_FIXED_BYTES;
+  const fixed = sizes.kind === 'delta' ? DELTA_FIXED_BYTES + modelBytes(sizes.modelSizes) : FULL_FIXED_BYTES;
   return fixed + LIMITS.chunk_bytes + Math.min(sizes.segmentBytes, sizes.targetBytes) + largest;
 }
 

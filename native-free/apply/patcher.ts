@@ -7,8 +7,8 @@
  * byte is written.
  * @module
  */
-import { coverListOf, type CoverList } from '../format/cover.ts';
-import { plainPlan } from '../format/plan.ts';
+import { coverListOf } from '../format/cover.ts';
+import { plainPlan, type Plan } from '../format/plan.ts';
 import {
   headerLength,
   HEADER_PREFIX_BYTES,
@@ -20,10 +20,9 @@ import {
 import { bytesEqual, digestOf, sha256Pure, toHex } from '../hash.ts';
 import type { ByteSource, CancelSignal, HashFactory, RandomSource, SegmentSink } from '../io.ts';
 import { LIMITS } from '../limits.ts';
-import { CoverCoder } from '../model/cover-coder.ts';
 import { MixCoder } from '../model/mix-coder.ts';
-import { DEFAULT_SIZES } from '../model/model-coder.ts';
-import { RangeDecoder } from '../model/range-coder.ts';
+import type { ModelCoderFactory } from '../model/model-coder.ts';
+import { decodePlan } from '../model/plan-coder.ts';
 import { UpdateError } from '../status.ts';
 import { BodyReader } from './body-reader.ts';
 import { coversAllowed } from './memory.ts';
@@ -59,8 +58,12 @@ export interface ApplyOptions {
   /** First segment still to be done. */
   readonly resumeSegment?: number;
   readonly memoryBytesMax?: number;
+  /** Default: the reference coder in JavaScript. */
+  readonly models?: ModelCoderFactory;
   readonly signal?: CancelSignal;
 }
+
+const referenceModels: ModelCoderFactory = (encoding, sizes) => new MixCoder(encoding, sizes);
 
 /**
  * Applies a payload.
@@ -79,10 +82,10 @@ export async function* applyPayload(options: ApplyOptions): AsyncGenerator<Apply
   yield { type: 'header', header };
 
   const body = new BodyReader(payload, header, hash);
-  const covers = await readPlan(body, header, coversMax);
-  yield { type: 'plan', covers: covers.count };
+  const plan = await readPlan(body, header, coversMax);
+  yield { type: 'plan', covers: plan.covers.count };
 
-  const decoder = decoderFor(header, covers, options);
+  const decoder = decoderFor(header, plan, options);
   let target: Uint8Array | null = null;
   // One buffer for all coded segments: fresh ones would wait for the collector, megabytes at a time.
   const encoded = new Uint8Array(largestEncoded(header, first));
@@ -124,14 +127,14 @@ export async function readHeader(
   return parseHeader(bytes);
 }
 
-async function readPlan(body: BodyReader, header: PayloadHeader, coversMax: number): Promise<CoverList> {
-  if (header.kind === 'full') return coverListOf([]);
+async function readPlan(body: BodyReader, header: PayloadHeader, coversMax: number): Promise<Plan> {
+  if (header.kind === 'full') return plainPlan(coverListOf([]));
   const plan = new Uint8Array(header.planBytes);
   await body.fill(plan);
-  return new CoverCoder().code(new RangeDecoder(plan), null, header, coversMax);
+  return decodePlan(plan, header, coversMax);
 }
 
-function decoderFor(header: PayloadHeader, covers: CoverList, options: ApplyOptions): SegmentDecoder {
+function decoderFor(header: PayloadHeader, plan: Plan, options: ApplyOptions): SegmentDecoder {
   if (header.kind === 'full') return new FullSegmentDecoder();
   if (options.source === undefined) throw new UpdateError('usage_invalid', 'a delta payload needs a source image');
   if (options.source.size < header.sourceBytes) {
@@ -144,8 +147,8 @@ function decoderFor(header: PayloadHeader, covers: CoverList, options: ApplyOpti
     );
   }
   return new DeltaSegmentDecoder(
-    plainPlan(covers),
-    new MixCoder(false, DEFAULT_SIZES),
+    plan,
+    (options.models ?? referenceModels)(false, header.modelSizes),
     options.source,
     header.sourceBytes,
     options.signal,

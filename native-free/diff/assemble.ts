@@ -14,6 +14,7 @@ import { declaredMemoryBytes } from '../apply/memory.ts';
 import { digestOf, sha256Pure } from '../hash.ts';
 import type { HashFactory } from '../io.ts';
 import { LIMITS } from '../limits.ts';
+import { SMALLEST_SIZES, type ModelSizes } from '../model/model-coder.ts';
 import { UpdateError } from '../status.ts';
 
 export interface TargetParts {
@@ -31,6 +32,7 @@ export interface DeltaParts extends TargetParts {
   readonly sourceBytes: number;
   readonly sourceDigest: Uint8Array;
   readonly plan: Uint8Array;
+  readonly modelSizes: ModelSizes;
   readonly coverCount: number;
 }
 
@@ -41,20 +43,24 @@ export function assembleDelta(parts: DeltaParts): Uint8Array {
 
 /** A full payload; its segments are zstd frames, or the target's own bytes where zstd does not help. */
 export function assembleFull(parts: TargetParts): Uint8Array {
-  const none = { sourceBytes: 0, sourceDigest: new Uint8Array(32), plan: new Uint8Array(0), coverCount: 0 };
+  const none = {
+    ...{ sourceBytes: 0, sourceDigest: new Uint8Array(32), plan: new Uint8Array(0), coverCount: 0 },
+    modelSizes: SMALLEST_SIZES,
+  };
   return assemble('full', parts, none);
 }
 
 function assemble(
   kind: PayloadKind,
   parts: TargetParts,
-  delta: Pick<DeltaParts, 'sourceBytes' | 'sourceDigest' | 'plan' | 'coverCount'>,
+  delta: Pick<DeltaParts, 'sourceBytes' | 'sourceDigest' | 'plan' | 'coverCount' | 'modelSizes'>,
 ): Uint8Array {
   checkParts(parts, delta.sourceBytes, delta.plan.length);
   const body = concat([delta.plan, ...parts.segments]);
   const hash = parts.hash ?? sha256Pure;
   const chunkDigests: Uint8Array[] = [];
-  for (let at = 0; at < body.length; at += LIMITS.chunk_bytes) {
+  const isInline = body.length <= LIMITS.inline_body_bytes_max;
+  for (let at = 0; at < body.length && !isInline; at += LIMITS.chunk_bytes) {
     chunkDigests.push(digestOf(hash, body.subarray(at, at + LIMITS.chunk_bytes)));
   }
   const segments = parts.segments.map((bytes, i) => ({ encodedBytes: bytes.length, digest: parts.segmentDigests[i]! }));
@@ -63,18 +69,21 @@ function assemble(
     targetBytes: parts.targetBytes,
     segmentBytes: parts.segmentBytes,
     planBytes: delta.plan.length,
+    modelSizes: delta.modelSizes,
     segments,
   };
   const fields: PayloadHeaderFields = {
     ...sizes,
-    codec: kind === 'delta' ? CODEC.adaptive : CODEC.zstd,
+    codec: kind === 'delta' ? CODEC.mixing : CODEC.zstd,
     sourceBytes: delta.sourceBytes,
     sourceDigest: delta.sourceDigest,
     targetDigest: parts.targetDigest,
     decoderMemoryBytes: declaredMemoryBytes(sizes, delta.coverCount),
     chunkDigests,
+    inlineBody: isInline ? body : null,
   };
-  return concat([encodeHeader(fields), body]);
+  const header = encodeHeader(fields);
+  return isInline ? header : concat([header, body]);
 }
 
 function checkParts(parts: TargetParts, sourceBytes: number, planBytes: number): void {

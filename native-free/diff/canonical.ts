@@ -10,6 +10,7 @@
 import { REGION_KIND, type Layout, type Region } from '../format/regions.ts';
 import { AddressSpace } from '../predict/address-space.ts';
 import type { AddressMap } from '../predict/address-map.ts';
+import { isPlaced } from '../predict/code-reader.ts';
 import { NO_REFERENCE, NOWHERE } from '../predict/instruction-set.ts';
 import { instructionSetOf } from '../predict/readers.ts';
 import type { Base } from '../predict/data-reader.ts';
@@ -104,12 +105,12 @@ function nameCode(image: Uint8Array, region: Region, space: AddressSpace, naming
   isa.begin();
   for (let at = region.offset; at < end;) {
     const va = (region.va + at - region.offset) >>> 0;
-    if (hasPools && (va & 3) === 0 && at + 4 <= end && space.isAddress(load(image, at))) {
+    isa.read(image, at, region.offset, end, va);
+    if (hasPools && (va & 3) === 0 && at + 4 <= end && !isPlaced(isa) && space.isAddress(load(image, at))) {
       store(into, at, 4, naming.nameOf(load(image, at)), false);
       at += 4;
       continue;
     }
-    isa.read(image, at, region.offset, end, va);
     if (isa.kind !== NO_REFERENCE) {
       const name = naming.nameOf(isa.target) ^ isa.kind;
       store(into, at, isa.length, isa.write(isa.word, isa.kind, 0, name >>> 0), bigEndian);

@@ -5,6 +5,7 @@
 import { FOLLOW_BYTES_MAX, piecesOf } from '../format/pieces.ts';
 import type { CoverList } from '../format/cover.ts';
 import { plainPlan, type Plan } from '../format/plan.ts';
+import { LIMITS } from '../limits.ts';
 import { BitMeter, STREAM } from '../model/costs.ts';
 import { MixCoder } from '../model/mix-coder.ts';
 import { DEFAULT_SIZES, type ModelCoder, type ModelSizes } from '../model/model-coder.ts';
@@ -25,6 +26,46 @@ export interface SegmentCosts {
  */
 export function segmentBytesFor(targetBytes: number): number {
   return targetBytes <= 16 * MIB ? MIB : targetBytes <= 64 * MIB ? 2 * MIB : 4 * MIB;
+}
+
+/** A patch that is expected to be smaller than this is better off with few digests than with many restart points. */
+const TINY_BYTES = 16 * 1024;
+
+/** Segment size for a delta: as large as the target, within bounds, when the patch will be tiny; else the smallest. */
+export function deltaSegmentBytes(covers: CoverList, targetBytes: number): number {
+  let covered = 0;
+  for (let i = 0; i < covers.count; i++) covered += covers.length[i]!;
+  const expected = 4 * covers.count + (targetBytes - covered);
+  if (expected > TINY_BYTES) return LIMITS.segment_bytes_min;
+  let bytes: number = LIMITS.segment_bytes_min;
+  while (bytes < targetBytes && bytes < LIMITS.segment_bytes_max) bytes *= 2;
+  return bytes;
+}
+
+/**
+ * Model tables for a delta: as large as the literals of its fullest segment can use, since tables that are mostly empty
+ * cost memory and time for nothing.
+ */
+export function modelSizesFor(covers: CoverList, targetBytes: number, segmentBytes: number): ModelSizes {
+  const literals = new Float64Array(Math.ceil(targetBytes / segmentBytes) + 1);
+  let end = 0;
+  const addGap = (to: number): void => {
+    for (let at = end; at < to;) {
+      const segment = Math.floor(at / segmentBytes);
+      const next = Math.min(to, (segment + 1) * segmentBytes);
+      literals[segment]! += next - at;
+      at = next;
+    }
+  };
+  for (let i = 0; i < covers.count; i++) {
+    addGap(covers.targetOffset[i]!);
+    end = covers.targetOffset[i]! + covers.length[i]!;
+  }
+  addGap(targetBytes);
+  // Ten contexts of a literal take two groups of 16 slots each; misses take as much again.
+  const wanted = 64 * Math.max(...literals) + 2 ** 18;
+  const byteBits = Math.min(DEFAULT_SIZES.byteBits, Math.ceil(Math.log2(wanted)));
+  return { flagBits: DEFAULT_SIZES.flagBits, byteBits };
 }
 
 /** Encodes segments of one delta: what follows from the plan is worked out once. */

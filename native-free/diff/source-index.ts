@@ -22,6 +22,39 @@ export interface SourceIndex {
   readonly suffixes: Int32Array;
   /** PAIR_VALUES + 1 entries: where in `suffixes` the suffixes begin that start with each byte pair. */
   readonly pairs: Int32Array;
+  /** One bit for each hash of KMER_BYTES source bytes, so that most hopeless searches never begin; null to search all. */
+  readonly kmers?: Uint32Array | null;
+}
+
+/** Length of the byte strings in SourceIndex.kmers. */
+export const KMER_BYTES = 6;
+const KMER_BITS_MIN = 16;
+const KMER_BITS_MAX = 28;
+
+/** The bit map of a source: 4 to 8 bits for each byte of it. */
+export function kmersOf(source: Uint8Array): Uint32Array {
+  let log = KMER_BITS_MIN;
+  while (log < KMER_BITS_MAX && 2 ** log < source.length * 4) log++;
+  const kmers = new Uint32Array(2 ** (log - 5));
+  const shift = 32 - log;
+  let word = 0;
+  let before = 0;
+  let earlier = 0;
+  for (let i = 0; i < source.length; i++) {
+    earlier = before;
+    before = word;
+    word = (word << 8) | source[i]!;
+    if (i < KMER_BYTES - 1) continue;
+    const hash = kmerHash(earlier, word) >>> shift;
+    kmers[hash >>> 5]! |= 1 << (hash & 31);
+  }
+  return kmers;
+}
+
+/** `head` is the first four bytes, `tail` the last four, overlapping by two. */
+function kmerHash(head: number, tail: number): number {
+  const mixed = Math.imul(head, 0x9e3779b1) ^ Math.imul(tail, 0x85ebca6b);
+  return Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d);
 }
 
 /**
@@ -39,7 +72,7 @@ export function indexSource(source: Uint8Array, suffixes: Int32Array): SourceInd
   // The suffix of one byte sorts before all others with that byte: it is counted as followed by a zero.
   if (last >= 0) pairs[(source[last]! << 8) + 1]!++;
   for (let pair = 0; pair < PAIR_VALUES; pair++) pairs[pair + 1]! += pairs[pair]!;
-  return { source, suffixes, pairs };
+  return { source, suffixes, pairs, kmers: kmersOf(source) };
 }
 
 /**
@@ -74,14 +107,19 @@ export class Searcher {
   offset = 0;
   /** Its length, 0 to MATCH_BYTES_MAX. */
   length = 0;
+  /** Suffixes looked at so far, and bytes compared beyond what was known of them. */
+  steps = 0;
   /** Where in the suffix array it was found. */
   #rank = 0;
   readonly #index: SourceIndex;
   readonly #target: Uint8Array;
+  readonly #kmerShift: number;
 
   constructor(index: SourceIndex, target: Uint8Array) {
     this.#index = index;
     this.#target = target;
+    const kmerWords = index.kmers?.length ?? 1;
+    this.#kmerShift = 27 - (31 - Math.clz32(kmerWords));
   }
 
   /** Finds a longest match, of at least two bytes, for the target bytes from `at`; `length` is 0 if there is none. */
@@ -102,6 +140,7 @@ export class Searcher {
       const start = suffixes[middle]!;
       const known = lowLength < highLength ? lowLength : highLength;
       const length = matchLength(source, start, target, at, known, MATCH_BYTES_MAX);
+      this.steps += 1 + length - known;
       const isLess =
         start + length >= source.length ||
         (at + length < target.length && source[start + length]! < target[at + length]!);
@@ -116,6 +155,29 @@ export class Searcher {
     this.#rank = lowLength > highLength ? low : high;
     this.length = Math.max(lowLength, highLength);
     this.offset = suffixes[this.#rank]!;
+  }
+
+  /** False if no source bytes equal the next KMER_BYTES target bytes from `at`, so that a search is in vain. */
+  mayMatch(at: number): boolean {
+    const { kmers } = this.#index;
+    const target = this.#target;
+    if (at + KMER_BYTES > target.length) return false;
+    if (kmers === undefined || kmers === null) return true;
+    const head = (target[at]! << 24) | (target[at + 1]! << 16) | (target[at + 2]! << 8) | target[at + 3]!;
+    const tail = (head << 16) | (target[at + 4]! << 8) | target[at + 5]!;
+    const hash = kmerHash(head, tail) >>> this.#kmerShift;
+    return (kmers[hash >>> 5]! & (1 << (hash & 31))) !== 0;
+  }
+
+  /** The place `step` suffixes from the match found, if it is as long a match for the bytes from `at`; else -1. */
+  neighbour(step: number, at: number): number {
+    const { source, suffixes } = this.#index;
+    const rank = this.#rank + step;
+    if (rank < 0 || rank >= suffixes.length) return -1;
+    const start = suffixes[rank]!;
+    const length = matchLength(source, start, this.#target, at, 0, this.length);
+    this.steps += 1 + length;
+    return length < this.length ? -1 : start;
   }
 
   /**

@@ -7,6 +7,7 @@
  * @module
  */
 import { LIMITS } from '../limits.ts';
+import { MODEL_BITS_MIN, SMALLEST_SIZES, type ModelSizes } from '../model/model-coder.ts';
 import { UpdateError } from '../status.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 
@@ -14,10 +15,10 @@ export type PayloadKind = 'delta' | 'full';
 
 /** How segments are coded. */
 export const CODEC = {
-  /** Delta: covers, adaptive binary models, range coder. */
-  adaptive: 1,
   /** Full: one zstd frame a segment. */
   zstd: 2,
+  /** Delta: covers and layouts, predicted references, mixed models, range coder. (1 was a coder of version 1.) */
+  mixing: 3,
 } as const;
 
 /** One window of the target. `encodedBytes` equal to the segment's length means that it is stored as it is. */
@@ -40,11 +41,15 @@ export interface PayloadHeaderFields {
   readonly segmentBytes: number;
   /** What a decoder needs over its runtime's floor, so that a device can refuse in time. */
   readonly decoderMemoryBytes: number;
-  /** Length of the plan section (covers); 0 for a full payload. */
+  /** Length of the plan section (covers, layouts); 0 for a full payload. */
   readonly planBytes: number;
+  /** Model tables of a delta; SMALLEST_SIZES for a full payload. */
+  readonly modelSizes: ModelSizes;
   readonly segments: readonly SegmentRecord[];
-  /** SHA-256 of each LIMITS.chunk_bytes of the body; the last chunk may be shorter. */
+  /** SHA-256 of each LIMITS.chunk_bytes of the body; the last chunk may be shorter. None for a body in the header. */
   readonly chunkDigests: readonly Uint8Array[];
+  /** A small body stands in the header, whose digest then vouches for it; else null. */
+  readonly inlineBody: Uint8Array | null;
 }
 
 export interface PayloadHeader extends PayloadHeaderFields {
@@ -57,11 +62,13 @@ export interface PayloadHeader extends PayloadHeaderFields {
 
 /** Like PNG's: not text, and damaged visibly by line-ending conversion. */
 export const PAYLOAD_MAGIC: readonly number[] = [0x89, 0x45, 0x47, 0x46, 0x54, 0x0d, 0x0a, 0x1a];
-export const PAYLOAD_VERSION = 1;
+export const PAYLOAD_VERSION = 2;
 /** Bytes that tell how long the header is. */
 export const HEADER_PREFIX_BYTES = 16;
 const DIGEST_BYTES = 32;
 const KIND_NUMBER: Record<PayloadKind, number> = { delta: 1, full: 2 };
+/** Added to the kind when the body stands in the header. */
+const INLINE = 0x80;
 
 /** Number of segments that a target of `targetBytes` has. */
 export function segmentCount(targetBytes: number, segmentBytes: number): number {
@@ -93,19 +100,26 @@ export function encodeHeader(fields: PayloadHeaderFields): Uint8Array {
   if (isDelta) {
     varints.varint(fields.sourceBytes);
     varints.varint(fields.planBytes);
+    varints.u8(packedSizes(fields.modelSizes));
   }
   for (const segment of fields.segments) varints.varint(segment.encodedBytes);
-  const digests = [fields.targetDigest, ...(isDelta ? [fields.sourceDigest] : [])];
+  // The only segment is the target: its digest is not said twice.
+  const digests = [
+    ...(fields.segments.length === 1 ? [] : [fields.targetDigest]),
+    ...(isDelta ? [fields.sourceDigest] : []),
+  ];
   digests.push(...fields.segments.map((segment) => segment.digest), ...fields.chunkDigests);
 
   for (const byte of PAYLOAD_MAGIC) writer.u8(byte);
   writer.u8(PAYLOAD_VERSION);
-  writer.u8(KIND_NUMBER[fields.kind]);
+  const inline = fields.inlineBody ?? new Uint8Array(0);
+  writer.u8(KIND_NUMBER[fields.kind] | (fields.inlineBody === null ? 0 : INLINE));
   writer.u8(fields.codec);
   writer.u8(Math.log2(fields.segmentBytes));
-  writer.u32(HEADER_PREFIX_BYTES + varints.length + DIGEST_BYTES * digests.length);
+  writer.u32(HEADER_PREFIX_BYTES + varints.length + DIGEST_BYTES * digests.length + inline.length);
   writer.bytes(varints.finish());
   for (const digest of digests) writer.bytes(digest);
+  writer.bytes(inline);
   const bytes = writer.finish();
   parseHeader(bytes); // what we cannot read back we must not write
   return bytes;
@@ -148,9 +162,11 @@ export function parseHeader(bytes: Uint8Array): PayloadHeader {
   }
   const reader = new ByteReader(bytes.subarray(0, headerBytes), 'payload_malformed', 'payload_malformed');
   reader.bytes(PAYLOAD_MAGIC.length + 1, 'magic and version');
-  const kind = kindOf(reader.u8('kind'));
+  const kindByte = reader.u8('kind');
+  const isInline = (kindByte & INLINE) !== 0;
+  const kind = kindOf(kindByte & ~INLINE);
   const codec = reader.u8('codec');
-  if (codec !== (kind === 'delta' ? CODEC.adaptive : CODEC.zstd)) {
+  if (codec !== (kind === 'delta' ? CODEC.mixing : CODEC.zstd)) {
     throw new UpdateError('payload_version', `codec ${codec} of a ${kind} payload is not known to this build`);
   }
   const segmentBytes = 2 ** reader.u8('segment size');
@@ -162,11 +178,12 @@ export function parseHeader(bytes: Uint8Array): PayloadHeader {
   const targetBytes = reader.varint('target size', LIMITS.image_bytes_max);
   const sourceBytes = kind === 'delta' ? reader.varint('source size', LIMITS.image_bytes_max) : 0;
   const planBytes = kind === 'delta' ? reader.varint('plan size', LIMITS.plan_bytes_max) : 0;
-  const tables = readTables(reader, kind, { targetBytes, segmentBytes, planBytes });
+  const modelSizes = kind === 'delta' ? unpackedSizes(reader.u8('table sizes')) : SMALLEST_SIZES;
+  const tables = readTables(reader, kind, { targetBytes, segmentBytes, planBytes }, isInline);
   return {
-    ...{ kind, codec, sourceBytes, targetBytes, segmentBytes, decoderMemoryBytes, planBytes, headerBytes },
+    ...{ kind, codec, sourceBytes, targetBytes, segmentBytes, decoderMemoryBytes, planBytes, headerBytes, modelSizes },
     ...tables,
-    payloadBytes: headerBytes + tables.bodyBytes,
+    payloadBytes: headerBytes + (isInline ? 0 : tables.bodyBytes),
   };
 }
 
@@ -176,10 +193,22 @@ function kindOf(value: number): PayloadKind {
   throw new UpdateError('payload_version', `payload kind ${value} is not known to this build`);
 }
 
+/** Table sizes in one byte: flags' in the upper half, bytes' in the lower, each over 2^MODEL_BITS_MIN. */
+function packedSizes(sizes: ModelSizes): number {
+  return ((sizes.flagBits - MODEL_BITS_MIN) << 4) | (sizes.byteBits - MODEL_BITS_MIN);
+}
+
+function unpackedSizes(packed: number): ModelSizes {
+  const sizes = { flagBits: (packed >> 4) + MODEL_BITS_MIN, byteBits: (packed & 15) + MODEL_BITS_MIN };
+  if (Math.max(sizes.flagBits, sizes.byteBits) <= LIMITS.model_bits_max) return sizes;
+  throw new UpdateError('payload_malformed', `model tables of 2^${sizes.flagBits} and 2^${sizes.byteBits} slots`);
+}
+
 function readTables(
   reader: ByteReader,
   kind: PayloadKind,
   sizes: { targetBytes: number; segmentBytes: number; planBytes: number },
+  isInline: boolean,
 ) {
   const count = segmentCount(sizes.targetBytes, sizes.segmentBytes);
   if (count * (1 + DIGEST_BYTES) > reader.remaining) {
@@ -191,15 +220,17 @@ function readTables(
     encoded[i] = reader.varint(`encoded size of segment ${i}`, segmentLength(sizes, i));
     bodyBytes += encoded[i]!;
   }
-  const chunks = Math.ceil(bodyBytes / LIMITS.chunk_bytes);
-  const digests = (kind === 'delta' ? 2 : 1) + count + chunks;
-  if (digests * DIGEST_BYTES !== reader.remaining) {
+  const chunks = isInline ? 0 : Math.ceil(bodyBytes / LIMITS.chunk_bytes);
+  const digests = (count === 1 ? 0 : 1) + (kind === 'delta' ? 1 : 0) + count + chunks;
+  if (digests * DIGEST_BYTES + (isInline ? bodyBytes : 0) !== reader.remaining) {
     throw new UpdateError('payload_malformed', `${digests} digests do not fill ${reader.remaining} header bytes`);
   }
   const digest = (name: string): Uint8Array => reader.bytes(DIGEST_BYTES, name);
-  const targetDigest = digest('target digest');
+  const wholeDigest = count === 1 ? null : digest('target digest');
   const sourceDigest = kind === 'delta' ? digest('source digest') : new Uint8Array(DIGEST_BYTES);
   const segments = encoded.map((encodedBytes) => ({ encodedBytes, digest: digest('segment digest') }));
   const chunkDigests = Array.from({ length: chunks }, () => digest('chunk digest'));
-  return { targetDigest, sourceDigest, segments, chunkDigests, bodyBytes };
+  const inlineBody = isInline ? reader.bytes(bodyBytes, 'body') : null;
+  const targetDigest = wholeDigest ?? segments[0]!.digest;
+  return { targetDigest, sourceDigest, segments, chunkDigests, inlineBody, bodyBytes };
 }

@@ -15,7 +15,7 @@ export interface Plan {
   readonly bases: readonly (readonly Base[])[];
 }
 
-export const BASES_MAX = 5;
+export const BASES_MAX = 8;
 
 const NO_LAYOUT: Layout = { regions: [], vaHigh: [] };
 

@@ -1,26 +1,29 @@
 /**
- * Coding of the plan: the list of covers, written once with the model and read once by it.
+ * Coding of the plan's covers, written once with the model and read once by it.
  *
  * Covers come in target order, so each is a gap, a length and a displacement (source minus target offset). Covers of
- * one moved function share a displacement with a neighbour, so the last eight are kept in move-to-front order; code
+ * one moved function share a displacement with a neighbour, so the last sixteen are kept in move-to-front order; code
  * moves in steps of its word size, hence the "multiple of four" flag.
  * @module
  */
 import { LIMITS } from '../limits.ts';
 import { UpdateError } from '../status.ts';
 import { emptyCoverList, type CoverList } from '../format/cover.ts';
-import { BitModels } from './bit-models.ts';
-import { NumberModels } from './number-models.ts';
-import type { BitCoder } from './range-coder.ts';
+import { bitLength } from './hash.ts';
+import type { ModelCoder } from './model-coder.ts';
+import { NumberCoder } from './number-coder.ts';
 
-const RECENT = 8;
-const SIZE_CLASSES = 4;
-/** Number contexts, each in a plain and a "multiple of four" variant. */
+const RECENT = 16;
+/** Kinds of numbers, and of flags. */
 const COUNT = 0;
 const GAP = 1;
-const LENGTH = GAP + 2 * SIZE_CLASSES;
-const DISTANCE = LENGTH + 2 * SIZE_CLASSES;
-const NUMBER_CONTEXTS = DISTANCE + 2 * SIZE_CLASSES;
+const LENGTH = 3;
+const DISTANCE = 5;
+/** A step's two kinds of numbers follow each other: quarters, and wholes. */
+const IS_FOUR = 0;
+const IS_KNOWN = 8;
+const IS_LESS = 9;
+const IS_RECENT = 10;
 
 export interface ImageSizes {
   readonly sourceBytes: number;
@@ -29,73 +32,78 @@ export interface ImageSizes {
 
 /** Codes cover lists; one instance a plan. */
 export class CoverCoder {
-  readonly #numbers = new NumberModels(NUMBER_CONTEXTS);
-  readonly #fours = new BitModels(NUMBER_CONTEXTS, 60);
-  readonly #hits = new BitModels(RECENT * 16, 60);
-  readonly #signs = new BitModels(4, 60);
+  readonly #numbers: NumberCoder;
   readonly #recent = new Float64Array(RECENT);
+  /** Of the cover before: sizes of its gap and length, whether each of the last displacements was known, and change. */
+  #gap = 0;
+  #length = 0;
+  #hits = 0;
+  #change = 0;
+  #fours = 0;
+
+  constructor(coder: ModelCoder) {
+    this.#numbers = new NumberCoder(coder);
+  }
 
   /**
    * Codes a whole list; a decoder passes null and `countMax`.
    * @throws UpdateError plan_malformed when decoded covers overlap, leave an image or are too many
    */
-  code(coder: BitCoder, covers: CoverList | null, sizes: ImageSizes, countMax: number = LIMITS.covers_max): CoverList {
-    const count = this.#numbers.code(coder, covers?.count ?? 0, COUNT);
+  code(covers: CoverList | null, sizes: ImageSizes, countMax: number = LIMITS.covers_max): CoverList {
+    const count = this.#numbers.code(covers?.count ?? 0, COUNT);
     if (count > countMax) throw new UpdateError('plan_malformed', `${count} covers; at most ${countMax} are allowed`);
     const list = covers ?? emptyCoverList(count);
     let end = 0;
-    let gapClass = 0;
-    let lengthClass = 0;
-    let hits = 0;
     for (let i = 0; i < count; i++) {
-      const gap = this.#step(coder, list.targetOffset[i]! - end, GAP + 2 * Math.min(lengthClass, SIZE_CLASSES - 1));
-      gapClass = sizeClass(gap);
-      const length = this.#step(coder, list.length[i]! - 1, LENGTH + 2 * gapClass) + 1;
-      lengthClass = sizeClass(length);
-      const wanted = list.sourceOffset[i]! - list.targetOffset[i]!;
-      const known = this.#displacementIndex(coder, wanted, gapClass * 4 + (hits & 3));
-      const displacement = known < RECENT ? this.#recent[known]! : this.#newDisplacement(coder, wanted, gapClass);
-      this.#remember(displacement, known);
-      hits = (hits << 1) | (known < RECENT ? 1 : 0);
+      const gap = this.#step(list.targetOffset[i]! - end, GAP, this.#length, this.#hits & 7, this.#gap);
+      const gapSize = bitLength(Math.min(gap, 2 ** 31));
+      const displacement = this.#displacement(list.sourceOffset[i]! - list.targetOffset[i]!, gapSize);
+      const length = this.#step(list.length[i]! - 1, LENGTH, gapSize, (this.#change << 1) | (this.#hits & 1), this.#length) + 1;
+      this.#gap = gapSize;
+      this.#length = bitLength(Math.min(length, 2 ** 31));
       const targetOffset = end + gap;
       end = targetOffset + length;
-      if (!coder.encoding) place(list, i, targetOffset, displacement, length, sizes);
+      if (!this.#numbers.encoding) place(list, i, targetOffset, displacement, length, sizes);
     }
     return list;
   }
 
   /** A number that is often a multiple of four. */
-  #step(coder: BitCoder, value: number, context: number): number {
-    const four = this.#fours.code(coder, value % 4 === 0 ? 1 : 0, context);
-    return four !== 0
-      ? this.#numbers.code(coder, Math.floor(value / 4), context) * 4
-      : this.#numbers.code(coder, value, context + 1);
+  #step(value: number, kind: number, a: number, b: number, c: number): number {
+    const four = this.#numbers.flag(value % 4 === 0, IS_FOUR + kind, this.#fours & 7, a, b);
+    this.#fours = (this.#fours << 1) | (four ? 1 : 0);
+    return four ? this.#numbers.code(Math.floor(value / 4), kind, a, b, c) * 4 : this.#numbers.code(value, kind + 1, a, b, c);
+  }
+
+  #displacement(wanted: number, gapSize: number): number {
+    const index = this.#recentIndex(wanted, gapSize);
+    const last = this.#recent[0]!;
+    const displacement = index < RECENT ? this.#recent[index]! : this.#newDisplacement(wanted, gapSize);
+    this.#recent.copyWithin(1, 0, Math.min(index, RECENT - 1));
+    this.#recent[0] = displacement;
+    this.#hits = (this.#hits << 1) | (index < RECENT ? 1 : 0);
+    this.#change = bitLength(Math.min(Math.abs(displacement - last), 2 ** 31));
+    return displacement;
   }
 
   /** Index among the recent displacements, or RECENT. Duplicates are skipped, so no code is wasted on them. */
-  #displacementIndex(coder: BitCoder, wanted: number, context: number): number {
-    for (let i = 0; i < RECENT; i++) {
+  #recentIndex(wanted: number, gapSize: number): number {
+    const known = this.#numbers.encoding && this.#recent.includes(wanted);
+    if (!this.#numbers.flag(known, IS_KNOWN, this.#hits & 15, gapSize, this.#length)) return RECENT;
+    for (let i = 0; i < RECENT - 1; i++) {
       if (this.#recent.indexOf(this.#recent[i]!) < i) continue;
-      if (this.#hits.code(coder, this.#recent[i] === wanted ? 1 : 0, i * 16 + context) !== 0) return i;
+      const hit = this.#numbers.flag(this.#recent[i] === wanted, IS_RECENT, i, (Math.min(gapSize, 7) << 3) | (this.#hits & 7), this.#change);
+      if (hit) return i;
     }
-    return RECENT;
+    return RECENT - 1;
   }
 
-  #newDisplacement(coder: BitCoder, wanted: number, gapClass: number): number {
+  #newDisplacement(wanted: number, gapSize: number): number {
     const last = this.#recent[0]!;
-    const negative = this.#signs.code(coder, wanted < last ? 1 : 0, gapClass);
-    const distance = this.#step(coder, Math.abs(wanted - last), DISTANCE + 2 * gapClass);
-    return negative !== 0 ? last - distance : last + distance;
+    const isLess = this.#numbers.flag(wanted < last, IS_LESS, gapSize, this.#hits & 7, this.#change);
+    const distance = this.#step(Math.abs(wanted - last), DISTANCE, gapSize, this.#change, isLess ? 1 : 0);
+    return isLess ? last - distance : last + distance;
   }
-
-  #remember(displacement: number, known: number): void {
-    this.#recent.copyWithin(1, 0, Math.min(known, RECENT - 1));
-    this.#recent[0] = displacement;
-  }
-}
-
-function sizeClass(value: number): number {
-  return value === 0 ? 0 : value < 16 ? 1 : value < 256 ? 2 : 3;
 }
 
 function place(

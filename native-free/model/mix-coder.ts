@@ -1,37 +1,42 @@
 /**
  * The reference coder: adaptive bit models in hashed tables, mixed by gated linear networks, into a range coder.
  *
- * After Mahoney's lpaq ("Adaptive Weighing of Context Models for Lossless Data Compression", 2005): every context has
- * a probability and a count of what it saw; the stretched probabilities are summed with learned weights; the error
- * trains the weights. Each context gives two inputs: its opinion, and its opinion again in so far as it has experience.
- * Integers only, all products below 2^31, so that WebAssembly and every JavaScript engine agree.
+ * After Mahoney's PAQ ("Adaptive Weighing of Context Models for Lossless Data Compression", 2005): every context has
+ * a probability that learns, fast at first; the stretched probabilities are summed with learned weights; the error
+ * trains the weights. Each context gives two inputs. Of a flag: its opinion, and its opinion again in so far as it has
+ * experience. Of a byte's bit: its opinion, and what the last few bits seen in this context usually mean (an indirect
+ * model: the history of a slot is looked up in a table of its own). Bytes are mixed twice, by the place and by the bits
+ * so far, and both mixtures are averaged. Integers only, all products below 2^31, so that WebAssembly and every
+ * JavaScript engine agree.
  * @module
  */
 import { SQUASH, STRETCH } from './logistic.ts';
-import {
-  BYTE_SETS,
-  CONTEXTS_MAX,
-  FLAG_SETS,
-  PLAIN_BITS,
-  type ModelCoder,
-  type ModelSizes,
-} from './model-coder.ts';
+import { BYTE_SETS, CONTEXTS_MAX, FLAG_SETS, PLAIN_BITS, type ModelCoder, type ModelSizes } from './model-coder.ts';
 import { RangeCoder } from './range-coder.ts';
 
-/** A slot is probability (16 bits), count (8 bits), check (8 bits); a fresh one knows nothing. */
-const FRESH = 0x8000 << 16;
-/** A group of byte slots: check and priority first, then the 15 nodes of the tree of four bits. */
+/**
+ * A slot is probability (16 bits), count (8 bits), then check (flags) or history (bytes: the last bits seen below a 1,
+ * at most seven). A fresh one knows nothing.
+ */
+const FRESH = 0x80000000;
+/** A group of byte slots: check first, then the 15 nodes of the tree of four bits. */
 const GROUP = 16;
-const COUNT_MAX = 250;
+const COUNT_MAX = 120;
 /** Step of the n-th observation in 1/65536: about 1/(n + 1.6). */
 const RATE = Int32Array.from({ length: 256 }, (_, n) => Math.floor(655360 / (10 * n + 16)));
-/** Experience from which a context's second input is half, and all, of its opinion. */
+/** Experience from which a context's second input of a flag is half, and all, of its opinion. */
 const SOME = 6;
 const MUCH = 30;
-/** First weight of an opinion, in 1/65536. */
-const WEIGHT = 19661;
-const LEARNING = 6;
+/** First weights in 1/65536: of flags' opinions, of both inputs of bytes. */
+const FLAG_WEIGHT = 19661;
+const BYTE_WEIGHT = 10000;
+/** A mixture that was wrong by less than this, in 1/65536, is not trained: weights would grow for ever. */
+const ERROR_MIN = 128;
+const FLAG_LEARNING = 6;
+const BYTE_LEARNING = 10;
 const STRIDE = 2 * CONTEXTS_MAX;
+/** Sets of the second mixture of bytes: one for each value of the bits so far. */
+const TREE_SETS = 256;
 
 export class MixCoder implements ModelCoder {
   readonly encoding: boolean;
@@ -40,8 +45,10 @@ export class MixCoder implements ModelCoder {
   readonly #flags: Uint32Array;
   readonly #bytes: Uint32Array;
   readonly #bits = new Uint32Array(PLAIN_BITS);
+  /** What the histories of each context number mean: slots without history. */
+  readonly #meanings = new Uint32Array(CONTEXTS_MAX << 8);
   readonly #flagWeights = new Int32Array(FLAG_SETS * STRIDE);
-  readonly #byteWeights = new Int32Array(BYTE_SETS * STRIDE);
+  readonly #byteWeights = new Int32Array((BYTE_SETS + TREE_SETS) * STRIDE);
   /** Slots of the decision at hand, and their inputs. */
   readonly #at = new Int32Array(CONTEXTS_MAX);
   readonly #base = new Int32Array(CONTEXTS_MAX);
@@ -54,6 +61,11 @@ export class MixCoder implements ModelCoder {
     this.#bytes = new Uint32Array(2 ** sizes.byteBits);
   }
 
+  /** Bytes written so far, without the last few that `finish` adds. */
+  get length(): number {
+    return this.#range.length;
+  }
+
   /** Begins to count; the result tells the bits written so far. */
   metered(): () => number {
     this.#range.metered = true;
@@ -62,13 +74,15 @@ export class MixCoder implements ModelCoder {
 
   start(bytes: Uint8Array | null): void {
     this.#range.start(bytes);
-    this.#flags.fill(FRESH >>> 0);
-    this.#bytes.fill(FRESH >>> 0);
-    for (let at = 0; at < this.#bytes.length; at += GROUP) this.#bytes[at] = 0;
-    this.#bits.fill(FRESH >>> 0);
-    for (const weights of [this.#flagWeights, this.#byteWeights]) {
-      for (let i = 0; i < weights.length; i++) weights[i] = i % STRIDE < CONTEXTS_MAX ? WEIGHT : 0;
+    this.#flags.fill(FRESH);
+    // A group without check is never asked: findGroup makes it fresh first.
+    this.#bytes.fill(0);
+    this.#bits.fill(FRESH);
+    this.#meanings.fill(FRESH);
+    for (let i = 0; i < this.#flagWeights.length; i++) {
+      this.#flagWeights[i] = i % STRIDE < CONTEXTS_MAX ? FLAG_WEIGHT : 0;
     }
+    this.#byteWeights.fill(BYTE_WEIGHT);
   }
 
   finish(): Uint8Array {
@@ -88,24 +102,44 @@ export class MixCoder implements ModelCoder {
     const mask = table.length - 1;
     const contexts = this.contexts;
     const at = this.#at;
+    const inputs = this.#inputs;
+    const weights = this.#flagWeights;
+    const first = set * STRIDE;
+    let sum = 0;
     for (let i = 0; i < count; i++) {
       let hash = Math.imul(contexts[i]!, 0x9e3779b1);
       hash ^= hash >>> 15;
       at[i] = findSlot(table, hash & mask, hash >>> 24);
+      const slot = table[at[i]!]!;
+      const seen = (slot >>> 8) & 255;
+      const opinion = seen === 0 ? 0 : STRETCH[slot >>> 20]!;
+      const sure = seen >= MUCH ? opinion : seen >= SOME ? opinion >> 1 : 0;
+      inputs[i] = opinion;
+      inputs[CONTEXTS_MAX + i] = sure;
+      sum += (Math.imul(weights[first + i]!, opinion) >> 8) + (Math.imul(weights[first + CONTEXTS_MAX + i]!, sure) >> 8);
     }
-    return this.#mixed(value, count, table, this.#flagWeights, set * STRIDE);
+    const probability = SQUASH[clamped(sum >> 8) + 2048]!;
+    const bit = this.#range.code(value, probability);
+    for (let i = 0; i < count; i++) table[at[i]!] = learned(table[at[i]!]!, bit);
+    const miss = (bit << 16) - probability;
+    if (miss < ERROR_MIN && miss > -ERROR_MIN) return bit;
+    const error = miss * FLAG_LEARNING;
+    for (let i = 0; i < count; i++) {
+      weights[first + i]! += (Math.imul(inputs[i]!, error) + 0x20000) >> 18;
+      weights[first + CONTEXTS_MAX + i]! += (Math.imul(inputs[CONTEXTS_MAX + i]!, error) + 0x20000) >> 18;
+    }
+    return bit;
   }
 
   byte(value: number, count: number, set: number): number {
-    const table = this.#bytes;
     const at = this.#at;
     const base = this.#base;
     let tree = 1;
-    for (let bit = 7; bit >= 0; bit--) {
-      if ((bit & 3) === 3) this.#findGroups(count, bit === 7 ? 0 : tree);
-      const node = bit > 3 ? tree : (tree & ((1 << (3 - bit)) - 1)) | (1 << (3 - bit));
+    for (let left = 7; left >= 0; left--) {
+      if ((left & 3) === 3) this.#findGroups(count, left === 7 ? 0 : tree);
+      const node = left > 3 ? tree : (tree & ((1 << (3 - left)) - 1)) | (1 << (3 - left));
       for (let i = 0; i < count; i++) at[i] = base[i]! + node;
-      tree = (tree << 1) | this.#mixed((value >> bit) & 1, count, table, this.#byteWeights, set * STRIDE);
+      tree = (tree << 1) | this.#byteBit((value >> left) & 1, count, set * STRIDE, (BYTE_SETS + tree) * STRIDE);
     }
     return tree & 255;
   }
@@ -122,40 +156,60 @@ export class MixCoder implements ModelCoder {
     }
   }
 
-  /** One decision from the slots in #at. */
-  #mixed(value: number, count: number, table: Uint32Array, weights: Int32Array, set: number): number {
+  /** One bit of a byte from the slots in #at; `first` and `second` are where its weights begin. */
+  #byteBit(value: number, count: number, first: number, second: number): number {
+    const table = this.#bytes;
     const at = this.#at;
     const inputs = this.#inputs;
+    const weights = this.#byteWeights;
+    const meanings = this.#meanings;
     let sum = 0;
+    let sum2 = 0;
     for (let i = 0; i < count; i++) {
       const slot = table[at[i]!]!;
-      const seen = (slot >>> 8) & 255;
-      if (seen === 0) {
-        inputs[i] = 0;
-        inputs[CONTEXTS_MAX + i] = 0;
-        continue;
-      }
-      const opinion = STRETCH[slot >>> 20]!;
-      const sure = seen >= MUCH ? opinion : seen >= SOME ? opinion >> 1 : 0;
+      const history = slot & 255;
+      const opinion = history === 0 ? 0 : STRETCH[slot >>> 20]!;
+      const meaning = history === 0 ? 0 : STRETCH[meanings[(i << 8) | history]! >>> 20]!;
       inputs[i] = opinion;
-      inputs[CONTEXTS_MAX + i] = sure;
-      sum += (Math.imul(weights[set + i]!, opinion) >> 8) + (Math.imul(weights[set + CONTEXTS_MAX + i]!, sure) >> 8);
+      inputs[CONTEXTS_MAX + i] = meaning;
+      const other = CONTEXTS_MAX + i;
+      sum += (Math.imul(weights[first + i]!, opinion) >> 8) + (Math.imul(weights[first + other]!, meaning) >> 8);
+      sum2 += (Math.imul(weights[second + i]!, opinion) >> 8) + (Math.imul(weights[second + other]!, meaning) >> 8);
     }
-    let stretched = sum >> 8;
-    if (stretched > 2047) stretched = 2047;
-    else if (stretched < -2047) stretched = -2047;
-    const probability = SQUASH[stretched + 2048]!;
+    const probability = SQUASH[((clamped(sum >> 8) + clamped(sum2 >> 8)) >> 1) + 2048]!;
     const bit = this.#range.code(value, probability);
-    const error = Math.imul((bit << 16) - probability, LEARNING);
     for (let i = 0; i < count; i++) {
       const slot = table[at[i]!]!;
-      table[at[i]!] = learned(slot, bit);
-      if ((slot & 0xff00) === 0) continue;
-      weights[set + i]! += (Math.imul(inputs[i]!, error) + 0x20000) >> 18;
-      weights[set + CONTEXTS_MAX + i]! += (Math.imul(inputs[CONTEXTS_MAX + i]!, error) + 0x20000) >> 18;
+      const history = slot & 255;
+      table[at[i]!] = (learned(slot, bit) & 0xffffff00) | longer(history, bit);
+      if (history === 0) continue;
+      const meaning = (i << 8) | history;
+      meanings[meaning] = learned(meanings[meaning]!, bit);
+    }
+    const miss = (bit << 16) - probability;
+    if (miss < ERROR_MIN && miss > -ERROR_MIN) return bit;
+    const error = miss * BYTE_LEARNING;
+    for (let i = 0; i < count; i++) {
+      const other = CONTEXTS_MAX + i;
+      const step = (Math.imul(inputs[i]!, error) + 0x20000) >> 18;
+      const otherStep = (Math.imul(inputs[other]!, error) + 0x20000) >> 18;
+      weights[first + i]! += step;
+      weights[first + other]! += otherStep;
+      weights[second + i]! += step;
+      weights[second + other]! += otherStep;
     }
     return bit;
   }
+}
+
+function clamped(stretched: number): number {
+  return stretched > 2047 ? 2047 : stretched < -2047 ? -2047 : stretched;
+}
+
+/** A history after one more bit: a 1, then at most the last seven bits. */
+function longer(history: number, bit: number): number {
+  if (history === 0) return 2 | bit;
+  return history < 128 ? (history << 1) | bit : 128 | ((history << 1) & 127) | bit;
 }
 
 /** The slot after it has seen `bit`. */
@@ -163,7 +217,8 @@ function learned(slot: number, bit: number): number {
   const seen = (slot >>> 8) & 255;
   const probability = slot >>> 16;
   const rate = RATE[seen]!;
-  const moved = bit !== 0 ? probability + (((65535 - probability) * rate) >>> 16) : probability - ((probability * rate) >>> 16);
+  const moved =
+    bit !== 0 ? probability + (((65535 - probability) * rate) >>> 16) : probability - ((probability * rate) >>> 16);
   return ((moved << 16) | (slot & 0xffff)) + (seen < COUNT_MAX ? 256 : 0);
 }
 

@@ -25,12 +25,15 @@ export interface ModelSizes {
   readonly byteBits: number;
 }
 
-export const DEFAULT_SIZES: ModelSizes = { flagBits: 20, byteBits: 20 };
+/** Smallest tables that a header can say. */
+export const MODEL_BITS_MIN = 10;
+export const SMALLEST_SIZES: ModelSizes = { flagBits: MODEL_BITS_MIN, byteBits: MODEL_BITS_MIN };
+export const DEFAULT_SIZES: ModelSizes = { flagBits: 18, byteBits: 22 };
 export const SMALL_SIZES: ModelSizes = { flagBits: 17, byteBits: 18 };
 
 /** Bytes that a coder's tables take, state of the coder included. */
 export function modelBytes(sizes: ModelSizes): number {
-  const weights = 4 * 2 * CONTEXTS_MAX * (FLAG_SETS + BYTE_SETS);
+  const weights = 4 * 2 * CONTEXTS_MAX * (FLAG_SETS + BYTE_SETS + 256);
   return 4 * (2 ** sizes.flagBits + 2 ** sizes.byteBits + PLAIN_BITS) + weights;
 }
 

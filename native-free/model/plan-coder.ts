@@ -5,9 +5,13 @@
 import type { Plan } from '../format/plan.ts';
 import { LIMITS } from '../limits.ts';
 import { CoverCoder, type ImageSizes } from './cover-coder.ts';
-import { RangeDecoder, RangeEncoder } from './range-coder.ts';
+import { MixCoder } from './mix-coder.ts';
+import type { ModelSizes } from './model-coder.ts';
 import { RegionCoder, type PairedRegions } from './region-coder.ts';
 import type { CoverList } from '../format/cover.ts';
+
+/** Plans are small, so are the tables that they are coded with. */
+const PLAN_SIZES: ModelSizes = { flagBits: 18, byteBits: 10 };
 
 /** What a plan's parts cost, in bytes. */
 export interface PlanCosts {
@@ -21,11 +25,12 @@ export function encodePlan(
   regions: PairedRegions = { pairs: [], highs: [] },
   costs?: PlanCosts,
 ): Uint8Array {
-  const coder = new RangeEncoder();
+  const coder = new MixCoder(true, PLAN_SIZES);
+  coder.start(null);
   const sizes = { sourceBytes: Infinity, targetBytes: Infinity };
-  new CoverCoder().code(coder, covers, sizes);
+  new CoverCoder(coder).code(covers, sizes);
   const coversEnd = coder.length;
-  new RegionCoder(covers, sizes).code(coder, regions);
+  new RegionCoder(coder, covers, sizes).code(regions);
   const bytes = coder.finish();
   if (costs !== undefined) {
     costs.covers = coversEnd;
@@ -39,7 +44,8 @@ export function encodePlan(
  * @throws UpdateError plan_malformed when anything in it leaves an image, overlaps or is out of bounds
  */
 export function decodePlan(bytes: Uint8Array, sizes: ImageSizes, coversMax: number = LIMITS.covers_max): Plan {
-  const coder = new RangeDecoder(bytes);
-  const covers = new CoverCoder().code(coder, null, sizes, coversMax);
-  return { covers, ...new RegionCoder(covers, sizes).code(coder, null) };
+  const coder = new MixCoder(false, PLAN_SIZES);
+  coder.start(bytes);
+  const covers = new CoverCoder(coder).code(null, sizes, coversMax);
+  return { covers, ...new RegionCoder(coder, covers, sizes).code(null) };
 }

@@ -12,36 +12,33 @@ import { REGION_KIND, type Layout, type Region, type RegionKind } from '../forma
 import { LIMITS } from '../limits.ts';
 import type { Base } from '../predict/data-reader.ts';
 import { UpdateError } from '../status.ts';
-import { BitModels } from './bit-models.ts';
-import { NumberModels } from './number-models.ts';
 import type { ImageSizes } from './cover-coder.ts';
-import type { BitCoder } from './range-coder.ts';
+import type { ModelCoder } from './model-coder.ts';
+import { NumberCoder } from './number-coder.ts';
 
-/** Contexts of numbers; the first of each group that depends on the kind. */
-const COUNT = 0;
-const HIGH = 1;
-const GAP = 2;
-const VA = 3;
-const BASES = 4;
-const BASE_REGION = 5;
-const BASE_OFFSET = 6;
-const START_ERROR = 7;
-const END_ERROR = 8;
-const VA_ERROR = 9;
-const TARGET_HIGH = 10;
-const BASE_ERROR = 11;
-const LENGTH = 12;
-const NUMBER_CONTEXTS = LENGTH + 16;
+/** Kinds of numbers; covers have the ones below. */
+const COUNT = 8;
+const HIGH = 9;
+const GAP = 10;
+const VA = 11;
+const BASES = 12;
+const BASE_REGION = 13;
+const BASE_OFFSET = 14;
+const START_ERROR = 15;
+const END_ERROR = 16;
+const VA_ERROR = 17;
+const TARGET_HIGH = 18;
+const BASE_ERROR = 19;
+const LENGTH = 20;
+const KIND = 21;
 
-/** Contexts of flags. */
-const NEW_MODULE = 0;
-const VA_FOLLOWS = 4;
-const IN_TARGET = 8;
-const SIGN = 12;
-const SCALE = 16;
-const FLAG_CONTEXTS = 32;
+/** Kinds of flags. */
+const NEW_MODULE = 16;
+const VA_FOLLOWS = 17;
+const IN_TARGET = 18;
+const SAME_HIGH = 19;
+const SCALE = 20;
 
-const KINDS = 16;
 const SCALES = [1, 4, 16, 24] as const;
 const TWO_32 = 2 ** 32;
 
@@ -68,16 +65,16 @@ export interface PairedRegions {
 
 /** Codes layouts; one instance a plan. */
 export class RegionCoder {
-  readonly #numbers = new NumberModels(NUMBER_CONTEXTS);
-  readonly #flags = new BitModels(FLAG_CONTEXTS, 60);
-  readonly #kinds = new BitModels(KINDS * KINDS, 60);
+  readonly #numbers: NumberCoder;
   readonly #covers: CoverList;
   readonly #sizes: ImageSizes;
   #places: OffsetMap | null = null;
+  #kindBefore = 15;
   /** End of the last region of the source that is in the file. */
   #end = 0;
 
-  constructor(covers: CoverList, sizes: ImageSizes) {
+  constructor(coder: ModelCoder, covers: CoverList, sizes: ImageSizes) {
+    this.#numbers = new NumberCoder(coder);
     this.#covers = covers;
     this.#sizes = sizes;
   }
@@ -86,70 +83,70 @@ export class RegionCoder {
    * Codes the layouts of a plan; a decoder passes null. The encoder's regions must pair up: see `pairedLayouts`.
    * @throws UpdateError plan_malformed when decoded regions overlap, leave an image or are too many
    */
-  code(coder: BitCoder, plan: PairedRegions | null): Layouts {
-    const count = this.#number(coder, plan?.pairs.length ?? 0, COUNT, LIMITS.regions_max);
+  code(plan: PairedRegions | null): Layouts {
+    const count = this.#number(plan?.pairs.length ?? 0, COUNT, LIMITS.regions_max);
     const pairs: RegionPair[] = [];
     const highs: (readonly [number, number])[] = [];
     let last: RegionPair | null = null;
     for (let i = 0; i < count; i++) {
       const known = plan?.pairs[i] ?? null;
-      const source = this.#source(coder, known?.source ?? null, last?.source ?? null);
-      if (source.module === highs.length) highs.push(this.#high(coder, plan?.highs[source.module] ?? null));
-      const target = this.#target(coder, source, known === null ? undefined : known.target, last);
+      const source = this.#source(known?.source ?? null, last?.source ?? null);
+      if (source.module === highs.length) highs.push(this.#high(plan?.highs[source.module] ?? null));
+      const target = this.#target(source, known === null ? undefined : known.target, last);
       last = { source, target, bases: [] };
       pairs.push(last);
     }
-    const bases = this.#bases(coder, plan?.pairs ?? null, pairs);
+    const bases = this.#bases(plan?.pairs ?? null, pairs);
     return layoutsOf(
       pairs.map((pair, i) => ({ ...pair, bases: bases[i]! })),
       highs,
     );
   }
 
-  #high(coder: BitCoder, known: readonly [number, number] | null): readonly [number, number] {
-    const source = this.#number(coder, known?.[0] ?? 0, HIGH, TWO_32 - 1);
-    const same = this.#flag(coder, known !== null && known[0] === known[1], SIGN + 3);
-    return [source, same ? source : this.#number(coder, known?.[1] ?? 0, TARGET_HIGH, TWO_32 - 1)];
+  #high(known: readonly [number, number] | null): readonly [number, number] {
+    const source = this.#number(known?.[0] ?? 0, HIGH, TWO_32 - 1);
+    const same = this.#numbers.flag(known !== null && known[0] === known[1], SAME_HIGH);
+    return [source, same ? source : this.#number(known?.[1] ?? 0, TARGET_HIGH, TWO_32 - 1)];
   }
 
-  #source(coder: BitCoder, known: Region | null, last: Region | null): Region {
-    const isNew = this.#flag(coder, last === null || known?.module !== last.module, NEW_MODULE + (last === null ? 1 : 0));
+  #source(known: Region | null, last: Region | null): Region {
+    const isNew = this.#numbers.flag(last === null || known?.module !== last.module, NEW_MODULE, last?.kind ?? 15);
     const module = last === null ? 0 : last.module + (isNew ? 1 : 0);
-    const kind = this.#kind(coder, known?.kind ?? 0, last?.kind ?? 0);
+    const kind = this.#kind(known?.kind ?? 0, last?.kind ?? 15, this.#kindBefore);
+    this.#kindBefore = last?.kind ?? 15;
     const isBss = kind === REGION_KIND.bss;
-    const offset = isBss ? -1 : this.#end + this.#signed(coder, (known?.offset ?? 0) - this.#end, GAP);
-    const length = this.#number(coder, (known?.length ?? 1) - 1, LENGTH + kind, TWO_32 - 1) + 1;
+    const offset = isBss ? -1 : this.#end + this.#signed((known?.offset ?? 0) - this.#end, GAP, kind, last?.kind ?? 15);
+    const length = this.#number((known?.length ?? 1) - 1, LENGTH, TWO_32 - 1, kind, last?.kind ?? 15) + 1;
     if (!isBss) {
       this.#end = offset + length;
       if (offset < 0 || this.#end > this.#sizes.sourceBytes) malformed(`a region of the source ends at ${this.#end}`);
     }
     const expected = isNew || last === null ? 0 : (last.va + (isBss ? last.length : offset - last.offset)) >>> 0;
-    const follows = this.#flag(coder, known?.va === expected, VA_FOLLOWS + (isNew ? 1 : 0) + (isBss ? 2 : 0));
-    const va = follows ? expected : (expected + this.#number(coder, ((known?.va ?? 0) - expected) >>> 0, VA, TWO_32 - 1)) >>> 0;
+    const follows = this.#numbers.flag(known?.va === expected, VA_FOLLOWS, kind, isNew ? 1 : 0, last?.kind ?? 15);
+    const va = follows ? expected : (expected + this.#number(((known?.va ?? 0) - expected) >>> 0, VA, TWO_32 - 1)) >>> 0;
     return { module, kind, offset, length, va };
   }
 
   /** `known` is undefined in a decoder, null for a region without counterpart. */
-  #target(coder: BitCoder, source: Region, known: Region | null | undefined, last: RegionPair | null): Region | null {
-    if (!this.#flag(coder, known !== null, IN_TARGET + (last?.target === null ? 1 : 0))) return null;
+  #target(source: Region, known: Region | null | undefined, last: RegionPair | null): Region | null {
+    if (!this.#numbers.flag(known !== null, IN_TARGET, last?.target === null ? 1 : 0)) return null;
     const { module, kind } = source;
     const before = last === null || last.target === null || last.source.module !== module ? null : last;
     if (kind === REGION_KIND.bss) {
-      const length = source.length + this.#signed(coder, (known?.length ?? 0) - source.length, END_ERROR);
+      const length = source.length + this.#signed((known?.length ?? 0) - source.length, END_ERROR);
       if (length < 1) malformed('a region of the target is empty');
-      return { module, kind, offset: -1, length, va: this.#targetVa(coder, known, source, before) };
+      return { module, kind, offset: -1, length, va: this.#targetVa(known, source, before) };
     }
     const start = this.#expectedPlace(source.offset);
-    const offset = start + this.#signed(coder, (known?.offset ?? 0) - start, START_ERROR);
+    const offset = start + this.#signed((known?.offset ?? 0) - start, START_ERROR, kind);
     const end = this.#expectedPlace(source.offset + source.length - 1) + 1;
-    const length = end - offset + this.#signed(coder, (known?.length ?? 0) - (end - offset), END_ERROR);
+    const length = end - offset + this.#signed((known?.length ?? 0) - (end - offset), END_ERROR, kind);
     if (offset < 0 || length < 1 || offset + length > this.#sizes.targetBytes) malformed('a region leaves the target');
-    return { module, kind, offset, length, va: this.#targetVa(coder, known, source, before, offset) };
+    return { module, kind, offset, length, va: this.#targetVa(known, source, before, offset) };
   }
 
   /** Expected to have moved like the region before it, or by as much as its offset did. */
   #targetVa(
-    coder: BitCoder,
     known: Region | null | undefined,
     source: Region,
     before: RegionPair | null,
@@ -160,7 +157,7 @@ export class RegionCoder {
     if (target !== null && source.kind === REGION_KIND.bss) expected = target.va + target.length + (source.va - before!.source.va - before!.source.length);
     else if (target !== null) expected = target.va + (offset - target.offset) + (source.va - before!.source.va - (source.offset - before!.source.offset));
     expected >>>= 0;
-    const error = this.#signed(coder, ((known?.va ?? 0) - expected) | 0, VA_ERROR);
+    const error = this.#signed(((known?.va ?? 0) - expected) | 0, VA_ERROR);
     return (expected + error) >>> 0;
   }
 
@@ -170,52 +167,46 @@ export class RegionCoder {
     return Math.min(Math.max(0, this.#places.map(offset)), this.#sizes.targetBytes);
   }
 
-  #bases(coder: BitCoder, known: readonly RegionPair[] | null, pairs: readonly RegionPair[]): Base[][] {
+  #bases(known: readonly RegionPair[] | null, pairs: readonly RegionPair[]): Base[][] {
     return pairs.map(({ source }, i) => {
       if (source.kind !== REGION_KIND.data64 && source.kind !== REGION_KIND.data32) return [];
       const bases = known?.[i]!.bases ?? [];
-      const count = this.#number(coder, bases.length, BASES, BASES_MAX);
-      return Array.from({ length: count }, (_, b) => this.#base(coder, bases[b] ?? null, source.module, pairs));
+      const count = this.#number(bases.length, BASES, BASES_MAX, source.kind);
+      return Array.from({ length: count }, (_, b) => this.#base(bases[b] ?? null, source.module, pairs));
     });
   }
 
   /** A base is in a region of its module, mostly at its start, and moved with it. */
-  #base(coder: BitCoder, known: Base | null, module: number, pairs: readonly RegionPair[]): Base {
+  #base(known: Base | null, module: number, pairs: readonly RegionPair[]): Base {
     const first = pairs.findIndex(({ source }) => source.module === module);
     const wanted = known === null ? -1 : ownerOf(known.source, module, pairs);
-    const index = first + this.#number(coder, Math.max(0, wanted - first), BASE_REGION, pairs.length - 1 - first);
+    const index = first + this.#number(Math.max(0, wanted - first), BASE_REGION, pairs.length - 1 - first);
     const { source, target } = pairs[index]!;
-    const offset = this.#number(coder, known === null ? 0 : (known.source - source.va) >>> 0, BASE_OFFSET, TWO_32 - 1);
+    const offset = this.#number(known === null ? 0 : (known.source - source.va) >>> 0, BASE_OFFSET, TWO_32 - 1);
     const base = (source.va + offset) >>> 0;
     const expected = ((target ?? source).va + offset) >>> 0;
-    const moved = (expected + this.#signed(coder, known === null ? 0 : (known.target - expected) | 0, BASE_ERROR)) >>> 0;
+    const moved = (expected + this.#signed(known === null ? 0 : (known.target - expected) | 0, BASE_ERROR)) >>> 0;
     const scale = SCALES.indexOf((known?.scale ?? 1) as (typeof SCALES)[number]);
-    const high = this.#flag(coder, scale >= 2, SCALE);
-    const low = this.#flag(coder, (scale & 1) !== 0, SCALE + 1 + (high ? 1 : 0));
+    const high = this.#numbers.flag(scale >= 2, SCALE);
+    const low = this.#numbers.flag((scale & 1) !== 0, SCALE + 1, high ? 1 : 0);
     return { source: base, target: moved, scale: SCALES[(high ? 2 : 0) + (low ? 1 : 0)]! };
   }
 
-  #kind(coder: BitCoder, known: number, last: number): RegionKind {
-    let tree = 1;
-    for (let bit = 3; bit >= 0; bit--) tree = tree * 2 + this.#kinds.code(coder, (known >> bit) & 1, last * KINDS + tree);
-    const kind = tree & 15;
-    if (kind > REGION_KIND.bss) malformed(`region kind ${kind}`);
+  #kind(known: number, last: number, before: number): RegionKind {
+    const kind = this.#number(known, KIND, REGION_KIND.bss, last, before);
     return kind as RegionKind;
   }
 
-  #flag(coder: BitCoder, value: boolean, context: number): boolean {
-    return this.#flags.code(coder, value ? 1 : 0, context) !== 0;
-  }
-
-  #number(coder: BitCoder, value: number, context: number, most: number): number {
-    const coded = this.#numbers.code(coder, value, context);
+  #number(value: number, kind: number, most: number, a = 0, b = 0, c = 0): number {
+    const coded = this.#numbers.code(value, kind, a, b, c);
     if (coded > most) malformed(`a number of ${coded} where ${most} is the most`);
     return coded;
   }
 
-  #signed(coder: BitCoder, value: number, context: number): number {
-    const folded = this.#number(coder, value < 0 ? -2 * value - 1 : 2 * value, context, 2 * TWO_32);
-    return folded % 2 === 1 ? -(folded + 1) / 2 : folded / 2;
+  #signed(value: number, kind: number, a = 0, b = 0): number {
+    const coded = this.#numbers.signed(value, kind, a, b);
+    if (Math.abs(coded) > TWO_32) malformed(`a number of ${coded}`);
+    return coded;
   }
 }
 

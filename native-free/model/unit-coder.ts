@@ -37,13 +37,12 @@ export class UnitCoder {
   readonly #candidates: Candidates;
   readonly #block = new UnitBlock();
   readonly #risk = new Uint8Array(1 << RISK_BITS);
-  /** Origins of the last hits of each kind, three bits each. */
-  readonly #kindHistory = new Uint32Array(512);
   #blockHistory = 0;
   #missHistory = 0;
   #sinceMiss = 0;
   #sinceStart = 0;
   #before = 0;
+  #expectedTrail = 0;
   #kindBase = 0;
   #region = 0;
 
@@ -55,7 +54,6 @@ export class UnitCoder {
 
   reset(): void {
     this.#risk.fill(RISK_FIRST);
-    this.#kindHistory.fill(0);
     this.#blockHistory = 0;
     this.#missHistory = 0;
     this.#sinceMiss = 0;
@@ -103,6 +101,7 @@ export class UnitCoder {
         reader.learn(block, i, from, block.expected[i]!);
         this.#learnRisk(i, false);
       }
+      this.#candidates.trail = this.#expectedTrail;
       this.#before = block.expected[block.count - 1]!;
       this.#sinceMiss += block.bytes;
       this.#sinceStart += block.bytes;
@@ -127,12 +126,14 @@ export class UnitCoder {
   #expect(reader: UnitReader, from: number): number {
     const block = this.#block;
     const candidates = this.#candidates;
+    const { trail } = candidates;
     let worst = 0;
     let second = 0;
     let disagreements = 0;
     for (let i = 0; i < block.count; i++) {
       reader.propose(block, i, from, candidates);
       block.expected[i] = candidates.value[0]!;
+      candidates.follow(0);
       block.choices[i] = candidates.count;
       if (candidates.count > 1) disagreements += candidates.origins[0]! === 2 ? 2 : 1;
       const risk = this.#risk[this.#riskAt(i)]!;
@@ -141,6 +142,8 @@ export class UnitCoder {
         worst = risk;
       } else if (risk > second) second = risk;
     }
+    this.#expectedTrail = candidates.trail;
+    candidates.trail = trail;
     return (worst >> 4) | ((second >> 4) << 4) | (Math.min(15, disagreements) << 8) | (Math.min(15, block.count) << 12);
   }
 
@@ -182,18 +185,17 @@ export class UnitCoder {
   /** One unit: which candidate it is, or its bytes. */
   #unit(i: number, length: number, actual: number, toEnd: number): number {
     const candidates = this.#candidates;
-    const kind = this.#kindBase | this.#block.kind[i]!;
     this.#meter.stream(STREAM.flags);
     for (let c = 0; c < candidates.count; c++) {
       const value = candidates.value[c]!;
       if (this.#candidateFlag(i, c, actual === value ? 1 : 0, toEnd) === 0) continue;
-      this.#kindHistory[kind] = (this.#kindHistory[kind]! << 3) | Math.min(6, candidates.origin[c]!);
+      candidates.follow(c);
       this.#sinceMiss += length;
       this.#missHistory = (this.#missHistory << 1) | (c === 0 ? 0 : 1);
       this.#learnRisk(i, c > 0);
       return value;
     }
-    this.#kindHistory[kind] = (this.#kindHistory[kind]! << 3) | 7;
+    candidates.follow(-1);
     this.#meter.stream(STREAM.misses);
     const coded = this.#spell(i, length, actual);
     this.#sinceMiss = 0;
@@ -210,17 +212,17 @@ export class UnitCoder {
     const left = candidates.count - c > 1 ? 1 : 0;
     const origins = candidates.origins[c]!;
     const what = (kind << 8) | (candidates.origin[c]! << 3) | (Math.min(2, c) << 1) | left;
-    const kinds = this.#kindHistory[kind]!;
+    const { trail } = candidates;
     const misses = this.#missHistory;
     const since = (Math.min(12, bitLength(this.#sinceMiss)) << 4) | Math.min(10, bitLength(this.#sinceStart));
     contexts[0] = contextHash(11, what, misses & 0xff, origins);
     contexts[1] = contextHash(12, what, since);
     contexts[2] = contextHash(13, what, block.opcode[i]!);
-    contexts[3] = contextHash(14, what, kinds & 0xfff, origins);
+    contexts[3] = contextHash(14, what, trail & 0xffff, origins);
     contexts[4] = contextHash(15, what, block.kind[i] === 0 ? block.word[i]! >>> 12 : block.target[i]!);
-    contexts[5] = contextHash(16, what, (Math.min(10, bitLength(toEnd)) << 8) | (misses & 7), kinds & 7);
+    contexts[5] = contextHash(16, what, (Math.min(10, bitLength(toEnd)) << 8) | (misses & 7), trail & 15);
     contexts[6] = contextHash(17, what, this.#before, block.opcode[i]! >>> 16);
-    contexts[7] = contextHash(18, (what << 8) | (this.#region & 255), kinds & 0x3f, origins);
+    contexts[7] = contextHash(18, (what << 8) | (this.#region & 255), trail & 0xff, origins);
     return this.#coder.flag(hit, 8, UNIT_SETS + ((kind << 4) | Math.min(15, candidates.origin[c]!)));
   }
 

@@ -65,6 +65,11 @@ function lowScale(word: number): number {
   return isQuad ? 4 : word >>> 30;
 }
 
+/** A scaled offset may reach past the page; that is no second half of an address. */
+function isWithinPage(word: number, scale: number): boolean {
+  return ((word >>> 10) & 0xfff) << scale < 4096;
+}
+
 function load(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 }
@@ -154,7 +159,7 @@ export class A64 implements InstructionSet {
     for (let next = at + 4; next <= last; next += 4) {
       const word = load(bytes, next);
       const scale = lowScale(word);
-      if (scale >= 0 && ((word >>> 5) & 31) === register) {
+      if (scale >= 0 && ((word >>> 5) & 31) === register && isWithinPage(word, scale)) {
         this.target = (page + (((word >>> 10) & 0xfff) << scale)) >>> 0;
         return;
       }
@@ -164,7 +169,7 @@ export class A64 implements InstructionSet {
 
   #readLow(word: number): void {
     const scale = lowScale(word);
-    if (scale < 0) return;
+    if (scale < 0 || !isWithinPage(word, scale)) return;
     const register = (word >>> 5) & 31;
     if (this.#units - this.#pageSince[register]! > REGISTER_AGE_MAX) return;
     this.kind = LOW + scale;
@@ -204,7 +209,7 @@ export class A64 implements InstructionSet {
     if (kind === NO_REFERENCE || kind === PAGE) return NOWHERE;
     if (kind < LOW) return actualClass === kind ? direct(actual | 0, kind, va) : NOWHERE;
     const register = (actual >>> 5) & 31;
-    if (lowScale(actual | 0) !== kind - LOW || register !== ((word >>> 5) & 31)) return NOWHERE;
+    if (lowScale(actual | 0) !== kind - LOW || !isWithinPage(actual, kind - LOW) || register !== ((word >>> 5) & 31)) return NOWHERE;
     if (this.#actualUnits - this.#actualSince[register]! > REGISTER_AGE_MAX) return NOWHERE;
     return (this.#actualPage[register]! + (((actual >>> 10) & 0xfff) << (kind - LOW))) >>> 0;
   }

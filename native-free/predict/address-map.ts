@@ -12,18 +12,15 @@ import { REGION_KIND, type Layout, type Region } from '../format/regions.ts';
 import { NOWHERE } from './instruction-set.ts';
 
 /** Stretches of one module, in the order of their source addresses, without overlap. */
+/** Bytes of an address map for each cover. */
+export const STRETCH_BYTES = 12 * 3 + 12 + 8;
+
 interface Space {
   readonly start: Uint32Array;
   /** Address of the last byte, so that a stretch may end at 2^32 - 1. */
   readonly last: Uint32Array;
   /** Target address minus source address, modulo 2^32. */
   readonly delta: Int32Array;
-}
-
-interface Stretch {
-  readonly start: number;
-  readonly last: number;
-  readonly delta: number;
 }
 
 export class AddressMap {
@@ -34,14 +31,13 @@ export class AddressMap {
 
   /** Modules of both layouts have the same numbers. */
   constructor(covers: CoverList, source: Layout, target: Layout) {
-    const stretches = collect(covers, source, target);
-    this.#spaces = stretches.map((list) => pack(withoutOverlap(list)));
-    this.#space = this.#spaces[0] ?? pack([]);
+    this.#spaces = collect(covers, source, target).map((stretches) => stretches.space());
+    this.#space = this.#spaces[0] ?? NOTHING;
   }
 
   /** Chooses the module whose addresses `map` is asked for. */
   select(module: number): void {
-    this.#space = this.#spaces[module] ?? pack([]);
+    this.#space = this.#spaces[module] ?? NOTHING;
     this.#recent = 0;
   }
 
@@ -74,9 +70,9 @@ export class AddressMap {
 }
 
 /** All stretches that covers, and pairs of regions outside of the file, tell of, by module. */
-function collect(covers: CoverList, source: Layout, target: Layout): Stretch[][] {
+function collect(covers: CoverList, source: Layout, target: Layout): Stretches[] {
   const modules = Math.max(source.vaHigh.length, target.vaHigh.length);
-  const stretches: Stretch[][] = Array.from({ length: modules }, () => []);
+  const stretches = Array.from({ length: modules }, () => new Stretches());
   const sourceFile = source.regions.filter((region) => region.offset >= 0);
   const targetFile = target.regions.filter((region) => region.offset >= 0);
   let t = 0;
@@ -97,7 +93,7 @@ function intersect(
   source: readonly Region[],
   target: readonly Region[],
   firstTarget: number,
-  stretches: Stretch[][],
+  stretches: readonly Stretches[],
 ): void {
   const { from, to, length } = cover;
   let s = firstRegionEndingAfter(source, from);
@@ -112,7 +108,7 @@ function intersect(
     if (start < end && a.module === b.module) {
       const va = (a.va + (from + start - a.offset)) >>> 0;
       const delta = (b.va + (to + start - b.offset) - va) | 0;
-      stretches[a.module]!.push({ start: va, last: (va + (end - start - 1)) >>> 0, delta });
+      stretches[a.module]!.add(va, (va + (end - start - 1)) >>> 0, delta);
     }
     if (Math.min(aEnd, bEnd) >= length) return;
     if (aEnd <= bEnd) s++;
@@ -133,7 +129,7 @@ export function firstRegionEndingAfter(regions: readonly Region[], offset: numbe
 }
 
 /** The n-th region outside of the file of a module goes to the n-th one of the same module. */
-function pairBss(source: Layout, target: Layout, stretches: Stretch[][]): void {
+function pairBss(source: Layout, target: Layout, stretches: readonly Stretches[]): void {
   const waiting = target.regions.filter((region) => region.kind === REGION_KIND.bss);
   for (const region of source.regions) {
     if (region.kind !== REGION_KIND.bss) continue;
@@ -142,37 +138,74 @@ function pairBss(source: Layout, target: Layout, stretches: Stretch[][]): void {
     const [other] = waiting.splice(found, 1);
     // The address just behind is named too: it is where the memory ends.
     const last = Math.min(0xffffffff, region.va + region.length);
-    stretches[region.module]!.push({ start: region.va, last, delta: (other!.va - region.va) | 0 });
+    stretches[region.module]!.add(region.va, last, (other!.va - region.va) | 0);
   }
 }
 
-/** Sorted by start; of two that overlap the longer one keeps what both name. */
-function withoutOverlap(stretches: Stretch[]): Stretch[] {
-  stretches.sort((a, b) => a.start - b.start || b.last - a.last);
-  const kept: Stretch[] = [];
-  for (let next of stretches) {
-    for (;;) {
-      const top = kept.at(-1);
-      if (top === undefined || top.last < next.start) {
-        kept.push(next);
-        break;
+/** Stretches of one module as they are found, in arrays of numbers: there may be hundreds of thousands. */
+class Stretches {
+  #count = 0;
+  #start = new Uint32Array(64);
+  #last = new Uint32Array(64);
+  #delta = new Int32Array(64);
+
+  add(start: number, last: number, delta: number): void {
+    if (this.#count === this.#start.length) this.#grow();
+    this.#start[this.#count] = start;
+    this.#last[this.#count] = last;
+    this.#delta[this.#count++] = delta;
+  }
+
+  /** Sorted by start; of two that overlap the longer one keeps what both name. */
+  space(): Space {
+    const order = this.#order();
+    const start = new Uint32Array(2 * this.#count);
+    const last = new Uint32Array(2 * this.#count);
+    const delta = new Int32Array(2 * this.#count);
+    let kept = 0;
+    for (const i of order) {
+      let from = this.#start[i]!;
+      const to = this.#last[i]!;
+      while (kept > 0 && from <= to && last[kept - 1]! >= from) {
+        const top = kept - 1;
+        if (to - from <= last[top]! - start[top]!) {
+          from = last[top]! + 1;
+        } else {
+          if (from > start[top]!) last[top] = from - 1;
+          else kept--;
+        }
       }
-      if (next.last - next.start > top.last - top.start) {
-        kept.pop();
-        if (next.start > top.start) kept.push({ ...top, last: next.start - 1 }, next);
-        else continue;
-        break;
-      }
-      if (next.last <= top.last) break;
-      next = { ...next, start: top.last + 1 };
+      if (from > to) continue;
+      start[kept] = from;
+      last[kept] = to;
+      delta[kept++] = this.#delta[i]!;
     }
+    return { start: start.slice(0, kept), last: last.slice(0, kept), delta: delta.slice(0, kept) };
   }
-  return kept;
+
+  /** Indexes in the order of the starts, and of their making where these are equal. */
+  #order(): Float64Array {
+    const keys = new Float64Array(this.#count);
+    for (let i = 0; i < this.#count; i++) keys[i] = this.#start[i]! * KEY + i;
+    keys.sort();
+    for (let i = 0; i < this.#count; i++) keys[i]! %= KEY;
+    return keys;
+  }
+
+  #grow(): void {
+    const size = 2 * this.#count;
+    const start = new Uint32Array(size);
+    const last = new Uint32Array(size);
+    const delta = new Int32Array(size);
+    start.set(this.#start);
+    last.set(this.#last);
+    delta.set(this.#delta);
+    this.#start = start;
+    this.#last = last;
+    this.#delta = delta;
+  }
 }
 
-function pack(stretches: readonly Stretch[]): Space {
-  const start = Uint32Array.from(stretches, (stretch) => stretch.start);
-  const last = Uint32Array.from(stretches, (stretch) => stretch.last);
-  const delta = Int32Array.from(stretches, (stretch) => stretch.delta);
-  return { start, last, delta };
-}
+/** Keys are start · KEY + index, exact in doubles: no list has so many entries. */
+const KEY = 2 ** 21;
+const NOTHING: Space = { start: new Uint32Array(0), last: new Uint32Array(0), delta: new Int32Array(0) };

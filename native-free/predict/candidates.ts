@@ -32,14 +32,20 @@ export const ORIGIN = {
   /** Distances from the bases of the region. */
   base: 12,
 } as const;
-export const ORIGINS = 18;
-export const CANDIDATES_MAX = 12;
+export const ORIGINS = 20;
+export const CANDIDATES_MAX = 16;
+
+/** Origins in four bits: what only code has shares numbers with bases. */
+const TRAIL = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 9, 10, 11, 12, 13, 14, 14, 14];
+const MISSED = 15;
 
 const SCORE_MAX = 4096;
 const CONTEXTS = 4096;
 
 export class Candidates {
   count = 0;
+  /** Origins of the last units, four bits each, the newest lowest. */
+  trail = 0;
   readonly value = new Uint32Array(CANDIDATES_MAX);
   readonly origin = new Uint8Array(CANDIDATES_MAX);
   /** Bit set of the origins that agree. */
@@ -49,14 +55,24 @@ export class Candidates {
   #context = 0;
 
   reset(): void {
-    this.#scores.fill(0);
+    this.trail = 0;
     for (let i = 0; i < CONTEXTS * ORIGINS; i++) this.#scores[i] = FIRST_SCORE[i % ORIGINS]!;
   }
 
-  /** Begins the list of a unit; `context` is hashed into a table of scores. */
-  begin(context: number): void {
+  /**
+   * Begins the list of a unit. Scores belong to `context`, a region and kind, and to the origins of the last
+   * `trailLength` units: tables repeat their fields in the same order.
+   */
+  begin(context: number, trailLength: number): void {
     this.count = 0;
-    this.#context = (context & (CONTEXTS - 1)) * ORIGINS;
+    const trail = this.trail & ((1 << (4 * trailLength)) - 1);
+    const hash = Math.imul(context, 0x9e3779b1) ^ Math.imul(trail, 0x85ebca6b);
+    this.#context = ((hash ^ (hash >>> 15)) & (CONTEXTS - 1)) * ORIGINS;
+  }
+
+  /** Unit `i` of the list at hand is what the unit became (or is expected to become); -1 for none of them. */
+  follow(i: number): void {
+    this.trail = (this.trail << 4) | (i < 0 ? MISSED : TRAIL[this.origin[i]!]!);
   }
 
   add(value: number, origin: number): void {
@@ -116,4 +132,4 @@ export class Candidates {
 }
 
 /** Before anything is known: what usually holds comes first. */
-const FIRST_SCORE = [2000, 3200, 3000, 2200, 2100, 3100, 1000, 1500, 1600, 1900, 2300, 1800, 1700, 1700, 1700, 1700, 1700, 1700];
+const FIRST_SCORE = [2000, 3200, 3000, 2200, 2100, 3100, 1000, 1500, 1600, 1900, 2300, 1800, 1700, 1700, 1700, 1700, 1700, 1700, 1700, 1700];

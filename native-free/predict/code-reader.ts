@@ -13,6 +13,8 @@ import type { Run, UnitReader } from './unit-reader.ts';
 
 /** A word of a literal pool that is an address by itself: 32-bit instruction sets only. */
 export const POOL = 31;
+/** Units whose origins tell which origin comes next. */
+const TRAIL_UNITS = 0;
 /** A byte before the first whole unit. */
 const EDGE = 30;
 
@@ -44,18 +46,18 @@ export class CodeReader implements UnitReader {
     const { space } = this.#knowledge;
     for (const first = at; at < limit; at = first + block.bytes) {
       const va = (sourceVa + at - start) >>> 0;
-      if (this.#hasPools && (va & 3) === 0 && at + 4 <= end) {
+      if ((va & (isa.alignment - 1)) !== 0) {
+        block.push(1, source[at]!, EDGE, 0, source[at]!);
+        continue;
+      }
+      isa.read(source, at, start, end, va);
+      if (this.#hasPools && (va & 3) === 0 && at + 4 <= end && !isPlaced(isa)) {
         const word = load(source, at);
         if (space.isAddress(word)) {
           block.push(4, word, POOL, word, 0);
           continue;
         }
       }
-      if ((va & (isa.alignment - 1)) !== 0) {
-        block.push(1, source[at]!, EDGE, 0, source[at]!);
-        continue;
-      }
-      isa.read(source, at, start, end, va);
       block.push(isa.length, isa.word, isa.kind, isa.target, isa.opcode);
     }
   }
@@ -64,7 +66,7 @@ export class CodeReader implements UnitReader {
     const { knowledge, va } = { knowledge: this.#knowledge, va: this.#targetVa(block, i, at) };
     const word = block.word[i]!;
     const kind = block.kind[i]!;
-    candidates.begin((this.#run!.region << 5) | kind);
+    candidates.begin((this.#run!.region << 5) | kind, TRAIL_UNITS);
     if (kind !== NO_REFERENCE && kind !== EDGE) {
       const target = block.target[i]!;
       const { module } = knowledge.space;
@@ -110,6 +112,11 @@ export class CodeReader implements UnitReader {
     const run = this.#run!;
     return (run.targetVa + (at + block.at[i]! - run.start)) >>> 0;
   }
+}
+
+/** Whether the unit is a whole word that is relative to its place: only those have nothing left without their field. */
+export function isPlaced(isa: InstructionSet): boolean {
+  return isa.kind !== NO_REFERENCE && isa.opcode === 0;
 }
 
 function load(bytes: Uint8Array, at: number): number {

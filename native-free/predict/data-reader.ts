@@ -20,6 +20,8 @@ const ADDRESS = 2;
 const ADDRESS_HIGH = 3;
 /** An address of 32 bits. */
 const ADDRESS_32 = 4;
+/** Units whose origins tell which origin comes next. */
+const TRAIL_UNITS = 2;
 /** Bytes at the edge. */
 const EDGE = 5;
 
@@ -77,7 +79,7 @@ export class DataReader implements UnitReader {
     const { map, moves, overrides, space } = this.#knowledge;
     const word = block.word[i]!;
     const kind = block.kind[i]!;
-    candidates.begin((this.#run!.region << 5) | kind);
+    candidates.begin((this.#run!.region << 5) | kind, TRAIL_UNITS);
     if (kind === ADDRESS || kind === ADDRESS_32) {
       if (overrides.find(space.module, word)) candidates.add(overrides.value, ORIGIN.known);
       const mapped = map.map(word);

@@ -20,7 +20,7 @@ export class RawReader implements UnitReader {
   }
 
   propose(block: UnitBlock, i: number, _at: number, candidates: Candidates): void {
-    candidates.begin(this.#run!.region << 5);
+    candidates.begin(this.#run!.region << 5, 0);
     candidates.add(block.word[i]!, ORIGIN.same);
   }
 

@@ -3,12 +3,16 @@
  * @module
  */
 import { REGION_KIND, type RegionKind } from '../format/regions.ts';
+import { A32 } from './a32.ts';
 import { A64 } from './a64.ts';
 import { CodeReader } from './code-reader.ts';
 import { DataReader, type Base } from './data-reader.ts';
 import type { InstructionSet } from './instruction-set.ts';
 import type { Knowledge } from './knowledge.ts';
+import { Mips } from './mips.ts';
 import { RawReader } from './raw-reader.ts';
+import { RiscV } from './riscv.ts';
+import { T32 } from './t32.ts';
 import type { Run, UnitReader } from './unit-reader.ts';
 
 /** The instruction set of a kind of region, or null when it is not code. */
@@ -16,6 +20,16 @@ export function instructionSetOf(kind: RegionKind): InstructionSet | null {
   switch (kind) {
     case REGION_KIND.a64:
       return new A64();
+    case REGION_KIND.a32:
+      return new A32();
+    case REGION_KIND.t32:
+      return new T32();
+    case REGION_KIND.riscv:
+      return new RiscV();
+    case REGION_KIND.mips:
+      return new Mips(false);
+    case REGION_KIND.mipsBig:
+      return new Mips(true);
     default:
       return null;
   }

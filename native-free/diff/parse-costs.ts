@@ -1,0 +1,43 @@
+/**
+ * What the parse believes the coder will spend, in integers, so that every machine decides alike.
+ *
+ * The numbers are averages over executables, where bytes of a cover that differ from the source mostly belong to a few
+ * fields, and the first wrong byte of a field costs more than the following ones.
+ * @module
+ */
+
+/** All costs are in 1/64 bit. */
+export const COST_UNITS_PER_BIT = 64;
+
+/** A byte of a cover that equals the source's. */
+export const EXACT_COST = 2;
+/** A byte of a cover that differs, after one that did not, and after one that did. */
+export const MISS_COST = 8 * COST_UNITS_PER_BIT;
+export const NEXT_MISS_COST = 4.5 * COST_UNITS_PER_BIT;
+/** A byte that differs by as much as the one a word before: the coder guesses changes of neighbours. */
+export const REPEATED_MISS_COST = 1.5 * COST_UNITS_PER_BIT;
+/** A byte outside covers. */
+export const LITERAL_COST = 205;
+/** Ending a cover without beginning the next. */
+export const LITERAL_OPEN_COST = 3 * COST_UNITS_PER_BIT;
+/** A cover with the displacement of its predecessor, or of one of the few before. */
+export const SAME_COST = 11 * COST_UNITS_PER_BIT;
+export const RECENT_COST = 14 * COST_UNITS_PER_BIT;
+/** Any other cover: this and a part that grows with the bits of the change. */
+const FRESH_COST = 16 * COST_UNITS_PER_BIT;
+const CHANGE_BIT_COST = 64;
+
+/** Beginning a cover whose displacement differs by `change` from its predecessor's and is none of the recent ones. */
+export function freshCoverCost(change: number): number {
+  const size = change < 0 ? -change : change;
+  return FRESH_COST + (32 - Math.clz32(size)) * CHANGE_BIT_COST;
+}
+
+/** Whether target byte `b` differs from source byte `a` by as much as the bytes four or eight before. */
+export function isRepeatedChange(source: Uint8Array, a: number, target: Uint8Array, b: number): boolean {
+  if (a < 8 || b < 8 || a >= source.length) return false;
+  const change = target[b]! - source[a]!;
+  return (
+    ((target[b - 4]! - source[a - 4]! - change) & 255) === 0 || ((target[b - 8]! - source[a - 8]! - change) & 255) === 0
+  );
+}
