@@ -11,6 +11,7 @@ import { applyBsdiff40 } from '../../native-free/compat/index.ts';
 import { applyPayload, bytesSource, sha256Pure, type HashFactory } from '../../native-free/index.ts';
 import { fileSink, fileSource, sha256Node, type DeltaEngine } from '../../src/engine/index.ts';
 import type { Case } from '../harness.ts';
+import { digestOfFile, onPath } from '../peers/index.ts';
 
 export interface ApplyInputs {
   readonly sourcePath: string;
@@ -23,16 +24,6 @@ export interface ApplyInputs {
 }
 
 const COPY_PIECE_BYTES = 1 << 20;
-
-/** Is a program on PATH? */
-export function onPath(program: string): boolean {
-  try {
-    execFileSync('which', [program], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** Make the inputs: both payloads with the engine, and Debian's bsdiff patch where that is installed. */
 export async function makeInputs(
@@ -93,8 +84,6 @@ export async function proveCases(cases: readonly Case[], inputs: ApplyInputs): P
     if (digestOfFile(output) !== expected) throw new Error(`${item.name} wrote something else than the target`);
   }
 }
-
-const digestOfFile = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
 
 function copyAndHash(from: string, to: string): string {
   const hash = createHash('sha256');

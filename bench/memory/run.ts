@@ -6,37 +6,25 @@
  * @module
  */
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { cacheFolder, corpusPair, findPair, repositoryRoot } from '../../corpus/index.ts';
 import { machineFacts, markdownTable, writeResults } from '../harness.ts';
+import { runMeasuredNode } from '../measured-process.ts';
+import { digestOfFile } from '../peers/index.ts';
 
 const DEFAULT_PAIR = 'node-arm64';
 const ALLOWED_MIB = 32;
 const RUNS = 3;
 
-const built = join(repositoryRoot(), 'dist');
-const program = join(built, 'src', 'cli', 'engraft.js');
-const preload = pathToFileURL(join(built, 'bench', 'memory', 'report-peak.js')).href;
+const program = join(repositoryRoot(), 'dist', 'src', 'cli', 'engraft.js');
 
 /** Largest peak of some runs, in MiB. */
-function peakMib(folder: string, args: readonly string[]): number {
-  const file = join(folder, 'peak');
+async function peakMib(folder: string, args: readonly string[]): Promise<number> {
   let peak = 0;
-  for (let i = 0; i < RUNS; i++) {
-    rmSync(file, { force: true });
-    const env = { ...process.env, ENGRAFT_PEAK_FILE: file };
-    execFileSync(process.execPath, ['--import', preload, ...args], { env, stdio: ['ignore', 'ignore', 'inherit'] });
-    peak = Math.max(peak, Number(readFileSync(file, 'utf8')) / 1024);
-  }
+  for (let i = 0; i < RUNS; i++) peak = Math.max(peak, (await runMeasuredNode(args, folder)).peakBytes / 2 ** 20);
   return peak;
-}
-
-function digestOfFile(path: string): string {
-  return createHash('sha256').update(readFileSync(path)).digest('hex');
 }
 
 function makePatch(folder: string, kind: 'delta' | 'full', paths: { source: string; target: string }): string {
@@ -48,18 +36,18 @@ function makePatch(folder: string, kind: 'delta' | 'full', paths: { source: stri
   return file;
 }
 
-function main(
+async function main(
   pairName: string,
   paths: { source: string; target: string },
   given: string | undefined,
   folder: string,
-): string {
-  const empty = peakMib(folder, ['-e', '']);
+): Promise<string> {
+  const empty = await peakMib(folder, ['-e', '']);
   const rows = [['an empty Node process', empty.toFixed(1), '–']];
   for (const kind of ['delta', 'full'] as const) {
     const patch = kind === 'delta' && given !== undefined ? given : makePatch(folder, kind, paths);
     const output = join(folder, 'target');
-    const peak = peakMib(folder, [program, 'apply', paths.source, patch, '-o', output, '--json']);
+    const peak = await peakMib(folder, [program, 'apply', paths.source, patch, '-o', output, '--json']);
     if (digestOfFile(output) !== findPair(pairName).target.sha256)
       throw new Error(`apply of the ${kind} payload made another target`);
     rows.push([
@@ -92,7 +80,7 @@ if (paths === null) throw new Error(`the pair ${values.pair} cannot be had`);
 mkdirSync(cacheFolder(), { recursive: true });
 const folder = mkdtempSync(join(cacheFolder(), 'bench-'));
 try {
-  const text = main(values.pair, paths, values.patch, folder);
+  const text = await main(values.pair, paths, values.patch, folder);
   if (values.write) writeResults('memory', text);
   console.log(text);
 } finally {

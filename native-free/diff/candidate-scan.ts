@@ -25,7 +25,7 @@ const AHEAD_BYTES = 32;
 const FORGIVEN_COST = 32;
 const DEBT = 30 * 64;
 /** Measuring ends where the gain fell this far below its best. */
-const FALL_MAX = 24 * 64;
+const FALL_MAX = 24 * COST_UNITS_PER_BIT;
 const EQUAL_GAIN = 3 * COST_UNITS_PER_BIT;
 const UNEQUAL_LOSS = 4 * COST_UNITS_PER_BIT;
 const BOTH_LOSS = COST_UNITS_PER_BIT;
@@ -37,7 +37,7 @@ const LEAD_GAIN = 1000 * COST_UNITS_PER_BIT;
 const GAIN_MIN = -24 * COST_UNITS_PER_BIT;
 const GAIN_GOOD = 8 * COST_UNITS_PER_BIT;
 const FUTILE_SHIFT = 2;
-const STRIDE_MAX = 3;
+const STRIDE_MAX = 7;
 const RIVALS_MAX = 8;
 /** Displacements of which is remembered how far they are known. */
 const KNOWN_COUNT = 8;
@@ -189,7 +189,7 @@ export class CandidateScan {
     this.#measure(at, best, length, RIVAL_BYTES);
     let bestGain = this.#gain - freshCoverCost(best - this.#running);
     for (let direction = -1; direction <= 1; direction += 2) {
-      for (let k = 1; k <= RIVALS_MAX; k++) {
+      for (let k = 1; k <= (this.#futile > 16 ? 1 : RIVALS_MAX); k++) {
         const place = searcher.neighbour(direction * k, at);
         if (place < 0) break;
         this.#measure(at, place - at, length, RIVAL_BYTES);

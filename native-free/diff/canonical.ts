@@ -26,6 +26,13 @@ export interface Naming {
   baseOf(base: Base): number;
 }
 
+/**
+ * Names in tables are shorter than the words: a wrong one costs the coder about ten bits, however many bytes it has, and
+ * the search for covers counts bytes.
+ */
+const WORD_NAME = 0xffff;
+const ADDRESS_NAME = 0xffffff;
+
 /** All references alike. */
 export const masked: Naming = {
   select(): void {
@@ -140,7 +147,7 @@ function nameWords(
     if (meaning === null) continue;
     const address = meaning === 'place' ? va + word : naming.baseOf(meaning) + Math.imul(word, meaning.scale);
     if (!space.isAddress(address >>> 0)) continue;
-    store(into, at, 4, naming.nameOf(address >>> 0), false);
+    store(into, at, 4, naming.nameOf(address >>> 0) & WORD_NAME, false);
   }
 }
 
@@ -151,8 +158,8 @@ function nameWide(image: Uint8Array, region: Region, space: AddressSpace, naming
     const low = load(image, at);
     if (load(image, at + 4) !== space.sourceHigh || !space.isAddress(low)) continue;
     const name = naming.nameOf(low);
-    store(into, at, 4, name, false);
-    store(into, at + 4, 4, Math.imul(name, 0x9e3779b1) >>> 0, false);
+    store(into, at, 4, name & ADDRESS_NAME, false);
+    store(into, at + 4, 4, 0, false);
   }
 }
 
@@ -160,7 +167,7 @@ function nameNarrow(image: Uint8Array, region: Region, space: AddressSpace, nami
   const end = region.offset + region.length;
   for (let at = region.offset + ((4 - (region.va & 3)) & 3); at + 4 <= end; at += 4) {
     const word = load(image, at);
-    if (space.isAddress(word)) store(into, at, 4, naming.nameOf(word), false);
+    if (space.isAddress(word)) store(into, at, 4, naming.nameOf(word) & ADDRESS_NAME, false);
   }
 }
 

@@ -127,6 +127,7 @@ export function encodeSegment(
   covers: CoverList,
   start: number,
   end: number,
+  sizes: ModelSizes = DEFAULT_SIZES,
 ): Uint8Array {
-  return new SegmentEncoder(source, target, plainPlan(covers)).encode(start, end);
+  return new SegmentEncoder(source, target, plainPlan(covers), { sizes }).encode(start, end);
 }

@@ -98,20 +98,19 @@ export class LiteralCoder {
       const shift = 8 * left;
       const e = (expected >>> shift) & 255;
       const tag = (kind << 2) | left;
-      contexts[0] = contextHash(51, tag, value);
-      contexts[1] = contextHash(52, tag, value, before >>> 24);
-      contexts[2] = contextHash(53, tag, value, before);
-      contexts[3] = contextHash(54, tag, value, ((before >>> 24) << 8) | (second >>> 24));
-      contexts[4] = contextHash(55, tag ^ Math.imul(second, 0x9e3779b1), value, before);
-      contexts[5] = contextHash(56, tag, value & 255, (before >>> shift) & 255);
-      contexts[6] = contextHash(57, tag, value, ((before & 31) << 16) | (before >>> 21));
-      contexts[7] = holds
-        ? contextHash(58, tag, (Math.min(16, this.#matched) << 8) | e, Math.min(7, this.#trouble >> 2))
-        : contextHash(59, tag, value);
-      contexts[8] = contextHash(60, tag, value, second);
-      contexts[9] = contextHash(61, tag, value, ((third >>> 22) << 5) | (before & 31));
+      contexts[0] = contextHash(51, tag, value, before);
+      contexts[1] = contextHash(52, tag, value & 255, (before >>> shift) & 255);
+      contexts[2] = contextHash(53, tag, value, second);
+      contexts[3] = contextHash(54, tag, value & 255);
+      contexts[4] = contextHash(55, tag, value, before ^ Math.imul(third, 0x9e3779b1));
+      contexts[5] = contextHash(56, tag, value, (before >>> 16) | (second & 0xffff0000));
+      contexts[6] = contextHash(57, tag, value, ((before >>> 24) << 16) | ((second >>> 24) << 8) | (third >>> 24));
+      contexts[7] = contextHash(58, tag, value & 31, before & 31);
+      contexts[8] = holds
+        ? contextHash(59, tag, (Math.min(16, this.#matched) << 8) | e, Math.min(7, this.#trouble >> 2))
+        : contextHash(60, tag, value);
       const set = 6656 + (kind << 6) + left + (holds ? 4 + Math.min(6, this.#matched >> 2) * 4 : 0);
-      const byte = this.#coder.byte((actual >>> shift) & 255, 10, set);
+      const byte = this.#coder.byte((actual >>> shift) & 255, 9, set);
       if (byte !== e) holds = false;
       value = (value << 8) | byte;
     }

@@ -13,6 +13,7 @@ import { Mips } from './mips.ts';
 import { RawReader } from './raw-reader.ts';
 import { RiscV } from './riscv.ts';
 import { T32 } from './t32.ts';
+import { X64 } from './x64.ts';
 import type { Run, UnitReader } from './unit-reader.ts';
 
 /** The instruction set of a kind of region, or null when it is not code. */
@@ -24,6 +25,8 @@ export function instructionSetOf(kind: RegionKind): InstructionSet | null {
       return new A32();
     case REGION_KIND.t32:
       return new T32();
+    case REGION_KIND.x64:
+      return new X64();
     case REGION_KIND.riscv:
       return new RiscV();
     case REGION_KIND.mips:

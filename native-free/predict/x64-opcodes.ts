@@ -3,7 +3,7 @@
  *
  * Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2: the opcode maps of appendix A (table A-2 for
  * one byte, table A-3 for two bytes that begin with 0F), the format of instructions in section 2.1, REX in 2.2.1, VEX
- * in 2.3.5, EVEX in 2.7.1. In the tables each opcode is a letter, sixteen to a row as in the manual:
+ * in 2.3.5, EVEX under "Intel AVX-512 encoding". In the tables each opcode is a letter, sixteen to a row as there:
  *
  * | letter    | what follows the opcode                                                                        |
  * | --------- | ---------------------------------------------------------------------------------------------- |
@@ -22,6 +22,10 @@
  * | `V W E`   | it begins a VEX prefix of two or three bytes, an EVEX prefix                                   |
  * | `P`       | POP's ModRM, or AMD's XOP prefix (AMD64 Manual volume 3, 24594, section 1.9)                   |
  * | `x`       | it is no instruction in 64-bit mode                                                            |
+ *
+ * Left out, since compilers do not make it: moves to and from control registers have no SIB and no displacement
+ * whatever ModRM says; AMD's EXTRQ and INSERTQ have two immediates; AMD takes the prefix 66 as a distance of two bytes
+ * before CALL, JMP and Jcc, where Intel ignores it; the distance of XBEGIN is an immediate like others.
  * @module
  */
 
@@ -33,10 +37,20 @@ export const DISTANCE = 0x40;
 const NOT_ALONE = 0x20;
 
 /** Immediates; up to `three` they are their number of bytes. */
-export const IMMEDIATE = { none: 0, byte: 1, two: 2, three: 3, operand: 4, full: 5, address: 6, test: 7, testOperand: 8 };
+export const IMMEDIATE = {
+  none: 0,
+  byte: 1,
+  two: 2,
+  three: 3,
+  operand: 4,
+  full: 5,
+  address: 6,
+  test: 7,
+  testOperand: 8,
+} as const;
 
 /** Kinds of distances. */
-export const BRANCH = { call: 1, jump: 2, cond: 3, jumpShort: 4, condShort: 5 };
+export const BRANCH = { call: 1, jump: 2, cond: 3, jumpShort: 4, condShort: 5 } as const;
 
 /** Bytes that are not an opcode by themselves. Up to `rex` they are prefixes. */
 export const SPECIAL = {
@@ -50,7 +64,7 @@ export const SPECIAL = {
   evex: NOT_ALONE | 7,
   popOrXop: NOT_ALONE | 8,
   invalid: NOT_ALONE | 9,
-};
+} as const;
 
 const SHAPES: Readonly<Record<string, number>> = {
   '.': IMMEDIATE.none,
@@ -115,7 +129,7 @@ export const TWO_BYTES = shapes(
   'mmmmmmmm mmmmmmmm', // 4x
   'mmmmmmmm mmmmmmmm', // 5x
   'mmmmmmmm mmmmmmmm', // 6x
-  'BBBBmmm. mmxxmmmm', // 7x
+  'BBBBmmm. mmmmmmmm', // 7x: 7A and 7B with EVEX only
   'iiiiiiii iiiiiiii', // 8x
   'mmmmmmmm mmmmmmmm', // 9x
   '...mBmmm ...mBmmm', // Ax: A6 and A7 are VIA's PadLock

@@ -148,45 +148,40 @@ export class X64 implements InstructionSet {
     if (shape >= MODRM) this.#splitOperands(bytes, at, next, 0, shape);
     else if (shape < SPECIAL.prefix) this.#setParts(next + 1 - at, 0, this.#immediateBytes(shape), NO_REFERENCE);
     else if (shape >= DISTANCE) this.#splitBranch(bytes, at, next, 0, shape);
-    else this.#splitMapped(bytes, at, next, shape);
+    else if (shape === SPECIAL.map0f) this.#splitMapped(bytes, at, next);
+    else this.#splitVector(bytes, at, next, shape);
   }
 
-  /** Opcodes of more than one byte; `next` is where the first of them is. Section 2.1.2. */
-  #splitMapped(bytes: Uint8Array, at: number, next: number, shape: number): void {
-    if (shape !== SPECIAL.map0f) {
-      this.#splitVector(bytes, at, next, shape);
-      return;
-    }
+  /** Section 2.1.2: `bytes[next]` is 0F, two or three bytes are the opcode. */
+  #splitMapped(bytes: Uint8Array, at: number, next: number): void {
     const inMap = TWO_BYTES[bytes[next + 1]!]!;
     if (inMap >= MODRM) this.#splitOperands(bytes, at, next + 1, 1, inMap);
     else if (inMap >= DISTANCE) this.#splitBranch(bytes, at, next + 1, 1, inMap);
-    else if (inMap === SPECIAL.map0f38) this.#splitOperands(bytes, at, next + 2, 2, shapeInMap(2, 0));
-    else if (inMap === SPECIAL.map0f3a) this.#splitOperands(bytes, at, next + 2, 3, shapeInMap(3, 0));
+    else if (inMap === SPECIAL.map0f38) this.#splitOperands(bytes, at, next + 2, 2, MODRM);
+    else if (inMap === SPECIAL.map0f3a) this.#splitOperands(bytes, at, next + 2, 3, MODRM | IMMEDIATE.byte);
     else if (inMap === IMMEDIATE.none) this.#setParts(next + 2 - at, 0, 0, NO_REFERENCE);
     else this.#giveUp();
   }
 
-  /** Sections 2.3.5 and 2.7.1: VEX, EVEX and XOP name a map, and stand where REX would. */
+  /** VEX (section 2.3.5), EVEX (Intel AVX-512 encoding) and XOP name a map, and their opcode comes last. */
   #splitVector(bytes: Uint8Array, at: number, next: number, shape: number): void {
     const second = bytes[next + 1]!;
-    let map = 1;
-    let opcodeAt = next + 2;
-    if (shape === SPECIAL.vex3 || shape === SPECIAL.popOrXop) {
-      map = second & 0x1f;
-      opcodeAt = next + 3;
-      if (shape === SPECIAL.popOrXop && map < 8) {
-        this.#splitOperands(bytes, at, next, 0, MODRM);
-        return;
-      }
-      if (shape === SPECIAL.vex3 && map > 3) map = 0;
-    } else if (shape === SPECIAL.evex) {
-      map = (second & 8) === 0 && (bytes[next + 2]! & 4) !== 0 ? second & 7 : 0;
-      opcodeAt = next + 4;
-    } else if (shape !== SPECIAL.vex2) map = 0;
-    const opcode = bytes[opcodeAt]!;
-    const inMap = this.#rex === 0 ? shapeInMap(map, opcode) : SPECIAL.invalid;
-    if (inMap >= MODRM) this.#splitOperands(bytes, at, opcodeAt, map, inMap);
-    else if (inMap === IMMEDIATE.none) this.#setParts(opcodeAt + 1 - at, 0, 0, NO_REFERENCE);
+    const map = second & 0x1f;
+    if (shape === SPECIAL.vex2) this.#splitInMap(bytes, at, next + 2, 1);
+    else if (shape === SPECIAL.vex3) this.#splitInMap(bytes, at, next + 3, map <= 3 ? map : 0);
+    else if (shape === SPECIAL.evex) {
+      const hasFixedBits = (second & 8) === 0 && (bytes[next + 2]! & 4) !== 0;
+      this.#splitInMap(bytes, at, next + 4, hasFixedBits ? second & 7 : 0);
+    } else if (shape !== SPECIAL.popOrXop) this.#giveUp();
+    else if (map >= 8) this.#splitInMap(bytes, at, next + 3, map);
+    else this.#splitOperands(bytes, at, next, 0, MODRM);
+  }
+
+  /** None of them goes with REX, whose bits they have. */
+  #splitInMap(bytes: Uint8Array, at: number, opcodeAt: number, map: number): void {
+    const shape = this.#rex === 0 ? shapeInMap(map, bytes[opcodeAt]!) : SPECIAL.invalid;
+    if (shape >= MODRM) this.#splitOperands(bytes, at, opcodeAt, map, shape);
+    else if (shape === IMMEDIATE.none) this.#setParts(opcodeAt + 1 - at, 0, 0, NO_REFERENCE);
     else this.#giveUp();
   }
 

@@ -25,8 +25,8 @@ import {
 } from './memory-plan.ts';
 import { matchByBsdiff } from './bsdiff-matcher.ts';
 import { builtFile } from './built-file.ts';
-import type { EngineProgress, Job, SourceImage } from './job.ts';
-import { compressFull, encodeDelta, matchOwn, prove } from './job.ts';
+import type { DeltaCosts, EngineProgress, Job, Matched, SourceImage } from './job.ts';
+import { compressFull, encodeDelta, layoutsOnly, matchOwn, prove } from './job.ts';
 import { WorkerPool } from './pool.ts';
 
 export type Matcher = 'own' | 'bsdiff';
@@ -50,6 +50,8 @@ export interface MakeOptions {
   readonly signal?: AbortSignal;
   /** Bytes of the phase that runs; with `make`, phases of the two payloads run side by side. */
   readonly onProgress?: (progress: EngineProgress) => void;
+  /** Count what each part of a delta costs: slower, the same bytes. */
+  readonly metered?: boolean;
   /** After this bsdiff is killed and our own matcher takes over. Default two minutes. */
   readonly bsdiffTimeoutMs?: number;
 }
@@ -69,6 +71,8 @@ export interface PayloadResult {
   readonly covers?: number;
   /** Target bytes that covers name. */
   readonly coveredBytes?: number;
+  /** Delta only, when metered: bytes by part. */
+  readonly costs?: DeltaCosts;
   /** CPU seconds of threads and children on this payload (elapsed time of tasks where the system does not tell). */
   readonly cpuSeconds: number;
 }
@@ -81,9 +85,10 @@ export interface MakeResult {
   readonly deltaRefused?: string;
 }
 
-interface EncodedDelta {
+interface MadeDelta {
   readonly payload: Uint8Array;
   readonly covers: CoverList;
+  readonly costs: DeltaCosts | null;
   readonly matcher: Matcher;
   readonly fellBack?: string | undefined;
 }
@@ -212,6 +217,8 @@ export class DeltaEngine {
         workers,
         onProgress,
         segmentBytes,
+        metered: options.metered ?? false,
+        mayGrowSegments: options.segmentBytes === undefined,
         target: shared,
         targetDigest,
       };
@@ -226,22 +233,23 @@ export class DeltaEngine {
     }
   }
 
-  async #encode(job: Job, image: SourceImage, options: MakeOptions): Promise<EncodedDelta> {
+  async #encode(job: Job, image: SourceImage, options: MakeOptions): Promise<MadeDelta> {
+    const images = { source: image.source, target: job.target };
     const matcher = options.matcher ?? 'own';
-    const made: EncodedDelta[] = [];
+    const made: MadeDelta[] = [];
     let fellBack: string | undefined;
     if (matcher !== 'own') {
       const found = await this.#matchByBsdiff(job, image.source, options);
       if ('covers' in found) {
-        const payload = await encodeDelta(job, image, found.covers);
-        made.push({ payload, covers: found.covers, matcher: 'bsdiff' });
+        const matched: Matched = { layouts: await layoutsOnly(job, images), covers: found.covers };
+        made.push({ ...(await encodeDelta(job, image, matched)), matcher: 'bsdiff' });
       } else {
         fellBack = found.reason;
       }
     }
     if (made.length === 0 || matcher === 'both') {
-      const covers = await matchOwn(job, image.source);
-      made.unshift({ payload: await encodeDelta(job, image, covers), covers, matcher: 'own', fellBack });
+      const matched = await matchOwn(job, images);
+      made.unshift({ ...(await encodeDelta(job, image, matched)), matcher: 'own', fellBack });
     }
     // The first of equals, which is our own: the same choice every time.
     return made.reduce((best, other) => (other.payload.length < best.payload.length ? other : best));
@@ -299,7 +307,7 @@ function notSmaller(delta: Uint8Array, full: Uint8Array): UpdateError | null {
   );
 }
 
-function resultOf(job: Job, payload: Uint8Array, delta?: EncodedDelta): PayloadResult {
+function resultOf(job: Job, payload: Uint8Array, delta?: MadeDelta): PayloadResult {
   const header = parseHeader(payload);
   const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(bytes).digest());
   const facts = {
@@ -319,5 +327,6 @@ function resultOf(job: Job, payload: Uint8Array, delta?: EncodedDelta): PayloadR
     covers: delta.covers.count,
     coveredBytes,
     ...(fellBack === undefined ? {} : { fellBack }),
+    ...(delta.costs === null ? {} : { costs: delta.costs }),
   };
 }

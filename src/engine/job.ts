@@ -5,13 +5,16 @@
  * @module
  */
 import { assembleDelta, assembleFull } from '../../native-free/diff/assemble.ts';
-import { encodePlan } from '../../native-free/diff/encode-plan.ts';
-import { joinCovers } from '../../native-free/diff/join-covers.ts';
-import type { Cover, CoverList } from '../../native-free/format/cover.ts';
+import { deltaSegmentBytes, modelSizesFor, type SegmentCosts } from '../../native-free/diff/encode-segment.ts';
+import type { PairedLayouts } from '../../native-free/diff/pair-regions.ts';
+import { joinWindows, NO_LAYOUTS, WINDOW_BYTES, type Images } from '../../native-free/diff/stages.ts';
+import { coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
+import type { Plan } from '../../native-free/format/plan.ts';
+import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
 import { sha256Node } from './node-io.ts';
 import type { TaskContext, WorkerPool } from './pool.ts';
 
-export type Phase = 'index' | 'match' | 'encode' | 'full' | 'prove';
+export type Phase = 'analyse' | 'match' | 'encode' | 'full' | 'prove';
 
 /** `done` and `total` are bytes of the image that the phase works through. */
 export interface EngineProgress {
@@ -20,8 +23,8 @@ export interface EngineProgress {
   readonly total: number;
 }
 
-/** Target bytes that one matching task looks at. Part of what decides a patch's bytes: changing it changes patches. */
-export const MATCH_WINDOW_BYTES = 4 * 2 ** 20;
+/** How often references are named and the target is matched, each time with better covers. */
+const ROUNDS = 2;
 
 /** What every step needs to know of its job. */
 export interface Job extends TaskContext {
@@ -29,6 +32,10 @@ export interface Job extends TaskContext {
   readonly workers: number;
   readonly onProgress: (progress: EngineProgress) => void;
   readonly segmentBytes: number;
+  /** Nobody asked for a segment size: a delta may take a larger one. */
+  readonly mayGrowSegments: boolean;
+  /** Whether to count what each stream costs. */
+  readonly metered: boolean;
   readonly target: Uint8Array;
   readonly targetDigest: Uint8Array;
 }
@@ -93,20 +100,43 @@ function counter(job: Job, phase: Phase, total: number): (bytes: number) => void
   };
 }
 
-/** Covers by our own matcher: suffix array of the source, then windows of the target. */
-export async function matchOwn(job: Job, source: Uint8Array): Promise<CoverList> {
-  if (source.length === 0 || job.target.length === 0) return joinCovers([]);
-  const indexed = counter(job, 'index', source.length);
-  const index = await job.pool.run({ kind: 'index', source }, job);
-  indexed(source.length);
-  const matched = counter(job, 'match', job.target.length);
-  const windows = rangesOf(job.target.length, MATCH_WINDOW_BYTES);
-  const covers = await inLanes(windows, job.workers + 1, async ({ start, end }): Promise<Cover[]> => {
-    const found = await job.pool.run({ kind: 'match', index, target: job.target, start, end }, job);
-    matched(end - start);
-    return found;
-  });
-  return joinCovers(covers);
+/** What is known of a pair of images before its payload is encoded. */
+export interface Matched {
+  readonly layouts: PairedLayouts;
+  readonly covers: CoverList;
+}
+
+/** Structure and covers by our own matcher. */
+export async function matchOwn(job: Job, images: Images): Promise<Matched> {
+  if (images.source.length === 0 || images.target.length === 0) return { layouts: NO_LAYOUTS, covers: coverListOf([]) };
+  const copies = { source: sharedBytes(images.source.length), target: sharedBytes(images.target.length) };
+  const analysed = counter(job, 'analyse', images.source.length);
+  const { layouts, covers } = await job.pool.run({ kind: 'analyse', images, copies }, job);
+  analysed(images.source.length);
+  const windows = rangesOf(images.target.length, WINDOW_BYTES);
+  const matched = counter(job, 'match', images.target.length * ROUNDS);
+  let best = shareCovers(covers);
+  for (let round = 0; round < ROUNDS; round++) {
+    await job.pool.run({ kind: 'name', images, copies, layouts, covers: best }, job);
+    const found = await inLanes(windows, job.workers, async ({ start, end }): Promise<Cover[]> => {
+      const window = await job.pool.run({ kind: 'match', copies, covers: best, start, end }, job);
+      matched(end - start);
+      return window;
+    });
+    best = shareCovers(joinWindows(found));
+  }
+  return { layouts, covers: best };
+}
+
+/** The structure of both images by itself, for covers that come from elsewhere. */
+export async function layoutsOnly(job: Job, images: Images): Promise<PairedLayouts> {
+  if (images.source.length === 0 || images.target.length === 0) return NO_LAYOUTS;
+  const copies = { source: sharedBytes(images.source.length), target: sharedBytes(images.target.length) };
+  return (await job.pool.run({ kind: 'analyse', images, copies }, job)).layouts;
+}
+
+function sharedBytes(count: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(count));
 }
 
 /** Covers in shared memory, so that a task does not copy them. */
@@ -124,29 +154,64 @@ function shareCovers(list: CoverList): CoverList {
   };
 }
 
+/** What each part of a delta costs, in bytes. */
+export interface DeltaCosts extends SegmentCosts, PlanCosts {
+  header: number;
+}
+
+export interface EncodedDelta {
+  readonly payload: Uint8Array;
+  readonly covers: CoverList;
+  readonly costs: DeltaCosts | null;
+}
+
 /** A delta payload from covers; not proved. */
-export async function encodeDelta(job: Job, image: SourceImage, covers: CoverList): Promise<Uint8Array> {
-  const { target, segmentBytes } = job;
+export async function encodeDelta(job: Job, image: SourceImage, matched: Matched): Promise<EncodedDelta> {
+  const { target } = job;
+  const images = { source: image.source, target };
+  const finished = await job.pool.run({ kind: 'plan', images, ...matched }, job);
+  const plan: Plan = { ...finished.plan, covers: shareCovers(finished.plan.covers) };
+  const segmentBytes = job.mayGrowSegments
+    ? Math.max(job.segmentBytes, deltaSegmentBytes(plan.covers, target.length))
+    : job.segmentBytes;
+  const sizes = modelSizesFor(plan.covers, target.length, segmentBytes);
   const encoded = counter(job, 'encode', target.length);
-  const shared = shareCovers(covers);
   const parts = await inLanes(rangesOf(target.length, segmentBytes), job.workers + 1, async ({ start, end }) => {
-    const task = { kind: 'encode', source: image.source, target, covers: shared, start, end } as const;
+    const task = { kind: 'encode', images, plan, sizes, start, end, metered: job.metered } as const;
     const part = await job.pool.run(task, job);
     encoded(end - start);
     return part;
   });
-  return assembleDelta({
+  const payload = assembleDelta({
     sourceBytes: image.source.length,
     sourceDigest: image.sourceDigest,
     targetBytes: target.length,
     targetDigest: job.targetDigest,
     segmentBytes,
-    plan: encodePlan(covers),
-    coverCount: covers.count,
+    modelSizes: sizes,
+    plan: finished.bytes,
+    coverCount: plan.covers.count,
     segments: parts.map((part) => part.encoded),
     segmentDigests: parts.map((part) => part.digest),
     hash: sha256Node,
   });
+  const costs = job.metered ? costsOf(finished.costs, parts, payload.length) : null;
+  return { payload, covers: plan.covers, costs };
+}
+
+function costsOf(
+  plan: PlanCosts,
+  parts: readonly { readonly costs: SegmentCosts | null; readonly encoded: Uint8Array }[],
+  payloadBytes: number,
+): DeltaCosts {
+  const costs: DeltaCosts = { header: 0, ...plan, flags: 0, misses: 0, literals: 0 };
+  let coded = plan.covers + plan.regions;
+  for (const part of parts) {
+    coded += part.encoded.length;
+    for (const name of ['flags', 'misses', 'literals'] as const) costs[name] += part.costs?.[name] ?? 0;
+  }
+  costs.header = payloadBytes - coded;
+  return costs;
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import { totalmem } from 'node:os';
 import { UpdateError } from '../../native-free/status.ts';
+import { VIEW_BYTES_MAX, WINDOW_BYTES } from '../../native-free/diff/stages.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 
 const MIB = 2 ** 20;
@@ -16,8 +17,8 @@ const CHILD_FLOOR_BYTES = 64 * MIB;
 /** bsdiff's qsufsort holds two 8-byte arrays and the source; then the target three times. */
 const BSDIFF_BYTES_PER_SOURCE_BYTE = 17;
 const BSDIFF_BYTES_PER_TARGET_BYTE = 3;
-/** The suffix array, and the sorter's work space beside it. */
-const INDEX_BYTES_PER_SOURCE_BYTE = 5;
+/** Of the part of the source that a window is matched with: itself, its suffix array, and both once more in the sorter. */
+const INDEX_BYTES_PER_VIEW_BYTE = 10;
 /** Match tables of zstd at level 19, measured over segments of 1 to 4 MiB. */
 const ZSTD_BYTES_PER_SEGMENT_BYTE = 16;
 /** Coded segments, and once more while they are put together. */
@@ -43,9 +44,11 @@ export function bsdiffMemoryBytes(sourceBytes: number, targetBytes: number): num
 export function jobMemoryBytes(shape: JobShape): number {
   const { sourceBytes, targetBytes, segmentBytes, workers, matcher } = shape;
   const images = sourceBytes + targetBytes;
-  const own = INDEX_BYTES_PER_SOURCE_BYTE * sourceBytes;
+  // Copies with named references, and what each busy worker indexes.
+  const windows = Math.min(workers, Math.ceil(targetBytes / WINDOW_BYTES));
+  const own = images + windows * INDEX_BYTES_PER_VIEW_BYTE * Math.min(sourceBytes, VIEW_BYTES_MAX);
   const bsdiff = bsdiffMemoryBytes(sourceBytes, targetBytes);
-  const match = sourceBytes === 0 || matcher === 'own' ? own : Math.max(own, bsdiff);
+  const match = sourceBytes === 0 ? 0 : matcher === 'own' ? own : Math.max(own, bsdiff);
   const busyWorkers = Math.min(workers, Math.ceil(targetBytes / segmentBytes));
   const encode = PAYLOAD_BYTES_PER_TARGET_BYTE * targetBytes + busyWorkers * ZSTD_BYTES_PER_SEGMENT_BYTE * segmentBytes;
   return images + match + encode;

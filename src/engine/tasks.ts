@@ -4,8 +4,12 @@
  *
  * @module
  */
-import type { SourceIndex } from '../../native-free/diff/source-index.ts';
+import type { SegmentCosts } from '../../native-free/diff/encode-segment.ts';
+import type { PairedLayouts } from '../../native-free/diff/pair-regions.ts';
+import type { Analysis, FinishedPlan, Images } from '../../native-free/diff/stages.ts';
 import type { Cover, CoverList } from '../../native-free/format/cover.ts';
+import type { Plan } from '../../native-free/format/plan.ts';
+import type { ModelSizes } from '../../native-free/model/model-coder.ts';
 import type { StatusCode } from '../../native-free/status.ts';
 
 /** Digest of a whole image. */
@@ -14,29 +18,49 @@ export interface DigestTask {
   readonly image: Uint8Array;
 }
 
-/** Suffix array and byte pair table of the source. */
-export interface IndexTask {
-  readonly kind: 'index';
-  readonly source: Uint8Array;
+/** Structure of both images, and coarse covers; masked copies are left in `copies`. */
+export interface AnalyseTask {
+  readonly kind: 'analyse';
+  readonly images: Images;
+  readonly copies: Images;
+}
+
+/** Canonical copies of both images, given covers. */
+export interface NameTask {
+  readonly kind: 'name';
+  readonly images: Images;
+  readonly copies: Images;
+  readonly layouts: PairedLayouts;
+  readonly covers: CoverList;
 }
 
 /** Covers of one window of the target. */
 export interface MatchTask {
   readonly kind: 'match';
-  readonly index: SourceIndex;
-  readonly target: Uint8Array;
+  readonly copies: Images;
+  readonly covers: CoverList;
   readonly start: number;
   readonly end: number;
+}
+
+/** The plan of a delta. */
+export interface PlanTask {
+  readonly kind: 'plan';
+  readonly images: Images;
+  readonly layouts: PairedLayouts;
+  readonly covers: CoverList;
 }
 
 /** One segment of a delta. */
 export interface EncodeTask {
   readonly kind: 'encode';
-  readonly source: Uint8Array;
-  readonly target: Uint8Array;
-  readonly covers: CoverList;
+  readonly images: Images;
+  readonly plan: Plan;
+  readonly sizes: ModelSizes;
   readonly start: number;
   readonly end: number;
+  /** Count what each stream costs: slower, the same bytes. */
+  readonly metered: boolean;
 }
 
 /** One segment of a full payload. */
@@ -57,15 +81,24 @@ export interface ProveTask {
   readonly doneKib: Int32Array;
 }
 
-export type Task = DigestTask | IndexTask | MatchTask | EncodeTask | FullTask | ProveTask;
+export type Task =
+  | DigestTask
+  | AnalyseTask
+  | NameTask
+  | MatchTask
+  | PlanTask
+  | EncodeTask
+  | FullTask
+  | ProveTask;
 
 /** What each task gives back. */
 export interface TaskResults {
   digest: Uint8Array;
-  /** All of it in shared memory. */
-  index: SourceIndex;
+  analyse: Analysis;
+  name: true;
   match: Cover[];
-  encode: { readonly encoded: Uint8Array; readonly digest: Uint8Array };
+  plan: FinishedPlan;
+  encode: { readonly encoded: Uint8Array; readonly digest: Uint8Array; readonly costs: SegmentCosts | null };
   full: { readonly encoded: Uint8Array; readonly digest: Uint8Array };
   prove: true;
 }

@@ -6,12 +6,13 @@
  * @module
  */
 import { readFileSync } from 'node:fs';
-import { indexSource, type SourceIndex } from '../../native-free/diff/source-index.ts';
-import { findCovers } from '../../native-free/diff/cover-search.ts';
-import { encodeSegment } from '../../native-free/diff/encode-segment.ts';
-import { suffixArray } from '../../native-free/diff/suffix-array.ts';
+import { SegmentEncoder } from '../../native-free/diff/encode-segment.ts';
+import { analyse, finishPlan, matchWindow, nameReferences } from '../../native-free/diff/stages.ts';
 import { digestOf } from '../../native-free/hash.ts';
+import { MixCoder } from '../../native-free/model/mix-coder.ts';
 import { UpdateError } from '../../native-free/status.ts';
+import { modelCoder } from '../wasm/mix-coder.ts';
+import { suffixArrayWasm } from '../wasm/suffix-sort.ts';
 import { isAllocationFailure } from './memory-plan.ts';
 import { sha256Node } from './node-io.ts';
 import { provePayload } from './prove.ts';
@@ -39,13 +40,22 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
   switch (task.kind) {
     case 'digest':
       return tight(digestOf(sha256Node, task.image));
-    case 'index':
-      return indexShared(task.source);
+    case 'analyse':
+      return analyse(task.images, task.copies);
+    case 'name':
+      nameReferences(task.images, task.layouts, task.covers, task.copies);
+      return true;
     case 'match':
-      return findCovers(task.index.source, task.target, task.index.suffixes, task.start, task.end, task.index);
+      return matchWindow(task.copies, task.covers, task.start, task.end, suffixArrayWasm);
+    case 'plan':
+      return finishPlan(task.images, task.layouts, task.covers);
     case 'encode': {
-      const encoded = encodeSegment(task.source, task.target, task.covers, task.start, task.end);
-      return { encoded: tight(encoded), digest: segmentDigest(task) };
+      const { images, plan, sizes, metered } = task;
+      const coder = metered ? new MixCoder(true, sizes) : modelCoder(true, sizes);
+      const encoder = new SegmentEncoder(images.source, images.target, plan, { coder, metered });
+      const encoded = encoder.encode(task.start, task.end);
+      const digest = segmentDigest({ target: images.target, start: task.start, end: task.end });
+      return { encoded: tight(encoded), digest, costs: encoder.costs };
     }
     case 'full': {
       const encoded = await compressSegment(task.target.subarray(task.start, task.end));
@@ -55,15 +65,6 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
       await provePayload(task);
       return true;
   }
-}
-
-/** Sorted straight into shared memory: a copy would cost four bytes a source byte. */
-function indexShared(source: Uint8Array): SourceIndex {
-  const shared = (count: number): Int32Array => new Int32Array(new SharedArrayBuffer(4 * count));
-  const { suffixes, pairs } = indexSource(source, suffixArray(source, shared(source.length)));
-  const sharedPairs = shared(pairs.length);
-  sharedPairs.set(pairs);
-  return { source, suffixes, pairs: sharedPairs };
 }
 
 function segmentDigest(task: { target: Uint8Array; start: number; end: number }): Uint8Array {

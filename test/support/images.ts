@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
 import { assembleDelta, assembleFull } from '../../native-free/diff/assemble.ts';
-import { encodePlan } from '../../native-free/diff/encode-plan.ts';
+import { encodePlan } from '../../native-free/model/plan-coder.ts';
 import { encodeSegment } from '../../native-free/diff/encode-segment.ts';
 import type { HashFactory } from '../../native-free/io.ts';
 
@@ -70,6 +70,9 @@ export function editedPair(blocks: number, blockBytes: number, seed: number): Pa
   return { source, target, covers: coverListOf(covers) };
 }
 
+/** Small model tables: tests apply payloads thousands of times. */
+export const TEST_SIZES = { flagBits: 12, byteBits: 14 };
+
 /** A delta payload of a pair with known covers. */
 export function deltaPayload(pair: Pair, segmentBytes: number): Uint8Array {
   const { source, target, covers } = pair;
@@ -80,9 +83,10 @@ export function deltaPayload(pair: Pair, segmentBytes: number): Uint8Array {
     targetBytes: target.length,
     targetDigest: sha256(target),
     segmentBytes,
+    modelSizes: TEST_SIZES,
     plan: encodePlan(covers),
     coverCount: covers.count,
-    segments: ranges.map(([start, end]) => encodeSegment(source, target, covers, start, end)),
+    segments: ranges.map(([start, end]) => encodeSegment(source, target, covers, start, end, TEST_SIZES)),
     segmentDigests: ranges.map(([start, end]) => sha256(target.subarray(start, end))),
     hash: sha256Node,
   });

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Updater } from 'tuf-js';
 import { assembleDelta, assembleFull } from '../../native-free/diff/assemble.ts';
-import { encodePlan } from '../../native-free/diff/encode-plan.ts';
+import { encodePlan } from '../../native-free/model/plan-coder.ts';
 import { encodeSegment } from '../../native-free/diff/encode-segment.ts';
 import { coverListOf } from '../../native-free/format/cover.ts';
 import { parseHeader } from '../../native-free/format/payload-header.ts';
@@ -20,7 +20,7 @@ import {
   type RepositoryOptions,
   type RoleSigners,
 } from '../../src/release/index.ts';
-import { imageBytes, sha256, sha256Node } from './images.ts';
+import { imageBytes, sha256, sha256Node, TEST_SIZES } from './images.ts';
 
 const SEGMENT = 64 * 1024;
 
@@ -46,10 +46,10 @@ export const plainMaker: PayloadMaker = {
     const length = Math.min(source.length, target.length);
     const covers = coverListOf([{ sourceOffset: 0, targetOffset: 0, length }]);
     const segments = segmentsOf(target).map((segment, i) => {
-      return encodeSegment(source, target, covers, i * SEGMENT, i * SEGMENT + segment.length);
+      return encodeSegment(source, target, covers, i * SEGMENT, i * SEGMENT + segment.length, TEST_SIZES);
     });
     const payload = assembleDelta({
-      ...{ ...common(target), segments, plan: encodePlan(covers), coverCount: 1 },
+      ...{ ...common(target), segments, plan: encodePlan(covers), coverCount: 1, modelSizes: TEST_SIZES },
       ...{ sourceBytes: source.length, sourceDigest: sha256(source) },
     });
     return { payload, header: parseHeader(payload), kind: 'delta', cpuSeconds: 0 };

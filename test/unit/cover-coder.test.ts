@@ -2,9 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { coverAt, coverListOf, firstCoverEndingAfter, type Cover } from '../../native-free/format/cover.ts';
 import { piecesOf } from '../../native-free/format/pieces.ts';
-import { encodePlan } from '../../native-free/diff/encode-plan.ts';
-import { CoverCoder } from '../../native-free/model/cover-coder.ts';
-import { RangeDecoder } from '../../native-free/model/range-coder.ts';
+import { decodePlan, encodePlan } from '../../native-free/model/plan-coder.ts';
 import { UpdateError } from '../../native-free/status.ts';
 
 const step = fc.record({
@@ -24,7 +22,7 @@ function coversFrom(steps: readonly { gap: number; length: number; sourceOffset:
 
 const sizes = { sourceBytes: 2 ** 31, targetBytes: 2 ** 31 };
 const decode = (plan: Uint8Array, limits = sizes, countMax?: number) =>
-  new CoverCoder().code(new RangeDecoder(plan), null, limits, countMax);
+  decodePlan(plan, limits, countMax).covers;
 
 describe('plan section', () => {
   it('gives back any list of covers', () => {

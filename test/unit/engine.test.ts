@@ -135,7 +135,7 @@ describe('the proof', () => {
 });
 
 describe('an abort', () => {
-  const phases: Phase[] = ['index', 'match', 'encode', 'full', 'prove'];
+  const phases: Phase[] = ['analyse', 'match', 'encode', 'full', 'prove'];
   it.each(phases)('in phase %s ends the job, and the engine goes on', async (phase) => {
     const abort = new AbortController();
     const onProgress = (event: EngineProgress): void => {
@@ -147,11 +147,11 @@ describe('an abort', () => {
   });
 
   it('kills a worker that would never end', async () => {
-    const workerFile = workerWith(folder, `if (task.kind === 'index') for (;;); return run(task);`);
+    const workerFile = workerWith(folder, `if (task.kind === 'analyse') for (;;); return run(task);`);
     await withEngine({ workers: 1, workerFile }, async (own) => {
       const abort = new AbortController();
       const onProgress = (event: EngineProgress): void => {
-        if (event.phase === 'index') setTimeout(() => abort.abort(), 50);
+        if (event.phase === 'analyse') setTimeout(() => abort.abort(), 50);
       };
       const job = own.delta(pair.source, pair.target, { segmentBytes, signal: abort.signal, onProgress });
       await expect(job).rejects.toMatchObject({ code: 'aborted' });
@@ -181,7 +181,7 @@ describe('a worker', () => {
   });
 
   it('that cannot allocate says so', async () => {
-    const workerFile = workerWith(folder, `if (task.kind === 'index') new ArrayBuffer(2 ** 52); return run(task);`);
+    const workerFile = workerWith(folder, `if (task.kind === 'analyse') new ArrayBuffer(2 ** 52); return run(task);`);
     await withEngine({ workers: 1, workerFile }, async (own) => {
       const job = own.delta(pair.source, pair.target, { segmentBytes });
       // Thrown past the worker's own error handling, so it arrives as a crash of the task.
@@ -233,9 +233,9 @@ describe('progress', () => {
         last.set(event.phase, event);
       },
     });
-    expect([...last.keys()]).toEqual(['index', 'match', 'encode', 'full', 'prove']);
+    expect([...last.keys()]).toEqual(['analyse', 'match', 'encode', 'full', 'prove']);
     for (const [phase, { done, total }] of last) {
-      expect(total).toBe(phase === 'index' ? pair.source.length : pair.target.length);
+      expect(total).toBe(phase === 'analyse' ? pair.source.length : pair.target.length);
       // The comparison stops as soon as the full payload is known to be larger.
       if (phase === 'full') expect(done).toBeGreaterThan(0);
       else expect(done).toBe(total);

@@ -22,7 +22,7 @@ interface DiffOptions extends CommonOptions {
 }
 
 const PHASE_NAMES: Record<EngineProgress['phase'], string> = {
-  index: 'index',
+  analyse: 'analyse',
   match: 'match',
   encode: 'encode',
   full: 'compress',
@@ -77,6 +77,7 @@ async function diff(sourcePath: string, targetPath: string, options: DiffOptions
         signal,
         onProgress: showPhases(progress),
         bsdiffTimeoutMs: options.bsdiffTimeout * 1000,
+        metered: options.costs ?? false,
         ...(options.segmentSize === undefined ? {} : { segmentBytes: options.segmentSize * 1024 }),
       };
       const made =
@@ -126,6 +127,7 @@ function factsOf(made: PayloadResult): Record<string, unknown> {
     fellBack: made.fellBack ?? null,
     covers: made.covers ?? 0,
     coveredBytes: made.coveredBytes ?? 0,
+    ...(made.costs === undefined ? {} : { costs: made.costs }),
     cpuSeconds: made.cpuSeconds,
     proved: true,
   };

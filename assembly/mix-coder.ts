@@ -1,0 +1,379 @@
+/**
+ * The twin of native-free/model/mix-coder.ts: the same integers, in linear memory. What the arithmetic means is said
+ * there; here is only where things lie. The mixing itself is done four inputs at a time; inputs that are not used are
+ * zero, which changes neither sums nor weights.
+ *
+ * Contexts are written by the host at `contexts()`; a decoder's bytes at `room(length)`; an encoder's are left
+ * there. One instance is one coder.
+ */
+
+const CONTEXTS_MAX: i32 = 12;
+const STRIDE: i32 = 2 * CONTEXTS_MAX;
+const FLAG_SETS: i32 = 8192;
+const BYTE_SETS: i32 = 8192;
+const PLAIN_BITS: i32 = 1 << 16;
+const INPUT_BYTES: usize = 96;
+const GROUP: i32 = 16;
+const FRESH: u32 = 0x8000 << 16;
+const TREE_SETS: i32 = 256;
+const COUNT_MAX: u32 = 120;
+const SOME: u32 = 6;
+const MUCH: u32 = 30;
+const FLAG_WEIGHT: i32 = 19661;
+const BYTE_WEIGHT: i32 = 10000;
+const ERROR_MIN: i32 = 128;
+const FLAG_LEARNING: i32 = 6;
+const BYTE_LEARNING: i32 = 10;
+
+/** Addresses: small tables first, then what `create` was told the size of, then the stream. */
+const CONTEXTS: usize = 1024;
+const AT: usize = CONTEXTS + 64;
+const BASE: usize = AT + 64;
+const INPUTS: usize = BASE + 64;
+const SQUASH: usize = INPUTS + 128;
+const STRETCH: usize = SQUASH + 8192;
+const RATE: usize = STRETCH + 8192;
+const BITS: usize = RATE + 1024;
+const MEANINGS: usize = BITS + ((<usize>PLAIN_BITS) << 2);
+const FLAG_WEIGHTS: usize = MEANINGS + <usize>(CONTEXTS_MAX * 256 * 4);
+const BYTE_WEIGHTS: usize = FLAG_WEIGHTS + <usize>(FLAG_SETS * STRIDE * 4);
+const TABLES: usize = (BYTE_WEIGHTS + <usize>((BYTE_SETS + TREE_SETS) * STRIDE * 4) + 63) & ~63;
+
+let flags: usize = 0;
+let bytes: usize = 0;
+let stream: usize = 0;
+let flagSlots: i32 = 0;
+let byteSlots: i32 = 0;
+let capacity: usize = 0;
+let length: usize = 0;
+let position: usize = 0;
+let encoding: bool = false;
+let low: u32 = 0;
+let high: u32 = 0;
+let code: u32 = 0;
+
+function reserve(end: usize): void {
+  const pages = <i32>((end + 0xffff) >> 16);
+  const have = memory.size();
+  if (pages > have) memory.grow(pages - have);
+}
+
+function knot(i: i32): i32 {
+  switch (i) {
+    case 0: return 22;
+    case 1: return 36;
+    case 2: return 60;
+    case 3: return 98;
+    case 4: return 162;
+    case 5: return 267;
+    case 6: return 439;
+    case 7: return 720;
+    case 8: return 1179;
+    case 9: return 1921;
+    case 10: return 3108;
+    case 11: return 4971;
+    case 12: return 7812;
+    case 13: return 11955;
+    case 14: return 17625;
+    case 15: return 24743;
+    case 16: return 32768;
+    case 32: return 65514;
+    default: return 65536 - knot(32 - i);
+  }
+}
+
+function makeTables(): void {
+  for (let i = 0; i < 4096; i++) {
+    const k = i >> 7;
+    const part = i & 127;
+    store<u16>(SQUASH + (<usize>i << 1), <u16>((knot(k) * (128 - part) + knot(k + 1) * part + 64) >> 7));
+  }
+  let next = 0;
+  for (let x = -2047; x <= 2047; x++) {
+    const reached = <i32>load<u16>(SQUASH + (<usize>(x + 2048) << 1)) >> 4;
+    for (; next <= reached; next++) store<i16>(STRETCH + (<usize>next << 1), <i16>x);
+  }
+  for (; next < 4096; next++) store<i16>(STRETCH + (<usize>next << 1), 2047);
+  for (let n = 0; n < 256; n++) store<i32>(RATE + (<usize>n << 2), 655360 / (10 * n + 16));
+}
+
+/** Lays out the memory; once. */
+export function create(isEncoder: bool, flagBits: i32, byteBits: i32): void {
+  encoding = isEncoder;
+  flagSlots = 1 << flagBits;
+  byteSlots = 1 << byteBits;
+  flags = TABLES;
+  bytes = flags + (<usize>flagSlots << 2);
+  stream = bytes + (<usize>byteSlots << 2);
+  reserve(stream);
+  makeTables();
+}
+
+export function contexts(): usize {
+  return CONTEXTS;
+}
+
+/** Room for a stream: a decoder's, which the host writes there before `start`, or an encoder's. */
+export function room(count: usize): usize {
+  length = count;
+  capacity = count;
+  reserve(stream + count);
+  return stream;
+}
+
+function fill(at: usize, count: i32, value: u32): void {
+  for (let i = 0; i < count; i++) store<u32>(at + (<usize>i << 2), value);
+}
+
+export function start(): void {
+  fill(flags, flagSlots, FRESH);
+  memory.fill(bytes, 0, <usize>byteSlots << 2);
+  fill(BITS, PLAIN_BITS, FRESH);
+  fill(MEANINGS, CONTEXTS_MAX * 256, FRESH);
+  for (let i = 0; i < FLAG_SETS; i++) {
+    const at = FLAG_WEIGHTS + <usize>(i * STRIDE * 4);
+    fill(at, CONTEXTS_MAX, FLAG_WEIGHT);
+    memory.fill(at + CONTEXTS_MAX * 4, 0, CONTEXTS_MAX * 4);
+  }
+  fill(BYTE_WEIGHTS, (BYTE_SETS + TREE_SETS) * STRIDE, BYTE_WEIGHT);
+  low = 0;
+  high = 0xffffffff;
+  position = 0;
+  if (encoding) {
+    length = 0;
+  } else {
+    code = 0;
+    for (let i = 0; i < 4; i++) code = (code << 8) | next();
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function next(): u32 {
+  return position < length ? <u32>load<u8>(stream + position++) : 0;
+}
+
+/** What does not fit is only counted: memory must not grow under the host's views. */
+function put(byte: u32): void {
+  if (length < capacity) store<u8>(stream + length, <u8>byte);
+  length++;
+}
+
+// @ts-ignore: decorator
+@inline
+function range(bit: i32, probability: u32): i32 {
+  const span = high - low;
+  const middle = low + (span >> 16) * probability + (((span & 0xffff) * probability) >> 16);
+  const coded: i32 = encoding ? bit : i32(code <= middle);
+  if (coded != 0) high = middle;
+  else low = middle + 1;
+  while (((low ^ high) & 0xff000000) == 0) {
+    if (encoding) put(high >> 24);
+    else code = (code << 8) | next();
+    low <<= 8;
+    high = (high << 8) | 255;
+  }
+  return coded;
+}
+
+// @ts-ignore: decorator
+@inline
+function learned(slot: u32, bit: i32): u32 {
+  const seen = (slot >> 8) & 255;
+  const probability = slot >> 16;
+  const rate = load<u32>(RATE + (<usize>seen << 2));
+  const moved = bit != 0 ? probability + (((65535 - probability) * rate) >> 16) : probability - ((probability * rate) >> 16);
+  return ((moved << 16) | (slot & 0xffff)) + (seen < COUNT_MAX ? 256 : 0);
+}
+
+export function bit(value: i32, index: i32): i32 {
+  const at = BITS + (<usize>index << 2);
+  const slot = load<u32>(at);
+  const probability = slot >> 16;
+  const coded = range(value, probability < 32 ? 32 : probability > 65504 ? 65504 : probability);
+  store<u32>(at, learned(slot, coded));
+  return coded;
+}
+
+// @ts-ignore: decorator
+@inline
+function context(i: i32): u32 {
+  return load<u32>(CONTEXTS + (<usize>i << 2));
+}
+
+export function flag(value: i32, count: i32, set: i32): i32 {
+  const mask = <u32>flagSlots - 1;
+  clearInputs();
+  const end = <usize>count << 2;
+  for (let i: usize = 0; i < end; i += 4) {
+    let hash = load<u32>(CONTEXTS + i) * 0x9e3779b1;
+    hash ^= hash >> 15;
+    const at = findSlot(hash & mask, hash >> 24);
+    store<usize>(AT + i, at);
+    const slot = load<u32>(at);
+    const seen = (slot >> 8) & 255;
+    if (seen == 0) continue;
+    const opinion = stretch(slot);
+    store<i32>(INPUTS + i, opinion);
+    store<i32>(INPUTS + i, seen >= MUCH ? opinion : seen >= SOME ? opinion >> 1 : 0, CONTEXTS_MAX * 4);
+  }
+  const weights = FLAG_WEIGHTS + <usize>(set * STRIDE * 4);
+  const probability = squash(clamped(mixed(weights) >> 8));
+  const coded = range(value, <u32>probability);
+  for (let i: usize = 0; i < end; i += 4) {
+    const at = load<usize>(AT + i);
+    store<u32>(at, learned(load<u32>(at), coded));
+  }
+  const miss = (coded << 16) - probability;
+  if (miss >= ERROR_MIN || miss <= -ERROR_MIN) train(weights, miss * FLAG_LEARNING);
+  return coded;
+}
+
+export function byte(value: i32, count: i32, set: i32): i32 {
+  const weights = BYTE_WEIGHTS + <usize>(set * STRIDE * 4);
+  const end = <usize>count << 2;
+  clearInputs();
+  let tree: i32 = 1;
+  for (let left = 7; left >= 0; left--) {
+    if ((left & 3) == 3) findGroups(count, left == 7 ? 0 : tree);
+    const node = left > 3 ? tree : (tree & ((1 << (3 - left)) - 1)) | (1 << (3 - left));
+    const second = BYTE_WEIGHTS + <usize>((BYTE_SETS + tree) * STRIDE * 4);
+    tree = (tree << 1) | byteBit((value >> left) & 1, end, <usize>node << 2, weights, second);
+  }
+  return tree & 255;
+}
+
+// @ts-ignore: decorator
+@inline
+function byteBit(value: i32, end: usize, node: usize, first: usize, second: usize): i32 {
+  for (let i: usize = 0; i < end; i += 4) {
+    const slot = load<u32>(load<usize>(BASE + i) + node);
+    const history = slot & 255;
+    const meaning = load<u32>(MEANINGS + (i << 8) + (<usize>history << 2));
+    store<i32>(INPUTS + i, history == 0 ? 0 : stretch(slot));
+    store<i32>(INPUTS + i, history == 0 ? 0 : stretch(meaning), CONTEXTS_MAX * 4);
+  }
+  const probability = squash((clamped(mixed(first) >> 8) + clamped(mixed(second) >> 8)) >> 1);
+  const coded = range(value, <u32>probability);
+  for (let i: usize = 0; i < end; i += 4) {
+    const at = load<usize>(BASE + i) + node;
+    const slot = load<u32>(at);
+    const history = slot & 255;
+    store<u32>(at, (learned(slot, coded) & 0xffffff00) | longer(history, coded));
+    if (history == 0) continue;
+    const meaning = MEANINGS + (i << 8) + (<usize>history << 2);
+    store<u32>(meaning, learned(load<u32>(meaning), coded));
+  }
+  const miss = (coded << 16) - probability;
+  if (miss >= ERROR_MIN || miss <= -ERROR_MIN) {
+    train(first, miss * BYTE_LEARNING);
+    train(second, miss * BYTE_LEARNING);
+  }
+  return coded;
+}
+
+// @ts-ignore: decorator
+@inline
+function stretch(slot: u32): i32 {
+  return <i32>load<i16>(STRETCH + (<usize>(slot >> 20) << 1));
+}
+
+// @ts-ignore: decorator
+@inline
+function squash(stretched: i32): i32 {
+  return <i32>load<u16>(SQUASH + (<usize>(stretched + 2048) << 1));
+}
+
+// @ts-ignore: decorator
+@inline
+function clamped(stretched: i32): i32 {
+  return stretched > 2047 ? 2047 : stretched < -2047 ? -2047 : stretched;
+}
+
+// @ts-ignore: decorator
+@inline
+function longer(history: u32, bit: i32): u32 {
+  if (history == 0) return 2 | bit;
+  return history < 128 ? (history << 1) | bit : 128 | ((history << 1) & 127) | bit;
+}
+
+// @ts-ignore: decorator
+@inline
+function clearInputs(): void {
+  const zero = i32x4.splat(0);
+  for (let i: usize = 0; i < INPUT_BYTES; i += 16) v128.store(INPUTS + i, zero);
+}
+
+/** The sum over all inputs of input times weight, each divided by 256. */
+// @ts-ignore: decorator
+@inline
+function mixed(weights: usize): i32 {
+  let sum = i32x4.splat(0);
+  for (let i: usize = 0; i < INPUT_BYTES; i += 16) {
+    const product = i32x4.mul(v128.load(weights + i), v128.load(INPUTS + i));
+    sum = i32x4.add(sum, i32x4.shr_s(product, 8));
+  }
+  return (
+    i32x4.extract_lane(sum, 0) + i32x4.extract_lane(sum, 1) + i32x4.extract_lane(sum, 2) + i32x4.extract_lane(sum, 3)
+  );
+}
+
+// @ts-ignore: decorator
+@inline
+function train(weights: usize, error: i32): void {
+  const errors = i32x4.splat(error);
+  const half = i32x4.splat(0x20000);
+  for (let i: usize = 0; i < INPUT_BYTES; i += 16) {
+    const step = i32x4.shr_s(i32x4.add(i32x4.mul(v128.load(INPUTS + i), errors), half), 18);
+    v128.store(weights + i, i32x4.add(v128.load(weights + i), step));
+  }
+}
+
+function findGroups(count: i32, tree: i32): void {
+  const mask = <u32>(byteSlots - GROUP);
+  for (let i = 0; i < count; i++) {
+    let hash = (context(i) + <u32>tree * 0x2c1b3c6d) * 0x9e3779b1;
+    hash ^= hash >> 15;
+    store<usize>(BASE + (<usize>i << 2), findGroup(hash & mask, (hash >> 16) | 1));
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function findSlot(index: u32, check: u32): usize {
+  const at = flags + (<usize>index << 2);
+  const first = load<u32>(at);
+  if ((first & 255) == check) return at;
+  const other = flags + (<usize>(index ^ 1) << 2);
+  const second = load<u32>(other);
+  if ((second & 255) == check) return other;
+  const victim = (second & 0xff00) < (first & 0xff00) ? other : at;
+  store<u32>(victim, FRESH | check);
+  return victim;
+}
+
+// @ts-ignore: decorator
+@inline
+function findGroup(index: u32, check: u32): usize {
+  const at = bytes + (<usize>index << 2);
+  if (load<u32>(at) == check) return at;
+  const other = bytes + (<usize>(index ^ GROUP) << 2);
+  if (load<u32>(other) == check) return other;
+  const victim = (load<u32>(other, 4) & 0xff00) < (load<u32>(at, 4) & 0xff00) ? other : at;
+  store<u32>(victim, check);
+  for (let i = 1; i < GROUP; i++) store<u32>(victim + (<usize>i << 2), FRESH);
+  return victim;
+}
+
+/** Ends an encoder's stream; returns its length, which is more than there was room for if it did not fit. */
+export function finish(): usize {
+  for (let count = 0; count <= 4; count++) {
+    const step: u64 = (<u64>1) << (32 - 8 * count);
+    const end = ((<u64>low + step - 1) / step) * step;
+    if (end > <u64>high) continue;
+    for (let i = 0; i < count; i++) put(<u32>(end >> (24 - 8 * i)) & 255);
+    break;
+  }
+  if (length <= capacity) while (length > 0 && load<u8>(stream + length - 1) == 0) length--;
+  return length;
+}
