@@ -37,8 +37,10 @@ const LEAD_GAIN = 1000 * COST_UNITS_PER_BIT;
 const GAIN_MIN = -24 * COST_UNITS_PER_BIT;
 const GAIN_GOOD = 8 * COST_UNITS_PER_BIT;
 const FUTILE_SHIFT = 2;
-const STRIDE_MAX = 7;
-const RIVALS_MAX = 8;
+const STRIDE_MAX = 3;
+const MEASURED_BITS = 10;
+const STALE_BYTES = 12;
+const RIVALS_MAX = 5;
 /** Displacements of which is remembered how far they are known. */
 const KNOWN_COUNT = 8;
 
@@ -92,6 +94,8 @@ export class CandidateScan {
   #debt = 0;
   #runningTo = 0;
   #futile = 0;
+  readonly #measured = new Int32Array(1 << MEASURED_BITS);
+  readonly #measuredAt = new Int32Array(1 << MEASURED_BITS);
   readonly #known = new Int32Array(KNOWN_COUNT);
   readonly #knownTo = new Int32Array(KNOWN_COUNT);
   #knownNext = 0;
@@ -189,9 +193,10 @@ export class CandidateScan {
     this.#measure(at, best, length, RIVAL_BYTES);
     let bestGain = this.#gain - freshCoverCost(best - this.#running);
     for (let direction = -1; direction <= 1; direction += 2) {
-      for (let k = 1; k <= (this.#futile > 16 ? 1 : RIVALS_MAX); k++) {
+      for (let k = 1; k <= RIVALS_MAX; k++) {
         const place = searcher.neighbour(direction * k, at);
         if (place < 0) break;
+        if (this.#isStale(at, place - at)) continue;
         this.#measure(at, place - at, length, RIVAL_BYTES);
         const gain = this.#gain - freshCoverCost(place - at - this.#running);
         if (gain < bestGain || (gain === bestGain && place - at > best)) continue;
@@ -249,6 +254,16 @@ export class CandidateScan {
     this.#steps += i - at;
     this.#from = from;
     this.#gain = best;
+  }
+
+  /** Whether this displacement was measured a few bytes before; remembers that it is measured now. */
+  #isStale(at: number, displacement: number): boolean {
+    const slot = Math.imul(displacement, 0x9e3779b1) >>> (32 - MEASURED_BITS);
+    const isSame = this.#measured[slot] === displacement && at - this.#measuredAt[slot]! < STALE_BYTES;
+    if (isSame) return true;
+    this.#measured[slot] = displacement;
+    this.#measuredAt[slot] = at;
+    return false;
   }
 
   /** Adds a candidate unless it cannot pay. */

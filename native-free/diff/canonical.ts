@@ -27,11 +27,13 @@ export interface Naming {
 }
 
 /**
- * Names in tables are shorter than the words: a wrong one costs the coder about ten bits, however many bytes it has, and
+ * Names are shorter than what they stand for: a wrong one costs the coder about ten bits, however many bytes it has, and
  * the search for covers counts bytes.
  */
 const WORD_NAME = 0xffff;
 const ADDRESS_NAME = 0xffffff;
+/** Fields of code have up to 26 bits, of which the lowest two are mostly not there. */
+const CODE_NAME = 0x3ffff;
 
 /** All references alike. */
 export const masked: Naming = {
@@ -107,6 +109,7 @@ function nameCode(image: Uint8Array, region: Region, space: AddressSpace, naming
   const isa = instructionSetOf(region.kind);
   if (isa === null) return;
   const hasPools = region.kind === REGION_KIND.t32 || region.kind === REGION_KIND.a32;
+  const nameBits = region.kind === REGION_KIND.x64 ? -1 : CODE_NAME;
   const bigEndian = region.kind === REGION_KIND.mipsBig;
   const end = region.offset + region.length;
   isa.begin();
@@ -119,7 +122,7 @@ function nameCode(image: Uint8Array, region: Region, space: AddressSpace, naming
       continue;
     }
     if (isa.kind !== NO_REFERENCE) {
-      const name = naming.nameOf(isa.target) ^ isa.kind;
+      const name = (naming.nameOf(isa.target) ^ isa.kind) & nameBits;
       store(into, at, isa.length, isa.write(isa.word, isa.kind, 0, name >>> 0), bigEndian);
     }
     at += isa.length;

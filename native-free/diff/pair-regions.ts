@@ -3,18 +3,9 @@
  * @module
  */
 import type { Layout, Region } from '../format/regions.ts';
+import type { NamedLayout, NamedRegion } from './layout/named-layout.ts';
 import { layoutsOf, type PairedRegions, type RegionPair } from '../model/region-coder.ts';
 import type { Base } from '../predict/data-reader.ts';
-
-/** A region with the name of its section. */
-export interface NamedRegion extends Region {
-  readonly name: string;
-}
-
-/** An image's structure as its own headers tell it. */
-export interface NamedLayout extends Layout {
-  readonly regions: readonly NamedRegion[];
-}
 
 /** Both layouts in one numbering of modules. */
 export interface PairedLayouts {
@@ -32,8 +23,8 @@ export interface PairedLayouts {
  * modules without partner are left out, and a module of the source serves the first that asks.
  */
 export function pairRegions(
-  source: NamedLayout,
-  target: NamedLayout,
+  source: Omit<NamedLayout, 'modules'>,
+  target: Omit<NamedLayout, 'modules'>,
   sourceModule: ArrayLike<number>,
 ): PairedLayouts {
   const pairs: RegionPair[] = [];
@@ -71,7 +62,7 @@ export function withBases(layouts: PairedLayouts, bases: readonly (readonly Base
   return { ...layouts.paired, pairs };
 }
 
-function byModule(layout: NamedLayout): Map<number, NamedRegion[]> {
+function byModule(layout: Omit<NamedLayout, 'modules'>): Map<number, NamedRegion[]> {
   const modules = new Map<number, NamedRegion[]>();
   for (const region of layout.regions) {
     const list = modules.get(region.module);

@@ -83,7 +83,7 @@ export function matchWindow(
   const { source, target } = copies;
   const view = sourceViewFor(source, covers, start, end, VIEW_BYTES_MAX);
   const index = indexSource(view.bytes, sort(view.bytes));
-  return view.toSource(parseCovers(index, target, start, end, { seeds: view.toView(covers) }));
+  return view.toSource(parseCovers(index, target, start, end, { seeds: view.toView(covers, start, end) }));
 }
 
 /** Covers of all windows, in order, as one list. */

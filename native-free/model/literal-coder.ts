@@ -65,21 +65,22 @@ export class LiteralCoder {
     const last = history(target, at);
     const older = history(target, at - 4);
     const expected = this.#expected(target, at, 1);
-    const phase = va & 7;
+    const phase = va & 3;
     const tag = 32 + kind;
-    contexts[0] = contextHash(41, tag, last & 0xff);
-    contexts[1] = contextHash(42, tag, last & 0xffff);
-    contexts[2] = contextHash(43, tag, last & 0xffffff);
-    contexts[3] = contextHash(44, tag, last);
-    contexts[4] = contextHash(45, tag, last, older & 0xffff);
-    contexts[5] = contextHash(46, tag, phase, older & 0xff);
-    contexts[6] =
+    contexts[0] = contextHash(41, tag);
+    contexts[1] = contextHash(42, tag, phase);
+    contexts[2] = contextHash(43, tag, ((last & 0xff) << 2) | phase);
+    contexts[3] = contextHash(44, tag, last & 0xffff);
+    contexts[4] = contextHash(45, tag, last & 0xffffff);
+    contexts[5] = contextHash(46, tag, last, older & 0xffff);
+    contexts[6] = contextHash(47, tag, ((last >>> 24) << 2) | phase);
+    contexts[7] = contextHash(48, tag, ((older >>> 24) << 10) | ((last >>> 24) << 2) | phase);
+    contexts[8] =
       expected < 0
-        ? contextHash(47, last & 0xff)
-        : contextHash(48, (Math.min(24, this.#matched) << 8) | expected, Math.min(7, this.#trouble >> 2));
-    contexts[7] = contextHash(49, tag, ((last >>> 24) << 8) | phase, last & 0xff);
+        ? contextHash(49, last & 0xff)
+        : contextHash(50, (Math.min(24, this.#matched) << 8) | expected, Math.min(7, this.#trouble >> 2));
     const set = 6144 + (kind << 5) + (expected < 0 ? 0 : 1 + Math.min(15, this.#matched >> 1));
-    const coded = this.#coder.byte(target[at]!, 8, set);
+    const coded = this.#coder.byte(target[at]!, 9, set);
     if (!this.#coder.encoding) target[at] = coded;
     this.#followed(target, at, 1, expected < 0 || coded === expected);
   }

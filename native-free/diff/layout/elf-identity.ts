@@ -60,7 +60,8 @@ function moduleName(image: Uint8Array, { start, fields }: ElfFile, information: 
   const first = start + information.offset;
   const end = first + Math.min(information.size, STRING_BYTES_MAX);
   for (let at = first; at < end; at++) {
-    if (NAME_IS.every((code, i) => image[at + i] === code)) return fields.text(at + NAME_IS.length, end, NAME_CHARS_MAX);
+    if (NAME_IS.every((code, i) => image[at + i] === code))
+      return fields.text(at + NAME_IS.length, end, NAME_CHARS_MAX);
     while (at < end && image[at] !== 0) at++;
   }
   return null;
@@ -71,7 +72,11 @@ function buildId({ start, fields }: ElfFile, note: ElfSection | undefined): stri
   const at = start + note.offset;
   const bytes = Math.min(BUILD_BYTES_MAX, fields.u32(at + 4), note.size - 16);
   let build = '';
-  for (let i = 0; i < bytes; i++) build += fields.u8(at + 16 + i).toString(16).padStart(2, '0');
+  for (let i = 0; i < bytes; i++)
+    build += fields
+      .u8(at + 16 + i)
+      .toString(16)
+      .padStart(2, '0');
   return build;
 }
 

@@ -96,9 +96,7 @@ function placeSections(elf: ElfFile, module: number): Placed[] {
   elf.sections.forEach((section, i) => {
     if (section.size === 0 || (section.flags & FLAG.compressed) !== 0 || section.type === SECTION.null) return;
     const region =
-      (section.flags & FLAG.alloc) !== 0
-        ? placeLoaded(elf, section)
-        : placeAside(elf, section, symbolStrings.has(i));
+      (section.flags & FLAG.alloc) !== 0 ? placeLoaded(elf, section) : placeAside(elf, section, symbolStrings.has(i));
     if (region === null) return;
     placed.push({ ...region, module, length: section.size, name: section.name, section: i });
   });
@@ -128,7 +126,11 @@ function placeLoaded(elf: ElfFile, section: ElfSection): Place | null {
 function placeAside(elf: ElfFile, section: ElfSection, isOfSymbols: boolean): Place | null {
   const { name, type } = section;
   const isWords =
-    type === SECTION.symbols || type === SECTION.rela || type === SECTION.rel || name === '.BTF' || WORDS_ASIDE.has(name);
+    type === SECTION.symbols ||
+    type === SECTION.rela ||
+    type === SECTION.rel ||
+    name === '.BTF' ||
+    WORDS_ASIDE.has(name);
   if ((!isWords && !isOfSymbols) || type === SECTION.nobits || section.offset + section.size > ASIDE_BYTES) return null;
   const kind = isWords ? dataKind(elf) : REGION_KIND.raw;
   if (isWords && kind === REGION_KIND.raw) return null;
@@ -206,9 +208,7 @@ function splitArm(image: Uint8Array, elf: ElfFile, regions: readonly Placed[], b
     if (region.kind !== REGION_KIND.a32) return [region];
     const own = marks.get(region.section) ?? [];
     const isMarked = own.length > 0;
-    const runs: Run[] = isMarked
-      ? runsOfMarks(own, region.length)
-      : runsByTrial(image, region.offset, region.length);
+    const runs: Run[] = isMarked ? runsOfMarks(own, region.length) : runsByTrial(image, region.offset, region.length);
     return runs.map(({ kind, start, length }) => {
       return { ...region, kind, offset: region.offset + start, va: region.va + start, length };
     });

@@ -10,6 +10,7 @@ import { LIMITS } from '../../limits.ts';
 import { isElfMagic, readElf, type Budget, type ElfFile } from './elf-file.ts';
 import { identify } from './elf-identity.ts';
 import { regionsOfElf } from './elf.ts';
+import { inferRaw, isLinuxImage } from './raw-image.ts';
 import { NO_LAYOUT, type Module, type NamedLayout, type NamedRegion } from './named-layout.ts';
 
 export type { Module, NamedLayout, NamedRegion } from './named-layout.ts';
@@ -17,9 +18,18 @@ export type { Module, NamedLayout, NamedRegion } from './named-layout.ts';
 /** ELF files stand at multiples of this. */
 const STEP = 4;
 
+/** An image with less than this part of it in ELF files is judged as a whole: a kernel has some within. */
+const ELF_SHARE = 16;
+
 /** Regions and modules of `image`. */
 export function layoutOf(image: Uint8Array): NamedLayout {
-  return elfLayout(image, findElfs(image));
+  const files = isLinuxImage(image) ? [] : findElfs(image);
+  const bytes = files.reduce((sum, { length }) => sum + length, 0);
+  if (files[0]?.start !== 0 && bytes * ELF_SHARE < image.length) {
+    const raw = inferRaw(image);
+    if (raw.modules.length > 0) return raw;
+  }
+  return elfLayout(image, files);
 }
 
 /** All ELF files of an image that are not part of another one. */

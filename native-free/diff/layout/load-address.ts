@@ -1,0 +1,235 @@
+/**
+ * The address at which an image of unknown nature is loaded.
+ *
+ * Calls tell where functions begin, as offsets in the image. Tables hold addresses of functions. Every pair of an
+ * address and a start says "the image begins at their difference": the differences of wrong pairs scatter, those of
+ * right ones agree. A wrong address makes every pointer of a patch dear, so one that stands out too little is none.
+ * @module
+ */
+import { REGION_KIND, type RegionKind } from '../../format/regions.ts';
+import { BLOCK_BYTES, distinct, type Census } from './census.ts';
+
+export interface LoadAddress {
+  readonly low: number;
+  readonly high: number;
+  /** Whether the image's addresses are of 64 bits. */
+  readonly isWide: boolean;
+}
+
+const POINTERS_MAX = 65536;
+const VOTES_MAX = 2 ** 21;
+const STEP_MIN = 16;
+/** Lower numbers are just numbers. */
+const ADDRESS_MIN = 0x100;
+/** Votes for the address, at least; how far it stands out, in variances, at least, and how much farther than others. */
+const VOTES_MIN = 8;
+const EXCESS_MIN = 128;
+const OVER_OTHERS = 4;
+/** Differences that are compared with each other. */
+const AROUND = 64;
+/** What functions begin with: in so many of them, in one of so many, and at so many places for each that is called. */
+const OPENING_MIN = 4;
+const OPENING_SHARE = 256;
+const OPENING_RARITY = 8;
+/** Numbers so close to each other are not addresses of functions. */
+const CLOSE_BYTES = 8;
+/** High halves of addresses that are tried. */
+const HIGHS = 2;
+
+/** Where the image is loaded, or null. */
+export function loadAddress(image: Uint8Array, found: Census): LoadAddress | null {
+  const census = { ...found, starts: withAlike(image, found) };
+  const { kind } = census.finder;
+  let best: (LoadAddress & { readonly votes: number }) | null = null;
+  if (kind !== REGION_KIND.a32 && kind !== REGION_KIND.t32) {
+    for (const high of commonHighs(image, census.isCode)) {
+      const wide = vote(image, census, pointersOf64(image, census.isCode, high));
+      if (wide !== null && wide.votes > (best?.votes ?? 0)) best = { ...wide, high, isWide: true };
+    }
+  }
+  if (best !== null || kind === REGION_KIND.a64 || kind === REGION_KIND.x64) return best;
+  const narrow = vote(image, census, pointersOf32(image, census));
+  return narrow === null ? null : { low: narrow.low, high: 0, isWide: false };
+}
+
+/**
+ * Starts of functions that nobody calls directly, which is why tables name them: they begin with the same instructions
+ * as those that are called.
+ */
+function withAlike(image: Uint8Array, { starts, isCode, finder: { kind, step } }: Census): Uint32Array {
+  if (kind === REGION_KIND.mips || kind === REGION_KIND.mipsBig) return starts;
+  const read = step === 2 ? load16 : load;
+  const called = new Map<number, number>();
+  for (const start of starts) called.set(read(image, start), (called.get(read(image, start)) ?? 0) + 1);
+  const least = Math.max(OPENING_MIN, starts.length / OPENING_SHARE);
+  const places = new Map<number, number[]>();
+  const isLikely = new Uint8Array(65536);
+  for (const [opening, count] of called) {
+    if (count < least) continue;
+    places.set(opening, []);
+    isLikely[(opening ^ (opening >>> 16)) & 0xffff] = 1;
+  }
+  isCode.forEach((code, block) => {
+    const end = code === 0 ? 0 : Math.min((block + 1) * BLOCK_BYTES, image.length - 3);
+    for (let at = block * BLOCK_BYTES; at < end; at += step) {
+      const opening = read(image, at);
+      if (isLikely[(opening ^ (opening >>> 16)) & 0xffff] !== 0) places.get(opening)?.push(at);
+    }
+  });
+  const all = [...places].filter(([opening, found]) => found.length <= OPENING_RARITY * called.get(opening)!);
+  return distinct(Uint32Array.from([...starts, ...all.flatMap(([, found]) => found)]));
+}
+
+/** High halves that most 64-bit words have: 0 for a program at a low address, others for kernels. */
+function commonHighs(image: Uint8Array, isCode: Uint8Array): number[] {
+  const counts = new Map<number, number>();
+  forEachWord(image, isCode, 8, (low, at) => {
+    const high = load(image, at + 4);
+    if (low >= ADDRESS_MIN && (high === 0 || high >= 0xffff0000 || high === 0xffffffff)) {
+      counts.set(high, (counts.get(high) ?? 0) + 1);
+    }
+  });
+  return [...counts]
+    .sort((a, b) => b[1] - a[1] || a[0] - b[0])
+    .slice(0, HIGHS)
+    .map(([high]) => high);
+}
+
+function pointersOf64(image: Uint8Array, isCode: Uint8Array, high: number): Uint32Array {
+  const found: number[] = [];
+  forEachWord(image, isCode, 8, (low, at) => {
+    if (low >= ADDRESS_MIN && load(image, at + 4) === high) found.push(low);
+  });
+  return lonely(distinct(Uint32Array.from(found)));
+}
+
+/** Words of tables, and what code of 32-bit Arm loads from its literal pools. */
+function pointersOf32(image: Uint8Array, { finder: { kind }, isCode }: Census): Uint32Array {
+  const found: number[] = [];
+  const isThumb = kind === REGION_KIND.t32;
+  const add = (word: number): void => {
+    if (word < ADDRESS_MIN || (isThumb && (word & 1) === 0)) return;
+    found.push(isThumb ? word - 1 : word);
+  };
+  const isBig = kind === REGION_KIND.mipsBig;
+  forEachWord(image, isCode, 4, (word, at) => add(isBig ? loadBig(image, at) : word));
+  if (isThumb || kind === REGION_KIND.a32) forEachLiteral(image, isCode, isThumb, (at) => add(load(image, at)));
+  return lonely(distinct(Uint32Array.from(found)));
+}
+
+function forEachWord(
+  image: Uint8Array,
+  isCode: Uint8Array,
+  step: 4 | 8,
+  see: (word: number, at: number) => void,
+): void {
+  isCode.forEach((code, block) => {
+    // The first block may hold a vector table, whatever else it is.
+    if (code !== 0 && block > 0) return;
+    const end = Math.min((block + 1) * BLOCK_BYTES, image.length) - step;
+    for (let at = block * BLOCK_BYTES; at <= end; at += step) see(load(image, at), at);
+  });
+}
+
+/** Places that LDR (literal) reads: T32 encoding T1, or A32 with an offset upwards. */
+function forEachLiteral(image: Uint8Array, isCode: Uint8Array, isThumb: boolean, see: (at: number) => void): void {
+  const step = isThumb ? 2 : 4;
+  isCode.forEach((code, block) => {
+    if (code === 0) return;
+    const end = Math.min((block + 1) * BLOCK_BYTES, image.length) - step;
+    for (let at = block * BLOCK_BYTES; at <= end; at += step) {
+      let place = -1;
+      if (isThumb) {
+        if (image[at + 1]! >>> 3 === 9) place = (at & ~3) + 4 + 4 * image[at]!;
+      } else if ((image[at + 3]! & 15) === 5 && (image[at + 2]! & 0xdf) === 0x9f && image[at + 2]! >= 0x80) {
+        place = at + 8 + (image[at]! | ((image[at + 1]! & 15) << 8));
+      }
+      if (place >= 0 && place + 4 <= image.length && (place & 3) === 0) see(place);
+    }
+  });
+}
+
+/**
+ * Without numbers that have a neighbour close by: functions do not stand that close, but the places that relocations
+ * name do, and such rows agree with anything. Of too many, some.
+ */
+function lonely(sorted: Uint32Array): Uint32Array {
+  const far = sorted.filter((number, i) => {
+    return !(number - sorted[i - 1]! <= CLOSE_BYTES) && !(sorted[i + 1]! - number <= CLOSE_BYTES);
+  });
+  const step = Math.ceil(far.length / POINTERS_MAX);
+  return step <= 1 ? far : far.filter((_, i) => i % step === 0);
+}
+
+interface Winner {
+  readonly low: number;
+  readonly votes: number;
+}
+
+/** The difference on which most pairs agree, if it stands out. */
+function vote(image: Uint8Array, { starts, finder }: Census, pointers: Uint32Array): Winner | null {
+  const pairs = pointers.length * starts.length;
+  let step = STEP_MIN;
+  while ((pairs / step) * finder.step > VOTES_MAX) step *= 2;
+  const byRest = startsByRest(starts, step);
+  const votes = new Map<number, number>();
+  const most = 2 ** 32 - image.length;
+  for (const pointer of pointers) {
+    const rest = pointer & (step - 1);
+    for (let i = byRest.first[rest]!; i < byRest.first[rest + 1]!; i++) {
+      const base = pointer - byRest.starts[i]!;
+      if (base >= 0 && base <= most) votes.set(base, (votes.get(base) ?? 0) + 1);
+    }
+  }
+  return winner(votes, step);
+}
+
+/** Starts in groups of equal rest modulo `step`, which a base that is a multiple of `step` keeps. */
+function startsByRest(starts: Uint32Array, step: number): { starts: Uint32Array; first: Uint32Array } {
+  const first = new Uint32Array(step + 1);
+  for (const start of starts) first[(start & (step - 1)) + 1]!++;
+  for (let rest = 0; rest < step; rest++) first[rest + 1]! += first[rest]!;
+  const next = first.slice();
+  const grouped = new Uint32Array(starts.length);
+  for (const start of starts) grouped[next[start & (step - 1)]!++] = start;
+  return { starts: grouped, first };
+}
+
+/**
+ * Where many addresses are and many functions, any difference between the two gets some votes: a base has to stand out
+ * of those around it by many standard deviations (of a Poisson distribution, whose variance is its mean).
+ */
+function winner(votes: ReadonlyMap<number, number>, step: number): Winner | null {
+  const around = new Map<number, number>();
+  const place = (low: number): number => Math.floor(low / (step * AROUND));
+  for (const [low, count] of votes) around.set(place(low), (around.get(place(low)) ?? 0) + count);
+  let best: Winner = { low: 0, votes: 0 };
+  let second = 0;
+  for (const [low, count] of votes) {
+    const mean = (around.get(place(low))! - count) / AROUND;
+    const excess = count < VOTES_MIN || count < mean ? 0 : (count - mean) ** 2 / (mean + 1);
+    if (excess > best.votes) {
+      second = best.votes;
+      best = { low, votes: excess };
+    } else if (excess > second) second = excess;
+  }
+  return best.votes >= EXCESS_MIN && best.votes >= OVER_OTHERS * second ? best : null;
+}
+
+/** Bytes of data words. */
+export function dataKindOf(kind: RegionKind, isWide: boolean): RegionKind {
+  if (kind === REGION_KIND.mipsBig) return REGION_KIND.raw;
+  return isWide ? REGION_KIND.data64 : REGION_KIND.data32;
+}
+
+function load(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}
+
+function load16(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8);
+}
+
+function loadBig(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+}
