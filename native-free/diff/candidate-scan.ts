@@ -1,81 +1,65 @@
 /**
  * Which displacements could be worth a cover, and from where on: the candidates that the parse chooses among.
  *
- * The walk follows one running displacement. While that goes on exactly nothing is searched; around its mismatches the
- * longest match of each few bytes is looked up. A candidate begins where its displacement begins to pay, which lies
- * before the match that gave it away.
+ * The walk follows one running displacement. Where that explains the target well enough nothing is searched: no other
+ * place could bring in what a change and a return cost. Elsewhere the longest match of every few bytes is looked up,
+ * and of the places that match equally long the one that saves most around there becomes a candidate. It begins where
+ * it begins to be better than the running displacement, which lies before the match that gave it away.
  * @module
  */
+import type { Cover } from '../format/cover.ts';
+import { CandidateList } from './candidate-list.ts';
 import { COST_UNITS_PER_BIT, freshCoverCost, MISS_COST, NEXT_MISS_COST } from './parse-costs.ts';
-import { matchLength, MATCH_BYTES_MAX, Searcher, type SourceIndex } from './source-index.ts';
+import { matchLength, Searcher, type SourceIndex } from './source-index.ts';
 
-/** Shorter matches are chance. */
-export const ANCHOR_BYTES_MIN = 6;
 /** How far a candidate reaches back before the match that gave it away. */
 export const REACH_BACK_BYTES = 512;
-/** An exact continuation of this length is not questioned. */
+/** Shorter matches are chance. */
+const ANCHOR_BYTES_MIN = 6;
+/** An exact continuation of this length is not questioned but for its end: another place may share that and go on. */
 const TRUSTED_RUN_BYTES = 32;
+const TAIL_BYTES = 24;
 /** A match of this length is where the walk goes on from. */
 const LEAD_BYTES = 24;
-/** The end of a long match is searched again from here: another place may agree with it and go on. */
-const TAIL_BYTES = 24;
+/** Half of a match of this length is skipped, and all but the tail of a long one. */
 const MEDIUM_BYTES = 16;
 const LONG_BYTES = 64;
+/** What the running displacement cost lately, and will in the next bytes; above DEBT_MAX others are looked for. */
 const AHEAD_BYTES = 32;
-const FORGIVEN_COST = 32;
-const DEBT = 30 * 64;
-/** Measuring ends where the gain fell this far below its best. */
-const FALL_MAX = 24 * COST_UNITS_PER_BIT;
+const DEBT_MAX = 30 * COST_UNITS_PER_BIT;
+/** How fast an exact byte makes the past forgotten. */
+const FORGIVEN_COST = COST_UNITS_PER_BIT / 2;
+/** The parse may have given the running displacement up: it is offered again where it agrees again. */
+const REMIND_RUN_BYTES = 8;
+const REMIND_AFTER_BYTES = 32;
+/** Gain of a byte that only the candidate explains, loss of one that only the running displacement or neither does. */
 const EQUAL_GAIN = 3 * COST_UNITS_PER_BIT;
 const UNEQUAL_LOSS = 4 * COST_UNITS_PER_BIT;
-const BOTH_LOSS = COST_UNITS_PER_BIT;
-const REMIND_BYTES = 8;
-const REMIND_AFTER_BYTES = 32;
-const RIVAL_BYTES = 48;
+const NEITHER_LOSS = COST_UNITS_PER_BIT;
+/** Measuring a candidate ends where its gain fell this far below its best. */
+const FALL_MAX = 24 * COST_UNITS_PER_BIT;
 const FORWARD_BYTES = 64;
-const LEAD_GAIN = 1000 * COST_UNITS_PER_BIT;
+/** Less reach back while places are compared. */
+const RIVAL_BACK_BYTES = 48;
+/** Neighbours in the suffix array, on each side, that are compared; none twice within STALE_BYTES. */
+const RIVALS_MAX = 8;
+const STALE_BYTES = 12;
+const MEASURED_BITS = 10;
+/** Candidates that save less than this, all but their opening paid, are left out; above GAIN_GOOD it was worth it. */
 const GAIN_MIN = -24 * COST_UNITS_PER_BIT;
 const GAIN_GOOD = 8 * COST_UNITS_PER_BIT;
+/** Every 2^FUTILE_SHIFT searches in vain widen the steps by a byte. */
 const FUTILE_SHIFT = 2;
-const STRIDE_MAX = 3;
-const MEASURED_BITS = 10;
-const STALE_BYTES = 12;
-const RIVALS_MAX = 5;
-/** Displacements of which is remembered how far they are known. */
+const STRIDE_MORE_MAX = 3;
+/** Displacements of which is remembered up to where they are candidates. */
 const KNOWN_COUNT = 8;
+const KNOWN_BYTES = 64;
 
-/** Candidates in the order of their beginning. */
-export class CandidateList {
-  count = 0;
-  from = new Int32Array(4096);
-  displacement = new Int32Array(4096);
-
-  add(from: number, displacement: number): void {
-    if (this.count === this.from.length) this.#grow();
-    let i = this.count++;
-    for (; i > 0 && this.from[i - 1]! > from; i--) {
-      this.from[i] = this.from[i - 1]!;
-      this.displacement[i] = this.displacement[i - 1]!;
-    }
-    this.from[i] = from;
-    this.displacement[i] = displacement;
-  }
-
-  /** Forgets the first `count` candidates. */
-  shift(count: number): void {
-    this.from.copyWithin(0, count, this.count);
-    this.displacement.copyWithin(0, count, this.count);
-    this.count -= count;
-  }
-
-  #grow(): void {
-    const from = new Int32Array(this.count * 2);
-    const displacement = new Int32Array(this.count * 2);
-    from.set(this.from);
-    displacement.set(this.displacement);
-    this.from = from;
-    this.displacement = displacement;
-  }
+export interface ScanStart {
+  /** The running displacement at first. */
+  readonly displacement: number;
+  /** Displacements that are candidates anyway, in target order: the walk goes over to one where it goes on better. */
+  readonly seeds: readonly Cover[];
 }
 
 export class CandidateScan {
@@ -85,30 +69,37 @@ export class CandidateScan {
   readonly #searcher: Searcher;
   readonly #start: number;
   readonly #end: number;
-  /** The running displacement. */
-  #running: number;
+  readonly #seeds: readonly Cover[];
+  #seed = 0;
   #at: number;
   #steps = 0;
+  /** The running displacement, where it last agreed, and what it cost lately. */
+  #running: number;
+  #runningTo = 0;
+  #debt = 0;
+  /** Searches since the last good candidate. */
+  #futile = 0;
+  /** Results of #measure. */
   #gain = 0;
   #from = 0;
-  #debt = 0;
-  #runningTo = 0;
-  #futile = 0;
+  /** Displacements measured lately, by hash, and where. */
   readonly #measured = new Int32Array(1 << MEASURED_BITS);
-  readonly #measuredAt = new Int32Array(1 << MEASURED_BITS);
+  readonly #measuredAt = new Int32Array(1 << MEASURED_BITS).fill(-STALE_BYTES);
   readonly #known = new Int32Array(KNOWN_COUNT);
-  readonly #knownTo = new Int32Array(KNOWN_COUNT);
+  readonly #knownTo: Int32Array;
   #knownNext = 0;
 
-  constructor(index: SourceIndex, target: Uint8Array, start: number, end: number, displacement: number) {
+  constructor(index: SourceIndex, target: Uint8Array, start: number, end: number, from: ScanStart) {
     this.#source = index.source;
     this.#target = target;
     this.#searcher = new Searcher(index, target);
     this.#start = start;
     this.#end = end;
     this.#at = start;
-    this.#running = displacement;
-    this.#knownTo.fill(start);
+    this.#running = from.displacement;
+    this.#seeds = from.seeds;
+    this.#knownTo = new Int32Array(KNOWN_COUNT).fill(start);
+    this.list.add(start, this.#running);
   }
 
   /** Bytes compared and suffixes looked at so far. */
@@ -119,64 +110,113 @@ export class CandidateScan {
   /** Collects the candidates that are given away before target offset `to`. */
   scan(to: number): void {
     while (this.#at < to) {
-      const run = this.#runningRun();
-      if (this.#at + run >= this.#end) {
+      let run = this.#runLength(this.#running);
+      if (run < TRUSTED_RUN_BYTES) run = this.#followSeed(run);
+      this.#remind(run);
+      const mismatch = this.#at + run;
+      if (mismatch >= this.#end) {
         this.#at = this.#end;
         return;
       }
+      if (run >= TRUSTED_RUN_BYTES) this.#forgive(run);
+      if (this.#isGoodAt(mismatch)) {
+        if (run < TRUSTED_RUN_BYTES) this.#forgive(run);
+        this.#at = mismatch;
+        this.#passMismatch();
+        continue;
+      }
       if (run >= TRUSTED_RUN_BYTES) {
-        this.#debt = Math.max(0, this.#debt - run * FORGIVEN_COST);
-        if (this.#isGood(this.#at + run)) this.#at += run;
-        else {
-          this.#at += run - TAIL_BYTES;
-          this.#at += this.#look(TAIL_BYTES);
-        }
-      } else if (this.#isGood(this.#at + run)) {
-        this.#debt = Math.max(0, this.#debt - run * FORGIVEN_COST);
-        this.#at += run;
-        let cost = MISS_COST;
-        while (this.#at < this.#end && this.#target[this.#at] !== this.#source[this.#at + this.#running]) {
-          this.#debt += cost; cost = NEXT_MISS_COST;
-          this.#at++;
-        }
-      } else this.#at += this.#look(run);
+        this.#at = mismatch - TAIL_BYTES;
+        const step = this.#look(TAIL_BYTES);
+        this.#at = step > MEDIUM_BYTES / 2 ? this.#at + step : mismatch;
+        continue;
+      }
+      this.#at += this.#look(run);
     }
   }
 
-  #isGood(at: number): boolean {
-    const d = this.#running;
-    if (at + d < 0 || at + d >= this.#source.length) return false;
-    let cost = this.#debt;
-    let miss = MISS_COST;
-    const end = Math.min(this.#end, at + AHEAD_BYTES);
-    for (let i = at; i < end; i++) {
-      if (this.#source[i + d] === this.#target[i]) miss = MISS_COST;
-      else { cost += miss; miss = NEXT_MISS_COST; }
-      this.#steps++;
-    }
-    return cost < DEBT;
-  }
-
-  /** How far the running displacement goes on exactly. */
-  #runningRun(): number {
-    const place = this.#at + this.#running;
+  /** How far a displacement goes on exactly from #at. */
+  #runLength(displacement: number): number {
+    const place = this.#at + displacement;
     if (place < 0 || place >= this.#source.length) return 0;
     const run = matchLength(this.#source, place, this.#target, this.#at, 0, this.#end - this.#at);
     this.#steps += run + 1;
-    if (run >= REMIND_BYTES) {
-      if (run >= TRUSTED_RUN_BYTES || this.#at > this.#runningTo + REMIND_AFTER_BYTES) this.list.add(this.#at, this.#running);
-      this.#runningTo = this.#at + run;
-    }
     return run;
   }
 
-  /** Searches at the current byte, where the running displacement agrees with `run` bytes; by how much to go on. */
+  /** Goes over to the seed of this place if that goes on for longer than `run` bytes; the length of the run. */
+  #followSeed(run: number): number {
+    const seeds = this.#seeds;
+    const at = this.#at;
+    let cover = seeds[this.#seed];
+    while (cover !== undefined && cover.targetOffset + cover.length <= at) cover = seeds[++this.#seed];
+    if (cover === undefined || cover.targetOffset > at) return run;
+    const displacement = cover.sourceOffset - cover.targetOffset;
+    if (displacement === this.#running) return run;
+    const other = this.#runLength(displacement);
+    if (other < MEDIUM_BYTES || other <= run) return run;
+    this.#lead(displacement, at);
+    return other;
+  }
+
+  #lead(displacement: number, agreesTo: number): void {
+    this.#running = displacement;
+    this.#runningTo = agreesTo;
+    this.#debt = 0;
+  }
+
+  #remind(run: number): void {
+    if (run < REMIND_RUN_BYTES) return;
+    if (run >= TRUSTED_RUN_BYTES || this.#at > this.#runningTo + REMIND_AFTER_BYTES) {
+      this.list.add(this.#at, this.#running);
+    }
+    this.#runningTo = this.#at + run;
+  }
+
+  #forgive(run: number): void {
+    this.#debt = Math.max(0, this.#debt - run * FORGIVEN_COST);
+  }
+
+  /** Whether the running displacement explains what comes before and after its mismatch at `at` well enough. */
+  #isGoodAt(at: number): boolean {
+    const source = this.#source;
+    const target = this.#target;
+    const displacement = this.#running;
+    const end = Math.min(this.#end, source.length - displacement, at + AHEAD_BYTES);
+    if (at + displacement < 0 || at >= end) return false;
+    let cost = this.#debt;
+    let miss = MISS_COST;
+    let i = at;
+    for (; i < end && cost < DEBT_MAX; i++) {
+      if (source[i + displacement] === target[i]) {
+        miss = MISS_COST;
+      } else {
+        cost += miss;
+        miss = NEXT_MISS_COST;
+      }
+    }
+    this.#steps += i - at;
+    return cost < DEBT_MAX;
+  }
+
+  /** Goes on behind the mismatching bytes of the running displacement. */
+  #passMismatch(): void {
+    const end = Math.min(this.#end, this.#source.length - this.#running);
+    let miss = MISS_COST;
+    while (this.#at < end && this.#source[this.#at + this.#running] !== this.#target[this.#at]) {
+      this.#debt += miss;
+      miss = NEXT_MISS_COST;
+      this.#at++;
+    }
+  }
+
+  /** Searches at #at, where the running displacement agrees with `run` bytes; by how much to go on. */
   #look(run: number): number {
     const at = this.#at;
     const searcher = this.#searcher;
     this.#steps++;
     if (!searcher.mayMatch(at)) return 1;
-    const stride = 1 + Math.min(this.#futile++ >> FUTILE_SHIFT, STRIDE_MAX);
+    const stride = 1 + Math.min(this.#futile++ >> FUTILE_SHIFT, STRIDE_MORE_MAX);
     searcher.search(at);
     const length = Math.min(searcher.length, this.#end - at);
     if (length < ANCHOR_BYTES_MIN) return stride;
@@ -186,30 +226,29 @@ export class CandidateScan {
     return length >= MEDIUM_BYTES ? length >> 1 : stride + 1;
   }
 
-  /** Offers the best place of those that the searcher's match has. */
+  /** Offers the best place of those that the searcher's match has; the walk goes on with it if it is to lead. */
   #offerBest(at: number, length: number, isLead: boolean): void {
     const searcher = this.#searcher;
     let best = searcher.offset - at;
-    this.#measure(at, best, length, RIVAL_BYTES);
+    this.#measure(at, best, length, RIVAL_BACK_BYTES);
     let bestGain = this.#gain - freshCoverCost(best - this.#running);
     for (let direction = -1; direction <= 1; direction += 2) {
       for (let k = 1; k <= RIVALS_MAX; k++) {
         const place = searcher.neighbour(direction * k, at);
         if (place < 0) break;
-        if (this.#isStale(at, place - at)) continue;
-        this.#measure(at, place - at, length, RIVAL_BYTES);
-        const gain = this.#gain - freshCoverCost(place - at - this.#running);
-        if (gain < bestGain || (gain === bestGain && place - at > best)) continue;
-        best = place - at;
+        const displacement = place - at;
+        if (this.#isStale(at, displacement)) continue;
+        this.#measure(at, displacement, length, RIVAL_BACK_BYTES);
+        const gain = this.#gain - freshCoverCost(displacement - this.#running);
+        if (gain < bestGain || (gain === bestGain && displacement > best)) continue;
+        best = displacement;
         bestGain = gain;
       }
     }
     this.#measure(at, best, length, REACH_BACK_BYTES);
-    this.#note(at, best, this.#from, isLead ? LEAD_GAIN : this.#gain - freshCoverCost(best - this.#running));
-    if (!isLead) return;
-    this.#running = best;
-    this.#runningTo = at + length;
-    this.#debt = 0;
+    const gain = this.#gain - freshCoverCost(best - this.#running);
+    if (isLead || gain >= GAIN_MIN) this.#offer(at, best, this.#from, isLead || gain > GAIN_GOOD);
+    if (isLead) this.#lead(best, at + length);
   }
 
   /**
@@ -237,7 +276,7 @@ export class CandidateScan {
           best = gain;
           from = i;
         }
-      } else gain -= isRunning ? UNEQUAL_LOSS : BOTH_LOSS;
+      } else gain -= isRunning ? UNEQUAL_LOSS : NEITHER_LOSS;
     }
     this.#steps += at - i;
     gain = best;
@@ -249,7 +288,7 @@ export class CandidateScan {
         if (isRunning) continue;
         gain += EQUAL_GAIN;
         if (gain > best) best = gain;
-      } else gain -= isRunning ? UNEQUAL_LOSS : BOTH_LOSS;
+      } else gain -= isRunning ? UNEQUAL_LOSS : NEITHER_LOSS;
     }
     this.#steps += i - at;
     this.#from = from;
@@ -259,24 +298,22 @@ export class CandidateScan {
   /** Whether this displacement was measured a few bytes before; remembers that it is measured now. */
   #isStale(at: number, displacement: number): boolean {
     const slot = Math.imul(displacement, 0x9e3779b1) >>> (32 - MEASURED_BITS);
-    const isSame = this.#measured[slot] === displacement && at - this.#measuredAt[slot]! < STALE_BYTES;
-    if (isSame) return true;
+    if (this.#measured[slot] === displacement && at - this.#measuredAt[slot]! < STALE_BYTES) return true;
     this.#measured[slot] = displacement;
     this.#measuredAt[slot] = at;
     return false;
   }
 
-  /** Adds a candidate unless it cannot pay. */
-  #note(at: number, displacement: number, from: number, gain: number): void {
+  /** Adds a candidate that agrees at `at` and begins at `from`, unless it is one already. */
+  #offer(at: number, displacement: number, from: number, isGood: boolean): void {
     for (let k = 0; k < KNOWN_COUNT; k++) {
       if (this.#known[k] !== displacement) continue;
-      if (at - this.#knownTo[k]! < 64) { this.#knownTo[k] = at; return; }
-      this.list.add(Math.max(from, this.#knownTo[k]!), displacement);
+      const known = this.#knownTo[k]!;
       this.#knownTo[k] = at;
+      if (at - known >= KNOWN_BYTES) this.list.add(Math.max(from, known), displacement);
       return;
     }
-    if (gain < GAIN_MIN) return;
-    if (gain > GAIN_GOOD) this.#futile = 0;
+    if (isGood) this.#futile = 0;
     this.#known[this.#knownNext] = displacement;
     this.#knownTo[this.#knownNext] = at;
     this.#knownNext = (this.#knownNext + 1) % KNOWN_COUNT;

@@ -11,7 +11,6 @@ import type { Cover } from '../format/cover.ts';
 import {
   EXACT_COST,
   freshCoverCost,
-  LITERAL_COST,
   LITERAL_OPEN_COST,
   MISS_COST,
   NEXT_MISS_COST,
@@ -27,6 +26,8 @@ const STRIKES_MAX = 64;
 const MISS_STRIKES = 1;
 /** After this many exact bytes in every state a longer run is worth looking for. */
 const JUMP_AFTER_BYTES = 8;
+/** With several states, so that a long run of one is not compared again and again. */
+const JUMP_BYTES_MAX = 64;
 /** Records that are looked back for a displacement used before. */
 const RECENT_RECORDS = 8;
 /** Costs are brought back to zero from here, so that they never leave 32 bits. */
@@ -58,6 +59,7 @@ export class DisplacementBeam {
   /** What beginning a state's displacement anew after the best state costs; NONE if not known. */
   readonly #openCost = new Int32Array(STATES_MAX);
 
+  readonly #literalByteCost: number;
   #literalCost = 0;
   #literalFrom: number;
   #literalBefore = NONE;
@@ -72,13 +74,19 @@ export class DisplacementBeam {
 
   readonly #records = new Records();
 
-  constructor(source: Uint8Array, target: Uint8Array, start: number, displacement: number) {
+  constructor(source: Uint8Array, target: Uint8Array, start: number, displacement: number, literalByteCost: number) {
     this.#source = source;
     this.#target = target;
     this.#start = start;
     this.#at = start;
     this.#literalFrom = start;
+    this.#literalByteCost = literalByteCost;
     this.#literalDisplacement = displacement;
+  }
+
+  /** The current byte. */
+  get at(): number {
+    return this.#at;
   }
 
   /** Puts a displacement in play from the current byte on. */
@@ -126,7 +134,7 @@ export class DisplacementBeam {
     let exact = 0;
     while (this.#at < to) {
       if (this.#count === 0) {
-        this.#literalCost += LITERAL_COST * (to - this.#at);
+        this.#literalCost += this.#literalByteCost * (to - this.#at);
         this.#at = to;
         return;
       }
@@ -198,7 +206,7 @@ export class DisplacementBeam {
     const count = this.#count;
     let isExact = true;
     let isAnyLost = false;
-    this.#literalCost += LITERAL_COST;
+    this.#literalCost += this.#literalByteCost;
     for (let k = 0; k < count; k++) {
       if (source[this.#at + this.#displacement[k]!] === byte) {
         this.#cost[k]! += EXACT_COST;
@@ -232,7 +240,7 @@ export class DisplacementBeam {
 
   /** Goes on over the bytes, up to `to`, that are exact in every state. */
   #jump(to: number): void {
-    let run = to - this.#at;
+    let run = this.#count === 1 ? to - this.#at : Math.min(to - this.#at, JUMP_BYTES_MAX);
     for (let k = 0; k < this.#count; k++) {
       run = matchLength(this.#source, this.#at + this.#displacement[k]!, this.#target, this.#at, 0, run);
       this.steps += run;
@@ -245,7 +253,7 @@ export class DisplacementBeam {
       this.#cost[k]! += EXACT_COST * run;
       this.#strikes[k] = Math.max(0, this.#strikes[k]! - run);
     }
-    this.#literalCost += LITERAL_COST * run;
+    this.#literalCost += this.#literalByteCost * run;
     this.#at += run;
     this.steps += this.#count;
   }
@@ -340,7 +348,7 @@ class Records {
   }
 
   #grow(): void {
-    const longer = (values: Int32Array): Int32Array => {
+    const longer = (values: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> => {
       const grown = new Int32Array(values.length * 2);
       grown.set(values);
       return grown;

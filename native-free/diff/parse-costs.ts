@@ -16,8 +16,9 @@ export const MISS_COST = 8 * COST_UNITS_PER_BIT;
 export const NEXT_MISS_COST = 4.5 * COST_UNITS_PER_BIT;
 /** A byte that differs by as much as the one a word before: the coder guesses changes of neighbours. */
 export const REPEATED_MISS_COST = 1.5 * COST_UNITS_PER_BIT;
-/** A byte outside covers. */
-export const LITERAL_COST = 205;
+/** A byte outside covers: of text, and of anything else. */
+const TEXT_LITERAL_COST = 166;
+const LITERAL_COST = 205;
 /** Ending a cover without beginning the next. */
 export const LITERAL_OPEN_COST = 3 * COST_UNITS_PER_BIT;
 /** A cover with the displacement of its predecessor, or of one of the few before. */
@@ -33,11 +34,18 @@ export function freshCoverCost(change: number): number {
   return FRESH_COST + (32 - Math.clz32(size)) * CHANGE_BIT_COST;
 }
 
-/** Whether target byte `b` differs from source byte `a` by as much as the bytes four or eight before. */
-export function isRepeatedChange(source: Uint8Array, a: number, target: Uint8Array, b: number): boolean {
-  if (a < 8 || b < 8 || a >= source.length) return false;
-  const change = target[b]! - source[a]!;
-  return (
-    ((target[b - 4]! - source[a - 4]! - change) & 255) === 0 || ((target[b - 8]! - source[a - 8]! - change) & 255) === 0
-  );
+/** Of so many bytes that are looked at, all but a few must be text for a window to be text. */
+const SAMPLES = 4096;
+const FOREIGN_SAMPLES_MAX = 200;
+
+/** What a byte of this part of the target costs outside covers: text is easier to guess. */
+export function literalCostOf(target: Uint8Array, start: number, end: number): number {
+  const step = Math.max(1, Math.floor((end - start) / SAMPLES));
+  let foreign = 0;
+  for (let i = start; i < end; i += step) {
+    const byte = target[i]!;
+    const isText = (byte >= 32 && byte < 127) || byte === 10 || byte === 13 || byte === 9;
+    if (!isText && ++foreign > FOREIGN_SAMPLES_MAX) return LITERAL_COST;
+  }
+  return TEXT_LITERAL_COST;
 }

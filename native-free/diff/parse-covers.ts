@@ -8,8 +8,10 @@
  */
 import type { Cover } from '../format/cover.ts';
 import { UpdateError } from '../status.ts';
+import type { CandidateList } from './candidate-list.ts';
 import { CandidateScan, REACH_BACK_BYTES } from './candidate-scan.ts';
 import { DisplacementBeam } from './displacement-beam.ts';
+import { literalCostOf } from './parse-costs.ts';
 import type { SourceIndex } from './source-index.ts';
 
 /** Target bytes whose candidates are in memory at a time. */
@@ -47,34 +49,43 @@ export function parseCovers(
     throw new UpdateError('usage_invalid', `window ${start}..${end} of a target of ${target.length} bytes`);
   }
   const displacement = options.expectedDisplacement ?? 0;
-  const scan = new CandidateScan(index, target, start, end, displacement);
-  const beam = new DisplacementBeam(index.source, target, start, displacement);
-  scan.list.add(start, displacement);
   const seeds = options.seeds ?? [];
+  const scan = new CandidateScan(index, target, start, end, { displacement, seeds });
+  const beam = new DisplacementBeam(index.source, target, start, displacement, literalCostOf(target, start, end));
   let seed = 0;
   for (let block = start; block < end; block += BLOCK_BYTES) {
     const blockEnd = Math.min(end, block + BLOCK_BYTES);
-    for (; seed < seeds.length && seeds[seed]!.targetOffset < blockEnd; seed++) {
-      const { sourceOffset, targetOffset, length } = seeds[seed]!;
-      if (targetOffset + length <= start) continue;
-      scan.list.add(Math.max(start, block - REACH_BACK_BYTES, targetOffset - SEED_LEAD_BYTES), sourceOffset - targetOffset);
-    }
     scan.scan(blockEnd);
     // Candidates of the next block may reach back into this one.
-    follow(scan, beam, blockEnd === end ? end : blockEnd - REACH_BACK_BYTES);
+    seed = follow(beam, scan.list, seeds, seed, blockEnd === end ? end : blockEnd - REACH_BACK_BYTES);
   }
   if (options.work !== undefined) options.work.steps += scan.steps + beam.steps;
   return beam.covers();
 }
 
-/** Takes the beam to target offset `to` by way of the candidates. */
-function follow(scan: CandidateScan, beam: DisplacementBeam, to: number): void {
-  const { list } = scan;
-  let i = 0;
-  for (; i < list.count && list.from[i]! < to; i++) {
-    beam.advance(list.from[i]!);
-    beam.activate(list.displacement[i]!);
+/** Takes the beam to target offset `to` by way of candidates and seeds. Gives the first seed that lies behind. */
+function follow(
+  beam: DisplacementBeam,
+  list: CandidateList,
+  seeds: readonly Cover[],
+  seed: number,
+  to: number,
+): number {
+  for (let i = 0; ;) {
+    const listFrom = i < list.count ? list.from[i]! : to;
+    const cover = seeds[seed];
+    const seedFrom = cover === undefined ? to : Math.min(to, cover.targetOffset - SEED_LEAD_BYTES);
+    if (cover !== undefined && seedFrom < to && seedFrom <= listFrom) {
+      seed++;
+      beam.advance(seedFrom);
+      if (cover.targetOffset + cover.length > beam.at) beam.activate(cover.sourceOffset - cover.targetOffset);
+    } else if (listFrom < to) {
+      beam.advance(listFrom);
+      beam.activate(list.displacement[i++]!);
+    } else {
+      list.shift(i);
+      beam.advance(to);
+      return seed;
+    }
   }
-  list.shift(i);
-  beam.advance(to);
 }

@@ -2,20 +2,22 @@
  * How a delta is made, stage by stage. Each stage is a pure function of images and of what earlier stages found, so that
  * it can run on any thread; who calls them decides on threads and memory.
  *
- * 1. `analyse`: structure of both images, and covers from a coarse alignment with references masked.
- * 2. `nameReferences`: copies of both images in which references are what they mean, given the covers so far.
- * 3. `matchWindow`, for each window of the target: covers by cost. 2 and 3 are repeated with better covers.
- * 4. `finishPlan`: covers trimmed, bases of tables, the plan's bytes.
- * 5. SegmentEncoder, for each segment.
+ * 1. `analyse`: structure of both images, copies with references masked, and their coarse alignment.
+ * 2. `matchMasked`, for each window of the target: what resembles what, good enough for an address map.
+ * 3. `nameReferences`: copies of both images in which references are what they mean, given the covers so far.
+ * 4. `matchNamed`, for each window of the target: covers by cost.
+ * 5. `finishPlan`: covers trimmed, bases of tables, the plan's bytes.
+ * 6. SegmentEncoder, for each segment.
  * @module
  */
-import { coverListOf, type Cover, type CoverList } from '../format/cover.ts';
+import { coverAt, coverListOf, firstCoverEndingAfter, type Cover, type CoverList } from '../format/cover.ts';
 import type { Plan } from '../format/plan.ts';
 import { decodePlan, encodePlan, type PlanCosts } from '../model/plan-coder.ts';
 import { AddressMap } from '../predict/address-map.ts';
 import { canonicalImage, masked, sourceNames, targetNames } from './canonical.ts';
 import { coarseCovers } from './coarse-align.ts';
-import { findTables, inverted } from './find-bases.ts';
+import { findCovers } from './cover-search.ts';
+import { findTables, inverted, type Tables } from './find-bases.ts';
 import { joinCovers } from './join-covers.ts';
 import { layoutOf } from './layout/layout.ts';
 import { pairModules } from './layout/pair-modules.ts';
@@ -29,6 +31,7 @@ import { trimCovers } from './trim-covers.ts';
 /** Target bytes that are matched at a time, against at most so many source bytes. Part of what decides a patch's bytes. */
 export const WINDOW_BYTES = 16 * 2 ** 20;
 export const VIEW_BYTES_MAX = 24 * 2 ** 20;
+const NEAR_BYTES = 2 ** 20;
 
 /** Two images, or copies of them. */
 export interface Images {
@@ -60,30 +63,76 @@ export function analyse(images: Images, copies: Images): Analysis {
   return { layouts, covers: coverListOf(coarseCovers(copies.source, copies.target)) };
 }
 
-/** Stage 2. `copies` become canonical: equal bytes mean that the coder will expect the right thing. */
-export function nameReferences(images: Images, layouts: PairedLayouts, covers: CoverList, copies: Images): void {
-  const { source, target, counterpart } = layouts;
-  const tables = findTables(images.source, images.target, { covers, source, target }, counterpart);
-  const inverse = new AddressMap(inverted(covers), target, source);
-  canonicalImage(images.source, source, sourceNames(), tables.source, copies.source);
-  canonicalImage(images.target, target, targetNames(inverse), tables.target, copies.target);
-}
-
 /** A suffix sorter; equal output is part of its contract. */
 export type SuffixSorter = (bytes: Uint8Array, into?: Int32Array) => Int32Array;
 
-/** Stage 3: covers of target window [start, end) of canonical images, starting from earlier covers of the whole image. */
-export function matchWindow(
+/** A window of the target to be matched, with all covers that are known so far. */
+export interface Window {
+  readonly covers: CoverList;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Covers that touch the window or its neighbourhood. */
+function coversNear({ covers, start, end }: Window): Cover[] {
+  const near: Cover[] = [];
+  for (let i = firstCoverEndingAfter(covers, start - NEAR_BYTES); i < covers.count; i++) {
+    if (covers.targetOffset[i]! >= end + NEAR_BYTES) break;
+    near.push(coverAt(covers, i));
+  }
+  return near;
+}
+
+/** Stage 2: exact and approximate matches of a window of masked images. */
+export function matchMasked(copies: Images, window: Window, sort: SuffixSorter = suffixArray): Cover[] {
+  const { start, end } = window;
+  const view = sourceViewFor(copies.source, coversNear(window), start, end, VIEW_BYTES_MAX);
+  const bytes = view.bytes();
+  return view.toSource(findCovers(bytes, copies.target, sort(bytes), start, end));
+}
+
+/** Stage 3. `copies` become canonical: equal bytes mean that the coder will expect the right thing. */
+export function nameReferences(images: Images, layouts: PairedLayouts, covers: CoverList, copies: Images): Tables {
+  const { source, target, counterpart } = layouts;
+  const tables = findTables(images.source, images.target, { covers, source, target }, counterpart);
+  canonicalImage(images.source, source, sourceNames(), tables.source, copies.source);
+  nameTarget(images, layouts, covers, tables, copies);
+  return tables;
+}
+
+function nameTarget(images: Images, layouts: PairedLayouts, covers: CoverList, tables: Tables, copies: Images): void {
+  const inverse = new AddressMap(inverted(covers), layouts.target, layouts.source);
+  canonicalImage(images.target, layouts.target, targetNames(inverse), tables.target, copies.target);
+}
+
+/** What it takes to name a target again with better covers. */
+export interface Refinement {
+  readonly images: Images;
+  readonly layouts: PairedLayouts;
+  readonly tables: Tables;
+}
+
+/**
+ * Stage 4: covers by cost of a window of canonical images. Where the window is the whole target, `refine` may be given:
+ * the target is then named by the covers just found (in `copies`) and parsed once more with the same index.
+ */
+export function matchNamed(
   copies: Images,
-  covers: CoverList,
-  start: number,
-  end: number,
+  window: Window,
   sort: SuffixSorter = suffixArray,
+  refine: Refinement | null = null,
 ): Cover[] {
-  const { source, target } = copies;
-  const view = sourceViewFor(source, covers, start, end, VIEW_BYTES_MAX);
-  const index = indexSource(view.bytes, sort(view.bytes));
-  return view.toSource(parseCovers(index, target, start, end, { seeds: view.toView(covers, start, end) }));
+  const { target } = copies;
+  const { start, end } = window;
+  const known = coversNear(window);
+  const view = sourceViewFor(copies.source, known, start, end, VIEW_BYTES_MAX);
+  const bytes = view.bytes();
+  const index = indexSource(bytes, sort(bytes));
+  const found = parseCovers(index, target, start, end, { seeds: view.toView(known) });
+  if (refine === null) return view.toSource(found);
+  const { images, layouts, tables } = refine;
+  nameTarget(images, layouts, coverListOf(view.toSource(found)), tables, copies);
+  return view.toSource(parseCovers(index, target, start, end, { seeds: found }));
 }
 
 /** Covers of all windows, in order, as one list. */
@@ -97,7 +146,7 @@ export interface FinishedPlan {
   readonly costs: PlanCosts;
 }
 
-/** Stage 4. */
+/** Stage 5. */
 export function finishPlan(images: Images, layouts: PairedLayouts, covers: CoverList): FinishedPlan {
   const { source, target, counterpart } = layouts;
   const trimmed = trimCovers(covers, source, target);

@@ -7,7 +7,7 @@
 import { assembleDelta, assembleFull } from '../../native-free/diff/assemble.ts';
 import { deltaSegmentBytes, modelSizesFor, type SegmentCosts } from '../../native-free/diff/encode-segment.ts';
 import type { PairedLayouts } from '../../native-free/diff/pair-regions.ts';
-import { joinWindows, NO_LAYOUTS, WINDOW_BYTES, type Images } from '../../native-free/diff/stages.ts';
+import { joinWindows, NO_LAYOUTS, WINDOW_BYTES, type Images, type Window } from '../../native-free/diff/stages.ts';
 import { coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
 import type { Plan } from '../../native-free/format/plan.ts';
 import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
@@ -22,9 +22,6 @@ export interface EngineProgress {
   readonly done: number;
   readonly total: number;
 }
-
-/** How often references are named and the target is matched, each time with better covers. */
-const ROUNDS = 2;
 
 /** What every step needs to know of its job. */
 export interface Job extends TaskContext {
@@ -114,18 +111,21 @@ export async function matchOwn(job: Job, images: Images): Promise<Matched> {
   const { layouts, covers } = await job.pool.run({ kind: 'analyse', images, copies }, job);
   analysed(images.source.length);
   const windows = rangesOf(images.target.length, WINDOW_BYTES);
-  const matched = counter(job, 'match', images.target.length * ROUNDS);
-  let best = shareCovers(covers);
-  for (let round = 0; round < ROUNDS; round++) {
-    await job.pool.run({ kind: 'name', images, copies, layouts, covers: best }, job);
-    const found = await inLanes(windows, job.workers, async ({ start, end }): Promise<Cover[]> => {
-      const window = await job.pool.run({ kind: 'match', copies, covers: best, start, end }, job);
+  const matched = counter(job, 'match', 2 * images.target.length);
+  const inWindows = async (known: CoverList, match: (window: Window) => Promise<Cover[]>): Promise<CoverList> => {
+    const shared = shareCovers(known);
+    const found = await inLanes(windows, job.workers, async ({ start, end }) => {
+      const window = await match({ covers: shared, start, end });
       matched(end - start);
       return window;
     });
-    best = shareCovers(joinWindows(found));
-  }
-  return { layouts, covers: best };
+    return joinWindows(found);
+  };
+  const rough = await inWindows(covers, (window) => job.pool.run({ kind: 'masked', copies, window }, job));
+  const tables = await job.pool.run({ kind: 'name', images, copies, layouts, covers: shareCovers(rough) }, job);
+  const refine = windows.length === 1 ? { images, layouts, tables } : null;
+  const fine = await inWindows(rough, (window) => job.pool.run({ kind: 'match', copies, window, refine }, job));
+  return { layouts, covers: shareCovers(fine) };
 }
 
 /** The structure of both images by itself, for covers that come from elsewhere. */

@@ -8,6 +8,7 @@ import { applyPayload, bytesSource, memorySource } from '../../native-free/apply
 import { bytesEqual, digestOf } from '../../native-free/hash.ts';
 import type { SegmentSink } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';
+import { modelCoder } from '../wasm/mix-coder.ts';
 import { sha256Node } from './node-io.ts';
 import type { ProveTask } from './tasks.ts';
 
@@ -32,7 +33,7 @@ export async function provePayload(task: Omit<ProveTask, 'kind'>): Promise<void>
     },
   };
   try {
-    const apply = applyPayload({ payload: bytesSource(payload), source: memorySource(source), sink, hash: sha256Node });
+    const apply = applyPayload({ payload: bytesSource(payload), source: memorySource(source), sink, hash: sha256Node, models: modelCoder });
     for await (const event of apply) {
       if (event.type !== 'header') continue;
       const { header } = event;

@@ -6,7 +6,8 @@
  */
 import type { SegmentCosts } from '../../native-free/diff/encode-segment.ts';
 import type { PairedLayouts } from '../../native-free/diff/pair-regions.ts';
-import type { Analysis, FinishedPlan, Images } from '../../native-free/diff/stages.ts';
+import type { Tables } from '../../native-free/diff/find-bases.ts';
+import type { Analysis, FinishedPlan, Images, Refinement, Window } from '../../native-free/diff/stages.ts';
 import type { Cover, CoverList } from '../../native-free/format/cover.ts';
 import type { Plan } from '../../native-free/format/plan.ts';
 import type { ModelSizes } from '../../native-free/model/model-coder.ts';
@@ -34,13 +35,19 @@ export interface NameTask {
   readonly covers: CoverList;
 }
 
-/** Covers of one window of the target. */
+/** Covers of one window of the target, in masked copies. */
+export interface MaskedTask {
+  readonly kind: 'masked';
+  readonly copies: Images;
+  readonly window: Window;
+}
+
+/** Covers of one window of the target, in canonical copies. */
 export interface MatchTask {
   readonly kind: 'match';
   readonly copies: Images;
-  readonly covers: CoverList;
-  readonly start: number;
-  readonly end: number;
+  readonly window: Window;
+  readonly refine: Refinement | null;
 }
 
 /** The plan of a delta. */
@@ -84,6 +91,7 @@ export interface ProveTask {
 export type Task =
   | DigestTask
   | AnalyseTask
+  | MaskedTask
   | NameTask
   | MatchTask
   | PlanTask
@@ -95,7 +103,8 @@ export type Task =
 export interface TaskResults {
   digest: Uint8Array;
   analyse: Analysis;
-  name: true;
+  masked: Cover[];
+  name: Tables;
   match: Cover[];
   plan: FinishedPlan;
   encode: { readonly encoded: Uint8Array; readonly digest: Uint8Array; readonly costs: SegmentCosts | null };

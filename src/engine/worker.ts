@@ -7,7 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { SegmentEncoder } from '../../native-free/diff/encode-segment.ts';
-import { analyse, finishPlan, matchWindow, nameReferences } from '../../native-free/diff/stages.ts';
+import { analyse, finishPlan, matchMasked, matchNamed, nameReferences } from '../../native-free/diff/stages.ts';
 import { digestOf } from '../../native-free/hash.ts';
 import { MixCoder } from '../../native-free/model/mix-coder.ts';
 import { UpdateError } from '../../native-free/status.ts';
@@ -42,11 +42,12 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
       return tight(digestOf(sha256Node, task.image));
     case 'analyse':
       return analyse(task.images, task.copies);
+    case 'masked':
+      return matchMasked(task.copies, task.window, suffixArrayWasm);
     case 'name':
-      nameReferences(task.images, task.layouts, task.covers, task.copies);
-      return true;
+      return nameReferences(task.images, task.layouts, task.covers, task.copies);
     case 'match':
-      return matchWindow(task.copies, task.covers, task.start, task.end, suffixArrayWasm);
+      return matchNamed(task.copies, task.window, suffixArrayWasm, task.refine);
     case 'plan':
       return finishPlan(task.images, task.layouts, task.covers);
     case 'encode': {

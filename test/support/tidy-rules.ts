@@ -42,6 +42,7 @@ const ALL_ROOMS = [
   'src/server',
   'src/client',
   'src/testing',
+  'src/wasm',
 ];
 const DEVICE_PACKAGES = [
   /^@noble\//,
@@ -55,15 +56,17 @@ const DEVICE_PACKAGES = [
 /** DESIGN.md's "who may import whom". */
 export const ROOMS: Readonly<Record<string, Room>> = {
   'native-free': { rooms: [], packages: [/^@noble\//, /^fzstd$/], node: false },
-  'src/engine': { rooms: ['native-free'], node: true },
-  'src/transfer': { rooms: ['native-free'], packages: DEVICE_PACKAGES, node: true },
+  'src/wasm': { rooms: ['native-free'], packages: [], node: false },
+  'src/engine': { rooms: ['native-free', 'src/wasm'], node: true },
+  'src/transfer': { rooms: ['native-free', 'src/wasm'], packages: DEVICE_PACKAGES, node: true },
   'src/release': { rooms: ['native-free', 'src/engine'], node: true },
-  'src/agent': { rooms: ['native-free', 'src/transfer'], packages: DEVICE_PACKAGES, node: true },
+  'src/agent': { rooms: ['native-free', 'src/transfer', 'src/wasm'], packages: DEVICE_PACKAGES, node: true },
   'src/server': { rooms: ALL_ROOMS.filter((room) => room !== 'src/agent'), node: true },
   'src/client': { rooms: ['native-free'], types: ['src/server'], packages: [], node: false },
   'src/testing': { rooms: ['native-free'], types: ['src/agent', 'src/transfer'], node: true },
   'src/cli': { rooms: ALL_ROOMS, node: true },
   src: { rooms: ALL_ROOMS, node: true },
+  assembly: { rooms: [], packages: [], node: false },
   corpus: { rooms: ['native-free'], node: true },
   scripts: { rooms: ['native-free', 'corpus'], node: true },
   demo: { rooms: [...ALL_ROOMS, 'src/cli', 'corpus'], node: true },

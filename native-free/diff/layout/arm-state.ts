@@ -7,6 +7,7 @@
  * @module
  */
 import { REGION_KIND, type RegionKind } from '../../format/regions.ts';
+import { CALL_FINDERS } from './calls.ts';
 import { twoStates } from './two-states.ts';
 
 /** A stretch of one instruction set, or of tables, by offsets from the section's start. */
@@ -26,6 +27,10 @@ const BLOCK_BYTES = 1024;
 /** Shorter stretches, such as veneers and literal pools, go with what is before them. */
 const RUN_BYTES_MIN = 1024;
 const PRICE = 300;
+const TABLE_BYTES_MIN = 8192;
+/** T32 code has a call in so many bytes at the very least. */
+const BYTES_PER_CALL = 256;
+const T32_CALLS = CALL_FINDERS.find(({ kind }) => kind === REGION_KIND.t32)!;
 
 /** Upper bytes of halfwords that T32 code is full of: moves, loads, PUSH and POP, BX, IT, BL. */
 const COMMON = new Uint8Array(256);
@@ -68,7 +73,18 @@ export function runsByTrial(image: Uint8Array, start: number, length: number): R
     const kind = isA32 === 1 ? REGION_KIND.a32 : REGION_KIND.t32;
     append(runs, kind, from, Math.min(BLOCK_BYTES, length - from));
   });
-  return runs;
+  return runs.map((run) => (isTable(image, start, run) ? { ...run, kind: REGION_KIND.data32 } : run));
+}
+
+/** A long stretch that is not A32, and that calls nothing as T32 would, is no code. */
+function isTable(image: Uint8Array, start: number, run: Run): boolean {
+  if (run.kind !== REGION_KIND.t32 || run.length < TABLE_BYTES_MIN) return false;
+  let calls = 0;
+  for (let at = start + run.start; at + 8 <= start + run.start + run.length; at += 2) {
+    const found = T32_CALLS.find(image, at);
+    if (found >= 0 && found < image.length) calls++;
+  }
+  return calls * BYTES_PER_CALL < run.length;
 }
 
 function append(runs: Run[], kind: RegionKind, start: number, length: number): void {

@@ -7,6 +7,7 @@
  * @module
  */
 import { CALL_FINDERS, NO_CALL, type CallFinder } from './calls.ts';
+import { NumberList } from './number-list.ts';
 import { twoStates } from './two-states.ts';
 
 export const BLOCK_BYTES = 2048;
@@ -22,7 +23,7 @@ const OVER_CHANCE = 5;
 const CALLS_PER_START = 2;
 /** Most that one block says, and what a change between code and other bytes costs. */
 const SCORE_MAX = 100;
-const PRICE = 200;
+const PRICE = 300;
 const LIKELIHOOD_MAX = 64;
 /** Blocks without calls from which the other bytes are learned. */
 const OTHER_BLOCKS_MIN = 4;
@@ -41,9 +42,9 @@ export function takeCensus(image: Uint8Array): Census | null {
   if (finder === null) return null;
   const blocks = Math.ceil(image.length / BLOCK_BYTES);
   const calls = new Uint16Array(blocks);
-  const starts = new Starts();
+  const starts = new NumberList();
   for (let block = 0; block < blocks; block++) calls[block] = countCalls(image, block, finder, starts);
-  const found = starts.sorted();
+  const found = starts.distinct();
   if (finder.reach > 1 && starts.count < CALLS_PER_START * found.length) return null;
   return { finder, isCode: judgeBlocks(image, calls, rich(finder, image.length)), starts: found };
 }
@@ -70,7 +71,7 @@ function dominantFinder(image: Uint8Array): CallFinder | null {
   return best;
 }
 
-function countCalls(image: Uint8Array, block: number, finder: CallFinder, starts: Starts | null): number {
+function countCalls(image: Uint8Array, block: number, finder: CallFinder, starts: NumberList | null): number {
   const start = block * BLOCK_BYTES;
   const end = Math.min(start + BLOCK_BYTES, image.length - 7);
   let count = 0;
@@ -81,39 +82,6 @@ function countCalls(image: Uint8Array, block: number, finder: CallFinder, starts
     starts?.add(found);
   }
   return count;
-}
-
-/** Offsets as they are found. */
-class Starts {
-  #offsets = new Uint32Array(1024);
-  #count = 0;
-
-  get count(): number {
-    return this.#count;
-  }
-
-  add(offset: number): void {
-    if (this.#count === this.#offsets.length) {
-      const grown = new Uint32Array(2 * this.#count);
-      grown.set(this.#offsets);
-      this.#offsets = grown;
-    }
-    this.#offsets[this.#count++] = offset;
-  }
-
-  sorted(): Uint32Array {
-    return distinct(this.#offsets.subarray(0, this.#count));
-  }
-}
-
-/** Sorts in place; each number once. */
-export function distinct(numbers: Uint32Array): Uint32Array {
-  numbers.sort();
-  let kept = 0;
-  for (let i = 0; i < numbers.length; i++) {
-    if (i === 0 || numbers[i] !== numbers[i - 1]) numbers[kept++] = numbers[i]!;
-  }
-  return numbers.slice(0, kept);
 }
 
 function judgeBlocks(image: Uint8Array, calls: Uint16Array, least: number): Uint8Array {

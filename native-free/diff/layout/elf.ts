@@ -9,6 +9,7 @@
 import { REGION_KIND, type RegionKind } from '../../format/regions.ts';
 import { ASIDE_VA } from '../../predict/address-space.ts';
 import { runsByTrial, runsOfMarks, type Mark, type Run } from './arm-state.ts';
+import { readBtf } from './btf.ts';
 import { FLAG, SECTION, TYPE_RELOCATABLE, type Budget, type ElfFile, type ElfSection } from './elf-file.ts';
 import type { NamedRegion } from './named-layout.ts';
 
@@ -48,7 +49,7 @@ interface Placed extends NamedRegion {
 
 /** Regions of `elf` as module `module` of the image. */
 export function regionsOfElf(image: Uint8Array, elf: ElfFile, module: number, budget: Budget): ElfRegions {
-  const placed = elf.sections.length > 0 ? placeSections(elf, module) : placeSegments(elf, module);
+  const placed = elf.sections.length > 0 ? placeSections(image, elf, module) : placeSegments(elf, module);
   const vaHigh = commonHigh(placed);
   const fitting = placed.filter((region) => {
     const isThere = region.offset < 0 || region.offset + region.length <= image.length;
@@ -90,7 +91,7 @@ function dataKind({ is64, fields: { isLittle } }: ElfFile): RegionKind {
   return is64 ? REGION_KIND.data64 : REGION_KIND.data32;
 }
 
-function placeSections(elf: ElfFile, module: number): Placed[] {
+function placeSections(image: Uint8Array, elf: ElfFile, module: number): Placed[] {
   const placed: Placed[] = [];
   const symbolStrings = new Set(elf.sections.filter(({ type }) => type === SECTION.symbols).map(({ link }) => link));
   elf.sections.forEach((section, i) => {
@@ -98,9 +99,28 @@ function placeSections(elf: ElfFile, module: number): Placed[] {
     const region =
       (section.flags & FLAG.alloc) !== 0 ? placeLoaded(elf, section) : placeAside(elf, section, symbolStrings.has(i));
     if (region === null) return;
-    placed.push({ ...region, module, length: section.size, name: section.name, section: i });
+    const whole = { ...region, module, length: section.size, name: section.name, section: i };
+    placed.push(...(section.name === '.BTF' ? splitBtf(image, whole) : [whole]));
   });
   return placed;
+}
+
+/** Words and strings of type information are two regions. */
+function splitBtf(image: Uint8Array, whole: Placed): Placed[] {
+  const btf = readBtf(image, whole.offset);
+  if (btf === null || btf.end > whole.length) return [whole];
+  const { strings, end } = btf;
+  return [
+    { ...whole, length: strings },
+    {
+      ...whole,
+      kind: REGION_KIND.raw,
+      offset: whole.offset + strings,
+      va: whole.va + strings,
+      length: end - strings,
+      name: '.BTF strings',
+    },
+  ];
 }
 
 type Place = Pick<Placed, 'kind' | 'offset' | 'va' | 'vaHigh'>;

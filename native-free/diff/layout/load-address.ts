@@ -7,7 +7,8 @@
  * @module
  */
 import { REGION_KIND, type RegionKind } from '../../format/regions.ts';
-import { BLOCK_BYTES, distinct, type Census } from './census.ts';
+import { BLOCK_BYTES, type Census } from './census.ts';
+import { NumberList } from './number-list.ts';
 
 export interface LoadAddress {
   readonly low: number;
@@ -17,7 +18,9 @@ export interface LoadAddress {
 }
 
 const POINTERS_MAX = 65536;
-const VOTES_MAX = 2 ** 21;
+const VOTES_MAX = 2 ** 20;
+/** Where rests are not spread evenly there are more pairs than expected. */
+const PAIRS_MAX = 4 * VOTES_MAX;
 const STEP_MIN = 16;
 /** Lower numbers are just numbers. */
 const ADDRESS_MIN = 0x100;
@@ -62,22 +65,26 @@ function withAlike(image: Uint8Array, { starts, isCode, finder: { kind, step } }
   const called = new Map<number, number>();
   for (const start of starts) called.set(read(image, start), (called.get(read(image, start)) ?? 0) + 1);
   const least = Math.max(OPENING_MIN, starts.length / OPENING_SHARE);
-  const places = new Map<number, number[]>();
+  const places = new Map<number, NumberList>();
   const isLikely = new Uint8Array(65536);
   for (const [opening, count] of called) {
     if (count < least) continue;
-    places.set(opening, []);
+    places.set(opening, new NumberList());
     isLikely[(opening ^ (opening >>> 16)) & 0xffff] = 1;
   }
   isCode.forEach((code, block) => {
     const end = code === 0 ? 0 : Math.min((block + 1) * BLOCK_BYTES, image.length - 3);
     for (let at = block * BLOCK_BYTES; at < end; at += step) {
       const opening = read(image, at);
-      if (isLikely[(opening ^ (opening >>> 16)) & 0xffff] !== 0) places.get(opening)?.push(at);
+      if (isLikely[(opening ^ (opening >>> 16)) & 0xffff] !== 0) places.get(opening)?.add(at);
     }
   });
-  const all = [...places].filter(([opening, found]) => found.length <= OPENING_RARITY * called.get(opening)!);
-  return distinct(Uint32Array.from([...starts, ...all.flatMap(([, found]) => found)]));
+  const all = new NumberList();
+  for (const start of starts) all.add(start);
+  for (const [opening, found] of places) {
+    if (found.count <= OPENING_RARITY * called.get(opening)!) for (const start of found.sorted()) all.add(start);
+  }
+  return all.distinct();
 }
 
 /** High halves that most 64-bit words have: 0 for a program at a low address, others for kernels. */
@@ -96,25 +103,25 @@ function commonHighs(image: Uint8Array, isCode: Uint8Array): number[] {
 }
 
 function pointersOf64(image: Uint8Array, isCode: Uint8Array, high: number): Uint32Array {
-  const found: number[] = [];
+  const found = new NumberList();
   forEachWord(image, isCode, 8, (low, at) => {
-    if (low >= ADDRESS_MIN && load(image, at + 4) === high) found.push(low);
+    if (low >= ADDRESS_MIN && load(image, at + 4) === high) found.add(low);
   });
-  return lonely(distinct(Uint32Array.from(found)));
+  return lonely(found.distinct());
 }
 
 /** Words of tables, and what code of 32-bit Arm loads from its literal pools. */
 function pointersOf32(image: Uint8Array, { finder: { kind }, isCode }: Census): Uint32Array {
-  const found: number[] = [];
+  const found = new NumberList();
   const isThumb = kind === REGION_KIND.t32;
   const add = (word: number): void => {
     if (word < ADDRESS_MIN || (isThumb && (word & 1) === 0)) return;
-    found.push(isThumb ? word - 1 : word);
+    found.add(isThumb ? word - 1 : word);
   };
   const isBig = kind === REGION_KIND.mipsBig;
   forEachWord(image, isCode, 4, (word, at) => add(isBig ? loadBig(image, at) : word));
   if (isThumb || kind === REGION_KIND.a32) forEachLiteral(image, isCode, isThumb, (at) => add(load(image, at)));
-  return lonely(distinct(Uint32Array.from(found)));
+  return lonely(found.distinct());
 }
 
 function forEachWord(
@@ -172,16 +179,20 @@ function vote(image: Uint8Array, { starts, finder }: Census, pointers: Uint32Arr
   let step = STEP_MIN;
   while ((pairs / step) * finder.step > VOTES_MAX) step *= 2;
   const byRest = startsByRest(starts, step);
-  const votes = new Map<number, number>();
+  const votes = new NumberList();
   const most = 2 ** 32 - image.length;
+  let left = PAIRS_MAX;
   for (const pointer of pointers) {
     const rest = pointer & (step - 1);
-    for (let i = byRest.first[rest]!; i < byRest.first[rest + 1]!; i++) {
+    const end = byRest.first[rest + 1]!;
+    left -= end - byRest.first[rest]!;
+    if (left < 0) break;
+    for (let i = byRest.first[rest]!; i < end; i++) {
       const base = pointer - byRest.starts[i]!;
-      if (base >= 0 && base <= most) votes.set(base, (votes.get(base) ?? 0) + 1);
+      if (base >= 0 && base <= most) votes.add(base);
     }
   }
-  return winner(votes, step);
+  return winner(votes.sorted(), step * AROUND);
 }
 
 /** Starts in groups of equal rest modulo `step`, which a base that is a multiple of `step` keeps. */
@@ -196,24 +207,37 @@ function startsByRest(starts: Uint32Array, step: number): { starts: Uint32Array;
 }
 
 /**
- * Where many addresses are and many functions, any difference between the two gets some votes: a base has to stand out
- * of those around it by many standard deviations (of a Poisson distribution, whose variance is its mean).
+ * The base that got most of the sorted votes. Where many addresses are and many functions, any difference between the
+ * two gets some: a base has to stand out of those within the same `span` by many standard deviations (of a Poisson
+ * distribution, whose variance is its mean).
  */
-function winner(votes: ReadonlyMap<number, number>, step: number): Winner | null {
-  const around = new Map<number, number>();
-  const place = (low: number): number => Math.floor(low / (step * AROUND));
-  for (const [low, count] of votes) around.set(place(low), (around.get(place(low)) ?? 0) + count);
+function winner(votes: Uint32Array, span: number): Winner | null {
   let best: Winner = { low: 0, votes: 0 };
   let second = 0;
-  for (const [low, count] of votes) {
-    const mean = (around.get(place(low))! - count) / AROUND;
-    const excess = count < VOTES_MIN || count < mean ? 0 : (count - mean) ** 2 / (mean + 1);
-    if (excess > best.votes) {
-      second = best.votes;
-      best = { low, votes: excess };
-    } else if (excess > second) second = excess;
+  for (let first = 0; first < votes.length;) {
+    const end = endOfRun(votes, first, span);
+    for (let at = first; at < end;) {
+      const next = endOfRun(votes, at, 1);
+      const mean = (end - first - (next - at)) / AROUND;
+      const over = next - at < VOTES_MIN ? 0 : Math.max(0, next - at - mean);
+      const excess = (over * over) / (mean + 1);
+      if (excess > best.votes) {
+        second = best.votes;
+        best = { low: votes[at]!, votes: excess };
+      } else if (excess > second) second = excess;
+      at = next;
+    }
+    first = end;
   }
   return best.votes >= EXCESS_MIN && best.votes >= OVER_OTHERS * second ? best : null;
+}
+
+/** Index of the first number after `at` that lies in another span than the one there. */
+function endOfRun(sorted: Uint32Array, at: number, span: number): number {
+  const place = Math.floor(sorted[at]! / span);
+  let end = at + 1;
+  while (end < sorted.length && Math.floor(sorted[end]! / span) === place) end++;
+  return end;
 }
 
 /** Bytes of data words. */

@@ -4,6 +4,8 @@
  * @module
  */
 import { REGION_KIND, type RegionKind } from '../../format/regions.ts';
+import { LIMITS } from '../../limits.ts';
+import { carveBtf, type Stretch } from './btf.ts';
 import { BLOCK_BYTES, takeCensus } from './census.ts';
 import { Fields } from './fields.ts';
 import { dataKindOf, loadAddress } from './load-address.ts';
@@ -16,7 +18,7 @@ const UNKNOWN_VA = 0xd0000000;
 /** In words, at least so many of a hundred have the most significant byte of one of the two words before. */
 const LIKE_BEFORE = 25;
 const SCORE_MAX = 100;
-const PRICE = 200;
+const PRICE = 400;
 
 /** Regions by what the bytes look like; none when nothing looks like code. */
 export function inferRaw(image: Uint8Array): NamedLayout {
@@ -27,19 +29,28 @@ export function inferRaw(image: Uint8Array): NamedLayout {
   const low = base?.low ?? UNKNOWN_VA;
   if (low + image.length > 2 ** 32) return NO_LAYOUT;
   const isWide = base?.isWide ?? (finder.kind === REGION_KIND.a64 || finder.kind === REGION_KIND.x64);
-  const kinds = kindsOfBlocks(image, isCode, finder.kind, dataKindOf(finder.kind, isWide));
-  const regions: NamedRegion[] = [];
-  for (let start = 0; start < kinds.length;) {
-    let end = start + 1;
-    while (end < kinds.length && kinds[end] === kinds[start]) end++;
-    const offset = start * BLOCK_BYTES;
-    const length = Math.min(end * BLOCK_BYTES, image.length) - offset;
-    regions.push({ module: 0, kind: kinds[start]!, offset, length, va: low + offset, name: nameOf(kinds[start]!) });
-    start = end;
-  }
+  const dataKind = dataKindOf(finder.kind, isWide);
+  const kinds = kindsOfBlocks(image, isCode, finder.kind, dataKind);
+  const stretches = carveBtf(image, stretchesOf(kinds, image.length), dataKind);
+  const regions: NamedRegion[] = stretches.map((stretch) => ({ ...stretch, module: 0, va: low + stretch.offset }));
   regions.push(...bssOf(image, low));
+  if (regions.length > LIMITS.regions_max) return NO_LAYOUT;
   const module = { offset: 0, length: image.length, name: '', build: '', sketch: new Uint32Array(0) };
   return { regions, vaHigh: [base?.high ?? 0], modules: [module] };
+}
+
+/** Blocks of one kind that follow each other. */
+function stretchesOf(kinds: readonly RegionKind[], bytes: number): Stretch[] {
+  const stretches: Stretch[] = [];
+  for (let start = 0; start < kinds.length;) {
+    const kind = kinds[start]!;
+    let end = start + 1;
+    while (end < kinds.length && kinds[end] === kind) end++;
+    const offset = start * BLOCK_BYTES;
+    stretches.push({ kind, offset, length: Math.min(end * BLOCK_BYTES, bytes) - offset, name: nameOf(kind) });
+    start = end;
+  }
+  return stretches;
 }
 
 function kindsOfBlocks(image: Uint8Array, isCode: Uint8Array, code: RegionKind, data: RegionKind): RegionKind[] {

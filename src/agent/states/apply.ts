@@ -7,6 +7,7 @@ import { applyPayload } from '../../../native-free/apply/patcher.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { chunksFinished } from '../../transfer/layout.ts';
 import { PayloadPipeline } from '../../transfer/pipeline.ts';
+import { modelCoder } from '../../wasm/mix-coder.ts';
 import { throwIfCancelled } from '../cancel.ts';
 import { attemptOf } from '../context.ts';
 import type { Context } from '../context.ts';
@@ -45,6 +46,7 @@ export async function apply(context: Context): Promise<Next> {
           source,
           sink,
           hash: context.hash,
+          models: modelCoder,
           expectedHeaderDigest: hexToBytes(plan.headerDigest),
           resumeSegment: attempt.segmentsDone,
           memoryBytesMax: context.config.limits.decoderMemoryBytes,

@@ -16,6 +16,7 @@ import type { CancelSignal, RandomSource, SegmentSink } from '../../../native-fr
 import { UpdateError } from '../../../native-free/status.ts';
 import { writeFileAtomically, type AtomicFile } from '../../engine/files.ts';
 import { fileByteSource, fileSink, fileSource, hashSource, sha256Node } from '../../engine/node-io.ts';
+import { modelCoder } from '../../wasm/mix-coder.ts';
 import { report, withSignals, type CommonOptions } from '../frame.ts';
 import { patchKind, type PatchKind } from '../patch-file.ts';
 import { createProgress, type Progress } from '../progress.ts';
@@ -121,6 +122,7 @@ async function applyEngraft(
     ...(source === undefined ? {} : { source }),
     sink: hashed,
     hash: sha256Node,
+    models: modelCoder,
     signal: work.signal,
   });
   try {

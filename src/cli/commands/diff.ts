@@ -19,6 +19,7 @@ interface DiffOptions extends CommonOptions {
   readonly segmentSize?: number;
   readonly bsdiffTimeout: number;
   readonly full?: boolean;
+  readonly costs?: boolean;
 }
 
 const PHASE_NAMES: Record<EngineProgress['phase'], string> = {
@@ -54,6 +55,7 @@ export function define(): Command {
       120,
     )
     .option('--full', 'write the full payload of TARGET, which needs no source')
+    .option('--costs', 'tell what each part of the patch costs; slower')
     .action((source: string, target: string, options: DiffOptions) => diff(source, target, options));
 }
 
@@ -149,6 +151,9 @@ function textOf(made: PayloadResult, output: string, seconds: number): string {
       'covers',
       `${formatCount(made.covers ?? 0)} by ${made.matcher}, over ${covered.toFixed(2)} % of it`,
     ]);
+    for (const [name, bytes] of Object.entries(made.costs ?? {})) {
+      rows.push([`of it, ${name}`, `${formatCount(Math.round(bytes as number))} bytes`]);
+    }
   }
   return formatTable(rows.map(([name, value]) => [`${name}:`, value!]));
 }

@@ -1,0 +1,1 @@
+export { suffixArray as suffixArrayWasm } from '../../native-free/diff/suffix-array.ts';
