@@ -41,6 +41,8 @@ const FALL_MAX = 24 * COST_UNITS_PER_BIT;
 const FORWARD_BYTES = 64;
 /** Less reach back while places are compared. */
 const RIVAL_BACK_BYTES = 48;
+const CONTEXT_BYTES = 64;
+const CONTEXT_GAIN = 3 * COST_UNITS_PER_BIT;
 /** Neighbours in the suffix array, on each side, that are compared; none twice within STALE_BYTES. */
 const RIVALS_MAX = 8;
 const STALE_BYTES = 12;
@@ -127,9 +129,7 @@ export class CandidateScan {
       }
       if (run >= TRUSTED_RUN_BYTES) {
         this.#at = mismatch - TAIL_BYTES;
-        const step = this.#look(TAIL_BYTES);
-        this.#at = step > MEDIUM_BYTES / 2 ? this.#at + step : mismatch;
-        continue;
+        run = TAIL_BYTES;
       }
       this.#at += this.#look(run);
     }
@@ -230,16 +230,14 @@ export class CandidateScan {
   #offerBest(at: number, length: number, isLead: boolean): void {
     const searcher = this.#searcher;
     let best = searcher.offset - at;
-    this.#measure(at, best, length, RIVAL_BACK_BYTES);
-    let bestGain = this.#gain - freshCoverCost(best - this.#running);
+    let bestGain = this.#context(at, best, length) - freshCoverCost(best - this.#running);
     for (let direction = -1; direction <= 1; direction += 2) {
       for (let k = 1; k <= RIVALS_MAX; k++) {
         const place = searcher.neighbour(direction * k, at);
         if (place < 0) break;
         const displacement = place - at;
         if (this.#isStale(at, displacement)) continue;
-        this.#measure(at, displacement, length, RIVAL_BACK_BYTES);
-        const gain = this.#gain - freshCoverCost(displacement - this.#running);
+        const gain = this.#context(at, displacement, length) - freshCoverCost(displacement - this.#running);
         if (gain < bestGain || (gain === bestGain && displacement > best)) continue;
         best = displacement;
         bestGain = gain;
@@ -249,6 +247,19 @@ export class CandidateScan {
     const gain = this.#gain - freshCoverCost(best - this.#running);
     if (isLead || gain >= GAIN_MIN) this.#offer(at, best, this.#from, isLead || gain > GAIN_GOOD);
     if (isLead) this.#lead(best, at + length);
+  }
+
+  #context(at: number, displacement: number, length: number): number {
+    const source = this.#source;
+    const target = this.#target;
+    const from = Math.max(this.#start, at - CONTEXT_BYTES, -displacement);
+    const to = at + length + CONTEXT_BYTES;
+    const end = Math.min(this.#end, source.length - displacement, to);
+    let equal = 0;
+    for (let i = from; i < at; i++) equal += ((source[i + displacement]! ^ target[i]!) - 1) >>> 31;
+    for (let i = at + length; i < end; i++) equal += ((source[i + displacement]! ^ target[i]!) - 1) >>> 31;
+    this.#steps += 2 * CONTEXT_BYTES;
+    return equal * CONTEXT_GAIN;
   }
 
   /**

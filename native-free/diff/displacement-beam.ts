@@ -332,9 +332,9 @@ export class DisplacementBeam {
 /** Chains of decisions: each record is a stretch that began at `from` after record `before`. */
 class Records {
   #count = 0;
-  before = new Int32Array(1024);
-  from = new Int32Array(1024);
-  displacement = new Int32Array(1024);
+  before: Int32Array = new Int32Array(1024);
+  from: Int32Array = new Int32Array(1024);
+  displacement: Int32Array = new Int32Array(1024);
   isCover = new Uint8Array(1024);
 
   add(before: number, from: number, displacement: number, isCover: number): number {

@@ -62,18 +62,18 @@ interface Word {
 }
 
 /**
- * Bases and meanings of all tables. `pairs` gives for each region of the source the index of the target's region that
- * took its place, or -1.
+ * Bases and meanings of all tables. `counterpart` gives for each region of the source the index of the target's region
+ * that took its place, or -1; `names` the names of the source's sections.
  */
 export function findTables(
   source: Uint8Array,
   target: Uint8Array,
   plan: Omit<Plan, 'bases'>,
-  pairs: Int32Array,
+  { counterpart: pairs, names }: { readonly counterpart: Int32Array; readonly names: readonly string[] },
 ): Tables {
   const map = new AddressMap(plan.covers, plan.source, plan.target);
   const space = new AddressSpace(plan.source, plan.target);
-  const candidates = candidateAddresses(source, plan.source.regions);
+  const candidates = candidateAddresses(source, plan.source.regions, names);
   const bases: Base[][] = plan.source.regions.map(() => []);
   const sourceMeanings: TableMeaning[] = [];
   const targetMeanings: TableMeaning[] = [];
@@ -98,14 +98,14 @@ export function inverted(covers: CoverList): CoverList {
 }
 
 /** For each module: starts of its regions, and what Go's module data names. */
-function candidateAddresses(source: Uint8Array, regions: readonly Region[]): number[][] {
+function candidateAddresses(source: Uint8Array, regions: readonly Region[], names: readonly string[]): number[][] {
   const candidates: Set<number>[] = [];
-  for (const region of regions) {
+  for (const [i, region] of regions.entries()) {
     if (region.offset < 0) continue;
     const set = (candidates[region.module] ??= new Set());
     if (set.size >= CANDIDATES_MAX) continue;
     set.add(region.va);
-    if ((region as { name?: string }).name === '.go.module') {
+    if (names[i] === '.go.module') {
       for (let at = region.offset; at + 8 <= region.offset + region.length; at += 8) set.add(load(source, at));
     }
   }

@@ -93,8 +93,8 @@ export function matchMasked(copies: Images, window: Window, sort: SuffixSorter =
 
 /** Stage 3. `copies` become canonical: equal bytes mean that the coder will expect the right thing. */
 export function nameReferences(images: Images, layouts: PairedLayouts, covers: CoverList, copies: Images): Tables {
-  const { source, target, counterpart } = layouts;
-  const tables = findTables(images.source, images.target, { covers, source, target }, counterpart);
+  const { source, target } = layouts;
+  const tables = findTables(images.source, images.target, { covers, source, target }, layouts);
   canonicalImage(images.source, source, sourceNames(), tables.source, copies.source);
   nameTarget(images, layouts, covers, tables, copies);
   return tables;
@@ -148,12 +148,12 @@ export interface FinishedPlan {
 
 /** Stage 5. */
 export function finishPlan(images: Images, layouts: PairedLayouts, covers: CoverList): FinishedPlan {
-  const { source, target, counterpart } = layouts;
+  const { source, target } = layouts;
   const trimmed = trimCovers(covers, source, target);
-  const { bases } = findTables(images.source, images.target, { covers: trimmed, source, target }, counterpart);
+  const { bases } = findTables(images.source, images.target, { covers: trimmed, source, target }, layouts);
   const costs: PlanCosts = { covers: 0, regions: 0 };
-  const bytes = encodePlan(trimmed, withBases(layouts, bases), costs);
-  // What the decoder will know, and nothing else, is what segments are encoded with.
   const sizes = { sourceBytes: images.source.length, targetBytes: images.target.length };
+  const bytes = encodePlan(trimmed, withBases(layouts, bases), sizes, costs);
+  // What the decoder will know, and nothing else, is what segments are encoded with.
   return { plan: decodePlan(bytes, sizes), bytes, costs };
 }

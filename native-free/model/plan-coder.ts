@@ -19,15 +19,15 @@ export interface PlanCosts {
   regions: number;
 }
 
-/** The plan's bytes. Covers are in target order and do not overlap there. */
+/** The plan's bytes. Covers are in target order and do not overlap there; regions need the images' real sizes. */
 export function encodePlan(
   covers: CoverList,
   regions: PairedRegions = { pairs: [], highs: [] },
+  sizes: ImageSizes = { sourceBytes: Infinity, targetBytes: Infinity },
   costs?: PlanCosts,
 ): Uint8Array {
   const coder = new MixCoder(true, PLAN_SIZES);
   coder.start(null);
-  const sizes = { sourceBytes: Infinity, targetBytes: Infinity };
   new CoverCoder(coder).code(covers, sizes);
   const coversEnd = coder.length;
   new RegionCoder(coder, covers, sizes).code(regions);
