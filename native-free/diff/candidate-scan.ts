@@ -39,10 +39,9 @@ const NEITHER_LOSS = COST_UNITS_PER_BIT;
 /** Measuring a candidate ends where its gain fell this far below its best. */
 const FALL_MAX = 24 * COST_UNITS_PER_BIT;
 const FORWARD_BYTES = 64;
-/** Less reach back while places are compared. */
-const RIVAL_BACK_BYTES = 48;
-const CONTEXT_BYTES = 64;
-const CONTEXT_GAIN = 3 * COST_UNITS_PER_BIT;
+/** Places that match equally long are compared by so many bytes before and after; what each of them weighs. */
+const CONTEXT_BYTES = 32;
+const CONTEXT_GAIN = 6 * COST_UNITS_PER_BIT;
 /** Neighbours in the suffix array, on each side, that are compared; none twice within STALE_BYTES. */
 const RIVALS_MAX = 8;
 const STALE_BYTES = 12;
@@ -243,18 +242,18 @@ export class CandidateScan {
         bestGain = gain;
       }
     }
-    this.#measure(at, best, length, REACH_BACK_BYTES);
+    this.#measure(at, best, length);
     const gain = this.#gain - freshCoverCost(best - this.#running);
     if (isLead || gain >= GAIN_MIN) this.#offer(at, best, this.#from, isLead || gain > GAIN_GOOD);
     if (isLead) this.#lead(best, at + length);
   }
 
+  /** What the bytes around the `length` equal ones at `at` speak for a place. Without branches: they are unforeseeable. */
   #context(at: number, displacement: number, length: number): number {
     const source = this.#source;
     const target = this.#target;
     const from = Math.max(this.#start, at - CONTEXT_BYTES, -displacement);
-    const to = at + length + CONTEXT_BYTES;
-    const end = Math.min(this.#end, source.length - displacement, to);
+    const end = Math.min(this.#end, source.length - displacement, at + length + CONTEXT_BYTES);
     let equal = 0;
     for (let i = from; i < at; i++) equal += ((source[i + displacement]! ^ target[i]!) - 1) >>> 31;
     for (let i = at + length; i < end; i++) equal += ((source[i + displacement]! ^ target[i]!) - 1) >>> 31;
@@ -266,13 +265,13 @@ export class CandidateScan {
    * What a cover with this displacement around `at`, where `length` bytes agree, would save compared with the running
    * displacement, in #gain, and where it would begin, in #from.
    */
-  #measure(at: number, displacement: number, length: number, reach: number): void {
+  #measure(at: number, displacement: number, length: number): void {
     const source = this.#source;
     const target = this.#target;
     const running = this.#running;
     const runningFrom = -running;
     const runningTo = source.length - running;
-    const limit = Math.max(this.#start, at - reach, -displacement);
+    const limit = Math.max(this.#start, at - REACH_BACK_BYTES, -displacement);
     let gain = 0;
     let best = 0;
     let from = at;

@@ -23,8 +23,9 @@ const PROBES_MAX = 16;
 /** A growing ends this many bytes after its best place, or when it lost this much. */
 const GROW_BYTES_MAX = 512;
 const GROW_FALL = 64;
-/** With so many exact bytes the last displacement is taken up again. */
-const RESUME_BYTES = 16;
+/** The last displacement is taken up again where it agrees with so many bytes but for a few. */
+const RESUME_BYTES = 32;
+const RESUME_UNEQUAL_MAX = 8;
 /** A place that explains so many of the next bytes is not worth comparing with others. */
 const AHEAD_BYTES = 256;
 const HASH_FACTOR = 0x2c1b3c6d;
@@ -174,7 +175,8 @@ class CoarseWalk {
     let hash = 0;
     let hashed = this.#end;
     for (let at = this.#end; at < target.length; at++) {
-      if (this.#source[at + displacement] === target[at] && this.#canResume(at)) return this.#cover(at, displacement);
+      const isAlike = at + displacement >= 0 && this.#source[at + displacement] === target[at];
+      if (isAlike && this.#canResume(at)) return this.#cover(at, displacement);
       const windowEnd = at + blockBytes;
       if (windowEnd > target.length) continue;
       for (; hashed < windowEnd; hashed++) {
@@ -192,11 +194,18 @@ class CoarseWalk {
     return false;
   }
 
-  /** Whether the last displacement agrees with enough bytes from `at`. */
+  /** Whether the last displacement agrees with enough of the next bytes from `at`. */
   #canResume(at: number): boolean {
-    const run = matchLength(this.#source, at + this.#displacement, this.#target, at, 0, RESUME_BYTES);
-    this.steps += run;
-    return run === RESUME_BYTES;
+    const source = this.#source;
+    const target = this.#target;
+    const displacement = this.#displacement;
+    const end = Math.min(at + RESUME_BYTES, target.length, source.length - displacement);
+    if (end - at < RESUME_BYTES) return false;
+    let unequal = 0;
+    let i = at;
+    for (; i < end && unequal <= RESUME_UNEQUAL_MAX; i++) if (source[i + displacement] !== target[i]) unequal++;
+    this.steps += i - at;
+    return unequal <= RESUME_UNEQUAL_MAX;
   }
 
   /** Adds the cover with this displacement around `at`. */

@@ -216,10 +216,13 @@ export class DisplacementBeam {
       }
       isExact = false;
       if (this.#at + this.#displacement[k]! >= source.length) {
-        this.#cost[k]! += 2*MISS_COST; this.#strikes[k]=STRIKES_MAX+1; isAnyLost = true; continue;
+        this.#cost[k]! += 2 * MISS_COST;
+        this.#strikes[k] = STRIKES_MAX + 1;
+        isAnyLost = true;
+        continue;
       }
       const lane = (k << 2) | (this.#at & 3);
-      const change = byte - source[this.#at + this.#displacement[k]!]! & 255;
+      const change = (byte - source[this.#at + this.#displacement[k]!]!) & 255;
       if (change === this.#lastChange[lane] || change === this.#olderChange[lane]) {
         this.#cost[k]! += REPEATED_MISS_COST;
         this.#isMissing[k] = 0;
@@ -348,7 +351,7 @@ class Records {
   }
 
   #grow(): void {
-    const longer = (values: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> => {
+    const longer = (values: Int32Array): Int32Array => {
       const grown = new Int32Array(values.length * 2);
       grown.set(values);
       return grown;

@@ -1,7 +1,8 @@
 /**
  * Looking target bytes up in the source: the longest match of a position, by binary search in the suffix array.
  *
- * A table of the first two bytes saves the first 16 steps of every search. Two common prefixes are carried along as
+ * A table of the first two bytes saves the first 16 steps of every search, and a bit map of what byte strings the source
+ * has at all saves most searches where nothing is to be found. Two common prefixes are carried along as
  * Manber and Myers do (1993), so that a search costs match length plus steps, not their product, and no comparison
  * runs past MATCH_BYTES_MAX: long runs of equal bytes would make it quadratic otherwise. Who needs the whole of a
  * longer match extends it once.
@@ -22,7 +23,7 @@ export interface SourceIndex {
   readonly suffixes: Int32Array;
   /** PAIR_VALUES + 1 entries: where in `suffixes` the suffixes begin that start with each byte pair. */
   readonly pairs: Int32Array;
-  /** One bit for each hash of KMER_BYTES source bytes, so that most hopeless searches never begin; null to search all. */
+  /** One bit for each hash of KMER_BYTES source bytes, so that hopeless searches need not begin; null: not made. */
   readonly kmers?: Uint32Array | null;
 }
 
@@ -31,17 +32,25 @@ export const KMER_BYTES = 6;
 const KMER_BITS_MIN = 16;
 const KMER_BITS_MAX = 28;
 
-/** The bit map of a source: 4 to 8 bits for each byte of it. */
-export function kmersOf(source: Uint8Array): Uint32Array {
+/** Entries of SourceIndex.kmers: half a byte to a byte for each of the source's, 32 MiB at most. */
+export function kmerWordsFor(sourceBytes: number): number {
   let log = KMER_BITS_MIN;
-  while (log < KMER_BITS_MAX && 2 ** log < source.length * 4) log++;
-  const kmers = new Uint32Array(2 ** (log - 5));
-  const shift = 32 - log;
+  while (log < KMER_BITS_MAX && 2 ** log < sourceBytes * 4) log++;
+  return 2 ** (log - 5);
+}
+
+/** Makes the bit map of a source, in `into` (kmerWordsFor entries, all zero), so that it can live in shared memory. */
+export function kmersOf(source: Uint8Array, into?: Uint32Array): Uint32Array {
+  const words = kmerWordsFor(source.length);
+  if (into !== undefined && into.length !== words) {
+    throw new UpdateError('usage_invalid', `the bit map has ${into.length} entries, ${words} are needed`);
+  }
+  const kmers = into ?? new Uint32Array(words);
+  const shift = Math.clz32(words) - 4;
   let word = 0;
   let before = 0;
-  let earlier = 0;
   for (let i = 0; i < source.length; i++) {
-    earlier = before;
+    const earlier = before;
     before = word;
     word = (word << 8) | source[i]!;
     if (i < KMER_BYTES - 1) continue;
@@ -58,8 +67,8 @@ function kmerHash(head: number, tail: number): number {
 }
 
 /**
- * Makes the byte pair table: one pass over the source, 256 KiB. A thread that searches several windows makes it once;
- * threads may also share `suffixes` and `pairs` of one index in shared memory.
+ * Makes the byte pair table, 256 KiB, and the bit map: two passes over the source. A thread that searches several windows makes it once;
+ * threads may also share the arrays of one index in shared memory.
  * @throws UpdateError usage_invalid if `suffixes` does not have an entry for each source byte
  */
 export function indexSource(source: Uint8Array, suffixes: Int32Array): SourceIndex {
@@ -118,8 +127,7 @@ export class Searcher {
   constructor(index: SourceIndex, target: Uint8Array) {
     this.#index = index;
     this.#target = target;
-    const kmerWords = index.kmers?.length ?? 1;
-    this.#kmerShift = 27 - (31 - Math.clz32(kmerWords));
+    this.#kmerShift = Math.clz32(index.kmers?.length ?? 1) - 4;
   }
 
   /** Finds a longest match, of at least two bytes, for the target bytes from `at`; `length` is 0 if there is none. */

@@ -6,7 +6,8 @@
  * fixed-width code come most significant byte first, since that is where the opcode is.
  * @module
  */
-import { REGION_KIND } from '../format/regions.ts';
+import { REGION_KIND, type RegionKind } from '../format/regions.ts';
+import { toAbsolute, toRelative } from '../predict/absolute.ts';
 import { STREAM, type CostMeter } from './costs.ts';
 import { contextHash } from './hash.ts';
 import type { ModelCoder } from './model-coder.ts';
@@ -14,6 +15,16 @@ import type { ModelCoder } from './model-coder.ts';
 const MATCH_BITS = 16;
 const MATCH_BYTES = 6;
 const MATCH_BYTES_MIN = 5;
+const X64_CALL_OR_JUMP = 0xe8;
+/** Upper bytes of first halfwords of 32-bit instructions are from here on: 11101, 11110, 11111. */
+const T32_LONG_FIRST = 0xe8;
+const ONE = [0];
+const UP_SHORT = [0, 1];
+const UP = [0, 1, 2, 3];
+const DOWN = [3, 2, 1, 0];
+/** Upper bytes first: the opcode is there. */
+const T32_SHORT = [1, 0];
+const T32_LONG = [1, 3, 0, 2];
 /** A match that was wrong this often in its recent past is dropped. */
 const TROUBLE_MAX = 24;
 const TROUBLE = 8;
@@ -28,6 +39,9 @@ export class LiteralCoder {
   #matchAt = -1;
   #matched = 0;
   #trouble = 0;
+  /** The last eight bytes as they were coded, the newest lowest in #last. */
+  #last = 0;
+  #older = 0;
 
   constructor(coder: ModelCoder, meter: CostMeter) {
     this.#coder = coder;
@@ -42,59 +56,90 @@ export class LiteralCoder {
    * Codes `target[start..end)`. `kind` is the target's region kind, `va` the address of the first byte (its offset where
    * no region is); `follow` holds source bytes that come after the last cover.
    */
-  code(target: Uint8Array, start: number, end: number, kind: number, va: number, follow: Uint8Array): void {
+  code(target: Uint8Array, start: number, end: number, kind: RegionKind, va: number, follow: Uint8Array): void {
     this.#meter.stream(STREAM.literals);
     this.#match = follow;
     this.#matchAt = follow.length > 0 ? 0 : -1;
     this.#matched = 0;
     this.#trouble = 0;
-    const isWords = kind === REGION_KIND.a64 || kind === REGION_KIND.a32 || kind === REGION_KIND.mips;
+    this.#last = history(target, start);
+    this.#older = history(target, start - 4);
     for (let at = start; at < end;) {
-      if (isWords && ((va + at - start) & 3) === 0 && at + 4 <= end) {
-        this.#word(target, at, kind);
+      const place = va + at - start;
+      if (isFixedWidth(kind) && (place & 3) === 0 && at + 4 <= end) {
+        this.#word(target, at, kind, place);
         at += 4;
-      } else {
-        this.#byte(target, at, kind, va + at - start);
-        at += 1;
+        continue;
       }
+      const most = kind === REGION_KIND.x64 && at === start ? 1 : unitMost(target, at, kind, place);
+      at += this.#unit(target, at, Math.min(most, end - at), kind, place);
     }
   }
 
-  #byte(target: Uint8Array, at: number, kind: number, va: number): void {
+  /**
+   * A unit of code of variable length, or a byte of anything else; returns its length, at most `most`. References are
+   * coded as the places they lead to, bytes in the order in which they tell most of the following ones.
+   */
+  #unit(target: Uint8Array, at: number, most: number, kind: RegionKind, va: number): number {
+    if (most === 3) most = 2;
+    const from = this.#expectedAt(target, at, most);
+    const actual = this.#coder.encoding ? bytesAt(target, at, most) : 0;
+    const coded = most === 4 ? placed(kind, actual, va) : actual;
+    const expected = from < 0 ? 0 : placed(kind, bytesAt(this.#match, from, most), va);
+    let order = firstOrder(kind, most);
+    let value = 0;
+    let holds = from >= 0;
+    for (let i = 0; i < order.length; i++) {
+      const shift = 8 * order[i]!;
+      const e = holds ? (expected >>> shift) & 255 : -1;
+      const phase = most === 1 ? va & 3 : (i + order.length) & 7;
+      const byte = this.#byte((coded >>> shift) & 255, kind, phase, e);
+      value |= byte << shift;
+      if (byte !== e) holds = false;
+      if (i === 0) order = wholeOrder(kind, byte, most);
+    }
+    const length = order.length;
+    const plain = length === 4 ? unplaced(kind, value >>> 0, va) : value;
+    if (!this.#coder.encoding) for (let i = 0; i < length; i++) target[at + i] = plain >>> (8 * i);
+    this.#followed(target, at, length, from < 0 || holds);
+    return length;
+  }
+
+  /** One byte, given the coded bytes before; `expected` is what the match says, or -1. */
+  #byte(value: number, kind: RegionKind, phase: number, expected: number): number {
     const contexts = this.#coder.contexts;
-    const last = history(target, at);
-    const older = history(target, at - 4);
-    const expected = this.#expected(target, at, 1);
-    const phase = va & 3;
+    const last = this.#last;
+    const older = this.#older;
     const tag = 32 + kind;
     contexts[0] = contextHash(41, tag);
     contexts[1] = contextHash(42, tag, phase);
-    contexts[2] = contextHash(43, tag, ((last & 0xff) << 2) | phase);
+    contexts[2] = contextHash(43, tag, ((last & 0xff) << 3) | phase);
     contexts[3] = contextHash(44, tag, last & 0xffff);
     contexts[4] = contextHash(45, tag, last & 0xffffff);
     contexts[5] = contextHash(46, tag, last, older & 0xffff);
-    contexts[6] = contextHash(47, tag, ((last >>> 24) << 2) | phase);
-    contexts[7] = contextHash(48, tag, ((older >>> 24) << 10) | ((last >>> 24) << 2) | phase);
+    contexts[6] = contextHash(47, tag, ((last >>> 24) << 3) | phase);
+    contexts[7] = contextHash(48, tag, ((older >>> 24) << 11) | ((last >>> 24) << 3) | phase);
     contexts[8] =
       expected < 0
         ? contextHash(49, last & 0xff)
         : contextHash(50, (Math.min(24, this.#matched) << 8) | expected, Math.min(7, this.#trouble >> 2));
     const set = 6144 + (kind << 5) + (expected < 0 ? 0 : 1 + Math.min(15, this.#matched >> 1));
-    const coded = this.#coder.byte(target[at]!, 9, set);
-    if (!this.#coder.encoding) target[at] = coded;
-    this.#followed(target, at, 1, expected < 0 || coded === expected);
+    const coded = this.#coder.byte(value, 9, set);
+    this.#older = (older << 8) | (last >>> 24);
+    this.#last = (last << 8) | coded;
+    return coded;
   }
 
-  #word(target: Uint8Array, at: number, kind: number): void {
+  #word(target: Uint8Array, at: number, kind: RegionKind, va: number): void {
     const contexts = this.#coder.contexts;
     const before = wordBefore(target, at);
     const second = wordBefore(target, at - 4);
     const third = wordBefore(target, at - 8);
-    const expected = this.#expected(target, at, 4);
-    const known = this.#matchAt >= 0;
-    const actual = this.#coder.encoding ? wordBefore(target, at + 4) : 0;
+    const from = this.#expectedAt(target, at, 4);
+    const expected = from < 0 ? 0 : toAbsolute(kind, bytesAt(this.#match, from, 4), va);
+    const actual = this.#coder.encoding ? toAbsolute(kind, bytesAt(target, at, 4), va) : 0;
     let value = 0;
-    let holds = known;
+    let holds = from >= 0;
     for (let left = 3; left >= 0; left--) {
       const shift = 8 * left;
       const e = (expected >>> shift) & 255;
@@ -115,21 +160,20 @@ export class LiteralCoder {
       if (byte !== e) holds = false;
       value = (value << 8) | byte;
     }
-    if (!this.#coder.encoding) for (let i = 0; i < 4; i++) target[at + i] = value >>> (8 * i);
-    this.#followed(target, at, 4, !known || holds);
+    const plain = toRelative(kind, value >>> 0, va);
+    if (!this.#coder.encoding) for (let i = 0; i < 4; i++) target[at + i] = plain >>> (8 * i);
+    this.#followed(target, at, 4, from < 0 || holds);
+    this.#last = history(target, at + 4);
+    this.#older = history(target, at);
   }
 
-  /** The next `count` bytes as the match has them, or -1 when there is none. */
-  #expected(target: Uint8Array, at: number, count: number): number {
+  /** Where the match has the next `count` bytes, or -1 when there is none. */
+  #expectedAt(target: Uint8Array, at: number, count: number): number {
     if (this.#trouble > TROUBLE_MAX) this.#matchAt = -1;
     if (this.#matchAt < 0 || this.#matched < 8) this.#findMatch(target, at);
-    const from = this.#matchAt;
     const available = this.#match === target ? at : this.#match.length;
-    if (from < 0 || from + count > available) {
-      this.#matchAt = -1;
-      return -1;
-    }
-    return count === 1 ? this.#match[from]! : wordBefore(this.#match, from + 4);
+    if (this.#matchAt + count > available) this.#matchAt = -1;
+    return this.#matchAt;
   }
 
   /** A longer match among the target bytes of this segment, if the last bytes occurred before. */
@@ -161,6 +205,46 @@ function placeHash(bytes: Uint8Array, at: number): number {
   const low = bytes[at - 1]! | (bytes[at - 2]! << 8) | (bytes[at - 3]! << 16);
   const high = bytes[at - 4]! | (bytes[at - 5]! << 8) | (bytes[at - 6]! << 16);
   return (Math.imul(low, 0x9e3779b1) ^ Math.imul(high, 0x85ebca6b) ^ (low >>> 3)) >>> (32 - MATCH_BITS);
+}
+
+function isFixedWidth(kind: RegionKind): boolean {
+  return kind === REGION_KIND.a64 || kind === REGION_KIND.a32 || kind === REGION_KIND.mips;
+}
+
+/** How many bytes a unit that begins here may have. */
+function unitMost(target: Uint8Array, at: number, kind: RegionKind, va: number): number {
+  if (kind === REGION_KIND.x64) return (target[at - 1]! & 0xfe) === X64_CALL_OR_JUMP ? 4 : 1;
+  return (kind === REGION_KIND.t32 || kind === REGION_KIND.riscv) && (va & 1) === 0 ? 4 : 1;
+}
+
+/** The order of a unit's bytes before its first one is known; and all of it after that. */
+function firstOrder(kind: RegionKind, most: number): readonly number[] {
+  if (most === 1) return ONE;
+  if (kind === REGION_KIND.t32) return T32_SHORT;
+  return kind === REGION_KIND.x64 && most === 4 ? DOWN : UP_SHORT;
+}
+
+function wholeOrder(kind: RegionKind, first: number, most: number): readonly number[] {
+  if (most < 4) return firstOrder(kind, most);
+  if (kind === REGION_KIND.t32) return first >= T32_LONG_FIRST ? T32_LONG : T32_SHORT;
+  if (kind === REGION_KIND.riscv) return (first & 3) === 3 ? UP : UP_SHORT;
+  return DOWN;
+}
+
+/** x86-64: the distance behind E8 (CALL) or E9 (JMP) counts from its own end. */
+function placed(kind: RegionKind, word: number, va: number): number {
+  return kind === REGION_KIND.x64 ? (word + va + 4) >>> 0 : toAbsolute(kind, word, va);
+}
+
+function unplaced(kind: RegionKind, word: number, va: number): number {
+  return kind === REGION_KIND.x64 ? (word - va - 4) >>> 0 : toRelative(kind, word, va);
+}
+
+/** `count` bytes from `at` as a number, least significant first. */
+function bytesAt(bytes: Uint8Array, at: number, count: number): number {
+  let value = 0;
+  for (let i = 0; i < count; i++) value |= bytes[at + i]! << (8 * i);
+  return value >>> 0;
 }
 
 /** The four bytes before `at`, as a word in memory order (little-endian). */
