@@ -21,9 +21,8 @@ import {
 import { matchLength } from './source-index.ts';
 
 const STATES_MAX = 12;
-/** A state that collects this much is given up: every miss adds MISS_STRIKES, every exact byte takes one away. */
+/** A state that collects so many strikes is given up: every miss is one, every exact byte takes one away. */
 const STRIKES_MAX = 64;
-const MISS_STRIKES = 1;
 /** After this many exact bytes in every state a longer run is worth looking for. */
 const JUMP_AFTER_BYTES = 8;
 /** With several states, so that a long run of one is not compared again and again. */
@@ -34,6 +33,8 @@ const RECENT_RECORDS = 8;
 const COST_HIGH = 2 ** 28;
 /** No step is longer: the cost of that many literals stays below COST_HIGH. */
 const STEP_BYTES_MAX = 2 ** 20;
+/** The change of a byte that lies behind the end of the source. */
+const OUTSIDE = 256;
 const NONE = -1;
 const LITERAL = -1;
 
@@ -54,6 +55,7 @@ export class DisplacementBeam {
   readonly #isMissing = new Uint8Array(STATES_MAX);
   /** The last change of a byte of each place in a word of four, for each state. */
   readonly #lastChange = new Uint8Array(4 * STATES_MAX);
+  /** The one before: tables have two numbers in turn that change differently, such as offset and addend. */
   readonly #olderChange = new Uint8Array(4 * STATES_MAX);
   readonly #strikes = new Int32Array(STATES_MAX);
   /** What beginning a state's displacement anew after the best state costs; NONE if not known. */
@@ -202,43 +204,43 @@ export class DisplacementBeam {
   /** One byte in every state. Whether all agreed with it. */
   #passByte(): boolean {
     const source = this.#source;
-    const byte = this.#target[this.#at]!;
+    const at = this.#at;
+    const byte = this.#target[at]!;
     const count = this.#count;
     let isExact = true;
     let isAnyLost = false;
     this.#literalCost += this.#literalByteCost;
     for (let k = 0; k < count; k++) {
-      if (source[this.#at + this.#displacement[k]!] === byte) {
+      const place = at + this.#displacement[k]!;
+      const change = place < source.length ? (byte - source[place]!) & 255 : OUTSIDE;
+      if (change === 0) {
         this.#cost[k]! += EXACT_COST;
         this.#isMissing[k] = 0;
         if (this.#strikes[k]! > 0) this.#strikes[k]!--;
         continue;
       }
       isExact = false;
-      if (this.#at + this.#displacement[k]! >= source.length) {
-        this.#cost[k]! += 2 * MISS_COST;
-        this.#strikes[k] = STRIKES_MAX + 1;
-        isAnyLost = true;
-        continue;
-      }
-      const lane = (k << 2) | (this.#at & 3);
-      const change = (byte - source[this.#at + this.#displacement[k]!]!) & 255;
-      if (change === this.#lastChange[lane] || change === this.#olderChange[lane]) {
-        this.#cost[k]! += REPEATED_MISS_COST;
-        this.#isMissing[k] = 0;
-      } else {
-        this.#cost[k]! += this.#isMissing[k] === 1 ? NEXT_MISS_COST : MISS_COST;
-        this.#isMissing[k] = 1;
-        this.#olderChange[lane] = this.#lastChange[lane]!;
-        this.#lastChange[lane] = change;
-      }
-      this.#strikes[k]! += MISS_STRIKES;
-      if (this.#strikes[k]! > STRIKES_MAX) isAnyLost = true;
+      if (change === OUTSIDE) this.#strikes[k] = STRIKES_MAX;
+      this.#cost[k]! += this.#missCost(k, (k << 2) | (at & 3), change);
+      if (++this.#strikes[k]! > STRIKES_MAX) isAnyLost = true;
     }
     this.steps += count;
     this.#at++;
     if (isAnyLost) this.#dropLost();
     return isExact;
+  }
+
+  /** What the mismatch of state `k` costs; remembers the change. `lane` is its place in a word, in the state's memory. */
+  #missCost(k: number, lane: number, change: number): number {
+    if (change === this.#lastChange[lane] || change === this.#olderChange[lane]) {
+      this.#isMissing[k] = 0;
+      return REPEATED_MISS_COST;
+    }
+    this.#olderChange[lane] = this.#lastChange[lane]!;
+    this.#lastChange[lane] = change & 255;
+    const isFirst = this.#isMissing[k] === 0;
+    this.#isMissing[k] = 1;
+    return isFirst ? MISS_COST : NEXT_MISS_COST;
   }
 
   /** Goes on over the bytes, up to `to`, that are exact in every state. */

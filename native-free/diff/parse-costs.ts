@@ -14,7 +14,7 @@ export const EXACT_COST = 2;
 /** A byte of a cover that differs, after one that did not, and after one that did. */
 export const MISS_COST = 8 * COST_UNITS_PER_BIT;
 export const NEXT_MISS_COST = 4.5 * COST_UNITS_PER_BIT;
-/** A byte that differs by as much as the one a word before: the coder guesses changes of neighbours. */
+/** A byte that differs by as much as one of the last two in its place of a word: the coder guesses such changes. */
 export const REPEATED_MISS_COST = 1.5 * COST_UNITS_PER_BIT;
 /** A byte outside covers: of text, and of anything else. */
 const TEXT_LITERAL_COST = 166;
