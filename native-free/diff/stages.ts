@@ -24,13 +24,19 @@ import { pairModules } from './layout/pair-modules.ts';
 import { pairRegions, withBases, type PairedLayouts } from './pair-regions.ts';
 import { parseCovers } from './parse-covers.ts';
 import { indexSource } from './source-index.ts';
-import { sourceViewFor } from './source-view.ts';
+import { sourceViewFor, type SourceView } from './source-view.ts';
 import { suffixArray } from './suffix-array.ts';
 import { trimCovers } from './trim-covers.ts';
 
-/** Target bytes that are matched at a time, against at most so many source bytes. Part of what decides a patch's bytes. */
+/** About how many target bytes are matched at a time. Part of what decides a patch's bytes. */
 export const WINDOW_BYTES = 16 * 2 ** 20;
-export const VIEW_BYTES_MAX = 24 * 2 ** 20;
+/** A window is cut at multiples of this. */
+const WINDOW_STEP_BYTES = 64 * 1024;
+/** A window is matched with so much more of the source than it has bytes itself, at most. */
+const VIEW_SURPLUS_BYTES = 4 * 2 ** 20;
+/** Most bytes of a window, and of what it is matched with. */
+export const WINDOW_BYTES_MAX = 1.5 * WINDOW_BYTES + WINDOW_STEP_BYTES;
+export const VIEW_BYTES_MAX = 1.25 * WINDOW_BYTES_MAX + VIEW_SURPLUS_BYTES;
 const NEAR_BYTES = 2 ** 20;
 
 /** Two images, or copies of them. */
@@ -73,6 +79,22 @@ export interface Window {
   readonly end: number;
 }
 
+/** The windows of a target: of equal size, as near to WINDOW_BYTES as may be. */
+export function windowsOf(targetBytes: number): { readonly start: number; readonly end: number }[] {
+  const count = Math.max(1, Math.round(targetBytes / WINDOW_BYTES));
+  const step = Math.ceil(targetBytes / count / WINDOW_STEP_BYTES) * WINDOW_STEP_BYTES;
+  const windows: { start: number; end: number }[] = [];
+  for (let start = 0; start < targetBytes; start += step) {
+    windows.push({ start, end: Math.min(targetBytes, start + step) });
+  }
+  return windows;
+}
+
+function viewOf(source: Uint8Array, known: readonly Cover[], { start, end }: Window): SourceView {
+  const most = Math.floor(1.25 * (end - start)) + VIEW_SURPLUS_BYTES;
+  return sourceViewFor(source, known, start, end, most);
+}
+
 /** Covers that touch the window or its neighbourhood. */
 function coversNear({ covers, start, end }: Window): Cover[] {
   const near: Cover[] = [];
@@ -86,7 +108,7 @@ function coversNear({ covers, start, end }: Window): Cover[] {
 /** Stage 2: exact and approximate matches of a window of masked images. */
 export function matchMasked(copies: Images, window: Window, sort: SuffixSorter = suffixArray): Cover[] {
   const { start, end } = window;
-  const view = sourceViewFor(copies.source, coversNear(window), start, end, VIEW_BYTES_MAX);
+  const view = viewOf(copies.source, coversNear(window), window);
   const bytes = view.bytes();
   return view.toSource(findCovers(bytes, copies.target, sort(bytes), start, end));
 }
@@ -125,7 +147,7 @@ export function matchNamed(
   const { target } = copies;
   const { start, end } = window;
   const known = coversNear(window);
-  const view = sourceViewFor(copies.source, known, start, end, VIEW_BYTES_MAX);
+  const view = viewOf(copies.source, known, window);
   const bytes = view.bytes();
   const index = indexSource(bytes, sort(bytes));
   const found = parseCovers(index, target, start, end, { seeds: view.toView(known) });

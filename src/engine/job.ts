@@ -7,7 +7,7 @@
 import { assembleDelta, assembleFull } from '../../native-free/diff/assemble.ts';
 import { deltaSegmentBytes, modelSizesFor, type SegmentCosts } from '../../native-free/diff/encode-segment.ts';
 import type { PairedLayouts } from '../../native-free/diff/pair-regions.ts';
-import { joinWindows, NO_LAYOUTS, WINDOW_BYTES, type Images, type Window } from '../../native-free/diff/stages.ts';
+import { joinWindows, NO_LAYOUTS, windowsOf, type Images, type Window } from '../../native-free/diff/stages.ts';
 import { coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
 import type { Plan } from '../../native-free/format/plan.ts';
 import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
@@ -110,7 +110,7 @@ export async function matchOwn(job: Job, images: Images): Promise<Matched> {
   const analysed = counter(job, 'analyse', images.source.length);
   const { layouts, covers } = await job.pool.run({ kind: 'analyse', images, copies }, job);
   analysed(images.source.length);
-  const windows = rangesOf(images.target.length, WINDOW_BYTES);
+  const windows = windowsOf(images.target.length);
   const matched = counter(job, 'match', 2 * images.target.length);
   const inWindows = async (known: CoverList, match: (window: Window) => Promise<Cover[]>): Promise<CoverList> => {
     const shared = shareCovers(known);

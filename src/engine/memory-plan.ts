@@ -5,7 +5,7 @@
  */
 import { totalmem } from 'node:os';
 import { UpdateError } from '../../native-free/status.ts';
-import { VIEW_BYTES_MAX, WINDOW_BYTES } from '../../native-free/diff/stages.ts';
+import { VIEW_BYTES_MAX, windowsOf } from '../../native-free/diff/stages.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 
 const MIB = 2 ** 20;
@@ -45,7 +45,7 @@ export function jobMemoryBytes(shape: JobShape): number {
   const { sourceBytes, targetBytes, segmentBytes, workers, matcher } = shape;
   const images = sourceBytes + targetBytes;
   // Copies with named references, and what each busy worker indexes.
-  const windows = Math.min(workers, Math.ceil(targetBytes / WINDOW_BYTES));
+  const windows = Math.min(workers, windowsOf(targetBytes).length);
   const own = images + windows * INDEX_BYTES_PER_VIEW_BYTE * Math.min(sourceBytes, VIEW_BYTES_MAX);
   const bsdiff = bsdiffMemoryBytes(sourceBytes, targetBytes);
   const match = sourceBytes === 0 ? 0 : matcher === 'own' ? own : Math.max(own, bsdiff);
