@@ -111,20 +111,28 @@ export class LiteralCoder {
     const last = this.#last;
     const older = this.#older;
     const tag = 32 + kind;
-    contexts[0] = contextHash(41, tag);
-    contexts[1] = contextHash(42, tag, phase);
-    contexts[2] = contextHash(43, tag, ((last & 0xff) << 3) | phase);
-    contexts[3] = contextHash(44, tag, last & 0xffff);
-    contexts[4] = contextHash(45, tag, last & 0xffffff);
-    contexts[5] = contextHash(46, tag, last, older & 0xffff);
-    contexts[6] = contextHash(47, tag, ((last >>> 24) << 3) | phase);
-    contexts[7] = contextHash(48, tag, ((older >>> 24) << 11) | ((last >>> 24) << 3) | phase);
+    contexts[0] = contextHash(41, tag, phase);
+    contexts[1] = contextHash(42, tag, ((last & 0xff) << 3) | phase);
+    contexts[2] = contextHash(43, tag, last & 0xffffff);
+    contexts[3] = contextHash(44, tag, last, older & 0xffff);
+    contexts[4] = contextHash(45, tag, ((older >>> 24) << 11) | ((last >>> 24) << 3) | phase);
+    if (kind === REGION_KIND.t32 || kind === REGION_KIND.riscv) {
+      contexts[5] = contextHash(51, tag, ((last & 0xff00) << 3) | phase);
+      contexts[6] = contextHash(52, tag, ((last & 0xff0000) << 3) | phase);
+      contexts[7] = contextHash(53, tag, last & 0xff00ff00, phase);
+      contexts[9] = contextHash(54, tag, ((older & 0xffff) << 3) | phase);
+    } else {
+      contexts[5] = contextHash(46, tag);
+      contexts[6] = contextHash(47, tag, last & 0xffff);
+      contexts[7] = contextHash(48, tag, ((last >>> 24) << 3) | phase);
+      contexts[9] = contextHash(55, tag, ((last & 0xff00) << 3) | phase);
+    }
     contexts[8] =
       expected < 0
         ? contextHash(49, last & 0xff)
         : contextHash(50, (Math.min(24, this.#matched) << 8) | expected, Math.min(7, this.#trouble >> 2));
     const set = 6144 + (kind << 5) + (expected < 0 ? 0 : 1 + Math.min(15, this.#matched >> 1));
-    const coded = this.#coder.byte(value, 9, set);
+    const coded = this.#coder.byte(value, 10, set);
     this.#older = (older << 8) | (last >>> 24);
     this.#last = (last << 8) | coded;
     return coded;
@@ -144,17 +152,17 @@ export class LiteralCoder {
       const shift = 8 * left;
       const e = (expected >>> shift) & 255;
       const tag = (kind << 2) | left;
-      contexts[0] = contextHash(51, tag, value, before);
-      contexts[1] = contextHash(52, tag, value & 255, (before >>> shift) & 255);
-      contexts[2] = contextHash(53, tag, value, second);
-      contexts[3] = contextHash(54, tag, value & 255);
-      contexts[4] = contextHash(55, tag, value, before ^ Math.imul(third, 0x9e3779b1));
-      contexts[5] = contextHash(56, tag, value, (before >>> 16) | (second & 0xffff0000));
-      contexts[6] = contextHash(57, tag, value, ((before >>> 24) << 16) | ((second >>> 24) << 8) | (third >>> 24));
-      contexts[7] = contextHash(58, tag, value & 31, before & 31);
+      contexts[0] = contextHash(61, tag, value, before);
+      contexts[1] = contextHash(62, tag, value & 255, (before >>> shift) & 255);
+      contexts[2] = contextHash(63, tag, value, second);
+      contexts[3] = contextHash(64, tag, value & 255);
+      contexts[4] = contextHash(65, tag, value, before ^ Math.imul(third, 0x9e3779b1));
+      contexts[5] = contextHash(66, tag, value, (before >>> 16) | (second & 0xffff0000));
+      contexts[6] = contextHash(67, tag, value, ((before >>> 24) << 16) | ((second >>> 24) << 8) | (third >>> 24));
+      contexts[7] = contextHash(68, tag, value & 31, before & 31);
       contexts[8] = holds
-        ? contextHash(59, tag, (Math.min(16, this.#matched) << 8) | e, Math.min(7, this.#trouble >> 2))
-        : contextHash(60, tag, value);
+        ? contextHash(69, tag, (Math.min(16, this.#matched) << 8) | e, Math.min(7, this.#trouble >> 2))
+        : contextHash(70, tag, value);
       const set = 6656 + (kind << 6) + left + (holds ? 4 + Math.min(6, this.#matched >> 2) * 4 : 0);
       const byte = this.#coder.byte((actual >>> shift) & 255, 9, set);
       if (byte !== e) holds = false;
