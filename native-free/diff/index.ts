@@ -2,14 +2,24 @@
  * Making deltas: the pure half. `engraft` (DeltaEngine) does the same on a pool of worker threads and proves it.
  *
  * @example
- * const covers = joinCovers([findCovers(source, target, suffixArray(source), 0, target.length)]);
- * const segment = encodeSegment(source, target, covers, 0, target.length);
+ * const copies = { source: new Uint8Array(source.length), target: new Uint8Array(target.length) };
+ * const images = { source, target };
+ * const { layouts, covers } = analyse(images, copies);
+ * const window = { covers, start: 0, end: target.length };
+ * const rough = joinWindows([matchMasked(copies, window)]);
+ * nameReferences(images, layouts, rough, copies);
+ * const fine = joinWindows([matchNamed(copies, { ...window, covers: rough })]);
+ * const { plan, bytes } = finishPlan(images, layouts, fine);
+ * const segment = new SegmentEncoder(source, target, plan).encode(0, target.length);
  * @module
  */
 export * from './assemble.ts';
 export * from './cover-search.ts';
-export { encodePlan, type PlanCosts } from '../model/plan-coder.ts';
 export * from './encode-segment.ts';
 export * from './join-covers.ts';
-export * from './source-index.ts';
+export { layoutOf, type NamedLayout } from './layout/layout.ts';
+export { parseCovers, type ParseOptions } from './parse-covers.ts';
+export { indexSource, kmersOf, kmerWordsFor, Searcher, type SourceIndex } from './source-index.ts';
+export * from './stages.ts';
 export * from './suffix-array.ts';
+export { encodePlan, type PlanCosts } from '../model/plan-coder.ts';

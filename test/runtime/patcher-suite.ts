@@ -103,7 +103,9 @@ async function checkPayload(kind: string, payload: Uint8Array, images: Case, che
     const { headerBytes } = parseHeader(payload);
     for (let i = 0; i < FLIPS; i++) {
       // Half of the flips in the header, half in the body, one bit each.
-      const [start, end] = i % 2 === 0 ? [0, headerBytes] : [headerBytes, payload.length];
+      // A small body is part of the header.
+      const bodyStart = Math.min(headerBytes, payload.length - 1);
+      const [start, end] = i % 2 === 0 ? [0, headerBytes] : [bodyStart, payload.length];
       const at = start + Math.floor(((end - start) * i) / FLIPS);
       const flipped = payload.slice();
       flipped[at]! ^= 1 << (i % 8);
