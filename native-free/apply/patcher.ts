@@ -21,7 +21,7 @@ import { bytesEqual, digestOf, sha256Pure, toHex } from '../hash.ts';
 import type { ByteSource, CancelSignal, HashFactory, RandomSource, SegmentSink } from '../io.ts';
 import { LIMITS } from '../limits.ts';
 import { MixCoder } from '../model/mix-coder.ts';
-import type { ModelCoderFactory } from '../model/model-coder.ts';
+import type { ModelCoder, ModelCoderFactory } from '../model/model-coder.ts';
 import { decodePlan } from '../model/plan-coder.ts';
 import { UpdateError } from '../status.ts';
 import { BodyReader } from './body-reader.ts';
@@ -82,10 +82,11 @@ export async function* applyPayload(options: ApplyOptions): AsyncGenerator<Apply
   yield { type: 'header', header };
 
   const body = new BodyReader(payload, header, hash);
-  const plan = await readPlan(body, header, coversMax);
+  const coder = header.kind === 'full' ? null : (options.models ?? referenceModels)(false, header.modelSizes);
+  const plan = await readPlan(body, header, coder, coversMax);
   yield { type: 'plan', covers: plan.covers.count };
 
-  const decoder = decoderFor(header, plan, options);
+  const decoder = coder === null ? new FullSegmentDecoder() : deltaDecoder(header, plan, coder, options);
   let target: Uint8Array | null = null;
   // One buffer for all coded segments: fresh ones would wait for the collector, megabytes at a time.
   const encoded = new Uint8Array(largestEncoded(header, first));
@@ -127,15 +128,19 @@ export async function readHeader(
   return parseHeader(bytes);
 }
 
-async function readPlan(body: BodyReader, header: PayloadHeader, coversMax: number): Promise<Plan> {
-  if (header.kind === 'full') return plainPlan(coverListOf([]));
+async function readPlan(
+  body: BodyReader,
+  header: PayloadHeader,
+  coder: ModelCoder | null,
+  coversMax: number,
+): Promise<Plan> {
+  if (coder === null) return plainPlan(coverListOf([]));
   const plan = new Uint8Array(header.planBytes);
   await body.fill(plan);
-  return decodePlan(plan, header, coversMax);
+  return decodePlan(plan, header, coversMax, coder);
 }
 
-function decoderFor(header: PayloadHeader, plan: Plan, options: ApplyOptions): SegmentDecoder {
-  if (header.kind === 'full') return new FullSegmentDecoder();
+function deltaDecoder(header: PayloadHeader, plan: Plan, coder: ModelCoder, options: ApplyOptions): SegmentDecoder {
   if (options.source === undefined) throw new UpdateError('usage_invalid', 'a delta payload needs a source image');
   if (options.source.size < header.sourceBytes) {
     throw new UpdateError(
@@ -146,13 +151,7 @@ function decoderFor(header: PayloadHeader, plan: Plan, options: ApplyOptions): S
       },
     );
   }
-  return new DeltaSegmentDecoder(
-    plan,
-    (options.models ?? referenceModels)(false, header.modelSizes),
-    options.source,
-    header.sourceBytes,
-    options.signal,
-  );
+  return new DeltaSegmentDecoder(plan, coder, options.source, header.sourceBytes, options.signal);
 }
 
 /** Of the segments that are coded; stored ones go straight into the target. */

@@ -25,19 +25,19 @@ export interface SegmentCosts {
  * cut; this keeps digests under 32 bytes for each 2 MiB once images are large.
  */
 export function segmentBytesFor(targetBytes: number): number {
-  return targetBytes <= 16 * MIB ? MIB : targetBytes <= 64 * MIB ? 2 * MIB : 4 * MIB;
+  return targetBytes <= 16 * MIB ? MIB : 2 * MIB;
 }
 
 /** A patch that is expected to be smaller than this is better off with few digests than with many restart points. */
 const TINY_BYTES = 16 * 1024;
 
-/** Segment size for a delta: as large as the target, within bounds, when the patch will be tiny; else the smallest. */
-export function deltaSegmentBytes(covers: CoverList, targetBytes: number): number {
+/** Segment size for a delta: that of its target, but the whole of it, within bounds, when the patch will be tiny. */
+export function segmentBytesOf(covers: CoverList, targetBytes: number): number {
   let covered = 0;
   for (let i = 0; i < covers.count; i++) covered += covers.length[i]!;
   const expected = 4 * covers.count + (targetBytes - covered);
-  if (expected > TINY_BYTES) return LIMITS.segment_bytes_min;
-  let bytes: number = LIMITS.segment_bytes_min;
+  let bytes = segmentBytesFor(targetBytes);
+  if (expected > TINY_BYTES) return bytes;
   while (bytes < targetBytes && bytes < LIMITS.segment_bytes_max) bytes *= 2;
   return bytes;
 }

@@ -147,7 +147,12 @@ class TableJudge {
     for (let at = 0; at < this.#region.length; at += MEANING_BYTES) {
       const length = Math.min(MEANING_BYTES, this.#region.length - at);
       const words = sampled(this.#image, part(this.#region, at, length), CHUNK_WORDS);
-      const [even, odd] = [0, 4].map((parity) => this.#meaning(words.filter(({ va }) => (va & 4) === parity), bases));
+      const [even, odd] = [0, 4].map((parity) =>
+        this.#meaning(
+          words.filter(({ va }) => (va & 4) === parity),
+          bases,
+        ),
+      );
       chunks.push({ even: even!, odd: odd! });
     }
     return chunks;

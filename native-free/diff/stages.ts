@@ -12,11 +12,14 @@
  */
 import { coverAt, coverListOf, firstCoverEndingAfter, type Cover, type CoverList } from '../format/cover.ts';
 import type { Plan } from '../format/plan.ts';
+import { MixCoder } from '../model/mix-coder.ts';
+import type { ModelSizes } from '../model/model-coder.ts';
 import { decodePlan, encodePlan, type PlanCosts } from '../model/plan-coder.ts';
 import { AddressMap } from '../predict/address-map.ts';
 import { canonicalImage, masked, sourceNames, targetNames } from './canonical.ts';
 import { coarseCovers } from './coarse-align.ts';
 import { findCovers } from './cover-search.ts';
+import { modelSizesFor, segmentBytesOf } from './encode-segment.ts';
 import { findTables, inverted, type Tables } from './find-bases.ts';
 import { joinCovers } from './join-covers.ts';
 import { layoutOf } from './layout/layout.ts';
@@ -166,16 +169,27 @@ export interface FinishedPlan {
   readonly plan: Plan;
   readonly bytes: Uint8Array;
   readonly costs: PlanCosts;
+  /** What the segments are to be coded with, and their size. */
+  readonly modelSizes: ModelSizes;
+  readonly segmentBytes: number;
 }
 
-/** Stage 5. */
-export function finishPlan(images: Images, layouts: PairedLayouts, covers: CoverList): FinishedPlan {
+/** Stage 5; `segmentBytes` is chosen when it is null. */
+export function finishPlan(
+  images: Images,
+  layouts: PairedLayouts,
+  covers: CoverList,
+  segmentBytes: number | null = null,
+): FinishedPlan {
   const { source, target } = layouts;
   const trimmed = trimCovers(covers, source, target);
   const { bases } = findTables(images.source, images.target, { covers: trimmed, source, target }, layouts);
   const costs: PlanCosts = { covers: 0, regions: 0 };
   const sizes = { sourceBytes: images.source.length, targetBytes: images.target.length };
-  const bytes = encodePlan(trimmed, withBases(layouts, bases), sizes, costs);
+  const size = segmentBytes ?? segmentBytesOf(trimmed, images.target.length);
+  const modelSizes = modelSizesFor(trimmed, images.target.length, size);
+  const bytes = encodePlan(trimmed, withBases(layouts, bases), sizes, costs, modelSizes);
   // What the decoder will know, and nothing else, is what segments are encoded with.
-  return { plan: decodePlan(bytes, sizes), bytes, costs };
+  const plan = decodePlan(bytes, sizes, undefined, new MixCoder(false, modelSizes));
+  return { plan, bytes, costs, modelSizes, segmentBytes: size };
 }

@@ -58,7 +58,8 @@ export class CoverCoder {
       const gap = this.#step(list.targetOffset[i]! - end, GAP, this.#length, this.#hits & 7, this.#gap);
       const gapSize = bitLength(Math.min(gap, 2 ** 31));
       const displacement = this.#displacement(list.sourceOffset[i]! - list.targetOffset[i]!, gapSize);
-      const length = this.#step(list.length[i]! - 1, LENGTH, gapSize, (this.#change << 1) | (this.#hits & 1), this.#length) + 1;
+      const length =
+        this.#step(list.length[i]! - 1, LENGTH, gapSize, (this.#change << 1) | (this.#hits & 1), this.#length) + 1;
       this.#gap = gapSize;
       this.#length = bitLength(Math.min(length, 2 ** 31));
       const targetOffset = end + gap;
@@ -72,7 +73,9 @@ export class CoverCoder {
   #step(value: number, kind: number, a: number, b: number, c: number): number {
     const four = this.#numbers.flag(value % 4 === 0, IS_FOUR + kind, this.#fours & 7, a, b);
     this.#fours = (this.#fours << 1) | (four ? 1 : 0);
-    return four ? this.#numbers.code(Math.floor(value / 4), kind, a, b, c) * 4 : this.#numbers.code(value, kind + 1, a, b, c);
+    return four
+      ? this.#numbers.code(Math.floor(value / 4), kind, a, b, c) * 4
+      : this.#numbers.code(value, kind + 1, a, b, c);
   }
 
   #displacement(wanted: number, gapSize: number): number {
@@ -92,7 +95,13 @@ export class CoverCoder {
     if (!this.#numbers.flag(known, IS_KNOWN, this.#hits & 15, gapSize, this.#length)) return RECENT;
     for (let i = 0; i < RECENT - 1; i++) {
       if (this.#recent.indexOf(this.#recent[i]!) < i) continue;
-      const hit = this.#numbers.flag(this.#recent[i] === wanted, IS_RECENT, i, (Math.min(gapSize, 7) << 3) | (this.#hits & 7), this.#change);
+      const hit = this.#numbers.flag(
+        this.#recent[i] === wanted,
+        IS_RECENT,
+        i,
+        (Math.min(gapSize, 7) << 3) | (this.#hits & 7),
+        this.#change,
+      );
       if (hit) return i;
     }
     return RECENT - 1;

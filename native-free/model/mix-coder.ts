@@ -116,7 +116,8 @@ export class MixCoder implements ModelCoder {
       const sure = seen >= MUCH ? opinion : seen >= SOME ? opinion >> 1 : 0;
       inputs[i] = opinion;
       inputs[CONTEXTS_MAX + i] = sure;
-      sum += (Math.imul(weights[first + i]!, opinion) >> 8) + (Math.imul(weights[first + CONTEXTS_MAX + i]!, sure) >> 8);
+      sum +=
+        (Math.imul(weights[first + i]!, opinion) >> 8) + (Math.imul(weights[first + CONTEXTS_MAX + i]!, sure) >> 8);
     }
     const probability = SQUASH[clamped(sum >> 8) + 2048]!;
     const bit = this.#range.code(value, probability);

@@ -28,7 +28,7 @@ export interface ModelSizes {
 /** Smallest tables that a header can say. */
 export const MODEL_BITS_MIN = 10;
 export const SMALLEST_SIZES: ModelSizes = { flagBits: MODEL_BITS_MIN, byteBits: MODEL_BITS_MIN };
-export const DEFAULT_SIZES: ModelSizes = { flagBits: 18, byteBits: 22 };
+export const DEFAULT_SIZES: ModelSizes = { flagBits: 18, byteBits: 20 };
 export const SMALL_SIZES: ModelSizes = { flagBits: 17, byteBits: 18 };
 
 /** Bytes that a coder's tables take, state of the coder included. */

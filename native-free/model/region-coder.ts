@@ -123,7 +123,9 @@ export class RegionCoder {
     }
     const expected = isNew || last === null ? 0 : (last.va + (isBss ? last.length : offset - last.offset)) >>> 0;
     const follows = this.#numbers.flag(known?.va === expected, VA_FOLLOWS, kind, isNew ? 1 : 0, last?.kind ?? 15);
-    const va = follows ? expected : (expected + this.#number(((known?.va ?? 0) - expected) >>> 0, VA, TWO_32 - 1)) >>> 0;
+    const va = follows
+      ? expected
+      : (expected + this.#number(((known?.va ?? 0) - expected) >>> 0, VA, TWO_32 - 1)) >>> 0;
     return { module, kind, offset, length, va };
   }
 
@@ -146,16 +148,16 @@ export class RegionCoder {
   }
 
   /** Expected to have moved like the region before it, or by as much as its offset did. */
-  #targetVa(
-    known: Region | null | undefined,
-    source: Region,
-    before: RegionPair | null,
-    offset = 0,
-  ): number {
+  #targetVa(known: Region | null | undefined, source: Region, before: RegionPair | null, offset = 0): number {
     const { target } = before ?? { target: null };
     let expected = source.va;
-    if (target !== null && source.kind === REGION_KIND.bss) expected = target.va + target.length + (source.va - before!.source.va - before!.source.length);
-    else if (target !== null) expected = target.va + (offset - target.offset) + (source.va - before!.source.va - (source.offset - before!.source.offset));
+    if (target !== null && source.kind === REGION_KIND.bss)
+      expected = target.va + target.length + (source.va - before!.source.va - before!.source.length);
+    else if (target !== null)
+      expected =
+        target.va +
+        (offset - target.offset) +
+        (source.va - before!.source.va - (source.offset - before!.source.offset));
     expected >>>= 0;
     const error = this.#signed(((known?.va ?? 0) - expected) | 0, VA_ERROR);
     return (expected + error) >>> 0;

@@ -84,11 +84,7 @@ export class SegmentCoder {
     for (let done = 0; done < piece.length;) {
       const a = this.#source.at(piece.sourceOffset + done);
       const b = this.#target.at(piece.targetOffset + done);
-      const end = Math.min(
-        piece.length,
-        this.#source.end - piece.sourceOffset,
-        this.#target.end - piece.targetOffset,
-      );
+      const end = Math.min(piece.length, this.#source.end - piece.sourceOffset, this.#target.end - piece.targetOffset);
       const run: Run = {
         source,
         start: done,

@@ -97,7 +97,8 @@ export class UnitCoder {
     this.#blockHistory = (this.#blockHistory << 1) | (exact ^ 1);
     if (exact !== 0) {
       for (let i = 0; i < block.count; i++) {
-        if (!this.#coder.encoding) store(target, to + block.at[i]!, this.#length(i), block.expected[i]!, reader.bigEndian);
+        if (!this.#coder.encoding)
+          store(target, to + block.at[i]!, this.#length(i), block.expected[i]!, reader.bigEndian);
         reader.learn(block, i, from, block.expected[i]!);
         this.#learnRisk(i, false);
       }
@@ -150,7 +151,9 @@ export class UnitCoder {
   #riskAt(i: number): number {
     const block = this.#block;
     const key = block.kind[i] === 0 ? block.word[i]! : block.target[i]!;
-    return (Math.imul(key ^ (block.kind[i]! << 24), 0x9e3779b1) ^ Math.imul(this.#kindBase, 0x85ebca6b)) >>> (32 - RISK_BITS);
+    return (
+      (Math.imul(key ^ (block.kind[i]! << 24), 0x9e3779b1) ^ Math.imul(this.#kindBase, 0x85ebca6b)) >>> (32 - RISK_BITS)
+    );
   }
 
   #learnRisk(i: number, missed: boolean): void {

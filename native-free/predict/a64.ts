@@ -209,7 +209,8 @@ export class A64 implements InstructionSet {
     if (kind === NO_REFERENCE || kind === PAGE) return NOWHERE;
     if (kind < LOW) return actualClass === kind ? direct(actual | 0, kind, va) : NOWHERE;
     const register = (actual >>> 5) & 31;
-    if (lowScale(actual | 0) !== kind - LOW || !isWithinPage(actual, kind - LOW) || register !== ((word >>> 5) & 31)) return NOWHERE;
+    if (lowScale(actual | 0) !== kind - LOW || !isWithinPage(actual, kind - LOW) || register !== ((word >>> 5) & 31))
+      return NOWHERE;
     if (this.#actualUnits - this.#actualSince[register]! > REGISTER_AGE_MAX) return NOWHERE;
     return (this.#actualPage[register]! + (((actual >>> 10) & 0xfff) << (kind - LOW))) >>> 0;
   }

@@ -83,5 +83,7 @@ function gathered(word: number): number {
 }
 
 function scattered(distance: number): number {
-  return ((distance >>> 19) << 19) | ((distance & 0x3ff) << 9) | (((distance >>> 10) & 1) << 8) | ((distance >>> 11) & 0xff);
+  return (
+    ((distance >>> 19) << 19) | ((distance & 0x3ff) << 9) | (((distance >>> 10) & 1) << 8) | ((distance >>> 11) & 0xff)
+  );
 }

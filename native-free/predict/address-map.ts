@@ -159,9 +159,9 @@ class Stretches {
   /** Sorted by start; of two that overlap the longer one keeps what both name. */
   space(): Space {
     const order = this.#order();
-    const start = new Uint32Array(2 * this.#count);
-    const last = new Uint32Array(2 * this.#count);
-    const delta = new Int32Array(2 * this.#count);
+    const start = new Uint32Array(this.#count);
+    const last = new Uint32Array(this.#count);
+    const delta = new Int32Array(this.#count);
     let kept = 0;
     for (const i of order) {
       let from = this.#start[i]!;

@@ -5,7 +5,7 @@
  * @module
  */
 import { assembleDelta, assembleFull } from '../../native-free/diff/assemble.ts';
-import { deltaSegmentBytes, modelSizesFor, type SegmentCosts } from '../../native-free/diff/encode-segment.ts';
+import type { SegmentCosts } from '../../native-free/diff/encode-segment.ts';
 import type { PairedLayouts } from '../../native-free/diff/pair-regions.ts';
 import { joinWindows, NO_LAYOUTS, windowsOf, type Images, type Window } from '../../native-free/diff/stages.ts';
 import { coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
@@ -169,12 +169,10 @@ export interface EncodedDelta {
 export async function encodeDelta(job: Job, image: SourceImage, matched: Matched): Promise<EncodedDelta> {
   const { target } = job;
   const images = { source: image.source, target };
-  const finished = await job.pool.run({ kind: 'plan', images, ...matched }, job);
+  const wanted = job.mayGrowSegments ? null : job.segmentBytes;
+  const finished = await job.pool.run({ kind: 'plan', images, ...matched, segmentBytes: wanted }, job);
   const plan: Plan = { ...finished.plan, covers: shareCovers(finished.plan.covers) };
-  const segmentBytes = job.mayGrowSegments
-    ? Math.max(job.segmentBytes, deltaSegmentBytes(plan.covers, target.length))
-    : job.segmentBytes;
-  const sizes = modelSizesFor(plan.covers, target.length, segmentBytes);
+  const { modelSizes: sizes, segmentBytes } = finished;
   const encoded = counter(job, 'encode', target.length);
   const parts = await inLanes(rangesOf(target.length, segmentBytes), job.workers + 1, async ({ start, end }) => {
     const task = { kind: 'encode', images, plan, sizes, start, end, metered: job.metered } as const;

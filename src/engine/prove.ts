@@ -33,7 +33,13 @@ export async function provePayload(task: Omit<ProveTask, 'kind'>): Promise<void>
     },
   };
   try {
-    const apply = applyPayload({ payload: bytesSource(payload), source: memorySource(source), sink, hash: sha256Node, models: modelCoder });
+    const apply = applyPayload({
+      payload: bytesSource(payload),
+      source: memorySource(source),
+      sink,
+      hash: sha256Node,
+      models: modelCoder,
+    });
     for await (const event of apply) {
       if (event.type !== 'header') continue;
       const { header } = event;

@@ -56,6 +56,8 @@ export interface PlanTask {
   readonly images: Images;
   readonly layouts: PairedLayouts;
   readonly covers: CoverList;
+  /** Null: to be chosen. */
+  readonly segmentBytes: number | null;
 }
 
 /** One segment of a delta. */
@@ -89,15 +91,7 @@ export interface ProveTask {
 }
 
 export type Task =
-  | DigestTask
-  | AnalyseTask
-  | MaskedTask
-  | NameTask
-  | MatchTask
-  | PlanTask
-  | EncodeTask
-  | FullTask
-  | ProveTask;
+  DigestTask | AnalyseTask | MaskedTask | NameTask | MatchTask | PlanTask | EncodeTask | FullTask | ProveTask;
 
 /** What each task gives back. */
 export interface TaskResults {

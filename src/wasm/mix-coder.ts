@@ -5,7 +5,12 @@
  */
 import { LIMITS } from '../../native-free/limits.ts';
 import { MixCoder } from '../../native-free/model/mix-coder.ts';
-import { CONTEXTS_MAX, type ModelCoder, type ModelCoderFactory, type ModelSizes } from '../../native-free/model/model-coder.ts';
+import {
+  CONTEXTS_MAX,
+  type ModelCoder,
+  type ModelCoderFactory,
+  type ModelSizes,
+} from '../../native-free/model/model-coder.ts';
 import { base64 } from './mix-coder.generated.ts';
 import { instantiate } from './instance.ts';
 

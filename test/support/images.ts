@@ -84,7 +84,7 @@ export function deltaPayload(pair: Pair, segmentBytes: number): Uint8Array {
     targetDigest: sha256(target),
     segmentBytes,
     modelSizes: TEST_SIZES,
-    plan: encodePlan(covers),
+    plan: encodePlan(covers, undefined, undefined, undefined, TEST_SIZES),
     coverCount: covers.count,
     segments: ranges.map(([start, end]) => encodeSegment(source, target, covers, start, end, TEST_SIZES)),
     segmentDigests: ranges.map(([start, end]) => sha256(target.subarray(start, end))),

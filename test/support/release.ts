@@ -49,7 +49,13 @@ export const plainMaker: PayloadMaker = {
       return encodeSegment(source, target, covers, i * SEGMENT, i * SEGMENT + segment.length, TEST_SIZES);
     });
     const payload = assembleDelta({
-      ...{ ...common(target), segments, plan: encodePlan(covers), coverCount: 1, modelSizes: TEST_SIZES },
+      ...{
+        ...common(target),
+        segments,
+        plan: encodePlan(covers, undefined, undefined, undefined, TEST_SIZES),
+        coverCount: 1,
+        modelSizes: TEST_SIZES,
+      },
       ...{ sourceBytes: source.length, sourceDigest: sha256(source) },
     });
     return { payload, header: parseHeader(payload), kind: 'delta', cpuSeconds: 0 };

@@ -10,7 +10,12 @@ const SIZES: ModelSizes = { flagBits: 12, byteBits: 14 };
 
 /** One call of a coder, with the contexts it is made in. */
 type Call =
-  | { readonly what: 'flag' | 'byte'; readonly value: number; readonly contexts: readonly number[]; readonly set: number }
+  | {
+      readonly what: 'flag' | 'byte';
+      readonly value: number;
+      readonly contexts: readonly number[];
+      readonly set: number;
+    }
   | { readonly what: 'bit'; readonly value: number; readonly index: number };
 
 /** Calls as coding makes them: contexts that come back, values that follow from them, and surprises. */
@@ -20,7 +25,10 @@ function callsOf(seed: number, count: number): Call[] {
   return Array.from({ length: count }, (): Call => {
     const topic = below(40);
     if (topic < 4) return { what: 'bit', value: next() < 0.1 ? 1 : 0, index: topic };
-    const contexts = Array.from({ length: 1 + below(CONTEXTS_MAX) }, (_, i) => Math.imul(topic * 16 + i, 0x9e3779b1) >>> 0);
+    const contexts = Array.from(
+      { length: 1 + below(CONTEXTS_MAX) },
+      (_, i) => Math.imul(topic * 16 + i, 0x9e3779b1) >>> 0,
+    );
     const value = next() < 0.9 ? topic * 5 : below(256);
     if (topic < 20) return { what: 'flag', value: value & 1, contexts, set: below(8192) };
     return { what: 'byte', value: value & 255, contexts, set: below(8192) };
@@ -124,7 +132,8 @@ describe('its WebAssembly twin', () => {
     const next = random(12);
     for (let i = 0; i < 20; i++) {
       const damaged = bytes.slice(0, Math.floor(next() * bytes.length));
-      for (let k = 0; k < 3 && damaged.length > 0; k++) damaged[Math.floor(next() * damaged.length)]! ^= 1 << Math.floor(next() * 8);
+      for (let k = 0; k < 3 && damaged.length > 0; k++)
+        damaged[Math.floor(next() * damaged.length)]! ^= 1 << Math.floor(next() * 8);
       const reference = new MixCoder(false, SIZES);
       const twin = new WasmCoder(false, SIZES);
       reference.start(damaged);
@@ -136,7 +145,10 @@ describe('its WebAssembly twin', () => {
 
 describe('numbers', () => {
   it('come back, of any size and sign', () => {
-    const value = fc.oneof(fc.nat(10), fc.maxSafeNat().map((n) => Math.floor(n / 4)));
+    const value = fc.oneof(
+      fc.nat(10),
+      fc.maxSafeNat().map((n) => Math.floor(n / 4)),
+    );
     fc.assert(
       fc.property(fc.array(fc.tuple(value, fc.boolean(), fc.nat(63)), { maxLength: 60 }), (values) => {
         const encoder = new MixCoder(true, SIZES);

@@ -3,6 +3,7 @@
  * @module
  */
 import { Command } from 'commander';
+import { useLittleMemory } from '../../transfer/little-memory.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { AgentEvent } from '../../agent/index.ts';
 import { note, report, withSignals } from '../frame.ts';
@@ -30,6 +31,7 @@ export function define(): Command {
 }
 
 async function runAgent(options: RunCommandOptions): Promise<void> {
+  useLittleMemory();
   const config = await readConfig(options.config);
   const { Agent } = await import('../../agent/agent.ts');
   const progress = await createProgress(options);

@@ -16,6 +16,7 @@ import type { CancelSignal, RandomSource, SegmentSink } from '../../../native-fr
 import { UpdateError } from '../../../native-free/status.ts';
 import { writeFileAtomically, type AtomicFile } from '../../engine/files.ts';
 import { fileByteSource, fileSink, fileSource, hashSource, sha256Node } from '../../engine/node-io.ts';
+import { useLittleMemory } from '../../transfer/little-memory.ts';
 import { modelCoder } from '../../wasm/mix-coder.ts';
 import { report, withSignals, type CommonOptions } from '../frame.ts';
 import { patchKind, type PatchKind } from '../patch-file.ts';
@@ -51,6 +52,7 @@ export function define(): Command {
 }
 
 async function apply(sourcePath: string, patchPath: string, options: ApplyCommandOptions): Promise<void> {
+  useLittleMemory();
   const startedAt = performance.now();
   const progress = await createProgress(options);
   const applied = await withSignals(async (signal) => {
