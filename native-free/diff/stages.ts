@@ -22,11 +22,11 @@ import { findCovers } from './cover-search.ts';
 import { modelSizesFor, segmentBytesOf } from './encode-segment.ts';
 import { findTables, inverted, type Tables } from './find-bases.ts';
 import { joinCovers } from './join-covers.ts';
-import { layoutOf } from './layout/layout.ts';
+import { layoutOf, type NamedLayout } from './layout/layout.ts';
 import { pairModules } from './layout/pair-modules.ts';
 import { pairRegions, withBases, type PairedLayouts } from './pair-regions.ts';
 import { parseCovers } from './parse-covers.ts';
-import { indexSource } from './source-index.ts';
+import { indexSource, matchLength } from './source-index.ts';
 import { sourceViewFor, type SourceView } from './source-view.ts';
 import { suffixArray } from './suffix-array.ts';
 import { trimCovers } from './trim-covers.ts';
@@ -62,11 +62,22 @@ export const NO_LAYOUTS: PairedLayouts = {
   names: [],
 };
 
+/** Which module of the source each of the target comes from; -1 also where it is the same to the byte: that is copied. */
+function changedPairs(images: Images, source: NamedLayout, target: NamedLayout): Int32Array {
+  return pairModules(source, target).map((from, to) => {
+    if (from < 0) return from;
+    const a = source.modules[from]!;
+    const b = target.modules[to]!;
+    if (a.length !== b.length) return from;
+    return matchLength(images.source, a.offset, images.target, b.offset, 0, a.length) === a.length ? -1 : from;
+  });
+}
+
 /** Stage 1. `copies` are overwritten; they have the images' lengths. */
 export function analyse(images: Images, copies: Images): Analysis {
   const source = layoutOf(images.source);
   const target = layoutOf(images.target);
-  const layouts = pairRegions(source, target, pairModules(source, target));
+  const layouts = pairRegions(source, target, changedPairs(images, source, target));
   canonicalImage(images.source, layouts.source, masked, [], copies.source);
   canonicalImage(images.target, layouts.target, masked, [], copies.target);
   return { layouts, covers: coverListOf(coarseCovers(copies.source, copies.target)) };

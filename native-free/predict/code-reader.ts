@@ -63,7 +63,8 @@ export class CodeReader implements UnitReader {
   }
 
   propose(block: UnitBlock, i: number, at: number, candidates: Candidates): void {
-    const { knowledge, va } = { knowledge: this.#knowledge, va: this.#targetVa(block, i, at) };
+    const knowledge = this.#knowledge;
+    const va = this.#targetVa(block, i, at);
     const word = block.word[i]!;
     const kind = block.kind[i]!;
     candidates.begin((this.#run!.region << 5) | kind, TRAIL_UNITS);

@@ -12,6 +12,7 @@ export function useLittleMemory(): void {
   try {
     setFlagsFromString('--no-concurrent-recompilation');
     setFlagsFromString('--max-inlined-bytecode-size-cumulative=300');
+    setFlagsFromString('--semi-space-growth-factor=1');
   } catch {
     // A runtime without V8, or flags that it does not know: then it takes a little more.
   }
