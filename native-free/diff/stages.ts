@@ -27,6 +27,7 @@ import { pairModules } from './layout/pair-modules.ts';
 import { pairRegions, withBases, type PairedLayouts } from './pair-regions.ts';
 import { parseCovers } from './parse-covers.ts';
 import { indexSource, matchLength } from './source-index.ts';
+import { coversOf, settle, type Settled } from './settled.ts';
 import { sourceViewFor, type SourceView } from './source-view.ts';
 import { suffixArray } from './suffix-array.ts';
 import { trimCovers } from './trim-covers.ts';
@@ -104,9 +105,32 @@ export function windowsOf(targetBytes: number): { readonly start: number; readon
   return windows;
 }
 
-function viewOf(source: Uint8Array, known: readonly Cover[], { start, end }: Window): SourceView {
+/** A window with what is settled of it, and the part of the source that the rest is matched with. */
+interface Prepared {
+  readonly settled: Settled;
+  readonly view: SourceView;
+}
+
+function prepare(copies: Images, known: readonly Cover[], { start, end }: Window): Prepared {
+  const settled = settle(copies.source, copies.target, known, start, end);
+  const openBytes = settled.open.reduce((sum, [from, to]) => sum + to - from, 0);
   const most = Math.floor(1.25 * (end - start)) + VIEW_SURPLUS_BYTES;
-  return sourceViewFor(source, known, start, end, most);
+  // The whole source is taken where it is small, unless little of the window is open.
+  const isLittle = openBytes < (end - start) / 2 && copies.source.length > VIEW_SURPLUS_BYTES;
+  const near = isLittle ? coversOf(known, settled.open, WINDOW_STEP_BYTES) : known;
+  const view = sourceViewFor(
+    copies.source,
+    near,
+    start,
+    end,
+    isLittle ? Math.min(most, copies.source.length - 1) : most,
+  );
+  return { settled, view };
+}
+
+/** Settled covers and those that were found between them, in target order. */
+function together({ settled, view }: Prepared, found: readonly Cover[]): Cover[] {
+  return [...settled.covers, ...view.toSource(found)].sort((a, b) => a.targetOffset - b.targetOffset);
 }
 
 /** Covers that touch the window or its neighbourhood. */
@@ -121,10 +145,13 @@ function coversNear({ covers, start, end }: Window): Cover[] {
 
 /** Stage 2: exact and approximate matches of a window of masked images. */
 export function matchMasked(copies: Images, window: Window, sort: SuffixSorter = suffixArray): Cover[] {
-  const { start, end } = window;
-  const view = viewOf(copies.source, coversNear(window), window);
+  const prepared = prepare(copies, coversNear(window), window);
+  const { settled, view } = prepared;
+  if (settled.open.length === 0) return [...settled.covers];
   const bytes = view.bytes();
-  return view.toSource(findCovers(bytes, copies.target, sort(bytes), start, end));
+  const index = indexSource(bytes, sort(bytes));
+  const found = settled.open.flatMap(([from, to]) => findCovers(bytes, copies.target, index.suffixes, from, to, index));
+  return together(prepared, found);
 }
 
 /** Stage 3. `copies` become canonical: equal bytes mean that the coder will expect the right thing. */
@@ -159,16 +186,24 @@ export function matchNamed(
   refine: Refinement | null = null,
 ): Cover[] {
   const { target } = copies;
-  const { start, end } = window;
   const known = coversNear(window);
-  const view = viewOf(copies.source, known, window);
+  const prepared = prepare(copies, known, window);
+  const { settled, view } = prepared;
+  if (settled.open.length === 0) return [...settled.covers];
   const bytes = view.bytes();
   const index = indexSource(bytes, sort(bytes));
-  const found = parseCovers(index, target, start, end, { seeds: view.toView(known) });
-  if (refine === null) return view.toSource(found);
+  const parse = (seeds: readonly Cover[]): Cover[] =>
+    settled.open.flatMap(([from, to]) => parseCovers(index, target, from, to, { seeds: within(seeds, from, to) }));
+  const found = together(prepared, parse(view.toView(known)));
+  if (refine === null) return found;
   const { images, layouts, tables } = refine;
-  nameTarget(images, layouts, coverListOf(view.toSource(found)), tables, copies);
-  return view.toSource(parseCovers(index, target, start, end, { seeds: found }));
+  nameTarget(images, layouts, coverListOf(found), tables, copies);
+  return together(prepared, parse(view.toView(found)));
+}
+
+/** Covers that touch target range [from, to). */
+function within(covers: readonly Cover[], from: number, to: number): Cover[] {
+  return covers.filter(({ targetOffset, length }) => targetOffset < to && targetOffset + length > from);
 }
 
 /** Covers of all windows, in order, as one list. */
