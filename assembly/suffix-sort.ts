@@ -3,11 +3,18 @@
  * and the words used, is said there.
  *
  * Memory: 1 KiB that is not used, the text, the suffix array (four bytes an entry), then bucket tables. `create` gives
- * the text's address, `sort` leaves the array at `suffixes()`.
+ * the text's address, `sort` leaves the array at `suffixes()`. The text may not reach 2 GiB, addresses being signed
+ * for the caller, and loads of eight bytes may look past its end: there is always something behind it.
+ *
+ * What differs from the twin is how names are given, which was a quarter of the time: the places that a block of
+ * suffixes leads to are loaded before they are needed, and substrings are compared eight bytes at a time and without
+ * branches. The same idea in the inductions gained nothing: the processor overlaps their loads by itself.
  */
 
 const TEXT: usize = 1024;
 const BYTE_VALUES: i32 = 256;
+/** LMS suffixes that are named together. What they touch fits into the fastest cache. */
+const NAMED_TOGETHER: i32 = 256;
 
 let array: usize = 0;
 let free: usize = 0;
@@ -84,9 +91,6 @@ function sortText<T>(text: usize, n: i32, sa: usize, values: i32, spare: usize, 
     induceLmsFromL<T>(text, n, sa, values, counts, buckets);
     induceLmsFromS<T>(text, n, sa, values, counts, buckets);
     sortLms<T>(text, n, sa, lmsCount);
-    // The recursion may have used the tables' place.
-    memory.fill(counts, 0, <usize>values << 2);
-    for (let i = 0; i < n; i++) bump(counts, at<T>(text, i), 1);
     spreadLms<T>(text, n, sa, lmsCount, values, counts, buckets);
   }
   induceL<T>(text, n, sa, values, counts, buckets);
@@ -193,24 +197,46 @@ function sortLms<T>(text: usize, n: i32, sa: usize, lmsCount: i32): void {
 function nameLms<T>(text: usize, n: i32, sa: usize, lmsCount: i32): i32 {
   lmsLengths<T>(text, n, sa, lmsCount);
   let names = 0;
-  let before = 0;
+  let before = text;
   let beforeLength = -1;
-  for (let i = 0; i < lmsCount; i++) {
-    const p = get(sa, i);
-    const slot = lmsCount + (p >> 1);
-    const length = get(sa, slot);
-    let same = length == beforeLength && p + length < n && before + length < n;
-    for (let k = 0; same && k < length; k++) same = at<T>(text, p + k) == at<T>(text, before + k);
-    if (!same) {
-      names++;
-      before = p;
-      beforeLength = length;
+  for (let i = 0; i < lmsCount; ) {
+    const end = min(i + NAMED_TOGETHER, lmsCount);
+    // Nothing is done with these: loads that nothing waits for reach the memory at the same time. A load can trap, so
+    // no compiler leaves it out.
+    for (let k = i; k < end; k++) {
+      const p = get(sa, k);
+      get(sa, lmsCount + (p >> 1));
+      at<T>(text, p);
     }
-    set(sa, slot, names);
+    for (; i < end; i++) {
+      const p = get(sa, i);
+      const slot = lmsCount + (p >> 1);
+      const here = text + <usize>p * sizeof<T>();
+      const length = get(sa, slot);
+      const alike = i32(length == beforeLength);
+      // Of another length nothing is compared, or loads could run far out of the text.
+      names += 1 - (alike & equal(here, before, <usize>(length & -alike) * sizeof<T>()));
+      before = here;
+      beforeLength = length;
+      set(sa, slot, names);
+    }
   }
   return names;
 }
 
+/** 1 if the `count` bytes at both addresses are equal, else 0. Loads up to 8 bytes more. */
+// @ts-ignore: decorator
+@inline
+function equal(a: usize, b: usize, count: usize): i32 {
+  while (count > 8 && load<u64>(a) == load<u64>(b)) {
+    a += 8;
+    b += 8;
+    count -= 8;
+  }
+  return i32(count <= 8) & i32((load<u64>(a) ^ load<u64>(b)) << (64 - (<u64>count << 3)) == 0);
+}
+
+/** The substring that runs into the end of the text equals no other: it gets the length 0. */
 function lmsLengths<T>(text: usize, n: i32, sa: usize, lmsCount: i32): void {
   let rising = false;
   let right = at<T>(text, n - 1);
@@ -221,7 +247,7 @@ function lmsLengths<T>(text: usize, n: i32, sa: usize, lmsCount: i32): void {
       rising = true;
     } else if (here > right && rising) {
       rising = false;
-      set(sa, lmsCount + ((p + 1) >> 1), next - p);
+      set(sa, lmsCount + ((p + 1) >> 1), next == n ? 0 : next - p);
       next = p + 1;
     }
     right = here;

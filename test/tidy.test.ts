@@ -65,7 +65,7 @@ describe('who imports whom', () => {
     ['src/transfer/a.ts', "import { x } from '../agent/x.ts';", 'may not import from src/agent'],
     ['src/engine/a.ts', "import { x } from '../release/x.ts';", 'may not import from src/release'],
     ['src/wasm/a.ts', "import { x } from '../engine/x.ts';", 'may not import from src/engine'],
-    ['src/engine/a.ts', "import { x } from '../../assembly/mix-coder.ts';", 'may not import from assembly'],
+    ['src/engine/a.ts', "import { x } from '../../assembly/mix-coder.ts';", 'no such file'],
     ['src/server/a.ts', "import { x } from '../cli/x.ts';", 'may not import from src/cli'],
     ['src/client/a.ts', "import { x, type Y } from '../server/x.ts';", 'types of src/server only'],
     ['src/testing/a.ts', "import { x } from '../agent/x.ts';", 'types of src/agent only'],

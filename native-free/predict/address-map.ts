@@ -168,7 +168,9 @@ class Stretches {
       const to = this.#last[i]!;
       while (kept > 0 && from <= to && last[kept - 1]! >= from) {
         const top = kept - 1;
-        if (to - from <= last[top]! - start[top]!) {
+        // A stretch that was cut begins behind this one: what it was cut by names all of this one, and is longer.
+        if (start[top]! > to) from = to + 1;
+        else if (to - from <= last[top]! - start[top]!) {
           from = last[top]! + 1;
         } else {
           if (from > start[top]!) last[top] = from - 1;

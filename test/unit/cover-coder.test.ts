@@ -21,8 +21,7 @@ function coversFrom(steps: readonly { gap: number; length: number; sourceOffset:
 }
 
 const sizes = { sourceBytes: 2 ** 31, targetBytes: 2 ** 31 };
-const decode = (plan: Uint8Array, limits = sizes, countMax?: number) =>
-  decodePlan(plan, limits, countMax).covers;
+const decode = (plan: Uint8Array, limits = sizes, countMax?: number) => decodePlan(plan, limits, countMax).covers;
 
 describe('plan section', () => {
   it('gives back any list of covers', () => {
