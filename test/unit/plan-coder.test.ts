@@ -154,7 +154,7 @@ describe('plan with layouts', () => {
         expect({ source: plan.source, target: plan.target, bases: plan.bases }).toEqual(expectedOf(regions));
         expectValid(plan, SIZES);
       }),
-      { numRuns: 250 },
+      { numRuns: 150 },
     );
   });
 
@@ -293,7 +293,7 @@ describe('malformed plans', () => {
       fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
         expectValidOrRefused(bytes, { sourceBytes: 5000, targetBytes: 7000 });
       }),
-      { numRuns: 700 },
+      { numRuns: 500 },
     );
   });
 
