@@ -65,7 +65,11 @@ describe('who imports whom', () => {
     ['src/transfer/a.ts', "import { x } from '../agent/x.ts';", 'may not import from src/agent'],
     ['src/engine/a.ts', "import { x } from '../release/x.ts';", 'may not import from src/release'],
     ['src/wasm/a.ts', "import { x } from '../engine/x.ts';", 'may not import from src/engine'],
-    ['src/engine/a.ts', "import { x } from '../../assembly/mix-coder.ts';", 'no such file'],
+    ['src/wasm/a.ts', "import fs from 'node:fs';", "may not use Node's modules"],
+    ['src/wasm/a.ts', "import { Hono } from 'hono';", 'may not use this package'],
+    ['native-free/a.ts', "import { x } from '../src/wasm/x.ts';", 'may not import from src/wasm'],
+    ['src/release/a.ts', "import { x } from '../wasm/x.ts';", 'may not import from src/wasm'],
+    ['src/engine/a.ts', "import { x } from '../../assembly/x.ts';", 'may not import from assembly'],
     ['src/server/a.ts', "import { x } from '../cli/x.ts';", 'may not import from src/cli'],
     ['src/client/a.ts', "import { x, type Y } from '../server/x.ts';", 'types of src/server only'],
     ['src/testing/a.ts', "import { x } from '../agent/x.ts';", 'types of src/agent only'],
@@ -82,7 +86,8 @@ describe('who imports whom', () => {
   it.each(bad)('finds the fault in %s: %s', (path, text, expected) => {
     const files = new Map([
       [path, text],
-      ...['engine', 'release', 'server', 'agent', 'cli', 'cli/commands'].map(
+      ['assembly/x.ts', ''],
+      ...['engine', 'release', 'server', 'agent', 'wasm', 'cli', 'cli/commands'].map(
         (room) => [`src/${room}/x.ts`, ''] as const,
       ),
     ]);

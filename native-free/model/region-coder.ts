@@ -80,7 +80,7 @@ export class RegionCoder {
   }
 
   /**
-   * Codes the layouts of a plan; a decoder passes null. The encoder's regions must pair up: see `pairedLayouts`.
+   * Codes the layouts of a plan; a decoder passes null. The encoder's regions must pair up: see PairedRegions.
    * @throws UpdateError plan_malformed when decoded regions overlap, leave an image or are too many
    */
   code(plan: PairedRegions | null): Layouts {
@@ -170,20 +170,26 @@ export class RegionCoder {
   }
 
   #bases(known: readonly RegionPair[] | null, pairs: readonly RegionPair[]): Base[][] {
+    let first = 0;
+    let end = 0;
     return pairs.map(({ source }, i) => {
+      if (i === end) {
+        first = i;
+        while (end < pairs.length && pairs[end]!.source.module === source.module) end++;
+      }
       if (source.kind !== REGION_KIND.data64 && source.kind !== REGION_KIND.data32) return [];
       const bases = known?.[i]!.bases ?? [];
       const count = this.#number(bases.length, BASES, BASES_MAX, source.kind);
-      return Array.from({ length: count }, (_, b) => this.#base(bases[b] ?? null, source.module, pairs));
+      const module = pairs.slice(first, end);
+      return Array.from({ length: count }, (_, b) => this.#base(bases[b] ?? null, module));
     });
   }
 
   /** A base is in a region of its module, mostly at its start, and moved with it. */
-  #base(known: Base | null, module: number, pairs: readonly RegionPair[]): Base {
-    const first = pairs.findIndex(({ source }) => source.module === module);
-    const wanted = known === null ? -1 : ownerOf(known.source, module, pairs);
-    const index = first + this.#number(Math.max(0, wanted - first), BASE_REGION, pairs.length - 1 - first);
-    const { source, target } = pairs[index]!;
+  #base(known: Base | null, module: readonly RegionPair[]): Base {
+    const wanted = known === null ? 0 : ownerOf(known.source, module);
+    const index = this.#number(wanted, BASE_REGION, module.length - 1);
+    const { source, target } = module[index]!;
     const offset = this.#number(known === null ? 0 : (known.source - source.va) >>> 0, BASE_OFFSET, TWO_32 - 1);
     const base = (source.va + offset) >>> 0;
     const expected = ((target ?? source).va + offset) >>> 0;
@@ -216,15 +222,10 @@ function malformed(what: string): never {
   throw new UpdateError('plan_malformed', `layout: ${what}`);
 }
 
-/** Index of the region that contains an address, or of the first of its module. */
-function ownerOf(address: number, module: number, pairs: readonly RegionPair[]): number {
-  let owner = -1;
-  for (const [i, { source }] of pairs.entries()) {
-    if (source.module !== module) continue;
-    if (owner < 0) owner = i;
-    if (address >= source.va && address < source.va + source.length) return i;
-  }
-  return owner;
+/** Index of the region of a module that contains an address, or of the first. */
+function ownerOf(address: number, module: readonly RegionPair[]): number {
+  const owner = module.findIndex(({ source }) => address >= source.va && address < source.va + source.length);
+  return Math.max(0, owner);
 }
 
 /** Source offsets to target offsets: the cover that names an offset, or the nearest one before it in the source. */

@@ -69,7 +69,7 @@ function shiftedT32(word: number, halfwords: number): number {
   return ((word & ~T32_BITS) | first | (second << 16)) >>> 0;
 }
 
-/** JAL, whose scattered distance is also put in order, and AUIPC (RISC-V Unprivileged ISA, 2.5 and 2.4). */
+/** JAL, whose distance is scattered over the word, and AUIPC (RISC-V Unprivileged ISA, 2.5 and 2.4). */
 function shiftedRiscv(word: number, va: number, sign: 1 | -1): number {
   const opcode = word & 0x7f;
   if (opcode === RISCV_AUIPC) return (word + sign * (va & ~0xfff)) >>> 0;

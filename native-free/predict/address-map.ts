@@ -130,15 +130,16 @@ export function firstRegionEndingAfter(regions: readonly Region[], offset: numbe
 
 /** The n-th region outside of the file of a module goes to the n-th one of the same module. */
 function pairBss(source: Layout, target: Layout, stretches: readonly Stretches[]): void {
-  const waiting = target.regions.filter((region) => region.kind === REGION_KIND.bss);
+  const waiting = stretches.map((): Region[] => []);
+  for (const region of target.regions) if (region.kind === REGION_KIND.bss) waiting[region.module]!.push(region);
+  for (const queue of waiting) queue.reverse();
   for (const region of source.regions) {
     if (region.kind !== REGION_KIND.bss) continue;
-    const found = waiting.findIndex(({ module }) => module === region.module);
-    if (found < 0) continue;
-    const [other] = waiting.splice(found, 1);
+    const other = waiting[region.module]!.pop();
+    if (other === undefined) continue;
     // The address just behind is named too: it is where the memory ends.
     const last = Math.min(0xffffffff, region.va + region.length);
-    stretches[region.module]!.add(region.va, last, (other!.va - region.va) | 0);
+    stretches[region.module]!.add(region.va, last, (other.va - region.va) | 0);
   }
 }
 
@@ -168,9 +169,10 @@ class Stretches {
       const to = this.#last[i]!;
       while (kept > 0 && from <= to && last[kept - 1]! >= from) {
         const top = kept - 1;
-        // A stretch that was cut begins behind this one: what it was cut by names all of this one, and is longer.
-        if (start[top]! > to) from = to + 1;
-        else if (to - from <= last[top]! - start[top]!) {
+        // Before a stretch that was cut lies the one that cut it; where that is the longer one, it keeps its part.
+        if (start[top]! > from && to - from <= last[top - 1]! - start[top - 1]!) {
+          from = Math.min(start[top]!, to + 1);
+        } else if (to - from <= last[top]! - start[top]!) {
           from = last[top]! + 1;
         } else {
           if (from > start[top]!) last[top] = from - 1;

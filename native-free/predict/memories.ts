@@ -1,5 +1,5 @@
 /**
- * What a segment has taught so far: three memories of fixed size, all forgotten when the next segment begins.
+ * What a segment has taught so far: memories of fixed size, all forgotten when the next segment begins.
  * @module
  */
 
@@ -49,7 +49,7 @@ export class NeighbourChanges {
 
 /** Exact values and what became of them: addresses that the map gets wrong, words that change in the same way. */
 export class KnownValues {
-  /** Value found by `find`, how often it was confirmed in a row (0 to 255), and how many `learn`s ago it was made. */
+  /** Value found by `find`, and how often it was confirmed in a row: 0 to 254. */
   value = 0;
   confirmed = 0;
   readonly #shift: number;

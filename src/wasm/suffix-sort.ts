@@ -1,5 +1,5 @@
 /**
- * The suffix sort in WebAssembly: the same array as `suffixArray`, some three times as fast.
+ * The suffix sort in WebAssembly: the same array as `suffixArray`, more than twice as fast.
  * @module
  */
 import { suffixArray } from '../../native-free/diff/suffix-array.ts';
