@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { corpusPair, SMALL_PAIR } from '../../corpus/index.ts';
 import { toHex } from '../../native-free/index.ts';
 import { bsdiffMissing } from '../support/engine.ts';
 import { deltaPayload, editedPair, imageBytes, random, sha256 } from '../support/images.ts';
@@ -269,13 +270,18 @@ describe('inspect', () => {
 
   it('tells damage apart and exits with 20', async () => {
     const damaged = join(folder, 'damaged');
-    const bytes = Buffer.from(patchBytes);
+    const large = join(out, 'large');
+    const small = await corpusPair(SMALL_PAIR, { fetch: false });
+    // A small body would be part of the header, for which only signed metadata vouches.
+    expect((await engraft('diff', small!.source, small!.target, '-o', large, '-w', '1')).code).toBe(0);
+    const largeBytes = readFileSync(large);
+    const bytes = Buffer.from(largeBytes);
     bytes[bytes.length - 1]! ^= 1;
     writeFileSync(damaged, bytes);
     const flipped = await engraft('inspect', damaged, '--json');
     expect(flipped.code).toBe(20);
     expect(documentOf(flipped)).toMatchObject({ intact: false, damagedChunks: [expect.any(Number)], missingBytes: 0 });
-    writeFileSync(damaged, patchBytes.subarray(0, -5));
+    writeFileSync(damaged, largeBytes.subarray(0, -5));
     const cut = await engraft('inspect', damaged, '--json');
     expect(cut.code).toBe(20);
     expect(documentOf(cut)).toMatchObject({ intact: false, missingBytes: 5 });

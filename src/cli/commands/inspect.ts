@@ -73,13 +73,18 @@ async function findDamage(reader: PieceReader, header: PayloadHeader, fileBytes:
 }
 
 function factsOf(header: PayloadHeader): Record<string, unknown> {
-  const { chunkDigests, segments, ...rest } = header;
+  const { chunkDigests, segments, inlineBody, ...rest } = header;
   const encodedBytes = segments.reduce((sum, segment) => sum + segment.encodedBytes, 0);
   return {
     format: 'engraft',
     ...rest,
     sourceDigest: header.kind === 'delta' ? header.sourceDigest : null,
-    sections: { headerBytes: header.headerBytes, planBytes: header.planBytes, segmentBytes: encodedBytes },
+    bodyInHeader: inlineBody !== null,
+    sections: {
+      headerBytes: header.headerBytes - (inlineBody?.length ?? 0),
+      planBytes: header.planBytes,
+      segmentBytes: encodedBytes,
+    },
     chunks: chunkDigests.length,
     segments: segments.map((segment, index) => ({
       index,
@@ -96,7 +101,7 @@ function textOf(header: PayloadHeader, damage: Damage, options: InspectOptions):
   const rows: [string, string][] = [
     ['kind', `${header.kind}, codec ${header.codec}`],
     ['payload', `${formatCount(header.payloadBytes)} bytes`],
-    ['  header', `${formatCount(header.headerBytes)} bytes, ${header.chunkDigests.length} chunk digests`],
+    ['  header', headerText(header)],
     ['  plan', `${formatCount(header.planBytes)} bytes`],
     [
       '  segments',
@@ -118,6 +123,11 @@ function textOf(header: PayloadHeader, damage: Damage, options: InspectOptions):
     toHex(segment.digest),
   ]);
   return `${text}\n\n${formatTable([['segment', 'target bytes', 'coded bytes', 'sha256'], ...list])}`;
+}
+
+function headerText({ headerBytes, chunkDigests, inlineBody }: PayloadHeader): string {
+  if (inlineBody === null) return `${formatCount(headerBytes)} bytes, ${chunkDigests.length} chunk digests`;
+  return `${formatCount(headerBytes - inlineBody.length)} bytes; its digest vouches for the small body as well`;
 }
 
 function damageText(damage: Damage): string {
