@@ -99,6 +99,11 @@ class CoverWalk {
         at += this.#openRun(at, this.#end - at);
         continue;
       }
+      if (!searcher.mayMatch(at)) {
+        // No match of ANCHOR_BYTES_MIN bytes: the search would be for nothing.
+        at += run + 1;
+        continue;
+      }
       searcher.search(at);
       const length = Math.min(searcher.length, this.#end - at);
       if (length >= ANCHOR_BYTES_MIN) {
