@@ -7,6 +7,7 @@
  * the same with label numbers; the hash needs no tables.)
  * @module
  */
+import { loadWord } from '../format/words.ts';
 import { REGION_KIND, type Layout, type Region } from '../format/regions.ts';
 import { AddressSpace } from '../predict/address-space.ts';
 import type { AddressMap } from '../predict/address-map.ts';
@@ -116,8 +117,8 @@ function nameCode(image: Uint8Array, region: Region, space: AddressSpace, naming
   for (let at = region.offset; at < end;) {
     const va = (region.va + at - region.offset) >>> 0;
     isa.read(image, at, region.offset, end, va);
-    if (hasPools && (va & 3) === 0 && at + 4 <= end && !isPlaced(isa) && space.isAddress(load(image, at))) {
-      store(into, at, 4, naming.nameOf(load(image, at)), false);
+    if (hasPools && (va & 3) === 0 && at + 4 <= end && !isPlaced(isa) && space.isAddress(loadWord(image, at))) {
+      store(into, at, 4, naming.nameOf(loadWord(image, at)), false);
       at += 4;
       continue;
     }
@@ -141,7 +142,7 @@ function nameWords(
   const end = region.offset + region.length;
   const last = table.chunks.length - 1;
   for (let at = region.offset + ((4 - (region.va & 3)) & 3); at + 4 <= end; at += 4) {
-    const word = load(image, at);
+    const word = loadWord(image, at);
     if (word === 0) continue;
     const va = (region.va + at - region.offset) >>> 0;
     const place = naming.inSource(va) - table.va;
@@ -158,8 +159,8 @@ function nameWide(image: Uint8Array, region: Region, space: AddressSpace, naming
   const end = region.offset + region.length;
   const first = region.offset + ((8 - (region.va & 7)) & 7);
   for (let at = first; at + 8 <= end; at += 8) {
-    const low = load(image, at);
-    if (load(image, at + 4) !== space.sourceHigh || !space.isAddress(low)) continue;
+    const low = loadWord(image, at);
+    if (loadWord(image, at + 4) !== space.sourceHigh || !space.isAddress(low)) continue;
     const name = naming.nameOf(low);
     store(into, at, 4, name & ADDRESS_NAME, false);
     store(into, at + 4, 4, 0, false);
@@ -169,13 +170,9 @@ function nameWide(image: Uint8Array, region: Region, space: AddressSpace, naming
 function nameNarrow(image: Uint8Array, region: Region, space: AddressSpace, naming: Naming, into: Uint8Array): void {
   const end = region.offset + region.length;
   for (let at = region.offset + ((4 - (region.va & 3)) & 3); at + 4 <= end; at += 4) {
-    const word = load(image, at);
+    const word = loadWord(image, at);
     if (space.isAddress(word)) store(into, at, 4, naming.nameOf(word) & ADDRESS_NAME, false);
   }
-}
-
-function load(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 }
 
 function store(bytes: Uint8Array, at: number, length: number, value: number, bigEndian: boolean): void {

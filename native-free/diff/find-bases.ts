@@ -7,6 +7,7 @@
  * of the two tables: matching can then use the meaning (see canonical.ts).
  * @module
  */
+import { loadWord } from '../format/words.ts';
 import type { CoverList } from '../format/cover.ts';
 import { BASES_MAX, type Plan } from '../format/plan.ts';
 import { REGION_KIND, type Region } from '../format/regions.ts';
@@ -106,7 +107,7 @@ function candidateAddresses(source: Uint8Array, regions: readonly Region[], name
     if (set.size >= CANDIDATES_MAX) continue;
     set.add(region.va);
     if (names[i] === '.go.module') {
-      for (let at = region.offset; at + 8 <= region.offset + region.length; at += 8) set.add(load(source, at));
+      for (let at = region.offset; at + 8 <= region.offset + region.length; at += 8) set.add(loadWord(source, at));
     }
   }
   return candidates.map((set) => [...set].sort((a, b) => a - b));
@@ -135,7 +136,7 @@ class TableJudge {
     this.#space = space;
     const end = other.offset + other.length - 4;
     for (let at = firstWord(other); at <= end; at += 4) {
-      const word = load(target, at);
+      const word = loadWord(target, at);
       this.#known.add(word);
       this.#places.add((other.va + at - other.offset + word) >>> 0);
     }
@@ -231,7 +232,7 @@ function sampled(image: Uint8Array, region: Region, most: number): Word[] {
   const step = 4 * (Math.floor((end - first) / 4 / most) | 1);
   const words: Word[] = [];
   for (let at = first; at <= end; at += step) {
-    const word = load(image, at);
+    const word = loadWord(image, at);
     if (word !== 0) words.push({ word, va: (region.va + at - region.offset) >>> 0 });
   }
   return words;
@@ -246,8 +247,4 @@ function count<T>(items: readonly T[], holds: (item: T) => boolean): number {
   let hits = 0;
   for (const item of items) if (holds(item)) hits++;
   return hits;
-}
-
-function load(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 }

@@ -3,6 +3,7 @@
  * was, or what it became before.
  * @module
  */
+import { loadWord } from '../format/words.ts';
 import { REGION_KIND, type RegionKind } from '../format/regions.ts';
 import { ORIGIN, type Candidates } from './candidates.ts';
 import { NOWHERE, NO_REFERENCE, type InstructionSet } from './instruction-set.ts';
@@ -52,7 +53,7 @@ export class CodeReader implements UnitReader {
       }
       isa.read(source, at, start, end, va);
       if (this.#hasPools && (va & 3) === 0 && at + 4 <= end && !isPlaced(isa)) {
-        const word = load(source, at);
+        const word = loadWord(source, at);
         if (space.isAddress(word)) {
           block.push(4, word, POOL, word, 0);
           continue;
@@ -118,8 +119,4 @@ export class CodeReader implements UnitReader {
 /** Whether the unit is a whole word that is relative to its place: only those have nothing left without their field. */
 export function isPlaced(isa: InstructionSet): boolean {
   return isa.kind !== NO_REFERENCE && isa.opcode === 0;
-}
-
-function load(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 }

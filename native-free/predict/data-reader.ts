@@ -6,6 +6,7 @@
  * (Go's pclntab and type links, .eh_frame_hdr, jump tables). Which one is right is learned.
  * @module
  */
+import { loadWord } from '../format/words.ts';
 import { ORIGIN, type Candidates } from './candidates.ts';
 import { NOWHERE } from './instruction-set.ts';
 import type { Knowledge } from './knowledge.ts';
@@ -61,9 +62,9 @@ export class DataReader implements UnitReader {
         block.push(1, source[at]!, EDGE, 0, source[at]!);
         continue;
       }
-      const word = load(source, at);
+      const word = loadWord(source, at);
       if (this.#isWide && (va & 7) === 0 && at + 8 <= end) {
-        const high = load(source, at + 4);
+        const high = loadWord(source, at + 4);
         if (high === space.sourceHigh && space.isAddress(word)) {
           block.push(4, word, ADDRESS, word, 0);
           block.push(4, high, ADDRESS_HIGH, 0, 0);
@@ -132,8 +133,4 @@ export class DataReader implements UnitReader {
   #va(block: UnitBlock, i: number, at: number): number {
     return at + block.at[i]! - this.#run!.start;
   }
-}
-
-function load(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 }
