@@ -1,37 +1,48 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { applyPayload, bytesSource, memorySink, memorySource } from '../../native-free/apply/index.ts';
-import { coverListOf } from '../../native-free/format/cover.ts';
+import {
+  applyPayload,
+  bytesSource,
+  memorySink,
+  memorySource,
+  type ApplyOptions,
+} from '../../native-free/apply/index.ts';
 import { parseHeader } from '../../native-free/format/payload-header.ts';
+import { REGION_KIND } from '../../native-free/format/regions.ts';
 import { toHex } from '../../native-free/hash.ts';
+import { MixCoder } from '../../native-free/model/mix-coder.ts';
+import type { ModelCoderFactory } from '../../native-free/model/model-coder.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { deltaPayload, sha256 } from '../support/images.ts';
+import { makeVectors, renderVectors, withExample, type GoodVector, type Vectors } from '../../scripts/make-vectors.ts';
+import { goodImages } from '../../scripts/vectors/good.ts';
+import { payloadOf, sha256 } from '../../scripts/vectors/payloads.ts';
+import { WasmCoder } from '../../src/wasm/mix-coder.ts';
 
-interface GoodVector {
-  readonly name: string;
-  readonly sourceBase64: string | null;
-  readonly targetSha256: string;
-  readonly payloadBase64: string;
-}
-interface BadVector {
-  readonly name: string;
-  readonly base: string;
-  readonly edits?: readonly (readonly [number, number])[];
-  readonly cut?: number;
-  readonly sourceBytes?: number;
-  readonly error: string;
-}
-
-const file = new URL('payloads.json', import.meta.url);
-const vectors = JSON.parse(readFileSync(file, 'utf8')) as { good: GoodVector[]; bad: BadVector[] };
+const file = readFileSync(new URL('payloads.json', import.meta.url), 'utf8');
+const vectors = JSON.parse(file) as Vectors;
 const bytes = (base64: string | null): Uint8Array => new Uint8Array(Buffer.from(base64 ?? '', 'base64'));
+const named = (name: string): GoodVector => vectors.good.find((good) => good.name === name)!;
 
-async function apply(payload: Uint8Array, source: Uint8Array, pieceBytes: number): Promise<Uint8Array> {
+function sourceOf({ sourceBase64, sourceTimes = 1 }: GoodVector): Uint8Array {
+  const once = Buffer.from(bytes(sourceBase64));
+  return new Uint8Array(Buffer.concat(Array.from({ length: sourceTimes }, () => once)));
+}
+
+const CODERS: Readonly<Record<string, ModelCoderFactory>> = {
+  reference: (encoding, sizes) => new MixCoder(encoding, sizes),
+  WebAssembly: (encoding, sizes) => new WasmCoder(encoding, sizes),
+};
+
+async function apply(
+  payload: Uint8Array,
+  source: Uint8Array,
+  pieceBytes: number,
+  options: Partial<ApplyOptions> = {},
+): Promise<Uint8Array> {
   const target = new Uint8Array(200_000);
   const run = applyPayload({
-    payload: bytesSource(payload, pieceBytes),
-    source: memorySource(source),
-    sink: memorySink(target),
+    ...{ payload: bytesSource(payload, pieceBytes), source: memorySource(source), sink: memorySink(target) },
+    ...options,
   });
   for (;;) {
     const step = await run.next();
@@ -40,39 +51,72 @@ async function apply(payload: Uint8Array, source: Uint8Array, pieceBytes: number
 }
 
 describe('stored payloads', () => {
-  it.each(vectors.good)('$name decodes to its target: whole, in odd pieces and byte by byte', async (vector) => {
-    for (const pieceBytes of [1 << 20, 37, 1]) {
-      const target = await apply(bytes(vector.payloadBase64), bytes(vector.sourceBase64), pieceBytes);
-      expect(toHex(sha256(target))).toBe(vector.targetSha256);
-    }
+  describe.each(Object.entries(CODERS))('with the coder: %s', (_, models) => {
+    it.each(vectors.good)('$name decodes to its target: whole, in odd pieces and byte by byte', async (vector) => {
+      const expectedHeaderDigest = new Uint8Array(Buffer.from(vector.headerSha256, 'hex'));
+      for (const pieceBytes of [1 << 20, 37, 1]) {
+        const options = { models, expectedHeaderDigest };
+        const target = await apply(bytes(vector.payloadBase64), sourceOf(vector), pieceBytes, options);
+        expect(toHex(sha256(target))).toBe(vector.targetSha256);
+      }
+    });
+
+    it('are what it encodes today', () => {
+      for (const images of goodImages()) {
+        const same = Buffer.compare(payloadOf(images, models), bytes(named(images.name).payloadBase64)) === 0;
+        expect(same, `${images.name}: other bytes; npm run vectors`).toBe(true);
+      }
+    });
   });
 
   it.each(vectors.bad)('$name is refused as $error', async (vector) => {
-    const base = vectors.good.find((good) => good.name === vector.base)!;
-    const whole = bytes(base.payloadBase64);
-    const payload = whole.slice(0, whole.length - (vector.cut ?? 0));
-    for (const [at, value] of vector.edits ?? []) {
-      expect(payload[at]).not.toBe(value);
-      payload[at] = value;
-    }
-    const source = bytes(base.sourceBase64).subarray(0, vector.sourceBytes);
-    const error = await apply(payload, source, 64).then(
+    const base = named(vector.base);
+    const whole = bytes(vector.payloadBase64 ?? base.payloadBase64);
+    const payload = whole.slice(0, Math.max(0, whole.length - (vector.cut ?? 0)));
+    const source = sourceOf(base).slice(0, vector.sourceBytes);
+    const change = (of: Uint8Array, edits: readonly (readonly [number, number])[] = []): void => {
+      for (const [at, value] of edits) {
+        expect(of[at]).not.toBe(value);
+        of[at] = value;
+      }
+    };
+    change(payload, vector.edits);
+    change(source, vector.sourceEdits);
+    const error = await apply(payload, source, 64, {
+      ...(vector.memoryBytesMax === undefined ? {} : { memoryBytesMax: vector.memoryBytesMax }),
+      ...(vector.isSigned === true
+        ? { expectedHeaderDigest: new Uint8Array(Buffer.from(base.headerSha256, 'hex')) }
+        : {}),
+    }).then(
       () => null,
       (caught: unknown) => caught,
     );
-    expect(UpdateError.is(error) && error.code).toBe(vector.error);
+    expect(UpdateError.is(error) && error.code, error instanceof Error ? error.message : undefined).toBe(vector.error);
   });
 
-  it('are what the encoder writes today: the format has not drifted', async () => {
-    const vector = vectors.good.find((good) => good.name === 'three-segments-delta')!;
-    const source = bytes(vector.sourceBase64);
-    const payload = bytes(vector.payloadBase64);
-    const target = await apply(payload, source, 4096);
-    const covers = coverListOf([
-      { sourceOffset: 70_000, targetOffset: 0, length: 80_000 },
-      { sourceOffset: 0, targetOffset: 80_200, length: 70_000 },
-    ]);
-    const again = deltaPayload({ source, target: target.slice(), covers }, parseHeader(payload).segmentBytes);
-    expect(Buffer.compare(again, payload)).toBe(0);
+  it('are small, have names of their own, and are what npm run vectors writes', () => {
+    expect(file.length).toBeLessThan(300_000);
+    const names = [...vectors.good, ...vectors.bad].map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(file === renderVectors(makeVectors()), 'stale: npm run vectors').toBe(true);
+  });
+
+  it('have regions of every kind, bodies in the header and in chunks, and stored segments', () => {
+    const images = goodImages();
+    const kinds = new Set(images.flatMap(({ regions }) => regions.pairs.map(({ source }) => source.kind)));
+    expect([...kinds].sort((a, b) => a - b)).toEqual(Object.values(REGION_KIND));
+    const headers = vectors.good.map(({ payloadBase64 }) => parseHeader(bytes(payloadBase64)));
+    expect(new Set(headers.map(({ kind, inlineBody }) => `${kind} ${inlineBody === null}`)).size).toBe(4);
+    const isStored = headers.map(({ segments, segmentBytes, targetBytes }) => {
+      return segments.some(
+        ({ encodedBytes }, i) => encodedBytes === Math.min(segmentBytes, targetBytes - i * segmentBytes),
+      );
+    });
+    expect(new Set(isStored).size).toBe(2);
+  });
+
+  it('have the example of docs/format.md among them', () => {
+    const document = readFileSync(new URL('../../docs/format.md', import.meta.url), 'utf8');
+    expect(withExample(document, vectors) === document, 'stale: npm run vectors').toBe(true);
   });
 });

@@ -1,0 +1,59 @@
+/**
+ * Vectors as payloads, coded with any coder: all coders have to give the same bytes.
+ * @module
+ */
+import { createHash } from 'node:crypto';
+import { assembleDelta, assembleFull, type DeltaParts } from '../../native-free/diff/assemble.ts';
+import { SegmentEncoder } from '../../native-free/diff/encode-segment.ts';
+import { coverListOf } from '../../native-free/format/cover.ts';
+import { MixCoder } from '../../native-free/model/mix-coder.ts';
+import type { ModelCoderFactory } from '../../native-free/model/model-coder.ts';
+import { decodePlan, encodePlan } from '../../native-free/model/plan-coder.ts';
+import { repeated } from './bytes.ts';
+import type { VectorImages } from './good.ts';
+
+const referenceCoder: ModelCoderFactory = (encoding, sizes) => new MixCoder(encoding, sizes);
+
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(bytes).digest());
+}
+
+export function sourceOf({ source }: Pick<VectorImages, 'source'>): Uint8Array {
+  return source === null ? new Uint8Array(0) : repeated(source.bytes, source.times);
+}
+
+/** Ranges of the target that are segments. */
+function rangesOf({ target, segmentBytes }: VectorImages): [number, number][] {
+  const ranges: [number, number][] = [];
+  for (let start = 0; start < target.length; start += segmentBytes) {
+    ranges.push([start, Math.min(target.length, start + segmentBytes)]);
+  }
+  return ranges;
+}
+
+/** The parts of a delta, so that bad vectors can be made of bad parts. */
+export function deltaParts(images: VectorImages, coder: ModelCoderFactory = referenceCoder): DeltaParts {
+  const { target, segmentBytes, sizes, regions } = images;
+  const source = sourceOf(images);
+  const covers = coverListOf(images.covers);
+  const lengths = { sourceBytes: source.length, targetBytes: target.length };
+  const plan = encodePlan(covers, regions, lengths, undefined, sizes);
+  const known = decodePlan(plan, lengths, undefined, coder(false, sizes));
+  const encoder = new SegmentEncoder(source, target, known, { coder: coder(true, sizes) });
+  const ranges = rangesOf(images);
+  return {
+    ...{ sourceBytes: source.length, sourceDigest: sha256(source), targetBytes: target.length },
+    ...{ targetDigest: sha256(target), segmentBytes, modelSizes: sizes, plan, coverCount: covers.count },
+    segments: ranges.map(([start, end]) => encoder.encode(start, end)),
+    segmentDigests: ranges.map(([start, end]) => sha256(target.subarray(start, end))),
+  };
+}
+
+export function payloadOf(images: VectorImages, coder?: ModelCoderFactory): Uint8Array {
+  if (images.source !== null) return assembleDelta(deltaParts(images, coder));
+  const { target, segmentBytes, frames } = images;
+  return assembleFull({
+    ...{ targetBytes: target.length, targetDigest: sha256(target), segmentBytes, segments: frames },
+    segmentDigests: rangesOf(images).map(([start, end]) => sha256(target.subarray(start, end))),
+  });
+}
