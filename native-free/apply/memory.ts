@@ -9,7 +9,7 @@ import { STRETCH_BYTES } from '../predict/address-map.ts';
 import { UpdateError } from '../status.ts';
 
 /** Memories of a segment (predict/memories.ts and its neighbours), the windows of covers, and small objects. */
-const DELTA_FIXED_BYTES = 4 * 1024 * 1024;
+const DELTA_FIXED_BYTES = 2.5 * 1024 * 1024;
 /** Tables and block buffers of the zstd decoder, and the chunk. */
 const FULL_FIXED_BYTES = 1024 * 1024;
 /** The cover itself, and its stretch of the address map. */

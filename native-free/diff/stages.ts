@@ -220,12 +220,13 @@ export interface FinishedPlan {
   readonly segmentBytes: number;
 }
 
-/** Stage 5; `segmentBytes` is chosen when it is null. */
+/** Stage 5; the size of segments and of model tables is chosen where it is null. */
 export function finishPlan(
   images: Images,
   layouts: PairedLayouts,
   covers: CoverList,
   segmentBytes: number | null = null,
+  wantedSizes: ModelSizes | null = null,
 ): FinishedPlan {
   const { source, target } = layouts;
   const trimmed = trimCovers(covers, source, target);
@@ -233,7 +234,7 @@ export function finishPlan(
   const costs: PlanCosts = { covers: 0, regions: 0 };
   const sizes = { sourceBytes: images.source.length, targetBytes: images.target.length };
   const size = segmentBytes ?? segmentBytesOf(trimmed, images.target.length);
-  const modelSizes = modelSizesFor(trimmed, images.target.length, size);
+  const modelSizes = wantedSizes ?? modelSizesFor(trimmed, images.target.length, size);
   const bytes = encodePlan(trimmed, withBases(layouts, bases), sizes, costs, modelSizes);
   // What the decoder will know, and nothing else, is what segments are encoded with.
   const plan = decodePlan(bytes, sizes, undefined, new MixCoder(false, modelSizes));

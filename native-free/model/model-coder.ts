@@ -29,7 +29,9 @@ export interface ModelSizes {
 export const MODEL_BITS_MIN = 10;
 export const SMALLEST_SIZES: ModelSizes = { flagBits: MODEL_BITS_MIN, byteBits: MODEL_BITS_MIN };
 export const DEFAULT_SIZES: ModelSizes = { flagBits: 18, byteBits: 20 };
-export const SMALL_SIZES: ModelSizes = { flagBits: 17, byteBits: 18 };
+/** The low-memory profile: with segments of LOW_MEMORY_SEGMENT_BYTES a decoder needs less than 8 MiB. */
+export const SMALL_SIZES: ModelSizes = { flagBits: 16, byteBits: 17 };
+export const LOW_MEMORY_SEGMENT_BYTES = 256 * 1024;
 
 /** Bytes that a coder's tables take, state of the coder included. */
 export function modelBytes(sizes: ModelSizes): number {

@@ -20,106 +20,46 @@ export interface Program {
 }
 
 /** Instructions as their bytes in hexadecimal; fields are filled in afterwards, `..` are any bytes. */
-const CODE: Partial<Record<RegionKind, readonly string[]>> = {
-  [REGION_KIND.a64]: [
-    ...['00000094', '00000014', '40000054', '61..0034', '03001836', '00000090 00000091', '08000010', '42000058'],
-    ...[
-      'e10300aa',
-      '200081d2',
-      'fd7bbfa9',
-      'e00700b9 e10b40f9',
-      'ff8300d1',
-      '01000090 210040f9',
-      '6302048b',
-      'c0035fd6',
-    ],
-  ],
-  [REGION_KIND.a32]: [
-    ...[
-      '000000eb',
-      '000000ea',
-      '0000000a',
-      '000000fa',
-      '04209fe5 02208fe0',
-      '0000dfe1 b000dfe1',
-      '007a9fed',
-      '04008fe2',
-    ],
-    ...['00..00e3 000040e3', '0210a0e1', '04e02de5', '1eff2fe1', '010080e2', '00309fe5', '010050e3'],
-  ],
-  [REGION_KIND.t32]: [
-    ...[
-      '00f000f8',
-      '00f000e8',
-      '00f000b8',
-      '40f00080',
-      '02d0',
-      '05e0',
-      '10b1',
-      '0148 7844',
-      '03a1',
-      'dff80410',
-      '5ff80820',
-    ],
-    ...['9fed017a', '0ff20400', '40f20003 c0f20003', '7047', '10b5', '0822', '4ff00105', '1a46'],
-  ],
-  [REGION_KIND.x64]: [
-    ...[
-      'e800000000',
-      'e900000000',
-      '0f8400000000',
-      'eb05',
-      '7403',
-      '488d3d00000000',
-      '488b0500000000',
-      '833d0000000001',
-    ],
-    ...[
-      'c70500000000..000000',
-      '4889c7',
-      '4883ec18',
-      '8b442408',
-      'c5f810450c',
-      '66c70500000000....',
-      'f30f1efa',
-      '90',
-      'c3',
-      'b8......00',
-    ],
-  ],
-  [REGION_KIND.riscv]: [
-    ...[
-      'ef000000',
-      '6f000000',
-      '63840500',
-      '01a0',
-      '11c1',
-      '17050000 13050500',
-      'b7050000 03a60500',
-      '97060000 23a0c600',
-    ],
-    ...['0145', '8280', '411106e4', '13060500', '3385c500', '83350500'],
-  ],
-  [REGION_KIND.mips]: [
-    ...[
-      '0000000c',
-      '00000008',
-      '00000010',
-      '03004014',
-      '01004104',
-      '0000023c 00004224',
-      '0000033c 0000638c',
-      '0000043c 00008434',
-    ],
-    ...['2520e000', 'e0ffbd27', '1c00bfaf', '0800e003', '00000000', '21104300'],
-  ],
+const CODE: Partial<Record<RegionKind, string>> = {
+  [REGION_KIND.a64]: `
+    00000094, 00000014, 40000054, 61..0034, 03001836, 00000090 00000091, 08000010, 42000058, e10300aa,
+    200081d2, fd7bbfa9, e00700b9 e10b40f9, ff8300d1, 01000090 210040f9, 01000090 20004079,
+    01000090 200040b9, 01000090 2000c03d, 6302048b, c0035fd6
+  `,
+  [REGION_KIND.a32]: `
+    000000eb, 000000ea, 0000000a, 000000fa, 04209fe5 02208fe0, 0000dfe1 b000dfe1, 007a9fed, 04008fe2,
+    ..0000e3 000040e3, 0210a0e1, 04e02de5, 1eff2fe1, 010080e2, 00309fe5, 010050e3
+  `,
+  [REGION_KIND.t32]: `
+    00f000f8, 00f000e8, 00f000b8, 40f00080, 02d0, 05e0, 10b1, 0148 7844, 03a1, dff80410, 5ff80820,
+    9fed017a, 0ff20400, 40f20003 c0f20003, 7047, 10b5, 0822, 4ff00105, 1a46
+  `,
+  [REGION_KIND.x64]: `
+    e800000000, e900000000, 0f8400000000, eb05, 7403, 488d3d00000000, 488b0500000000, 833d0000000001,
+    c70500000000..000000, 4889c7, 4883ec18, 8b442408, c5f810450c, 66c70500000000...., f30f1efa, 90, c3,
+    b8......00
+  `,
+  [REGION_KIND.riscv]: `
+    ef000000, 6f000000, 63840500, 01a0, 11c1, 17050000 13050500, b7050000 03a60500, 97060000 23a0c600,
+    97060000 0145 23a0c600, 0145, 8280, 411106e4, 13060500, 3385c500, 83350500
+  `,
+  [REGION_KIND.mips]: `
+    0000000c, 00000008, 00000010, 03004014, 01004104, 0000023c 00004224, 0000033c 0000638c,
+    0000043c 00008434, 2520e000, e0ffbd27, 1c00bfaf, 0800e003, 00000000, 21104300
+  `,
 };
-CODE[REGION_KIND.mipsBig] = CODE[REGION_KIND.mips]!.map((line) =>
-  line
-    .split(' ')
-    .map((word) => word.match(/../g)!.reverse().join(''))
-    .join(' '),
-);
+
+/** Lines of bytes. MIPS of the other byte order has the same ones. */
+function linesOf(kind: RegionKind): string[][] {
+  const isBig = kind === REGION_KIND.mipsBig;
+  const lines = CODE[isBig ? REGION_KIND.mips : kind]!.split(',');
+  return lines.map((line) =>
+    line
+      .trim()
+      .split(' ')
+      .flatMap((word) => (isBig ? word.match(/../g)!.reverse() : word.match(/../g)!)),
+  );
+}
 
 const CODE_AT = 24;
 const HEAD_VA = 0x8000;
@@ -129,11 +69,10 @@ const ZERO_VA = 0x18000;
 
 function instructions(kind: RegionKind, length: number, seed: number): Uint8Array {
   const next = dice(seed);
-  const lines = CODE[kind]!;
+  const lines = linesOf(kind);
   const bytes: number[] = [];
   while (bytes.length < length) {
-    for (const pair of lines[next(lines.length)]!.replaceAll(' ', '').match(/../g)!)
-      bytes.push(pair === '..' ? next(256) : parseInt(pair, 16));
+    for (const pair of lines[next(lines.length)]!) bytes.push(pair === '..' ? next(256) : parseInt(pair, 16));
   }
   // Whole words, so that what follows lies as it should.
   return Uint8Array.from(bytes.slice(0, bytes.length & ~3));

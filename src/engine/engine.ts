@@ -11,6 +11,7 @@ import { availableParallelism } from 'node:os';
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { segmentBytesFor } from '../../native-free/diff/encode-segment.ts';
+import { LOW_MEMORY_SEGMENT_BYTES } from '../../native-free/model/model-coder.ts';
 import type { CoverList } from '../../native-free/format/cover.ts';
 import { parseHeader, type PayloadHeader } from '../../native-free/format/payload-header.ts';
 import { LIMITS } from '../../native-free/limits.ts';
@@ -50,6 +51,8 @@ export interface MakeOptions {
   readonly signal?: AbortSignal;
   /** Bytes of the phase that runs; with `make`, phases of the two payloads run side by side. */
   readonly onProgress?: (progress: EngineProgress) => void;
+  /** For devices with little memory: small model tables and segments, so that a decoder needs less than 8 MiB. */
+  readonly lowMemory?: boolean;
   /** Count what each part of a delta costs: slower, the same bytes. */
   readonly metered?: boolean;
   /** After this bsdiff is killed and our own matcher takes over. Default two minutes. */
@@ -180,7 +183,9 @@ export class DeltaEngine {
   ): Promise<R> {
     checkImageSize('target', target.length);
     checkImageSize('source', source?.length ?? 0);
-    const segmentBytes = checkedSegmentBytes(options.segmentBytes ?? segmentBytesFor(target.length));
+    const lowMemory = options.lowMemory ?? false;
+    const usual = lowMemory ? LOW_MEMORY_SEGMENT_BYTES : segmentBytesFor(target.length);
+    const segmentBytes = checkedSegmentBytes(options.segmentBytes ?? usual);
     const sourceBytes = source?.length ?? 0;
     const matcher = options.matcher ?? 'own';
     const needed = jobMemoryBytes({
@@ -218,7 +223,8 @@ export class DeltaEngine {
         onProgress,
         segmentBytes,
         metered: options.metered ?? false,
-        mayGrowSegments: options.segmentBytes === undefined,
+        lowMemory,
+        mayGrowSegments: options.segmentBytes === undefined && !lowMemory,
         target: shared,
         targetDigest,
       };

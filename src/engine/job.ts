@@ -10,6 +10,7 @@ import type { PairedLayouts } from '../../native-free/diff/pair-regions.ts';
 import { joinWindows, NO_LAYOUTS, windowsOf, type Images, type Window } from '../../native-free/diff/stages.ts';
 import { coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
 import type { Plan } from '../../native-free/format/plan.ts';
+import { SMALL_SIZES } from '../../native-free/model/model-coder.ts';
 import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
 import { sha256Node } from './node-io.ts';
 import type { TaskContext, WorkerPool } from './pool.ts';
@@ -29,6 +30,8 @@ export interface Job extends TaskContext {
   readonly workers: number;
   readonly onProgress: (progress: EngineProgress) => void;
   readonly segmentBytes: number;
+  /** The decoder is to need less than 8 MiB. */
+  readonly lowMemory: boolean;
   /** Nobody asked for a segment size: a delta may take a larger one. */
   readonly mayGrowSegments: boolean;
   /** Whether to count what each stream costs. */
@@ -170,7 +173,8 @@ export async function encodeDelta(job: Job, image: SourceImage, matched: Matched
   const { target } = job;
   const images = { source: image.source, target };
   const wanted = job.mayGrowSegments ? null : job.segmentBytes;
-  const finished = await job.pool.run({ kind: 'plan', images, ...matched, segmentBytes: wanted }, job);
+  const modelSizes = job.lowMemory ? SMALL_SIZES : null;
+  const finished = await job.pool.run({ kind: 'plan', images, ...matched, segmentBytes: wanted, modelSizes }, job);
   const plan: Plan = { ...finished.plan, covers: shareCovers(finished.plan.covers) };
   const { modelSizes: sizes, segmentBytes } = finished;
   const encoded = counter(job, 'encode', target.length);

@@ -58,6 +58,7 @@ export interface PlanTask {
   readonly covers: CoverList;
   /** Null: to be chosen. */
   readonly segmentBytes: number | null;
+  readonly modelSizes: ModelSizes | null;
 }
 
 /** One segment of a delta. */

@@ -49,7 +49,7 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
     case 'match':
       return matchNamed(task.copies, task.window, suffixArrayWasm, task.refine);
     case 'plan':
-      return finishPlan(task.images, task.layouts, task.covers, task.segmentBytes);
+      return finishPlan(task.images, task.layouts, task.covers, task.segmentBytes, task.modelSizes);
     case 'encode': {
       const { images, plan, sizes, metered } = task;
       const coder = metered ? new MixCoder(true, sizes) : modelCoder(true, sizes);

@@ -71,6 +71,13 @@ describe('bytes', () => {
     expect(delta!.cpuSeconds).toBeGreaterThan(0);
   });
 
+  it('need less than 8 MiB to decode where that is asked for', async () => {
+    const { payload, header } = await engine.delta(pair.source, pair.target, { lowMemory: true });
+    expect(header.decoderMemoryBytes).toBeLessThanOrEqual(8 * 2 ** 20);
+    expect(header.segmentBytes).toBe(256 * 1024);
+    expect(Buffer.compare(await applied(payload, pair.source), pair.target)).toBe(0);
+  });
+
   it('are made for empty images and images of a few bytes', async () => {
     const empty = new Uint8Array(0);
     const few = Uint8Array.of(1, 2, 3);

@@ -20,6 +20,7 @@ interface DiffOptions extends CommonOptions {
   readonly bsdiffTimeout: number;
   readonly full?: boolean;
   readonly costs?: boolean;
+  readonly lowMemory?: boolean;
 }
 
 const PHASE_NAMES: Record<EngineProgress['phase'], string> = {
@@ -55,6 +56,7 @@ export function define(): Command {
       120,
     )
     .option('--full', 'write the full payload of TARGET, which needs no source')
+    .option('--low-memory', 'for devices that can spare 8 MiB to decode; the patch gets a little larger')
     .option('--costs', 'tell what each part of the patch costs; slower')
     .action((source: string, target: string, options: DiffOptions) => diff(source, target, options));
 }
@@ -80,6 +82,7 @@ async function diff(sourcePath: string, targetPath: string, options: DiffOptions
         onProgress: showPhases(progress),
         bsdiffTimeoutMs: options.bsdiffTimeout * 1000,
         metered: options.costs ?? false,
+        lowMemory: options.lowMemory ?? false,
         ...(options.segmentSize === undefined ? {} : { segmentBytes: options.segmentSize * 1024 }),
       };
       const made =
