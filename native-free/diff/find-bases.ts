@@ -12,7 +12,7 @@ import type { CoverList } from '../format/cover.ts';
 import { BASES_MAX, type Plan } from '../format/plan.ts';
 import { REGION_KIND, type Region } from '../format/regions.ts';
 import { AddressMap } from '../predict/address-map.ts';
-import { AddressSpace } from '../predict/address-space.ts';
+import { ASIDE_VA, AddressSpace } from '../predict/address-space.ts';
 import type { Base } from '../predict/data-reader.ts';
 import { NOWHERE } from '../predict/instruction-set.ts';
 import { WordSet } from './word-set.ts';
@@ -186,7 +186,7 @@ class TableJudge {
 
   *#possible(candidates: readonly number[]): Generator<Base> {
     for (const source of candidates) {
-      const target = this.#space.isAddress(source) || source >= 0xf0000000 ? this.#map.map(source) : NOWHERE;
+      const target = this.#space.isAddress(source) || source >= ASIDE_VA ? this.#map.map(source) : NOWHERE;
       if (target === NOWHERE) continue;
       for (const scale of SCALES) yield { source, target, scale };
     }

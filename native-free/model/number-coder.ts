@@ -30,7 +30,7 @@ export class NumberCoder {
   }
 
   /**
-   * Codes an integer from 0 to 2^52 - 2 of a kind, below 64; `a`, `b` and `c` are small integers that are known on both
+   * Codes an integer from 0 to 2^53 - 2 of a kind, below 64; `a`, `b` and `c` are small integers that are known on both
    * sides and may tell something.
    * @throws UpdateError plan_malformed when a decoded length is impossible
    */

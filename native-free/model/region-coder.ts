@@ -170,17 +170,16 @@ export class RegionCoder {
   }
 
   #bases(known: readonly RegionPair[] | null, pairs: readonly RegionPair[]): Base[][] {
-    let first = 0;
+    let module: readonly RegionPair[] = [];
     let end = 0;
     return pairs.map(({ source }, i) => {
       if (i === end) {
-        first = i;
         while (end < pairs.length && pairs[end]!.source.module === source.module) end++;
+        module = pairs.slice(i, end);
       }
       if (source.kind !== REGION_KIND.data64 && source.kind !== REGION_KIND.data32) return [];
       const bases = known?.[i]!.bases ?? [];
       const count = this.#number(bases.length, BASES, BASES_MAX, source.kind);
-      const module = pairs.slice(first, end);
       return Array.from({ length: count }, (_, b) => this.#base(bases[b] ?? null, module));
     });
   }

@@ -5,7 +5,6 @@
  * segments independent restart points at no measurable cost in bytes.
  * @module
  */
-import { LIMITS } from '../limits.ts';
 import type { Piece } from '../format/pieces.ts';
 import type { Plan } from '../format/plan.ts';
 import { REGION_KIND, type Region } from '../format/regions.ts';
@@ -141,6 +140,3 @@ export class SegmentCoder {
 function addressOf(region: Region | null, offset: number): number {
   return region === null ? offset >>> 0 : (region.va + (offset - region.offset)) >>> 0;
 }
-
-/** Bytes of the memories of a segment coder, model tables and address map not counted. */
-export const SEGMENT_CODER_BYTES = 2 * LIMITS.source_window_bytes + 2 ** 20;

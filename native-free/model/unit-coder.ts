@@ -135,7 +135,6 @@ export class UnitCoder {
       reader.propose(block, i, from, candidates);
       block.expected[i] = candidates.value[0]!;
       candidates.follow(0);
-      block.choices[i] = candidates.count;
       if (candidates.count > 1) disagreements += candidates.origins[0]! === 2 ? 2 : 1;
       const risk = this.#risk[this.#riskAt(i)]!;
       if (risk > worst) {
@@ -182,7 +181,7 @@ export class UnitCoder {
     contexts[4] = contextHash(5, this.#region, (risk >> 8) & 15, history & 7);
     contexts[5] = contextHash(6, Math.min(12, bitLength(toEnd)), risk & 0xf, history & 3);
     contexts[6] = contextHash(7, risk, kind);
-    return this.#coder.flag(same, 7, BLOCK_SET + Math.min(15, risk & 15));
+    return this.#coder.flag(same, 7, BLOCK_SET + (risk & 15));
   }
 
   /** One unit: which candidate it is, or its bytes. */

@@ -11,10 +11,10 @@ import type { CoverList } from '../format/cover.ts';
 import { REGION_KIND, type Layout, type Region } from '../format/regions.ts';
 import { NOWHERE } from './instruction-set.ts';
 
-/** Stretches of one module, in the order of their source addresses, without overlap. */
 /** Bytes of an address map for each cover. */
 export const STRETCH_BYTES = 12 * 3 + 12 + 8;
 
+/** Stretches of one module, in the order of their source addresses, without overlap. */
 interface Space {
   readonly start: Uint32Array;
   /** Address of the last byte, so that a stretch may end at 2^32 - 1. */

@@ -19,8 +19,6 @@ export class UnitBlock {
   readonly kind = new Uint8Array(UNITS_MAX);
   readonly target = new Uint32Array(UNITS_MAX);
   readonly opcode = new Uint32Array(UNITS_MAX);
-  /** Distinct candidates. */
-  readonly choices = new Uint8Array(UNITS_MAX);
 
   get bytes(): number {
     return this.at[this.count]!;
