@@ -71,7 +71,9 @@ function peakBytes(): number {
 }
 
 function slotPaths(config: AgentConfig): string[] {
-  return config.place.kind === 'slots' ? Object.values(config.place.paths) : [config.place.path];
+  return config.place.kind === 'slots'
+    ? Object.values(config.place.slots).flatMap((classes) => Object.values(classes))
+    : [config.place.path];
 }
 
 async function main(configPath: string, metricsPath: string): Promise<number> {

@@ -99,6 +99,8 @@ export const STATUS = {
   slot_too_small: row(6030, 30, false, 'the image does not fit into the slot', 'publish a smaller image'),
   slot_active: row(6040, 30, false, 'the slot to be written is the active one', 'report a bug: the active slot is never written'),
   disk_full: row(6050, 30, true, 'the disk is full', 'free space and try again'),
+  slot_mounted: row(6060, 30, false, 'the slot to be written is mounted or otherwise in use', 'unmount it; an inactive slot must not be in use'),
+  slot_read_only: row(6070, 30, false, 'the slot to be written is on a read-only device', 'check the device and how it is attached'),
 
   // 7000: boot control
   boot_unreadable: row(7000, 30, true, 'the boot control cannot be read', 'check the boot control backend'),
@@ -106,6 +108,7 @@ export const STATUS = {
   boot_readback: row(7020, 30, true, 'the boot control did not keep what was written', 'check the backend and its storage'),
   boot_wrong_slot: row(7030, 40, false, 'the device came up in another slot than was armed', 'the boot loader fell back: read its log'),
   reboot_failed: row(7040, 30, true, 'the reboot command failed', 'check the command in the configuration'),
+  boot_tool_failed: row(7050, 30, true, "a boot loader's tool is missing, failed or did not end in time", 'see the message for its last words; check that it is installed and configured'),
 
   // 8000: policy
   no_space: row(8000, 10, true, 'there is not enough free space for the payload', 'free space on the data partition'),
@@ -118,6 +121,8 @@ export const STATUS = {
   not_compatible: row(8070, 20, false, 'the release is for another product, hardware or slot class', 'check what the deployment assigns'),
   delta_not_smaller: row(8080, 30, false, 'the delta is not smaller than the full payload', 'publish the full payload alone'),
   release_exists: row(8090, 30, false, 'the version was published before with other content', 'publish under another version: devices may already run this one'),
+  outside_hours: row(8100, 10, true, 'the time is outside the allowed hours', 'nothing: it goes on when the hours begin; what is stored stays'),
+  hook_failed: row(8110, 30, true, 'a hook that only informs has failed', 'check the command; the update was not affected'),
 
   // 9000: bugs
   bug: row(9000, 30, false, 'engraft contradicts itself', 'report a bug with the message'),

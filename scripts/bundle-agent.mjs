@@ -10,8 +10,8 @@ import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-/** `debug` (of tuf-js) tries to load this for colours and does without. */
-const OPTIONAL = new Set(['supports-color']);
+/** `debug` (of tuf-js) tries the first for colours and does without; the second is loaded where a token is configured. */
+const OPTIONAL = new Set(['supports-color', 'pkcs11js']);
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
@@ -27,6 +27,7 @@ const result = await build({
   format: 'esm',
   minify: true,
   keepNames: true,
+  external: ['pkcs11js'],
   legalComments: 'eof',
   define: { __ENGRAFT_VERSION__: JSON.stringify(version) },
   banner: {

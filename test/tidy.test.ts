@@ -33,6 +33,7 @@ interface Manifest {
   exports: Record<string, unknown>;
   bin: Record<string, string>;
   dependencies: Record<string, string>;
+  peerDependencies: Record<string, string>;
 }
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Manifest;
 
@@ -51,7 +52,7 @@ function readTree(wanted: RegExp, folder = ''): Map<string, string> {
 
 const sources = readTree(/\.ts$/);
 const shipped = new Map([...sources].filter(([path]) => /^(native-free|src)\//.test(path)));
-const dependencies = new Set(Object.keys(manifest.dependencies));
+const dependencies = new Set(Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }));
 const one = (path: string, text: string): Map<string, string> => new Map([[path, text]]);
 
 describe('who imports whom', () => {

@@ -7,8 +7,7 @@ import { backoffMs, nodeClock } from '../transfer/clock.ts';
 import { sha256Node } from '../transfer/hash.ts';
 import { fetchNetwork } from '../transfer/network.ts';
 import { nodeFileSystem } from '../transfer/node-filesystem.ts';
-import { FileBootVariables } from './boot-file.ts';
-import { VariableBootControl } from './boot-control.ts';
+import { makeBootControl } from './boot-backends.ts';
 import type { BootControl } from './boot-control.ts';
 import { runCommand } from './commands.ts';
 import type { AgentConfig } from './config.ts';
@@ -33,7 +32,8 @@ import type { TrustedTargets } from './trust.ts';
 export interface AgentParts {
   readonly world?: Partial<World>;
   readonly boot?: BootControl;
-  readonly slots?: SlotSet;
+  /** By slot class; every class of the configuration. */
+  readonly slots?: ReadonlyMap<string, SlotSet>;
   readonly keystore?: Keystore;
   readonly deployments?: DeploymentSource;
   readonly onEvent?: (event: AgentEvent) => void;
@@ -62,7 +62,7 @@ export class Agent {
   readonly #journal: Journal;
   readonly #keystore: Keystore;
   readonly #boot: BootControl;
-  readonly #slots: SlotSet;
+  readonly #slots: ReadonlyMap<string, SlotSet>;
 
   constructor(config: AgentConfig, parts: AgentParts = {}) {
     this.#config = config;
@@ -78,7 +78,7 @@ export class Agent {
     const { fs, hash } = this.#world;
     this.#journal = new Journal({ fs, hash, path: `${config.dataFolder}/journal` });
     this.#keystore = parts.keystore ?? new FileKeystore({ fs, hash, path: `${config.dataFolder}/keystore` });
-    const made = makePlace(config, this.#world);
+    const made = makePlaces(config, this.#world);
     this.#boot = parts.boot ?? made.boot;
     this.#slots = parts.slots ?? made.slots;
   }
@@ -212,13 +212,23 @@ export class Agent {
   }
 }
 
-function makePlace(config: AgentConfig, { fs }: World): { boot: BootControl; slots: SlotSet } {
-  const { place } = config;
+interface Places {
+  readonly boot: BootControl;
+  readonly slots: ReadonlyMap<string, SlotSet>;
+}
+
+function makePlaces({ place, dataFolder, device }: AgentConfig, world: World): Places {
+  const { fs } = world;
   if (place.kind === 'file') {
-    const target = new FileTarget({ fs, path: place.path, stateFile: `${config.dataFolder}/file-target` });
-    return { boot: target, slots: target };
+    const target = new FileTarget({ fs, path: place.path, stateFile: `${dataFolder}/file-target` });
+    return { boot: target, slots: new Map([[device.slotClass, target]]) };
   }
-  const slots = new FileSlots({ fs, paths: place.paths, capacityBytes: place.capacityBytes });
-  const variables = new FileBootVariables({ fs, stateFile: place.stateFile, choiceFile: place.choiceFile });
-  return { boot: new VariableBootControl({ slots: slots.names, variables, triesMax: place.tries }), slots };
+  const { capacityBytes } = place;
+  const entries = Object.entries(place.slots);
+  const slots = new Map<string, SlotSet>();
+  for (const slotClass of Object.keys(entries[0]![1])) {
+    const paths = Object.fromEntries(entries.map(([slot, classes]) => [slot, classes[slotClass]!]));
+    slots.set(slotClass, new FileSlots({ fs, paths, capacityBytes }));
+  }
+  return { boot: makeBootControl(place.boot, Object.keys(place.slots).sort(), world), slots };
 }

@@ -8,6 +8,8 @@ export interface CommandRequest {
   readonly argv: readonly string[];
   readonly deadlineMs: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** Written to its stdin, which is then closed; empty by default. */
+  readonly input?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -17,22 +19,26 @@ export interface CommandResult {
   readonly timedOut: boolean;
   /** The end of what it wrote to stdout and stderr, at most 4 KiB. */
   readonly output: string;
+  /** What it wrote to stdout alone, from its beginning, at most 1 MiB. */
+  readonly stdout: string;
 }
 
 /** Never rejects for what the command does. */
 export type CommandRunner = (request: CommandRequest) => Promise<CommandResult>;
 
 const OUTPUT_CHARS_MAX = 4096;
+const STDOUT_CHARS_MAX = 1024 * 1024;
 
 /** In a process group of its own, so that at the deadline its children die with it. */
-export const runCommand: CommandRunner = ({ argv, deadlineMs, env, signal }) =>
+export const runCommand: CommandRunner = ({ argv, deadlineMs, env, input, signal }) =>
   new Promise((resolve) => {
     const [program, ...args] = argv;
     let output = '';
+    let stdout = '';
     let timedOut = false;
     const child = spawn(program ?? '', args, {
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     });
     const kill = (): void => {
@@ -50,12 +56,18 @@ export const runCommand: CommandRunner = ({ argv, deadlineMs, env, signal }) =>
     const take = (data: Buffer): void => {
       output = (output + data.toString('utf8')).slice(-OUTPUT_CHARS_MAX);
     };
-    child.stdout.on('data', take);
-    child.stderr.on('data', take);
+    // A program that does not read its input closes the pipe: its exit code says what that means.
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(input);
+    child.stdout?.on('data', (data: Buffer) => {
+      take(data);
+      if (stdout.length < STDOUT_CHARS_MAX) stdout = (stdout + data.toString('utf8')).slice(0, STDOUT_CHARS_MAX);
+    });
+    child.stderr?.on('data', take);
     const end = (exitCode: number | null, text = ''): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', kill);
-      resolve({ exitCode, timedOut, output: (output + text).trim() });
+      resolve({ exitCode, timedOut, output: (output + text).trim(), stdout });
     };
     child.on('error', (error) => end(null, error.message));
     // 'exit', not 'close': a grandchild that keeps the pipe open must not keep us waiting.

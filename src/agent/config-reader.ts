@@ -57,15 +57,22 @@ export class TableReader {
     return this.#resolve(this.text(key, fallback));
   }
 
+  /** Keys that were not asked for yet; each has to be a name of letters and digits. */
+  names(): string[] {
+    const names = Object.keys(this.#table).filter((key) => !this.#asked.has(key));
+    for (const name of names) {
+      if (!/^[A-Za-z0-9]{1,32}$/.test(name)) throw this.wrong(name, 'should be a name of letters and digits');
+    }
+    return names;
+  }
+
+  isTable(key: string): boolean {
+    return isTable(this.#table[key]);
+  }
+
   /** Every remaining key is a name with a path. */
   paths(): Record<string, string> {
-    const paths: Record<string, string> = {};
-    for (const key of Object.keys(this.#table)) {
-      if (this.#asked.has(key)) continue;
-      if (!/^[A-Za-z0-9]{1,32}$/.test(key)) throw this.wrong(key, 'should be a slot name of letters and digits');
-      paths[key] = this.path(key);
-    }
-    return paths;
+    return Object.fromEntries(this.names().map((name) => [name, this.path(name)]));
   }
 
   /** A table of texts. */

@@ -5,8 +5,16 @@
 import { parse, TomlError } from 'smol-toml';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { isName } from './manifest.ts';
+import { readBoot } from './config-boot.ts';
+import type { BootConfig } from './config-boot.ts';
+import { readKeystore } from './config-keystore.ts';
+import type { KeystoreConfig } from './config-keystore.ts';
+import { readHealth, readHooks } from './config-life.ts';
+import type { HealthConfig, HooksConfig } from './config-life.ts';
+import { readLimits } from './config-limits.ts';
+import type { LimitsConfig } from './config-limits.ts';
 import { TableReader } from './config-reader.ts';
+import { isName } from './manifest.ts';
 
 export interface AgentConfig {
   readonly device: {
@@ -31,34 +39,19 @@ export interface AgentConfig {
   readonly place:
     | {
         readonly kind: 'slots';
-        readonly paths: Readonly<Record<string, string>>;
+        /** Path by slot class, by slot. Every slot has the same classes; `device.slotClass` is one of them. */
+        readonly slots: Readonly<Record<string, Readonly<Record<string, string>>>>;
+        /** Capacity of file slots, where it is fixed. */
         readonly capacityBytes?: number;
-        readonly stateFile: string;
-        readonly choiceFile: string;
-        readonly tries: number;
+        readonly boot: BootConfig;
       }
     | { readonly kind: 'file'; readonly path: string };
   readonly rebootCommand: readonly string[] | null;
   readonly pinnedRootFile: string;
-  readonly limits: {
-    /** Payload bytes one attempt may take from the link. */
-    readonly budgetBytes?: number;
-    readonly rateBytesPerSecond?: number;
-    readonly decoderMemoryBytes: number;
-    readonly attemptsMax: number;
-    readonly resumesMax: number;
-    readonly retriesMax: number;
-    readonly backoffFirstMs: number;
-    readonly backoffMostMs: number;
-    readonly idleSeconds: number;
-    readonly spareBytes: number;
-  };
-  readonly health: { readonly commands: readonly (readonly string[])[]; readonly deadlineSeconds: number };
-  readonly hooks: {
-    readonly beforeDownload: readonly (readonly string[])[];
-    readonly beforeArm: readonly (readonly string[])[];
-    readonly deadlineSeconds: number;
-  };
+  readonly limits: LimitsConfig;
+  readonly health: HealthConfig;
+  readonly hooks: HooksConfig;
+  readonly keystore: KeystoreConfig;
 }
 
 /**
@@ -81,15 +74,17 @@ export function parseConfig(text: string, folder: string, name = 'configuration'
   const trust = top.table('trust', true);
   const pinnedRootFile = trust.path('root');
   trust.done();
+  const device = readDevice(top);
   const config: AgentConfig = {
-    device: readDevice(top),
+    device,
     server: readServer(top),
     dataFolder,
-    ...readPlace(top, dataFolder),
+    ...readPlace(top, dataFolder, device.slotClass),
     pinnedRootFile,
     limits: readLimits(top),
     health: readHealth(top),
     hooks: readHooks(top),
+    keystore: readKeystore(top.table('keystore', false)),
   };
   top.done();
   return config;
@@ -142,7 +137,11 @@ function readServer(top: TableReader): AgentConfig['server'] {
   return server;
 }
 
-function readPlace(top: TableReader, dataFolder: string): Pick<AgentConfig, 'place' | 'rebootCommand'> {
+function readPlace(
+  top: TableReader,
+  dataFolder: string,
+  slotClass: string,
+): Pick<AgentConfig, 'place' | 'rebootCommand'> {
   const target = top.table('target', false);
   const slots = top.table('slots', false);
   if (target.present === slots.present) {
@@ -156,63 +155,33 @@ function readPlace(top: TableReader, dataFolder: string): Pick<AgentConfig, 'pla
     boot.done();
     return { place: { kind: 'file', path }, rebootCommand: command };
   }
-  const capacityBytes = slots.optionalInteger('capacity_bytes', 1, LIMITS.image_bytes_max);
-  const paths = slots.paths();
-  if (Object.keys(paths).length !== 2) throw slots.wrong('', 'should name exactly two slots, such as A and B');
-  if (new Set(Object.values(paths)).size !== 2) throw slots.wrong('', 'names the same path twice');
   const place = {
     kind: 'slots' as const,
-    paths,
-    capacityBytes,
-    stateFile: boot.path('state_file', `${dataFolder}/boot-state`),
-    choiceFile: boot.path('choice_file', `${dataFolder}/boot-choice`),
-    tries: boot.integer('tries', 3, 1, 100),
+    capacityBytes: slots.optionalInteger('capacity_bytes', 1, LIMITS.image_bytes_max),
+    slots: readSlots(slots, slotClass),
+    boot: readBoot(boot, dataFolder),
   };
   boot.done();
   return { place, rebootCommand: command };
 }
 
-function readLimits(top: TableReader): AgentConfig['limits'] {
-  const table = top.table('limits', false);
-  const most = Number.MAX_SAFE_INTEGER;
-  const limits = {
-    budgetBytes: table.optionalInteger('budget_bytes', 1, most),
-    rateBytesPerSecond: table.optionalInteger('rate_bytes_per_second', 1024, most),
-    decoderMemoryBytes: table.integer(
-      'decoder_memory_bytes',
-      LIMITS.decoder_memory_bytes_max,
-      1,
-      LIMITS.decoder_memory_bytes_max,
-    ),
-    attemptsMax: table.integer('attempts_max', 5, 1, 1000),
-    resumesMax: table.integer('resumes_max', 20, 1, 100_000),
-    retriesMax: table.integer('retries_max', 50, 0, 1_000_000),
-    backoffFirstMs: table.integer('backoff_first_ms', 1_000, 1, 3_600_000),
-    backoffMostMs: table.integer('backoff_most_ms', 300_000, 1, 86_400_000),
-    idleSeconds: table.integer('idle_seconds', 30, 1, 3600),
-    spareBytes: table.integer('spare_bytes', 1024 * 1024, 0, most),
-  };
-  table.done();
-  return limits;
-}
-
-function readHealth(top: TableReader): AgentConfig['health'] {
-  const table = top.table('health', false);
-  const health = {
-    commands: table.commands('commands'),
-    deadlineSeconds: table.integer('deadline_seconds', 300, 1, 86_400),
-  };
-  table.done();
-  return health;
-}
-
-function readHooks(top: TableReader): AgentConfig['hooks'] {
-  const table = top.table('hooks', false);
-  const hooks = {
-    beforeDownload: table.commands('before_download'),
-    beforeArm: table.commands('before_arm'),
-    deadlineSeconds: table.integer('deadline_seconds', 60, 1, 86_400),
-  };
-  table.done();
-  return hooks;
+/** `A = "path"` for one slot class, `[slots.A] rootfs = "path" boot = "path"` for several. */
+function readSlots(table: TableReader, slotClass: string): Record<string, Record<string, string>> {
+  const slots: Record<string, Record<string, string>> = {};
+  for (const name of table.names()) {
+    const classes = table.isTable(name) ? table.table(name, true).paths() : { [slotClass]: table.path(name) };
+    if (!(slotClass in classes)) throw table.wrong(name, `has no path for the slot class ${slotClass} of this device`);
+    slots[name] = classes;
+  }
+  const [first, second, ...more] = Object.entries(slots);
+  if (first === undefined || second === undefined || more.length > 0) {
+    throw table.wrong('', 'should name exactly two slots, such as A and B');
+  }
+  const missing = Object.keys(first[1]).find((each) => !(each in second[1]));
+  if (missing !== undefined || Object.keys(first[1]).length !== Object.keys(second[1]).length) {
+    throw table.wrong(second[0], `should have the slot classes of ${first[0]}: ${Object.keys(first[1]).join(', ')}`);
+  }
+  const paths = [...Object.values(first[1]), ...Object.values(second[1])];
+  if (new Set(paths).size !== paths.length) throw table.wrong('', 'names the same path twice');
+  return slots;
 }

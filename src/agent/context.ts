@@ -48,7 +48,8 @@ export interface Context extends World {
   readonly journal: Journal;
   readonly keystore: Keystore;
   readonly boot: BootControl;
-  readonly slots: SlotSet;
+  /** By slot class. */
+  readonly slots: ReadonlyMap<string, SlotSet>;
   readonly deployments: DeploymentSource;
   readonly signal: AbortSignal | undefined;
   readonly once: boolean;
@@ -67,6 +68,17 @@ export function attemptOf(context: Context): Attempt {
   if (attempt === null) throw new UpdateError('bug', `state ${state} without an attempt`);
   return attempt;
 }
+
+/** The slots of one class. Throws `slot_missing` where this device has none. */
+export function slotsOf({ slots }: Context, slotClass: string): SlotSet {
+  const found = slots.get(slotClass);
+  if (found !== undefined) return found;
+  throw new UpdateError('slot_missing', `this device has no slots of class '${slotClass}'`, { detail: { slotClass } });
+}
+
+/** The journal's name for one class of one slot: `A` for the device's own slot class, `A/boot` for another. */
+export const placeOf = ({ config }: Pick<Context, 'config'>, slot: string, slotClass: string): string =>
+  slotClass === config.device.slotClass ? slot : `${slot}/${slotClass}`;
 
 /** Folder of spooled chunks. */
 export const spoolFolder = (config: AgentConfig): string => `${config.dataFolder}/spool`;

@@ -48,9 +48,11 @@ export interface ImageId {
   readonly sha256: string;
 }
 
-/** Which payload brings the target slot to the target; all of it signed. */
+/** What brings one slot class of the target slot to the target; all of it signed. */
 export interface Plan {
-  readonly kind: 'delta' | 'full';
+  readonly slotClass: string;
+  /** `copy`: the running slot holds the target already, and is copied; nothing comes over the link. */
+  readonly kind: 'delta' | 'full' | 'copy';
   /** Path of the TUF target. */
   readonly path: string;
   readonly payload: ImageId;
@@ -79,20 +81,34 @@ export interface Attempt {
   /** The slot that was running when the attempt began: it is never written. */
   sourceSlot: string;
   targetSlot: string;
+  /** The part under way. The parts of a release, one for each slot class, are written one after the other. */
   plan: Plan | null;
+  /** Parts that stand in the target slot, and parts still to come: all of them are armed by one flip. */
+  verified: readonly Plan[];
+  pending: readonly Plan[];
   segmentsDone: number;
+  /** The full payload that segments are repaired from, and how many were. */
+  repair: Plan | null;
+  repairedSegments: number;
   /** Starts of the process since the last progress; bounds crash loops. */
   resumes: number;
   /** Payload bytes taken from the link, and those of chunks fetched more than once. */
   wireBytes: number;
   refetchedBytes: number;
-  /** Why the full payload replaced the delta. */
+  /** Why the full payload replaced the delta, for single segments or for the rest. */
   fellBack: string | null;
   armedBootId: string | null;
   /** Set when the server cancelled: the id of its cancel action. */
   cancelId: string | null;
   outcome: AttemptOutcome | null;
 }
+
+/** All parts of an attempt that has a plan, in the order in which they are written. */
+export const partsOf = ({ verified, plan, pending }: Attempt): readonly Plan[] => [
+  ...verified,
+  ...(plan === null ? [] : [plan]),
+  ...pending,
+];
 
 export interface FinishedAttempt extends Attempt {
   readonly finishedAtMs: number;
@@ -102,7 +118,7 @@ export interface JournalBody {
   /** Counts writes. */
   sequence: number;
   state: State;
-  /** What each slot holds; null where unknown or half-written. */
+  /** What each place (see `placeOf`) holds; null where unknown or half-written. */
   slots: Record<string, (ImageId & { readonly version: string | null }) | null>;
   attempt: Attempt | null;
   last: FinishedAttempt | null;

@@ -49,7 +49,8 @@ export function outcomeOf(error: UpdateError): AttemptOutcome {
 
 /** Where a failed state leads; null: the run fails, and the state is tried again at the next one. */
 function afterFailure(state: State, error: UpdateError): State | null {
-  if (error.code === 'hook_refused') return null;
+  // Not now: what is there stays, and the state is begun again when it may.
+  if (error.code === 'hook_refused' || error.code === 'outside_hours') return null;
   // In these two only metadata is fetched through the link, and nothing has begun that a delay could harm.
   const linkDown = error.retryable && error.status >= 5000 && error.status < 6000;
   if (linkDown && (state === 'PLAN' || state === 'REPAIR')) return null;
@@ -71,9 +72,12 @@ function afterFailure(state: State, error: UpdateError): State | null {
   }
 }
 
-/** Only what a full payload can help: a source that is not what the delta was made from. */
+/**
+ * Only what a full payload can help: a source that is not what the delta was made from, or that cannot be read. The
+ * payload itself is vouched for, so a segment that does not decode says the same of the source.
+ */
 function repairable(error: UpdateError): boolean {
-  return error.code === 'segment_digest' || error.code === 'source_digest';
+  return ['segment_digest', 'segment_malformed', 'source_digest', 'slot_unreadable'].includes(error.code);
 }
 
 /** Run until the machine rests in IDLE or stops. Throws what could not be turned into an outcome. */
@@ -108,8 +112,9 @@ async function step(context: Context, state: State, handler: Handler): Promise<N
     if (next === null) throw thrown;
     context.emit({ type: 'note', message: `${state} failed: ${error.message}`, error });
     const attempt = attemptOf(context);
-    if (next === 'REPAIR' && attempt.plan?.kind === 'delta' && attempt.fellBack === null) {
-      attempt.fellBack = error.message;
+    if (next === 'REPAIR' && attempt.plan !== null && attempt.plan.kind !== 'full') {
+      // Every repair brings at least one segment, so this ends.
+      attempt.fellBack ??= error.message;
       return 'REPAIR';
     }
     attempt.outcome = outcomeOf(error);

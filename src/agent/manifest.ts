@@ -71,6 +71,7 @@ export function planOf(target: SignedTarget, release: ReleaseName): Plan {
   const headerBytes = integer(custom, 'headerBytes', LIMITS.header_bytes_max);
   if (headerBytes > target.bytes) throw bad('headerBytes', `is ${headerBytes}, the payload has ${target.bytes} bytes`);
   return {
+    slotClass: release.slotClass,
     kind,
     path: target.path,
     payload: { bytes: target.bytes, sha256: target.sha256 },

@@ -7,10 +7,12 @@ import { toHex } from '../../native-free/hash.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { folderOf, ioError } from '../transfer/filesystem.ts';
+import { placeOf, slotsOf } from './context.ts';
 import type { Context } from './context.ts';
 import type { ImageId, Plan, ReleaseName } from './journal.ts';
 import { rollbackCounter } from './keystore.ts';
 import { deltaPath, fullPath, planOf, prefixOf } from './manifest.ts';
+import type { SlotSet } from './slots.ts';
 import type { TrustedTargets } from './trust.ts';
 
 /** The release must be made for this device. Throws `not_compatible`. */
@@ -49,11 +51,16 @@ async function deltaPlan(targets: TrustedTargets, release: ReleaseName, source: 
 }
 
 /** SHA-256 of the first `bytes` of a slot, or null when it is shorter. */
-async function hashSlot(context: Context, slot: string, bytes: number): Promise<string | null> {
-  const source = await context.slots.source(slot);
+async function hashSlot(
+  { hash: newHash }: Context,
+  slots: SlotSet,
+  slot: string,
+  bytes: number,
+): Promise<string | null> {
+  const source = await slots.source(slot);
   try {
     if (source.size < bytes) return null;
-    const hash = context.hash();
+    const hash = newHash();
     const window = new Uint8Array(LIMITS.source_window_bytes);
     for (let at = 0; at < bytes; at += window.length) {
       const part = window.subarray(0, Math.min(window.length, bytes - at));
@@ -70,14 +77,14 @@ async function hashSlot(context: Context, slot: string, bytes: number): Promise<
  * What the running slot holds. The journal knows; after it was lost, the images that signed metadata names are tried
  * against the slot's content.
  */
-export async function identifySource(
+async function identifySource(
   context: Context,
   targets: TrustedTargets,
   release: ReleaseName,
   slot: string,
   full: Plan,
 ): Promise<ImageId | null> {
-  const known = context.journal.body.slots[slot];
+  const known = context.journal.body.slots[placeOf(context, slot, release.slotClass)];
   if (known) return { bytes: known.bytes, sha256: known.sha256 };
   const candidates: ImageId[] = [full.target];
   for (const path of targets.paths(`${prefixOf(release)}/delta/`)) {
@@ -85,22 +92,62 @@ export async function identifySource(
     const source = target === null ? null : planOf(target, release).source;
     if (source !== null) candidates.push(source);
   }
+  const slots = slotsOf(context, release.slotClass);
   const digests = new Map<number, string | null>();
   for (const image of candidates) {
-    if (!digests.has(image.bytes)) digests.set(image.bytes, await hashSlot(context, slot, image.bytes));
+    if (!digests.has(image.bytes)) digests.set(image.bytes, await hashSlot(context, slots, slot, image.bytes));
     if (digests.get(image.bytes) === image.sha256) return image;
   }
   return null;
 }
 
-/** Delta where there is one and the device can decode it, else full. */
-export async function choosePlan(
+/** One slot class of a release. */
+export interface Part {
+  readonly release: ReleaseName;
+  readonly full: Plan;
+  /** What the running slot holds of this class; null where nobody can tell. */
+  readonly source: ImageId | null;
+}
+
+/**
+ * The release, slot class by slot class; the device's own comes last. Every class of the device has to be in it: a
+ * rootfs with the boot image of another release would be a combination that nobody tested.
+ * Throws `target_unknown`, `release_rollback`.
+ */
+export async function partsOfRelease(
   context: Context,
   targets: TrustedTargets,
   release: ReleaseName,
-  source: ImageId | null,
-  full: Plan,
+  running: string,
+): Promise<Part[]> {
+  const others = [...context.slots.keys()].filter((slotClass) => slotClass !== release.slotClass);
+  const parts: Part[] = [];
+  for (const slotClass of [...others, release.slotClass]) {
+    const named = { ...release, slotClass };
+    const full = await fullPlan(targets, named);
+    await checkRollbackIndex(context, named, full);
+    parts.push({ release: named, full, source: await identifySource(context, targets, named, running, full) });
+  }
+  return parts;
+}
+
+/** True when the inactive slot holds this image already: the journal says so, and its bytes agree. */
+export async function holdsAlready(context: Context, { release, full }: Part, targetSlot: string): Promise<boolean> {
+  const known = context.journal.body.slots[placeOf(context, targetSlot, release.slotClass)];
+  if (known?.sha256 !== full.target.sha256) return false;
+  const slots = slotsOf(context, release.slotClass);
+  return (await hashSlot(context, slots, targetSlot, full.target.bytes)) === full.target.sha256;
+}
+
+/** A copy where the running slot holds the target, else a delta where the device can decode it, else full. */
+export async function choosePlan(
+  context: Context,
+  targets: TrustedTargets,
+  { release, source, full }: Part,
 ): Promise<Plan> {
+  if (source?.sha256 === full.target.sha256) {
+    return { ...full, kind: 'copy', source, payload: { ...full.payload, bytes: 0 }, decoderMemoryBytes: 0 };
+  }
   const delta = source === null ? null : await deltaPlan(targets, release, source);
   const memoryMax = context.config.limits.decoderMemoryBytes;
   if (delta !== null && delta.decoderMemoryBytes <= memoryMax) return delta;
@@ -123,37 +170,53 @@ export async function checkRollbackIndex(context: Context, release: ReleaseName,
   );
 }
 
-/** Throws `over_budget` or `no_space`, with the figures. */
-export async function checkRoom(context: Context, plan: Plan, targetSlot: string, running: string): Promise<void> {
-  const { limits, dataFolder } = context.config;
+/** Throws `over_budget` when `bytes` more payload would not be within this attempt's budget. */
+export function checkBudget(context: Context, bytes: number): void {
+  const { budgetBytes } = context.config.limits;
   const spent = context.journal.body.attempt?.wireBytes ?? 0;
-  if (limits.budgetBytes !== undefined && spent + plan.payload.bytes > limits.budgetBytes) {
-    throw new UpdateError(
-      'over_budget',
-      `the payload has ${plan.payload.bytes} bytes, ${spent} were spent; the budget is ${limits.budgetBytes}`,
-      { detail: { payloadBytes: plan.payload.bytes, spentBytes: spent, budgetBytes: limits.budgetBytes } },
-    );
-  }
-  await context.slots.check(targetSlot, plan.target.bytes);
-  // The spool holds what the segment being decoded needs: at worst (one incompressible segment) that and the header.
-  const spoolBytes = Math.min(plan.payload.bytes, plan.headerBytes + LIMITS.segment_bytes_max + LIMITS.plan_bytes_max);
-  const growthBytes = await context.slots.growthBytes(targetSlot, plan.target.bytes);
-  const slotFolder = folderOf(context.slots.pathOf(targetSlot, running));
-  try {
-    const dataFree = await context.fs.freeBytes(dataFolder);
-    const slotFree = growthBytes === 0 ? dataFree : await context.fs.freeBytes(slotFolder);
-    // Equal figures mean one file system, which then must hold both.
-    const both = slotFree === dataFree;
-    need(dataFolder, dataFree, spoolBytes + limits.spareBytes + (both ? growthBytes : 0));
-    need(slotFolder, slotFree, growthBytes);
-  } catch (error) {
-    throw ioError(error, 'slot_unreadable', 'cannot ask for the free space');
-  }
+  if (budgetBytes === undefined || spent + bytes <= budgetBytes) return;
+  throw new UpdateError('over_budget', `${bytes} bytes are needed, ${spent} were spent; the budget is ${budgetBytes}`, {
+    detail: { payloadBytes: bytes, spentBytes: spent, budgetBytes },
+  });
 }
 
-function need(folder: string, freeBytes: number, neededBytes: number): void {
-  if (freeBytes >= neededBytes) return;
-  throw new UpdateError('no_space', `${neededBytes} bytes are needed in ${folder}; ${freeBytes} are free`, {
-    detail: { folder, neededBytes, freeBytes },
-  });
+/** Throws `over_budget`, `no_space` or what is wrong with a slot, with the figures. */
+export async function checkRoom(
+  context: Context,
+  plans: readonly Plan[],
+  targetSlot: string,
+  running: string,
+): Promise<void> {
+  checkBudget(
+    context,
+    plans.reduce((sum, { payload }) => sum + payload.bytes, 0),
+  );
+  const { limits, dataFolder } = context.config;
+  // The spool holds what the segment being decoded needs: at worst (one incompressible segment) that and the header.
+  const spools = plans.map(({ payload, headerBytes }) =>
+    Math.min(payload.bytes, headerBytes + LIMITS.segment_bytes_max + LIMITS.plan_bytes_max),
+  );
+  const needs = [{ folder: dataFolder, bytes: Math.max(0, ...spools) + limits.spareBytes }];
+  for (const { slotClass, target } of plans) {
+    const slots = slotsOf(context, slotClass);
+    await slots.check(targetSlot, target.bytes);
+    const bytes = await slots.growthBytes(targetSlot, target.bytes);
+    if (bytes > 0) needs.push({ folder: folderOf(slots.pathOf(targetSlot, running)), bytes });
+  }
+  const needed = new Map<number, number>();
+  for (const { folder, bytes } of needs) {
+    let free: number;
+    try {
+      free = await context.fs.freeBytes(folder);
+    } catch (error) {
+      throw ioError(error, 'slot_unreadable', 'cannot ask for the free space');
+    }
+    // Equal figures mean one file system, which then must hold all of it.
+    const sum = (needed.get(free) ?? 0) + bytes;
+    needed.set(free, sum);
+    if (sum <= free) continue;
+    throw new UpdateError('no_space', `${sum} bytes are needed in ${folder}; ${free} are free`, {
+      detail: { folder, neededBytes: sum, freeBytes: free },
+    });
+  }
 }

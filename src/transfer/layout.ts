@@ -19,14 +19,21 @@ export function segmentOffset(header: PayloadHeader, index: number): number {
   return offset;
 }
 
-/** Chunks the decoder still needs from `resumeSegment` on: those of the plan, then all from that segment's first. */
-export function chunksNeeded(header: PayloadHeader, resumeSegment: number): number[] {
+/**
+ * Chunks the decoder still needs from `resumeSegment` on (up to `endSegment`, which it leaves out): those of the plan,
+ * then all from that segment's first.
+ */
+export function chunksNeeded(header: PayloadHeader, resumeSegment: number, endSegment = Infinity): number[] {
   const planChunks = Math.ceil(header.planBytes / LIMITS.chunk_bytes);
   const first = Math.floor((segmentOffset(header, resumeSegment) - header.headerBytes) / LIMITS.chunk_bytes);
   const needed: number[] = [];
   const done = resumeSegment >= header.segments.length;
+  const end =
+    endSegment >= header.segments.length
+      ? header.chunkDigests.length
+      : Math.ceil((segmentOffset(header, endSegment) - header.headerBytes) / LIMITS.chunk_bytes);
   for (let i = 0; i < header.chunkDigests.length; i++) {
-    if (i < planChunks || (!done && i >= first)) needed.push(i);
+    if (i < planChunks || (!done && i >= first && i < end)) needed.push(i);
   }
   return needed;
 }

@@ -1,7 +1,12 @@
 /**
  * The real file system, through node:fs/promises.
+ *
+ * A block device is opened for update exclusively: on Linux O_EXCL without O_CREAT makes the open fail with EBUSY while
+ * the device (or a partition of it, or its disk) is mounted, is swap space, or carries another device; and while it is
+ * open, nobody can mount it.
  * @module
  */
+import { constants } from 'node:fs';
 import * as nodeFs from 'node:fs/promises';
 import { ioCode } from './filesystem.ts';
 import type { FileHandle, FileStat, FileSystem, OpenMode } from './filesystem.ts';
@@ -9,7 +14,7 @@ import type { FileHandle, FileStat, FileSystem, OpenMode } from './filesystem.ts
 const FLAGS: Record<OpenMode, string> = { read: 'r', update: 'r+', create: 'w' };
 
 async function open(path: string, mode: OpenMode): Promise<FileHandle> {
-  const handle = await nodeFs.open(path, FLAGS[mode], 0o600);
+  const handle = await nodeFs.open(path, await flagsOf(path, mode), 0o600);
   return {
     read: async (into, offset) => (await handle.read(into, 0, into.length, offset)).bytesRead,
     write: async (bytes, offset) => (await handle.write(bytes, 0, bytes.length, offset)).bytesWritten,
@@ -20,10 +25,34 @@ async function open(path: string, mode: OpenMode): Promise<FileHandle> {
   };
 }
 
-/** stat says 0 for a block device: its size is what can be read, found by halving (lseek is not in node:fs). */
+async function flagsOf(path: string, mode: OpenMode): Promise<string | number> {
+  if (mode !== 'update' || process.platform !== 'linux') return FLAGS[mode];
+  const isDevice = (await nodeFs.stat(path)).isBlockDevice();
+  return isDevice ? constants.O_RDWR | constants.O_EXCL : FLAGS[mode];
+}
+
+/** stat says 0 for a block device, and node:fs has neither ioctl nor lseek. */
 async function sizeOf(handle: nodeFs.FileHandle): Promise<number> {
-  const stat = await handle.stat();
-  if (!stat.isBlockDevice()) return stat.size;
+  const stat = await handle.stat({ bigint: true });
+  if (!stat.isBlockDevice()) return Number(stat.size);
+  return (await sizeInSysfs(stat.rdev)) ?? probeSize(handle);
+}
+
+async function sizeInSysfs(device: bigint): Promise<number | null> {
+  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn);
+  const minor = (device & 0xffn) | ((device >> 12n) & ~0xffn);
+  let text: string;
+  try {
+    text = await nodeFs.readFile(`/sys/dev/block/${major}:${minor}/size`, 'utf8');
+  } catch {
+    return null;
+  }
+  // Always in units of 512, whatever the device's sectors are.
+  return /^\d+\n?$/.test(text) ? 512 * Number(text) : null;
+}
+
+/** Without sysfs the size is what can be read, found by halving. Reads behind the end give nothing and cost no I/O. */
+async function probeSize(handle: nodeFs.FileHandle): Promise<number> {
   const probe = new Uint8Array(1);
   const readable = async (at: number): Promise<boolean> => (await handle.read(probe, 0, 1, at)).bytesRead === 1;
   if (!(await readable(0))) return 0;

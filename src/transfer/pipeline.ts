@@ -45,6 +45,8 @@ export interface PipelineOptions {
   /** The header's bytes: the decoder reads the payload from its first byte. */
   readonly headerBytes: Uint8Array;
   readonly resumeSegment: number;
+  /** The first segment that is not wanted; default: all are. */
+  readonly endSegment?: number;
   /** How often a chunk with a wrong digest is fetched again before `chunk_digest`. Default 3. */
   readonly refetchesMax?: number;
   readonly signal?: AbortSignal;
@@ -149,7 +151,10 @@ export class PayloadPipeline implements ByteSource {
   /** The pipeline proper; runs nothing before the first pull. */
   async #start(): Promise<AsyncGenerator<Chunk, void, unknown>> {
     const options = this.#options;
-    const runs = runsOf(chunksNeeded(options.header, options.resumeSegment), await options.spool.chunks());
+    const runs = runsOf(
+      chunksNeeded(options.header, options.resumeSegment, options.endSegment),
+      await options.spool.chunks(),
+    );
     const stages = [openRun(options), measure(options), gather(options), verify(options), keep(options)];
     return chainUnchecked<Run, Chunk>(stages)(runs);
   }

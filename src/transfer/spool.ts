@@ -35,12 +35,12 @@ export class Spool {
     this.#folder = `${options.folder}/${options.payloadSha256}`;
   }
 
-  /** Make the folder, and remove the spools of other payloads. */
-  async prepare(): Promise<void> {
+  /** Make the folder, and remove the spools of payloads other than this one and those in `keep` (SHA-256, hex). */
+  async prepare(keep: readonly string[] = []): Promise<void> {
     await this.#guard('prepare', async () => {
       for (const name of await this.#fs.list(this.#parent)) {
         const path = `${this.#parent}/${name}`;
-        if (path !== this.#folder) await this.#fs.removeFolder(path);
+        if (path !== this.#folder && !keep.includes(name)) await this.#fs.removeFolder(path);
       }
       await this.#fs.makeFolder(this.#folder);
     });

@@ -269,7 +269,7 @@ describe('storage', () => {
 describe('the trial', () => {
   test('fails its health check: back to the first slot, 40', async () => {
     const it = await assigned();
-    it.run = async () => ({ exitCode: 3, timedOut: false, output: 'no network' });
+    it.run = async () => ({ exitCode: 3, timedOut: false, output: 'no network', stdout: '' });
     expect(await it.once()).toMatchObject({ code: 'reboot_pending' });
     expect(await it.boot()).toBe('B');
     expect(await it.once()).toMatchObject({ code: 'reboot_pending' });
@@ -283,7 +283,7 @@ describe('the trial', () => {
 
   test('runs out of time: 40', async () => {
     const it = await assigned();
-    it.run = async () => ({ exitCode: null, timedOut: true, output: '' });
+    it.run = async () => ({ exitCode: null, timedOut: true, output: '', stdout: '' });
     expect(await it.untilDone()).toMatchObject({ status: 40, code: 'health_failed' });
     unharmed(it);
   });
@@ -349,7 +349,7 @@ describe('the server', () => {
 
   test('keeps assigning a release that never gets healthy: attempts end', async () => {
     const it = await assigned({ toml: { limits: 'attempts_max = 2' } });
-    it.run = async () => ({ exitCode: 1, timedOut: false, output: '' });
+    it.run = async () => ({ exitCode: 1, timedOut: false, output: '', stdout: '' });
     for (const code of ['health_failed', 'health_failed', 'attempts_exhausted']) {
       it.deployments.assign('2.0');
       expect(await it.untilDone()).toMatchObject({ code });
@@ -362,7 +362,12 @@ describe('a hook', () => {
   test('that refuses keeps the attempt waiting; it goes on when the hook agrees', async () => {
     const it = await assigned({ toml: { hooks: 'before_download = [["battery"]]' } });
     let full = false;
-    it.run = async ({ argv }) => ({ exitCode: argv[0] === 'battery' && !full ? 1 : 0, timedOut: false, output: '' });
+    it.run = async ({ argv }) => ({
+      exitCode: argv[0] === 'battery' && !full ? 1 : 0,
+      timedOut: false,
+      output: '',
+      stdout: '',
+    });
     await expect(it.once()).rejects.toMatchObject({ code: 'hook_refused', outcome: 10 });
     expect(it.network.bytesOf('/blobs/')).toBe(0);
     full = true;
@@ -397,7 +402,7 @@ describe('a damaged journal', () => {
     const checks: string[] = [];
     it.run = async ({ argv }) => {
       checks.push(argv.join(' '));
-      return { exitCode: 0, timedOut: false, output: '' };
+      return { exitCode: 0, timedOut: false, output: '', stdout: '' };
     };
     expect(await it.untilDone()).toMatchObject({ status: 0, code: 'ok' });
     expect(checks).toEqual(['check']);

@@ -118,7 +118,7 @@ describe('an update cut in every operation', () => {
 });
 
 describe('a rollback cut in every operation', () => {
-  const unhealthy = async () => ({ exitCode: 1, timedOut: false, output: '' });
+  const unhealthy = async () => ({ exitCode: 1, timedOut: false, output: '', stdout: '' });
 
   test.each(['kept', 'lost'] as const)('ends in the first slot, unsynced writes %s', async (unsynced) => {
     await cutEverywhere({ lab, outcome: 40, unsynced, options: { run: unhealthy }, step: 2 });

@@ -118,13 +118,15 @@ export interface DeviceOptions {
   readonly answer?: (request: NetworkRequest) => MemoryAnswer;
   readonly run?: CommandRunner;
   readonly watch?: FileWatcher;
+  /** The TOML of `[slots]`, for more than one slot class. */
+  readonly slots?: string;
   /** A file target instead of two slots. */
   readonly fileTarget?: boolean;
   /** Let the agent talk DDI through the network instead of the fake deployments. */
   readonly ddi?: boolean;
 }
 
-const HEALTHY: CommandRunner = async () => ({ exitCode: 0, timedOut: false, output: '' });
+const HEALTHY: CommandRunner = async () => ({ exitCode: 0, timedOut: false, output: '', stdout: '' });
 
 const FILES = { state: '/boot/state', choice: '/boot/choice', a: '/slots/a', b: '/slots/b', data: '/data' };
 
@@ -134,7 +136,7 @@ function configOf(options: DeviceOptions): AgentConfig {
   const place =
     options.fileTarget === true
       ? table('target', 'path = "/slots/a"')
-      : table('slots', 'A = "/slots/a"\nB = "/slots/b"') +
+      : table('slots', options.slots ?? 'A = "/slots/a"\nB = "/slots/b"') +
         table('boot', 'state_file = "/boot/state"\nchoice_file = "/boot/choice"');
   const text =
     table('device', 'controller_id = "dev-1"\nproduct = "cam"\nhardware = "v1"') +

@@ -51,6 +51,8 @@ const DEVICE_PACKAGES = [
   /^@tufjs\/models$/,
   /^smol-toml$/,
   /^fzstd$/,
+  // An optional peer, loaded only where the configuration asks for a token.
+  /^pkcs11js$/,
 ];
 
 /** DESIGN.md's "who may import whom". */
@@ -71,7 +73,9 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   scripts: { rooms: ['native-free', 'corpus'], node: true },
   demo: { rooms: [...ALL_ROOMS, 'src/cli', 'corpus'], node: true },
   bench: { rooms: [...ALL_ROOMS, 'src/cli', 'corpus'], node: true },
-  test: { rooms: [...ALL_ROOMS, 'src/cli', 'corpus', 'scripts', 'bench', 'demo'], node: true },
+  campaign: { rooms: [...ALL_ROOMS, 'src/cli', 'corpus'], node: true },
+  qemu: { rooms: [...ALL_ROOMS, 'src/cli', 'corpus'], node: true },
+  test: { rooms: [...ALL_ROOMS, 'src/cli', 'corpus', 'scripts', 'bench', 'demo', 'campaign', 'qemu'], node: true },
 };
 
 /** Rooms that use the others as a user of the package would: through the files that package.json exports. */

@@ -32,9 +32,23 @@ describe('a configuration', () => {
       device: { controllerId: 'dev-1', slotClass: 'rootfs', attributes: { site: 'roof' } },
       server: { url: 'https://ota.example', tenant: 'default', token: { kind: 'target', value: 'secret' } },
       dataFolder: '/etc/engraft/data',
-      place: { kind: 'slots', tries: 3, stateFile: '/etc/engraft/data/boot-state' },
+      place: {
+        kind: 'slots',
+        slots: { A: { rootfs: '/dev/a' }, B: { rootfs: '/dev/b' } },
+        boot: { backend: 'file', tries: 3, stateFile: '/etc/engraft/data/boot-state' },
+      },
       rebootCommand: null,
       health: { commands: [['check', '--all']] },
+    });
+  });
+
+  test('has a path for every slot class of every slot', () => {
+    const text = GOOD.replace(
+      'A = "/dev/a"\nB = "/dev/b"',
+      '[slots.A]\nrootfs = "a"\nboot = "b"\n[slots.B]\nrootfs = "c"\nboot = "d"',
+    );
+    expect(parseConfig(text, '/dev').place).toMatchObject({
+      slots: { A: { rootfs: '/dev/a', boot: '/dev/b' }, B: { rootfs: '/dev/c', boot: '/dev/d' } },
     });
   });
 
@@ -48,6 +62,8 @@ describe('a configuration', () => {
     ['a command that is a text', '[["check", "--all"]]', '["check"]', 'health.commands[0]'],
     ['one slot only', 'B = "/dev/b"', '', 'slots'],
     ['the same path for both slots', '"/dev/b"', '"/dev/a"', 'slots'],
+    ['slots without the same classes', 'B = "/dev/b"', '[slots.B]\nrootfs = "/dev/b"\nboot = "/dev/c"', 'slots.B'],
+    ['a slot without the class of the device', 'B = "/dev/b"', '[slots.B]\nboot = "/dev/b"', 'slots.B'],
     ['an unknown table', '[health]', '[helth]\nx = 1\n[health]', 'helth'],
     ['a table that is a text', '[trust]\nroot = "/etc/root.json"', '', 'trust'],
   ])('with %s names the key', (_what, from, to, key) => {

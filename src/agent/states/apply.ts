@@ -9,7 +9,8 @@ import { chunksFinished } from '../../transfer/layout.ts';
 import { PayloadPipeline } from '../../transfer/pipeline.ts';
 import { modelCoder } from '../../wasm/mix-coder.ts';
 import { throwIfCancelled } from '../cancel.ts';
-import { attemptOf } from '../context.ts';
+import { copySlot } from '../copy-slot.ts';
+import { attemptOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { openDownload, readSignedHeader } from '../download.ts';
 import type { Download } from '../download.ts';
@@ -19,13 +20,17 @@ import type { Next } from '../machine.ts';
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
 
 export async function apply(context: Context): Promise<Next> {
-  const { slots, boot } = context;
   const attempt = attemptOf(context);
   const plan = attempt.plan;
   if (plan === null) throw new UpdateError('bug', 'APPLY without a plan');
-  const { running } = await boot.read();
+  const slots = slotsOf(context, plan.slotClass);
+  const { running } = await context.boot.read();
+  if (plan.kind === 'copy') {
+    await copySlot(context, attempt, plan, running);
+    return 'VERIFY';
+  }
   const download = openDownload(context, attempt, plan);
-  await download.spool.prepare();
+  await download.spool.prepare(attempt.repair === null ? [] : [attempt.repair.payload.sha256]);
   const sink = await slots.sink(attempt.targetSlot, running);
   try {
     const source = plan.kind === 'delta' ? await slots.source(attempt.sourceSlot) : undefined;
@@ -92,7 +97,7 @@ async function follow(
     droppedTo = (finished.at(-1) ?? droppedTo - 1) + 1;
     context.emit({
       type: 'progress',
-      kind: plan.kind,
+      kind: plan.kind === 'delta' ? 'delta' : 'full',
       segmentsDone: attempt.segmentsDone,
       segments: header.segments.length,
       payloadBytesDone: event.payloadBytesDone,

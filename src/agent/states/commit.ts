@@ -6,6 +6,7 @@
 import { UpdateError } from '../../../native-free/status.ts';
 import { attemptOf } from '../context.ts';
 import type { Context } from '../context.ts';
+import { partsOf } from '../journal.ts';
 import { rollbackCounter } from '../keystore.ts';
 import type { Next } from '../machine.ts';
 
@@ -14,8 +15,9 @@ export async function commit(context: Context): Promise<Next> {
   const attempt = attemptOf(context);
   if (attempt.plan === null) throw new UpdateError('bug', 'COMMIT without a plan');
   await boot.markGood(attempt.targetSlot);
-  const { product, slotClass, version } = attempt.release;
-  await keystore.raise({ [rollbackCounter(product, slotClass)]: attempt.plan.rollbackIndex });
+  const { product, version } = attempt.release;
+  const counters = partsOf(attempt).map((part) => [rollbackCounter(product, part.slotClass), part.rollbackIndex]);
+  await keystore.raise(Object.fromEntries(counters) as Record<string, number>);
   attempt.outcome = {
     status: 0,
     code: 'ok',

@@ -4,7 +4,7 @@
  */
 import { UpdateError } from '../../../native-free/status.ts';
 import { throwIfCancelled } from '../cancel.ts';
-import { attemptOf } from '../context.ts';
+import { attemptOf, placeOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { askHooks } from '../hooks.ts';
 import type { Attempt, JournalBody, Plan } from '../journal.ts';
@@ -16,43 +16,62 @@ import * as planning from '../plan.ts';
 const TRIED_MAX = 16;
 
 export async function plan(context: Context): Promise<Next> {
-  const { journal, boot, slots } = context;
+  const { journal, boot } = context;
   const attempt = attemptOf(context);
   const { release } = attempt;
   planning.checkCompatible(context, release);
   // A hook may have kept us here for days.
   await throwIfCancelled(context, attempt);
   const targets = await context.trust();
-  const full = await planning.fullPlan(targets, release);
-  await planning.checkRollbackIndex(context, release, full);
   const { running } = await boot.read();
   attempt.sourceSlot = running;
-  const source = await planning.identifySource(context, targets, release, running, full);
-  if (source !== null && source.sha256 === full.target.sha256) {
-    // The running slot holds the release already (a journal was lost, or it came with the device): only confirm it,
-    // after a trial if nobody knows any more whether there was one.
-    attempt.plan = full;
-    attempt.targetSlot = running;
-    journal.body.slots[running] = { ...full.target, version: release.version };
-    if (!journal.body.recovered) return 'COMMIT';
-    attempt.sourceSlot = otherSlot(context, running);
-    return 'TRIAL';
-  }
+  const parts = await planning.partsOfRelease(context, targets, release, running);
+  if (parts.every(({ source, full }) => source?.sha256 === full.target.sha256)) return confirm(context, attempt, parts);
   attempt.targetSlot = otherSlot(context, running);
-  const chosen = await planning.choosePlan(context, targets, release, source, full);
-  await slots.check(running, 0);
-  await planning.checkRoom(context, chosen, attempt.targetSlot, running);
+  const verified: Plan[] = [];
+  const pending: Plan[] = [];
+  for (const part of parts) {
+    const held = await planning.holdsAlready(context, part, attempt.targetSlot);
+    if (held) verified.push(part.full);
+    else pending.push(await planning.choosePlan(context, targets, part));
+  }
+  await planning.checkRoom(context, pending, attempt.targetSlot, running);
   await askHooks({
     name: 'before_download',
     commands: context.config.hooks.beforeDownload,
     deadlineMs: context.config.hooks.deadlineSeconds * 1000,
     run: context.run,
-    env: { ENGRAFT_VERSION: release.version, ENGRAFT_PAYLOAD_BYTES: String(chosen.payload.bytes) },
+    env: { ENGRAFT_VERSION: release.version, ENGRAFT_PAYLOAD_BYTES: String(payloadBytes(pending)) },
     signal: context.signal,
   });
-  countAttempt(context, journal.body, attempt, full);
-  attempt.plan = chosen;
-  return 'PREPARE';
+  countAttempt(context, journal.body, attempt, parts.at(-1)!.full);
+  // When the inactive slot holds all of it (a trial that failed, and now a second one), there is nothing to write.
+  const next = pending.length > 0 ? 'PREPARE' : 'ARM';
+  attempt.plan = pending.shift() ?? verified.pop()!;
+  attempt.verified = verified;
+  attempt.pending = pending;
+  return next;
+}
+
+const payloadBytes = (plans: readonly Plan[]): number => plans.reduce((sum, { payload }) => sum + payload.bytes, 0);
+
+/**
+ * The running slot holds the release already (a journal was lost, or it came with the device): only confirm it, after
+ * a trial if nobody knows any more whether there was one.
+ */
+function confirm(context: Context, attempt: Attempt, parts: readonly planning.Part[]): Next {
+  const { body } = context.journal;
+  const running = attempt.sourceSlot;
+  const plans = parts.map(({ full }) => full);
+  for (const { slotClass, target } of plans) {
+    body.slots[placeOf(context, running, slotClass)] = { ...target, version: attempt.release.version };
+  }
+  attempt.plan = plans.pop()!;
+  attempt.verified = plans;
+  attempt.targetSlot = running;
+  if (!body.recovered) return 'COMMIT';
+  attempt.sourceSlot = otherSlot(context, running);
+  return 'TRIAL';
 }
 
 function otherSlot({ boot }: Context, running: string): string {

@@ -1,45 +1,147 @@
 /**
- * REPAIR: the source is not what the delta was made from, so the rest comes from the full payload. Segments that were
+ * REPAIR: the source is not what the delta was made from (a slot was written to, or has a bad block). The segment that
+ * did not come out is fetched from the full payload, alone, and the delta goes on behind it. Segments that were
  * accepted stay: they matched their digests, whatever they were made from.
+ *
+ * When so much is bad that the rest of the full payload is cheaper than delta and repairs together, it takes over.
  * @module
  */
-import { bytesEqual } from '../../../native-free/hash.ts';
+import { applyPayload } from '../../../native-free/apply/patcher.ts';
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
+import { bytesEqual } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { attemptOf } from '../context.ts';
+import { chunkRange, chunksFinished, chunksNeeded, segmentOffset } from '../../transfer/layout.ts';
+import { PayloadPipeline } from '../../transfer/pipeline.ts';
+import { attemptOf, placeOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { openDownload, readSignedHeader } from '../download.ts';
+import type { Download } from '../download.ts';
+import { hexToBytes } from '../hex.ts';
+import type { Attempt, Plan } from '../journal.ts';
 import type { Next } from '../machine.ts';
-import { checkRoom, checkRollbackIndex, fullPlan } from '../plan.ts';
+import { checkBudget, checkRollbackIndex, fullPlan } from '../plan.ts';
+
+/** Weight of "nothing is bad" in the estimate of how much is: the first bad segment (a superblock) is no verdict. */
+const GOOD_BEFORE = 2;
+
+interface Full {
+  readonly plan: Plan;
+  readonly download: Download;
+  readonly header: PayloadHeader;
+  readonly headerBytes: Uint8Array;
+}
 
 export async function repair(context: Context): Promise<Next> {
   const attempt = attemptOf(context);
-  if (attempt.plan?.kind === 'full') return 'APPLY';
-  const delta = attempt.plan;
-  if (delta === null) throw new UpdateError('bug', 'REPAIR without a plan');
-  const full = await fullPlan(await context.trust(), attempt.release);
-  if (full.target.sha256 !== delta.target.sha256) {
-    throw new UpdateError('metadata_malformed', 'the full payload and the delta make different targets');
-  }
-  await checkRollbackIndex(context, attempt.release, full);
-  await checkRoom(context, full, attempt.targetSlot, attempt.sourceSlot);
-  const deltaDownload = openDownload(context, attempt, delta);
-  const before = await readSignedHeader(context, deltaDownload, delta);
-  deltaDownload.note();
-  const download = openDownload(context, attempt, full);
-  await download.spool.prepare();
-  const after = await readSignedHeader(context, download, full);
-  download.note();
-  attempt.segmentsDone = segmentsThatStay(before.header, after.header, attempt.segmentsDone);
-  attempt.plan = full;
+  const { plan } = attempt;
+  if (plan === null) throw new UpdateError('bug', 'REPAIR without a plan');
+  if (plan.kind === 'full') return 'APPLY';
+  const delta = plan.kind === 'delta' ? await deltaHeader(context, attempt, plan) : null;
+  const full = await openFull(context, attempt, plan);
   // Whatever the running slot holds, it is not what the journal says.
-  context.journal.body.slots[attempt.sourceSlot] = null;
+  context.journal.body.slots[placeOf(context, attempt.sourceSlot, plan.slotClass)] = null;
+  if (delta === null || !sameSegments(delta, full.header)) {
+    attempt.segmentsDone = 0;
+    return takeOver(context, attempt, full);
+  }
+  if (fullIsCheaper(delta, full.header, attempt)) return takeOver(context, attempt, full);
+  await repairSegment(context, attempt, full);
   return 'APPLY';
 }
 
-/** The accepted segments, if both payloads cut the target in the same way. */
-function segmentsThatStay(delta: PayloadHeader, full: PayloadHeader, done: number): number {
-  if (delta.segmentBytes !== full.segmentBytes || delta.segments.length !== full.segments.length) return 0;
-  for (let i = 0; i < done; i++) if (!bytesEqual(delta.segments[i]!.digest, full.segments[i]!.digest)) return 0;
-  return done;
+async function openFull(context: Context, attempt: Attempt, plan: Plan): Promise<Full> {
+  const release = { ...attempt.release, slotClass: plan.slotClass };
+  const found = await fullPlan(await context.trust(), release);
+  if (found.target.sha256 !== plan.target.sha256) {
+    throw new UpdateError('metadata_malformed', 'the full payload and the delta make different targets');
+  }
+  await checkRollbackIndex(context, release, found);
+  const download = openDownload(context, attempt, found);
+  await download.spool.prepare([plan.payload.sha256]);
+  if ((await download.spool.header(hexToBytes(found.headerDigest))) === null) checkBudget(context, found.headerBytes);
+  try {
+    const { header, bytes } = await readSignedHeader(context, download, found);
+    attempt.repair = found;
+    return { plan: found, download, header, headerBytes: bytes };
+  } finally {
+    download.note();
+  }
+}
+
+async function deltaHeader(context: Context, attempt: Attempt, delta: Plan): Promise<PayloadHeader> {
+  const download = openDownload(context, attempt, delta);
+  await download.spool.prepare(attempt.repair === null ? [] : [attempt.repair.payload.sha256]);
+  try {
+    return (await readSignedHeader(context, download, delta)).header;
+  } finally {
+    download.note();
+  }
+}
+
+/** Both payloads cut the target in the same way. */
+function sameSegments(delta: PayloadHeader, full: PayloadHeader): boolean {
+  if (delta.segmentBytes !== full.segmentBytes || delta.segments.length !== full.segments.length) return false;
+  return delta.segments.every(({ digest }, i) => bytesEqual(digest, full.segments[i]!.digest));
+}
+
+/** Compares the rest of the full payload with the rest of the delta and the repairs to be expected on the way. */
+function fullIsCheaper(delta: PayloadHeader, full: PayloadHeader, attempt: Attempt): boolean {
+  const seen = attempt.segmentsDone + 1;
+  const badShare = (attempt.repairedSegments + 1) / (seen + GOOD_BEFORE);
+  const restOf = (header: PayloadHeader): number =>
+    header.payloadBytes - segmentOffset(header, Math.min(seen, header.segments.length));
+  return restOf(delta) + badShare * restOf(full) > restOf(full);
+}
+
+function takeOver(context: Context, attempt: Attempt, { plan, header }: Full): Next {
+  const offset = segmentOffset(header, attempt.segmentsDone);
+  checkBudget(context, header.payloadBytes - offset);
+  attempt.plan = plan;
+  attempt.repair = null;
+  return 'APPLY';
+}
+
+/** Segment `segmentsDone` from the full payload into the slot: synced, then counted. */
+async function repairSegment(context: Context, attempt: Attempt, full: Full): Promise<void> {
+  const { download, header, plan } = full;
+  const index = attempt.segmentsDone;
+  // Of earlier repairs; what a power cut now would lose is fetched again only with the segment it belongs to.
+  await download.spool.dropChunks(chunksFinished(header, 0, index));
+  const spooled = await download.spool.chunks();
+  const missing = chunksNeeded(header, index, index + 1).filter((chunk) => !spooled.has(chunk));
+  const ranges = missing.map((chunk) => chunkRange(header, chunk));
+  checkBudget(
+    context,
+    ranges.reduce((sum, { from, to }) => sum + to - from, 0),
+  );
+  const { running } = await context.boot.read();
+  const sink = await slotsOf(context, plan.slotClass).sink(attempt.targetSlot, running);
+  const pipeline = new PayloadPipeline({
+    ...download,
+    hash: context.hash,
+    header,
+    headerBytes: full.headerBytes,
+    resumeSegment: index,
+    endSegment: index + 1,
+    signal: context.signal,
+  });
+  try {
+    const run = applyPayload({
+      payload: pipeline,
+      sink,
+      hash: context.hash,
+      expectedHeaderDigest: hexToBytes(plan.headerDigest),
+      resumeSegment: index,
+      memoryBytesMax: context.config.limits.decoderMemoryBytes,
+      signal: context.signal,
+    });
+    for await (const event of run) if (event.type === 'segment') break;
+  } finally {
+    download.note();
+    await pipeline.close();
+    await sink.close();
+  }
+  attempt.segmentsDone = index + 1;
+  attempt.repairedSegments++;
+  context.emit({ type: 'note', message: `segment ${index} was repaired from the full payload` });
 }

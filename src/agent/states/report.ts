@@ -6,7 +6,7 @@
 import { UpdateError } from '../../../native-free/status.ts';
 import { backoffMs } from '../../transfer/clock.ts';
 import { Spool } from '../../transfer/spool.ts';
-import { attemptOf, spoolFolder } from '../context.ts';
+import { attemptOf, placeOf, spoolFolder } from '../context.ts';
 import type { Context } from '../context.ts';
 import type { Attempt } from '../journal.ts';
 import type { Next } from '../machine.ts';
@@ -51,9 +51,16 @@ async function forget(context: Context, attempt: Attempt): Promise<void> {
   const { body } = context.journal;
   const { config, fs, hash } = context;
   const plan = attempt.plan;
-  const later = attempt.outcome?.status === 10 && plan !== null && body.slots[attempt.targetSlot] === null;
+  const later =
+    attempt.outcome?.status === 10 &&
+    plan !== null &&
+    body.slots[placeOf(context, attempt.targetSlot, plan.slotClass)] === null;
   body.partial = later
-    ? { slot: attempt.targetSlot, payloadSha256: plan.payload.sha256, segmentsDone: attempt.segmentsDone }
+    ? {
+        slot: placeOf(context, attempt.targetSlot, plan.slotClass),
+        payloadSha256: plan.payload.sha256,
+        segmentsDone: attempt.segmentsDone,
+      }
     : null;
   body.last = { ...attempt, finishedAtMs: context.clock.now() };
   body.attempt = null;

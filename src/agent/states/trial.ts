@@ -2,7 +2,7 @@
  * TRIAL: the new slot runs. Is it healthy?
  * @module
  */
-import { attemptOf } from '../context.ts';
+import { attemptOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { checkHealth } from '../health.ts';
 import type { Next } from '../machine.ts';
@@ -17,7 +17,7 @@ export async function trial(context: Context): Promise<Next> {
     env: {
       ENGRAFT_SLOT: attempt.targetSlot,
       ENGRAFT_VERSION: attempt.release.version,
-      ENGRAFT_SLOT_PATH: context.slots.pathOf(attempt.targetSlot, attempt.targetSlot),
+      ENGRAFT_SLOT_PATH: slotsOf(context, attempt.release.slotClass).pathOf(attempt.targetSlot, attempt.targetSlot),
     },
     signal: context.signal,
   });

@@ -1,0 +1,44 @@
+/**
+ * `[limits]`: what an attempt may cost in bytes, memory, tries and time.
+ * @module
+ */
+import { LIMITS } from '../../native-free/limits.ts';
+import type { TableReader } from './config-reader.ts';
+
+export interface LimitsConfig {
+  /** Payload bytes one attempt may take from the link. */
+  readonly budgetBytes?: number;
+  readonly rateBytesPerSecond?: number;
+  readonly decoderMemoryBytes: number;
+  readonly attemptsMax: number;
+  readonly resumesMax: number;
+  readonly retriesMax: number;
+  readonly backoffFirstMs: number;
+  readonly backoffMostMs: number;
+  readonly idleSeconds: number;
+  readonly spareBytes: number;
+}
+
+export function readLimits(top: TableReader): LimitsConfig {
+  const table = top.table('limits', false);
+  const most = Number.MAX_SAFE_INTEGER;
+  const limits = {
+    budgetBytes: table.optionalInteger('budget_bytes', 1, most),
+    rateBytesPerSecond: table.optionalInteger('rate_bytes_per_second', 1024, most),
+    decoderMemoryBytes: table.integer(
+      'decoder_memory_bytes',
+      LIMITS.decoder_memory_bytes_max,
+      1,
+      LIMITS.decoder_memory_bytes_max,
+    ),
+    attemptsMax: table.integer('attempts_max', 5, 1, 1000),
+    resumesMax: table.integer('resumes_max', 20, 1, 100_000),
+    retriesMax: table.integer('retries_max', 50, 0, 1_000_000),
+    backoffFirstMs: table.integer('backoff_first_ms', 1_000, 1, 3_600_000),
+    backoffMostMs: table.integer('backoff_most_ms', 300_000, 1, 86_400_000),
+    idleSeconds: table.integer('idle_seconds', 30, 1, 3600),
+    spareBytes: table.integer('spare_bytes', 1024 * 1024, 0, most),
+  };
+  table.done();
+  return limits;
+}
