@@ -7,6 +7,7 @@ import { backoffMs, nodeClock } from '../transfer/clock.ts';
 import { sha256Node } from '../transfer/hash.ts';
 import { fetchNetwork } from '../transfer/network.ts';
 import { nodeFileSystem } from '../transfer/node-filesystem.ts';
+import { readBlockDevice } from './block-device.ts';
 import { makeBootControl } from './boot-backends.ts';
 import type { BootControl } from './boot-control.ts';
 import { runCommand } from './commands.ts';
@@ -224,11 +225,13 @@ function makePlaces({ place, dataFolder, device }: AgentConfig, world: World): P
     return { boot: target, slots: new Map([[device.slotClass, target]]) };
   }
   const { capacityBytes } = place;
+  // A simulated file system has no devices that the kernel could know of.
+  const inspect = fs === nodeFileSystem ? readBlockDevice : undefined;
   const entries = Object.entries(place.slots);
   const slots = new Map<string, SlotSet>();
   for (const slotClass of Object.keys(entries[0]![1])) {
     const paths = Object.fromEntries(entries.map(([slot, classes]) => [slot, classes[slotClass]!]));
-    slots.set(slotClass, new FileSlots({ fs, paths, capacityBytes }));
+    slots.set(slotClass, new FileSlots({ fs, paths, capacityBytes, inspect }));
   }
   return { boot: makeBootControl(place.boot, Object.keys(place.slots).sort(), world), slots };
 }

@@ -7,6 +7,8 @@ import type { RandomSource, SegmentSink } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { ioCode, ioError, readFully, writeFully } from '../transfer/filesystem.ts';
 import type { FileHandle, FileSystem } from '../transfer/filesystem.ts';
+import { refuseOverlap, refuseUnsafe } from './block-device.ts';
+import type { BlockDeviceInfo } from './block-device.ts';
 
 export interface OpenSource extends RandomSource {
   close(): Promise<void>;
@@ -18,7 +20,10 @@ export interface OpenSink extends SegmentSink {
 
 export interface SlotSet {
   readonly names: readonly string[];
-  /** Throws `slot_missing`, `slot_unreadable` or `slot_too_small` when `slot` cannot take an image of that size. */
+  /**
+   * Throws `slot_missing`, `slot_unreadable`, `slot_too_small`, `slot_read_only`, `slot_mounted` or `slot_active` when
+   * `slot` cannot take an image of that size.
+   */
   check(slot: string, imageBytes: number): Promise<void>;
   /** Bytes of free space that writing an image of that size takes from the file system of the slot. */
   growthBytes(slot: string, imageBytes: number): Promise<number>;
@@ -36,6 +41,8 @@ export interface FileSlotsOptions {
   readonly paths: Readonly<Record<string, string>>;
   /** Capacity of file slots, where it is fixed. A block device has its own. */
   readonly capacityBytes?: number;
+  /** What the kernel knows of the block device at a path. Without it only sizes are checked. */
+  readonly inspect?: (path: string) => Promise<BlockDeviceInfo | null>;
 }
 
 export class FileSlots implements SlotSet {
@@ -55,6 +62,11 @@ export class FileSlots implements SlotSet {
   }
 
   async check(slot: string, imageBytes: number): Promise<void> {
+    const device = await this.#options.inspect?.(this.pathOf(slot));
+    if (device) {
+      refuseUnsafe(device, slot, imageBytes);
+      return;
+    }
     const capacity = await this.#capacity(slot);
     if (capacity === null || imageBytes <= capacity) return;
     throw new UpdateError('slot_too_small', `the image has ${imageBytes} bytes; slot ${slot} holds ${capacity}`, {
@@ -76,6 +88,7 @@ export class FileSlots implements SlotSet {
     refuseActive(slot, running);
     const path = this.pathOf(slot);
     if (path === this.pathOf(running)) refuseActive(slot, slot);
+    await this.#refuseDevice(slot, running);
     return openSink(this.#options.fs, path, slot);
   }
 
@@ -84,6 +97,16 @@ export class FileSlots implements SlotSet {
     const stat = await this.#stat(slot);
     if (stat.kind !== 'file' || this.#options.capacityBytes !== undefined || stat.bytes <= imageBytes) return;
     await cutFile(this.#options.fs, this.pathOf(slot), imageBytes);
+  }
+
+  /** Asked once more right before the first write: since PLAN somebody may have mounted the slot. */
+  async #refuseDevice(slot: string, running: string): Promise<void> {
+    const { inspect } = this.#options;
+    const device = await inspect?.(this.pathOf(slot));
+    if (inspect === undefined || !device) return;
+    refuseUnsafe(device, slot);
+    const active = await inspect(this.pathOf(running));
+    if (active !== null) refuseOverlap(device, slot, active, running);
   }
 
   async #stat(slot: string) {
