@@ -10,8 +10,12 @@ import { UpdateError } from '../../native-free/status.ts';
 import { attemptOf } from './context.ts';
 import type { Context } from './context.ts';
 import type { BootState } from './boot-control.ts';
-import type { Attempt } from './journal.ts';
+import { slotHealth } from './states/trial.ts';
+import type { Attempt, State } from './journal.ts';
 import { enter, outcomeOf } from './machine.ts';
+
+/** A boot loader that does not do as it is told must not make the device reboot for ever. */
+const REARMS_MAX = 5;
 
 /** Call once per process, before the machine runs. */
 export async function reconcile(context: Context): Promise<void> {
@@ -23,6 +27,7 @@ export async function reconcile(context: Context): Promise<void> {
     return;
   }
   const attempt = attemptOf(context);
+  if (!onTrial(attempt, body.state, boot)) await confirmRunning(context, boot);
   await countResume(context, attempt);
   switch (body.state) {
     case 'PREPARE':
@@ -45,11 +50,31 @@ export async function reconcile(context: Context): Promise<void> {
   }
 }
 
-/** A slot that has run since the last commit is good; say so, or its tries run out over the reboots of a device. */
+function onTrial(attempt: Attempt, state: State, { running }: BootState): boolean {
+  return running === attempt.targetSlot && ['ARM', 'REBOOT', 'TRIAL', 'COMMIT', 'ROLLBACK'].includes(state);
+}
+
+/**
+ * A slot that is not on trial is good. Say so at every start, or its tries run out over the reboots of a device that
+ * has no attempt for months, or one that takes many power cuts, or a report that nobody takes.
+ */
 async function confirmRunning(context: Context, boot: BootState): Promise<void> {
-  // After a lost journal nobody knows whether this slot is on trial: PLAN finds out.
-  if (context.journal.body.recovered) return;
-  if ((boot.tries[boot.running] ?? 0) < context.boot.triesMax) await context.boot.markGood(boot.running);
+  const { journal, emit } = context;
+  if ((boot.tries[boot.running] ?? 0) >= context.boot.triesMax) return;
+  // Marking it good puts it first: where another slot is armed, that would take the flip back.
+  if (boot.order[0] !== boot.running) return;
+  if (journal.body.recovered) {
+    // After a lost journal nobody knows whether this slot is on trial, so it is put to the test here.
+    try {
+      await slotHealth(context, boot.running, 'unknown');
+    } catch (thrown) {
+      const error = UpdateError.from(thrown);
+      if (error.code !== 'health_failed') throw error;
+      emit({ type: 'note', message: `slot ${boot.running} is not confirmed: ${error.message}`, error });
+      return;
+    }
+  }
+  await context.boot.markGood(boot.running);
 }
 
 /** Bounds crash loops: every start without progress counts. */
@@ -94,7 +119,8 @@ async function afterArming(context: Context, attempt: Attempt, boot: BootState):
   }
   const flipped = boot.order[0] === attempt.targetSlot;
   const left = boot.tries[attempt.targetSlot] ?? 0;
-  if (!flipped || left >= context.boot.triesMax) {
+  if ((!flipped || left >= context.boot.triesMax) && attempt.resumes < REARMS_MAX) {
+    attempt.resumes++;
     context.emit({ type: 'note', message: `the flip to slot ${attempt.targetSlot} did not take effect; arming again` });
     await enter(context, 'ARM');
     return;

@@ -405,7 +405,7 @@ describe('a damaged journal', () => {
       return { exitCode: 0, timedOut: false, output: '', stdout: '' };
     };
     expect(await it.untilDone()).toMatchObject({ status: 0, code: 'ok' });
-    expect(checks).toEqual(['check']);
+    expect(checks).toEqual(['check', 'check']);
     expect(await it.agent().status()).toMatchObject({ running: 'B' });
     expect(sha256Hex(it.slot('b'))).toBe(sha256Hex(lab.target));
     expect((await it.agent().status()).counters['rollback.cam.rootfs']).toBe(2);
