@@ -28,6 +28,7 @@ interface Ended {
 
 interface Bench {
   readonly folder: string;
+  readonly publisher: Publisher;
   readonly server: EngraftServer;
   readonly loader: FakeBootLoader;
   readonly source: Uint8Array;
@@ -66,7 +67,7 @@ async function bench(options: Partial<ServerOptions> = {}, health = '[["true"]]'
     choiceFile: join(device, 'boot-choice'),
   });
   return {
-    ...{ folder: device, server, loader, source, target, agent },
+    ...{ folder: device, publisher: made, server, loader, source, target, agent },
     slot: (name) => new Uint8Array(readFileSync(join(device, `slot-${name}.img`))),
     deploy: async (version) => {
       const release = { product: 'cam', version, hardware: 'v1', slotClass: 'rootfs' };
@@ -141,6 +142,32 @@ describe.skipIf(!existsSync(built))('engraft-agent', () => {
       status: 40,
       running: 'A',
     });
+  });
+
+  test('updates rootfs and boot together', async () => {
+    const it = await bench();
+    const config = join(it.folder, 'agent.toml');
+    const boots = [1, 2].map((version) => it.source.slice(0, 80_000).fill(version, 1000, 1200));
+    await it.publisher.release(1, { slotClass: 'boot', image: boots[0]!, rollbackIndex: 1 });
+    await it.publisher.release(2, { slotClass: 'boot', image: boots[1]!, rollbackIndex: 2 });
+    const text = readFileSync(config, 'utf8');
+    const classes = ['a', 'b'].map(
+      (slot) => `[slots.${slot.toUpperCase()}]\nrootfs = "slot-${slot}.img"\nboot = "slot-boot-${slot}.img"\n`,
+    );
+    writeFileSync(config, text.replace(/\[slots\]\nA = .*\nB = .*\n/, classes.join('')));
+    writeFileSync(join(it.folder, 'slot-boot-a.img'), boots[0]!);
+    writeFileSync(join(it.folder, 'slot-boot-b.img'), '');
+    await it.deploy('2.0');
+    const run = ['run', '--config', config, '--once', '--json'];
+    expect((await it.agent(run)).json).toMatchObject({ code: 'reboot_pending' });
+    expect(await it.loader.boot()).toBe('B');
+    expect((await it.agent(run)).json).toMatchObject({ status: 0, code: 'ok' });
+    expect(sameBytes(it.slot('b'), it.target)).toBe(true);
+    expect(sameBytes(it.slot('boot-b'), boots[1]!)).toBe(true);
+    const { json } = await it.agent(['status', '--config', config, '--json']);
+    expect(json['counters']).toMatchObject({ 'rollback.cam.rootfs': 2, 'rollback.cam.boot': 2 });
+    // The boot image of slot A was not known to the journal: it was found by its digest.
+    expect(json['last'].verified).toMatchObject([{ slotClass: 'boot', kind: 'delta' }]);
   });
 
   test('as a service stops cleanly at SIGTERM, and there is only one of it', async () => {
