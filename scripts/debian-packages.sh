@@ -2,7 +2,13 @@
 # Installs the Debian packages that some tests and benchmarks use: peers to compare with and to be compatible with.
 # Never fails: whoever needs one of them looks for it and says that it is missing.
 set -uo pipefail
-wanted=(bsdiff)
+wanted=(
+  bsdiff                                # a peer and its patches
+  libubootenv-tool grub-common          # boot control: the real tools
+  softhsm2 swtpm swtpm-tools tpm2-tools # keystores: software tokens
+  nginx-light                           # an independent server of ranges
+  e2fsprogs iproute2 python3            # loop devices, namespaces, a link emulator
+)
 
 missing=()
 for package in "${wanted[@]}"; do
