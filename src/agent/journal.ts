@@ -153,8 +153,12 @@ export class Journal {
   /** What `load` found wrong, for the log. */
   damage: UpdateError | null = null;
 
+  /**
+   * The version changes with the layout. The agent of another release, after an update or a rollback, then takes the
+   * journal for damaged, and finds out from slots, boot control and server where things stand.
+   */
   constructor(options: JournalOptions) {
-    this.#place = { ...options, kind: 'journal', version: 1 };
+    this.#place = { ...options, kind: 'journal', version: 2 };
   }
 
   /** The record as of the last `load` or `save`; change it, then `save`. */
