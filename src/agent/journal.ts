@@ -154,11 +154,12 @@ export class Journal {
   damage: UpdateError | null = null;
 
   /**
-   * The version changes with the layout. The agent of another release, after an update or a rollback, then takes the
-   * journal for damaged, and finds out from slots, boot control and server where things stand.
+   * The version stays while the layout only grows. The agents of two releases read one journal, across an update and
+   * a rollback: were it damaged to one of them, the count of attempts would be lost each time, and with it what ends a
+   * loop of updates and rollbacks.
    */
   constructor(options: JournalOptions) {
-    this.#place = { ...options, kind: 'journal', version: 2 };
+    this.#place = { ...options, kind: 'journal', version: 1 };
   }
 
   /** The record as of the last `load` or `save`; change it, then `save`. */
@@ -199,6 +200,8 @@ export class Journal {
   }
 }
 
+const NEW_IN_ATTEMPTS = { verified: [], pending: [], repair: null, repairedSegments: 0 };
+
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -211,5 +214,13 @@ function checkBody(value: unknown, path: string): JournalBody {
   if (value['attempt'] !== null && !isObject(value['attempt'])) throw bad('the attempt is no object');
   const needsAttempt = !['IDLE', 'CHECK'].includes(value['state'] as string);
   if (needsAttempt && value['attempt'] === null) throw bad(`state ${String(value['state'])} without an attempt`);
-  return { ...emptyJournal(), ...(value as unknown as JournalBody) };
+  const body = { ...emptyJournal(), ...(value as unknown as JournalBody) };
+  return { ...body, attempt: filled(body.attempt), last: filled(body.last) };
+}
+
+/** An attempt as an earlier agent wrote it, with what it did not know. */
+function filled<T extends Attempt>(attempt: T | null): T | null {
+  if (attempt === null) return null;
+  const plan = attempt.plan === null ? null : { ...attempt.plan, slotClass: attempt.plan.slotClass ?? attempt.release.slotClass }; // prettier-ignore
+  return { ...NEW_IN_ATTEMPTS, ...attempt, plan };
 }

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../native-free/limits.ts';
 import type { NetworkRequest } from '../../src/agent/index.ts';
+import { loadRecord, storeRecord } from '../../src/agent/record.ts';
+import { sha256Node } from '../support/images.ts';
 import { errnoError, faultyWatcher, MemoryNetwork, type MemoryAnswer } from '../../src/testing/index.ts';
 import { device, imagePair, sameBytes, makeLab, sha256Hex, type DeviceOptions, type Lab, type SimulatedDevice } from '../support/agent.ts'; // prettier-ignore
 
@@ -408,6 +410,23 @@ describe('a damaged journal', () => {
     expect(checks).toEqual(['check', 'check']);
     expect(await it.agent().status()).toMatchObject({ running: 'B' });
     expect(sha256Hex(it.slot('b'))).toBe(sha256Hex(lab.target));
+    expect((await it.agent().status()).counters['rollback.cam.rootfs']).toBe(2);
+  });
+});
+
+describe('a journal of an earlier agent', () => {
+  test('is read with what it did not know, in the middle of an update', async () => {
+    const it = await assigned();
+    expect(await it.once()).toMatchObject({ code: 'reboot_pending' });
+    const place = { fs: it.disk, hash: sha256Node, path: '/data/journal', kind: 'journal', version: 1 };
+    const body = (await loadRecord(place)) as { attempt: { plan: object } };
+    const added = ['verified', 'pending', 'repair', 'repairedSegments', 'slotClass'];
+    const without = (from: object): object =>
+      Object.fromEntries(Object.entries(from).filter(([key]) => !added.includes(key)));
+    const attempt = { ...without(body.attempt), plan: without(body.attempt.plan) };
+    await storeRecord(place, { ...body, attempt });
+    await it.boot();
+    expect(await it.untilDone()).toMatchObject({ status: 0, code: 'ok' });
     expect((await it.agent().status()).counters['rollback.cam.rootfs']).toBe(2);
   });
 });
