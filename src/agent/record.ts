@@ -23,10 +23,15 @@ export interface RecordPlace {
   readonly version: number;
 }
 
-/** The parsed JSON, or null when there is no record. Throws `record_malformed` when it is damaged or foreign. */
+/** The parsed JSON, or null when there is no record. Throws `record_malformed` when it is damaged or foreign, `input_unreadable`. */
 export async function loadRecord(place: RecordPlace): Promise<unknown> {
   const { fs, path, kind, version, hash } = place;
-  const bytes = await readSmallFile(fs, path, LIMITS.record_bytes_max);
+  let bytes: Uint8Array | null;
+  try {
+    bytes = await readSmallFile(fs, path, LIMITS.record_bytes_max);
+  } catch (error) {
+    throw ioError(error, 'input_unreadable', `cannot read the ${kind} ${path}`);
+  }
   if (bytes === null) return null;
   const bad = (why: string): UpdateError =>
     new UpdateError('record_malformed', `${path}: ${why}`, { detail: { path, bytes: bytes.length } });
