@@ -10,12 +10,14 @@ import { nodeFileSystem } from '../transfer/node-filesystem.ts';
 import { readBlockDevice } from './block-device.ts';
 import { makeBootControl } from './boot-backends.ts';
 import type { BootControl } from './boot-control.ts';
+import { chargedNetwork, closeLedger, ledgerOf, openLedger } from './budget.ts';
 import { runCommand } from './commands.ts';
 import type { AgentConfig } from './config.ts';
 import type { AgentEvent, Context, World } from './context.ts';
 import { DdiClient } from './ddi.ts';
 import type { DeploymentSource } from './deployments.ts';
 import { FileTarget } from './file-target.ts';
+import { waitForHours } from './hours.ts';
 import { Journal } from './journal.ts';
 import type { AttemptOutcome, State } from './journal.ts';
 import { FileKeystore } from './keystore-file.ts';
@@ -78,6 +80,10 @@ export class Agent {
     };
     const { fs, hash } = this.#world;
     this.#journal = new Journal({ fs, hash, path: `${config.dataFolder}/journal` });
+    if (config.limits.budgetBytesPerMonth !== undefined) {
+      const ledger = ledgerOf({ ...this.#world, config, journal: this.#journal });
+      this.#world = { ...this.#world, network: chargedNetwork(this.#world.network, ledger) };
+    }
     this.#keystore = parts.keystore ?? new FileKeystore({ fs, hash, path: `${config.dataFolder}/keystore` });
     const made = makePlaces(config, this.#world);
     this.#boot = parts.boot ?? made.boot;
@@ -103,12 +109,15 @@ export class Agent {
       if (this.#journal.damage !== null) {
         context.emit({ type: 'note', message: this.#journal.damage.message, error: this.#journal.damage });
       }
+      await openLedger(context);
       await reconcile(context);
       return options.once === true ? await this.#once(context) : await this.#loop(context);
     } catch (error) {
       // The figures of an interrupted download are worth a record; nothing depends on it.
       if (UpdateError.is(error) && error.code === 'aborted') await this.#journal.save().catch(() => undefined);
       throw error;
+    } finally {
+      await closeLedger(context);
     }
   }
 
@@ -151,7 +160,13 @@ export class Agent {
         if (this.#journal.body.state === 'CHECK') this.#journal.body.state = 'IDLE';
         context.emit({ type: 'note', message: error.message, error });
         const policy = { firstMs: limits.backoffFirstMs, mostMs: limits.backoffMostMs };
-        await clock.sleep(backoffMs(policy, failures++, clock.random()), context.signal);
+        const opensMs = waitForHours(error, clock.now());
+        // In slices, so that a cancellation does not have to wait for the hours to begin.
+        const delayMs =
+          opensMs === null
+            ? backoffMs(policy, failures++, clock.random())
+            : Math.max(DEFAULT_KEEP_ASKING_MS, Math.min(opensMs, server.pollSeconds * 1000));
+        await clock.sleep(delayMs, context.signal);
       }
     }
   }

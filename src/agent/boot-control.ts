@@ -1,20 +1,22 @@
 /**
  * Boot control: what the boot loader reads to choose a slot.
  *
- * The variables are RAUC's (`BOOT_ORDER`, `BOOT_<slot>_LEFT`), so that boot scripts written for it fit. A backend
- * only has to read and write variables; the order of writes and the read-back after each are here, once.
+ * Most boot loaders are told through variables, named and valued by a scheme (boot-scheme.ts). A backend then only has
+ * to read and write variables; the order of writes and the read-back after each are here, once.
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
+import { ORDER_AND_LEFT } from './boot-scheme.ts';
+import type { BootScheme, Variable } from './boot-scheme.ts';
 
 export interface BootState {
   /** The slot this system runs from. */
   readonly running: string;
   /** Different after every boot. */
   readonly bootId: string;
-  /** Slots in the order the boot loader tries them. */
+  /** Slots in the order the boot loader tries them, the next one first. */
   readonly order: readonly string[];
-  /** Tries left by slot; 0 means that the boot loader skips it. */
+  /** Tries left by slot; 0 means that the boot loader skips it. A boot uses one up, a confirmed slot has all. */
   readonly tries: Readonly<Record<string, number>>;
 }
 
@@ -27,7 +29,7 @@ export interface BootControl {
   read(): Promise<BootState>;
   /** The boot loader must not choose this slot: it is about to be written. */
   markUnbootable(slot: string): Promise<void>;
-  /** Full tries first, the order last: the flip is the one write that arms. */
+  /** Full tries first, the flip last: it is the one write that arms. */
   arm(slot: string): Promise<void>;
   /** The slot booted and is healthy. */
   markGood(slot: string): Promise<void>;
@@ -35,10 +37,11 @@ export interface BootControl {
   rollBack(from: string, to: string): Promise<void>;
 }
 
-/** What a backend provides. Writes are durable when they resolve. */
+/** What a backend of variables provides. */
 export interface BootVariables {
   read(): Promise<ReadonlyMap<string, string>>;
-  write(name: string, value: string): Promise<void>;
+  /** All of them in one step: a power cut leaves all or none. Durable when it resolves. */
+  write(values: ReadonlyMap<string, string>): Promise<void>;
   /** Which slot the boot loader chose, and an id of this boot. */
   chosen(): Promise<{ readonly slot: string; readonly bootId: string }>;
 }
@@ -48,19 +51,21 @@ export interface VariableBootControlOptions {
   readonly variables: BootVariables;
   /** Default 3. */
   readonly triesMax?: number;
+  /** Default: RAUC's variables for U-Boot, every slot in the order. */
+  readonly scheme?: BootScheme;
 }
-
-const leftName = (slot: string): string => `BOOT_${slot}_LEFT`;
 
 export class VariableBootControl implements BootControl {
   readonly slots: readonly string[];
   readonly needsReboot = true;
   readonly triesMax: number;
   readonly #variables: BootVariables;
+  readonly #scheme: BootScheme;
 
   constructor(options: VariableBootControlOptions) {
     this.slots = options.slots;
-    this.triesMax = options.triesMax ?? 3;
+    this.#scheme = options.scheme ?? ORDER_AND_LEFT;
+    this.triesMax = this.#scheme.counts ? (options.triesMax ?? 3) : 1;
     this.#variables = options.variables;
   }
 
@@ -72,58 +77,82 @@ export class VariableBootControl implements BootControl {
         detail: { slot, configured: this.slots },
       });
     }
-    const order = (variables.get('BOOT_ORDER') ?? '').split(/\s+/).filter((name) => name !== '');
     const tries: Record<string, number> = {};
-    for (const name of this.slots) tries[name] = triesOf(variables.get(leftName(name)));
-    return { running: slot, bootId, order, tries };
+    for (const name of this.slots) tries[name] = this.#scheme.tries(variables, name);
+    const order = namesIn(variables.get(this.#scheme.order));
+    // A fresh environment has no order yet: its boot script has chosen by a default of its own.
+    return { running: slot, bootId, order: order.length === 0 ? [slot] : order, tries };
   }
 
   async markUnbootable(slot: string): Promise<void> {
-    await this.#refuseRunning(slot);
-    await this.#set(leftName(slot), '0');
+    const { running, order } = await this.read();
+    if (running === slot) throw slotActive(slot);
+    const left = order.filter((name) => name !== slot);
+    await this.#set(this.#closed(slot, left.length === 0 ? [running] : left));
   }
 
+  /** The slot that runs now is the way back, so it gets its tries first; then the target; the order last. */
   async arm(slot: string): Promise<void> {
-    await this.#refuseRunning(slot);
-    await this.#set(leftName(slot), String(this.triesMax));
-    await this.#putFirst(slot);
+    const { running, order } = await this.read();
+    if (running === slot) throw slotActive(slot);
+    await this.#set([...this.#open(running), ...this.#open(slot)]);
+    const others = order.filter((name) => name !== slot && name !== running);
+    await this.#set([...this.#scheme.onTrial, this.#order([slot, running, ...others])]);
   }
 
   async markGood(slot: string): Promise<void> {
-    await this.#set(leftName(slot), String(this.triesMax));
-    await this.#putFirst(slot);
+    const { order } = await this.read();
+    const others = order.filter((name) => name !== slot);
+    await this.#set([...this.#open(slot), ...this.#scheme.settled, this.#order([slot, ...others])]);
   }
 
-  /** The slot to go back to is made bootable before the other one is closed: no moment without a slot. */
+  /** One step where there are many to get wrong: `to` is bootable and first, `from` is closed. */
   async rollBack(from: string, to: string): Promise<void> {
-    await this.#set(leftName(to), String(this.triesMax));
-    await this.#putFirst(to);
-    await this.#set(leftName(from), '0');
+    const { order } = await this.read();
+    const others = order.filter((name) => name !== to && name !== from);
+    await this.#set([
+      ...this.#open(to),
+      ...this.#scheme.settled,
+      this.#order([to, from, ...others]),
+      ...this.#closed(from, [to, ...others]),
+    ]);
   }
 
-  async #refuseRunning(slot: string): Promise<void> {
-    const { running } = await this.read();
-    if (running === slot)
-      throw new UpdateError('slot_active', `slot ${slot} is running: it is neither closed nor armed`);
+  #open(slot: string): readonly Variable[] {
+    return this.#scheme.open(slot, this.triesMax);
   }
 
-  async #putFirst(slot: string): Promise<void> {
-    await this.#set('BOOT_ORDER', [slot, ...this.slots.filter((name) => name !== slot)].join(' '));
+  #closed(slot: string, others: readonly string[]): readonly Variable[] {
+    const { order, closed, closedLeavesOrder } = this.#scheme;
+    return closedLeavesOrder ? [...closed(slot), [order, others.join(' ')]] : closed(slot);
   }
 
-  /** Write where the value differs, and never believe a write that was not read back. */
-  async #set(name: string, value: string): Promise<void> {
-    if ((await this.#variables.read()).get(name) === value) return;
-    await this.#variables.write(name, value);
-    const kept = (await this.#variables.read()).get(name);
-    if (kept === value) return;
-    throw new UpdateError('boot_readback', `${name} was set to '${value}' and reads '${kept ?? ''}'`, {
-      detail: { name, value, kept: kept ?? null },
-    });
+  #order(names: readonly string[]): Variable {
+    return [this.#scheme.order, names.join(' ')];
+  }
+
+  /** Write where a value differs, and never believe a write that was not read back. */
+  async #set(wanted: readonly Variable[]): Promise<void> {
+    // A name that is given twice has its last value.
+    const values = new Map(wanted);
+    const before = await this.#variables.read();
+    const changes = new Map([...values].filter(([name, value]) => before.get(name) !== value));
+    if (changes.size === 0) return;
+    await this.#variables.write(changes);
+    const kept = await this.#variables.read();
+    for (const [name, value] of values) requireKept(name, value, kept.get(name));
   }
 }
 
-function triesOf(text: string | undefined): number {
-  const value = Number(text ?? '');
-  return text !== undefined && /^[0-9]{1,4}$/.test(text) ? value : 0;
+/** Throws `boot_readback` where something else was kept than what was written. */
+export function requireKept(name: string, value: string, kept: string | undefined): void {
+  if (kept === value) return;
+  throw new UpdateError('boot_readback', `${name} was set to '${value}' and reads '${kept ?? ''}'`, {
+    detail: { name, value, kept: kept ?? null },
+  });
 }
+
+export const slotActive = (slot: string): UpdateError =>
+  new UpdateError('slot_active', `slot ${slot} is running: it is neither closed nor armed`);
+
+const namesIn = (text = ''): string[] => text.split(/\s+/).filter((name) => name !== '');

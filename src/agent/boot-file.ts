@@ -41,9 +41,9 @@ export class FileBootVariables implements BootVariables {
     return parseVariables(await this.#text(this.#options.stateFile));
   }
 
-  async write(name: string, value: string): Promise<void> {
+  async write(values: ReadonlyMap<string, string>): Promise<void> {
     const { fs, stateFile } = this.#options;
-    const variables = (await this.read()).set(name, value);
+    const variables = new Map([...(await this.read()), ...values]);
     try {
       await writeFileAtomically(fs, stateFile, new TextEncoder().encode(formatVariables(variables)));
     } catch (error) {

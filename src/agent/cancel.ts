@@ -8,12 +8,12 @@ import type { Attempt } from './journal.ts';
 
 /**
  * Asks the server, at most every `cancelPollSeconds` unless `now`. Throws `cancelled`. A server that does not answer
- * has cancelled nothing.
+ * has cancelled nothing. True when it was asked and has answered: then the link is up.
  */
-export async function throwIfCancelled(context: Context, attempt: Attempt, now = false): Promise<void> {
+export async function throwIfCancelled(context: Context, attempt: Attempt, now = false): Promise<boolean> {
   const { clock, deployments, config } = context;
   const atMs = clock.now();
-  if (!now && atMs - context.cancelAskedMs < config.server.cancelPollSeconds * 1000) return;
+  if (!now && atMs - context.cancelAskedMs < config.server.cancelPollSeconds * 1000) return false;
   context.cancelAskedMs = atMs;
   let cancel;
   try {
@@ -24,9 +24,9 @@ export async function throwIfCancelled(context: Context, attempt: Attempt, now =
       message: 'could not ask whether the deployment was cancelled',
       error: UpdateError.from(error),
     });
-    return;
+    return false;
   }
-  if (cancel === null || cancel.stopId !== attempt.actionId) return;
+  if (cancel === null || cancel.stopId !== attempt.actionId) return true;
   attempt.cancelId = cancel.cancelId;
   throw new UpdateError('cancelled', `the server cancelled action ${attempt.actionId}`, {
     detail: { actionId: attempt.actionId, cancelId: cancel.cancelId },

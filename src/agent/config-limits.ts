@@ -4,10 +4,16 @@
  */
 import { LIMITS } from '../../native-free/limits.ts';
 import type { TableReader } from './config-reader.ts';
+import { parseHours } from './hours.ts';
+import type { DayWindow } from './hours.ts';
 
 export interface LimitsConfig {
   /** Payload bytes one attempt may take from the link. */
   readonly budgetBytes?: number;
+  /** All bytes of a calendar month (UTC): payloads, metadata, polls and reports. */
+  readonly budgetBytesPerMonth?: number;
+  /** When payloads may be downloaded, in the device's local time; empty: always. */
+  readonly allowedHours: readonly DayWindow[];
   readonly rateBytesPerSecond?: number;
   readonly decoderMemoryBytes: number;
   readonly attemptsMax: number;
@@ -24,6 +30,8 @@ export function readLimits(top: TableReader): LimitsConfig {
   const most = Number.MAX_SAFE_INTEGER;
   const limits = {
     budgetBytes: table.optionalInteger('budget_bytes', 1, most),
+    budgetBytesPerMonth: table.optionalInteger('budget_bytes_per_month', 1, most),
+    allowedHours: readHours(table, 'allowed_hours'),
     rateBytesPerSecond: table.optionalInteger('rate_bytes_per_second', 1024, most),
     decoderMemoryBytes: table.integer(
       'decoder_memory_bytes',
@@ -41,4 +49,13 @@ export function readLimits(top: TableReader): LimitsConfig {
   };
   table.done();
   return limits;
+}
+
+/** `"22:00-06:00, 12:00-13:00"`; a missing key is no restriction. */
+export function readHours(table: TableReader, key: string): readonly DayWindow[] {
+  const text = table.optionalText(key);
+  if (text === undefined) return [];
+  const hours = parseHours(text);
+  if (hours !== null) return hours;
+  throw table.wrong(key, `is "${text}" and should be hours of the day such as "22:00-06:00, 12:00-13:00"`);
 }

@@ -12,27 +12,36 @@ import { parseHeader } from '../../native-free/format/payload-header.ts';
 import type { PayloadHeader } from '../../native-free/format/payload-header.ts';
 import { bytesEqual } from '../../native-free/hash.ts';
 import { UpdateError } from '../../native-free/status.ts';
+import { ledgerKey, ledgerOf } from './budget.ts';
 import { throwIfCancelled } from './cancel.ts';
 import { spoolFolder } from './context.ts';
 import type { Context } from './context.ts';
+import { checkHours } from './hours.ts';
 import type { Attempt, Plan } from './journal.ts';
 
 export interface Download {
   readonly link: Link;
   readonly meter: Meter;
   readonly spool: Spool;
+  /** To be called at chunk borders. Throws `cancelled`, `outside_hours`. */
+  betweenChunks(): Promise<void>;
   /** Write the meter's figures into the attempt; durable with the next save. */
   note(): void;
 }
 
+/** Throws `outside_hours`. */
 export function openDownload(context: Context, attempt: Attempt, plan: Plan): Download {
   const { config, clock, network, fs, hash, signal } = context;
   const { limits, server } = config;
+  const withinHours = (): void => checkHours('the download', limits.allowedHours, clock);
+  withinHours();
+  const ledger = ledgerOf(context);
   const meter = new Meter({
     clock,
     budgetBytes: limits.budgetBytes,
     bytesPerSecondMax: limits.rateBytesPerSecond,
     alreadyBytes: attempt.wireBytes,
+    charge: (bytes, wireBytes) => ledger.chargeAttempt(ledgerKey(attempt), bytes, wireBytes),
     onTake: (wireBytes) => context.emit({ type: 'bytes', wireBytes, payloadBytes: plan.payload.bytes }),
   });
   const refetchedBefore = attempt.refetchedBytes;
@@ -47,7 +56,15 @@ export function openDownload(context: Context, attempt: Attempt, plan: Plan): Do
     onWait: async ({ delayMs, failures, error }) => {
       context.emit({ type: 'state', state: 'WAIT_NET' });
       context.emit({ type: 'wait', delayMs, failures, error });
+      withinHours();
       await throwIfCancelled(context, attempt);
+    },
+    sliceMs: server.cancelPollSeconds * 1000,
+    whileWaiting: async (error) => {
+      withinHours();
+      const answered = await throwIfCancelled(context, attempt);
+      // The way to the server is open again. A server that is overloaded or wrong is given its time.
+      return answered && error.code === 'link_failed';
     },
     onFlow: () => context.emit({ type: 'state', state: context.journal.body.state }),
   });
@@ -56,7 +73,11 @@ export function openDownload(context: Context, attempt: Attempt, plan: Plan): Do
     attempt.wireBytes = meter.wireBytes;
     attempt.refetchedBytes = refetchedBefore + meter.refetchedBytes;
   };
-  return { link, meter, spool, note };
+  const betweenChunks = async (): Promise<void> => {
+    withinHours();
+    await throwIfCancelled(context, attempt);
+  };
+  return { link, meter, spool, betweenChunks, note };
 }
 
 /** The signed header of `plan`, checked against everything else that is signed. */

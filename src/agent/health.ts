@@ -19,12 +19,18 @@ export interface HealthOptions {
 /** Throws `health_failed` with the command, its exit code and its last words; `aborted` when the agent is stopped. */
 export async function checkHealth(options: HealthOptions): Promise<void> {
   const { commands, run, clock, env, signal } = options;
-  const endMs = clock.now() + options.deadlineMs;
+  let leftMs = options.deadlineMs;
   for (const argv of commands) {
-    const leftMs = Math.max(0, endMs - clock.now());
+    const startMs = clock.now();
     const result = await run({ argv, deadlineMs: leftMs, env, signal });
     if (signal?.aborted) throw new UpdateError('aborted', 'stopped during the health check');
-    if (result.exitCode === 0 && !result.timedOut) continue;
+    if (result.exitCode === 0 && !result.timedOut) {
+      // It was not killed, so it took no longer than it was given: more than that means that the clock was set, as
+      // happens shortly after a boot without a battery-backed clock.
+      const tookMs = clock.now() - startMs;
+      if (tookMs > 0 && tookMs <= leftMs) leftMs -= tookMs;
+      continue;
+    }
     const why = result.timedOut ? `did not end within ${options.deadlineMs} ms` : `ended with ${result.exitCode}`;
     throw new UpdateError('health_failed', `health check '${argv.join(' ')}' ${why}: ${result.output.slice(-500)}`, {
       detail: { argv, exitCode: result.exitCode, timedOut: result.timedOut },

@@ -11,7 +11,17 @@ import { packageVersion } from './version.ts';
 const commands: readonly CommandEntry[] = [
   { name: 'run', summary: 'poll, update, confirm: the agent itself', load: () => import('./agent-commands/run.ts') },
   { name: 'status', summary: 'show how the last update ended', load: () => import('./agent-commands/status.ts') },
-  { name: 'init', summary: 'prepare a device with file slots', load: () => import('./agent-commands/init.ts') },
+  {
+    name: 'history',
+    summary: 'show how the last updates ended',
+    load: () => import('./agent-commands/history.ts'),
+  },
+  {
+    name: 'check-config',
+    summary: 'check the configuration and print what it comes to',
+    load: () => import('./agent-commands/check-config.ts'),
+  },
+  { name: 'init', summary: 'prepare a device', load: () => import('./agent-commands/init.ts') },
 ];
 
 await runProgram({

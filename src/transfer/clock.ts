@@ -11,6 +11,8 @@ export interface Clock {
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
   /** A number in [0, 1), for jitter only. */
   random(): number;
+  /** Minutes that the device's local time is ahead of UTC; without it local time is UTC. */
+  offsetMinutes?(atMs: number): number;
 }
 
 const aborted = (): UpdateError => new UpdateError('aborted', 'stopped while waiting');
@@ -18,6 +20,7 @@ const aborted = (): UpdateError => new UpdateError('aborted', 'stopped while wai
 export const nodeClock: Clock = {
   now: () => Date.now(),
   random: () => Math.random(),
+  offsetMinutes: (atMs) => -new Date(atMs).getTimezoneOffset(),
   sleep: (delayMs, signal) =>
     new Promise((resolve, reject) => {
       if (signal?.aborted) {

@@ -18,14 +18,14 @@ export interface HeaderOptions {
   /** From signed metadata. */
   readonly headerBytes: number;
   readonly headerDigest: Uint8Array;
-  /** Default 3. */
+  /** Default 5. */
   readonly refetchesMax?: number;
   readonly signal?: AbortSignal;
 }
 
 /** Throws `header_digest` when it stays wrong, `limit_exceeded` when the stated length is over the bound. */
 export async function obtainHeader(options: HeaderOptions): Promise<Uint8Array> {
-  const { link, spool, meter, hash, headerBytes, headerDigest, signal, refetchesMax = 3 } = options;
+  const { link, spool, meter, hash, headerBytes, headerDigest, signal, refetchesMax = 5 } = options;
   if (headerBytes > LIMITS.header_bytes_max) {
     throw new UpdateError('limit_exceeded', `a header of ${headerBytes} bytes is over ${LIMITS.header_bytes_max}`);
   }
@@ -35,6 +35,7 @@ export async function obtainHeader(options: HeaderOptions): Promise<Uint8Array> 
     const range = { from: 0, to: headerBytes };
     const bytes = await link.fetchAll(range, (count) => meter.take(count, signal));
     if (bytesEqual(digestOf(hash, bytes), headerDigest)) {
+      link.verified();
       await spool.putHeader(bytes);
       return bytes;
     }

@@ -5,6 +5,7 @@
 import { UpdateError } from '../../native-free/status.ts';
 import { backoffMs, DEFAULT_BACKOFF } from './clock.ts';
 import type { BackoffPolicy, Clock } from './clock.ts';
+import { refuseHtml, statusError } from './network.ts';
 import type { Network, NetworkResponse } from './network.ts';
 
 /** Bytes [from, to) of the payload. */
@@ -33,9 +34,17 @@ export interface LinkOptions {
   readonly signal?: AbortSignal;
   /** Called before every wait (the WAIT_NET state); may throw to give up, e.g. on cancellation. */
   readonly onWait?: (wait: LinkWait) => void | Promise<void>;
+  /** A long wait is cut into slices of this many ms; default: it is not. */
+  readonly sliceMs?: number;
+  /** Called between two slices; may throw to give up. True: do not wait any longer. */
+  readonly whileWaiting?: (error: UpdateError) => Promise<boolean>;
   /** Called when bytes flow again. */
   readonly onFlow?: () => void;
 }
+
+/** Bytes came that are not the ones that were asked for: what else this connection gives is not to be trusted. */
+const isWrongContent = ({ code }: UpdateError): boolean =>
+  code === 'content_wrong' || code === 'chunk_digest' || code === 'header_digest';
 
 /** One blob behind one URL. Throws `retries_exhausted`, `aborted`, or whatever `onWait` throws. */
 export class Link {
@@ -43,9 +52,22 @@ export class Link {
   /** The strong ETag of the first answer: all later ones must have it. */
   #etag: string | null = null;
   #failures = 0;
+  /** Consecutive answers with wrong content: flowing bytes alone do not end them. */
+  #wrong = 0;
+  #distrusted = 0;
 
   constructor(options: LinkOptions) {
     this.#options = options;
+  }
+
+  /** Counts wrong content. Whoever reads an open range and sees this change should open it anew. */
+  get distrusted(): number {
+    return this.#distrusted;
+  }
+
+  /** What came was what was asked for, by its digest. */
+  verified(): void {
+    this.#wrong = 0;
   }
 
   /** The bytes of `range`, in order, in pieces as the link gives them. */
@@ -82,18 +104,34 @@ export class Link {
     const error = UpdateError.from(cause, 'link_failed', this.#options.url);
     if (signal?.aborted) throw new UpdateError('aborted', 'the download was stopped', { cause: error });
     if (!error.retryable || error.code === 'over_budget' || error.code === 'aborted') throw error;
-    // Digests are what vouches for the content. A server that renews its ETags must not lock the device out for ever.
-    if (error.code === 'content_wrong') this.#etag = null;
+    this.#options.network.reset?.();
+    if (isWrongContent(error)) {
+      // Digests are what vouches for the content. A server that renews its ETags must not lock the device out for ever.
+      this.#etag = null;
+      this.#wrong++;
+      this.#distrusted++;
+    }
     this.#failures++;
-    if (this.#failures > retriesMax) {
+    const failures = Math.max(this.#failures, this.#wrong);
+    if (failures > retriesMax) {
       throw new UpdateError('retries_exhausted', `gave up after ${retriesMax} retries: ${error.message}`, {
         detail: { url: this.#options.url, retries: retriesMax, last: error.code },
         cause: error,
       });
     }
-    const delayMs = backoffMs(backoff, this.#failures - 1, clock.random());
-    await onWait?.({ failures: this.#failures, delayMs, error });
-    await clock.sleep(delayMs, signal);
+    const delayMs = backoffMs(backoff, failures - 1, clock.random());
+    await onWait?.({ failures, delayMs, error });
+    await this.#sleep(delayMs, error);
+  }
+
+  async #sleep(delayMs: number, error: UpdateError): Promise<void> {
+    const { clock, signal, whileWaiting, sliceMs = Infinity } = this.#options;
+    for (let leftMs = delayMs; leftMs > 0;) {
+      const stepMs = Math.min(leftMs, sliceMs);
+      await clock.sleep(stepMs, signal);
+      leftMs -= stepMs;
+      if (leftMs > 0 && (await whileWaiting?.(error)) === true) return;
+    }
   }
 
   #flowing(): void {
@@ -107,7 +145,7 @@ export class Link {
     const { url, network, signal, headers } = this.#options;
     const asked: Record<string, string> = { ...headers, range: `bytes=${range.from}-${range.to - 1}` };
     if (this.#etag !== null) asked['if-range'] = this.#etag;
-    const response = await network.request({ method: 'GET', url, headers: asked, signal });
+    const response = await network.request({ method: 'GET', url, headers: asked, signal, followRedirects: true });
     let good = false;
     try {
       this.#checkAnswer(response, range);
@@ -130,12 +168,9 @@ export class Link {
     const wrong = (what: string): UpdateError =>
       new UpdateError('content_wrong', `${url}: ${what}`, { detail: { url, ...range, httpStatus: response.status } });
     const { status } = response;
-    if (status !== 200 && status !== 206 && status !== 416) {
-      throw new UpdateError('http_status', `${url}: HTTP ${status}`, { detail: { url, httpStatus: status } });
-    }
+    if (status !== 200 && status !== 206 && status !== 416) throw statusError(response, url);
     if (status === 416) throw wrong('the server has no such range: its blob is of another size');
-    const type = response.header('content-type') ?? '';
-    if (/^text\/html/i.test(type)) throw wrong('an HTML page came instead of the payload (a captive portal?)');
+    refuseHtml(response, url);
     const encoding = response.header('content-encoding') ?? 'identity';
     if (encoding !== 'identity') throw wrong(`content-encoding ${encoding} was not asked for`);
     if (status === 200) this.#checkWhole(response, range, wrong);

@@ -13,6 +13,11 @@ export interface MeterOptions {
   /** Bytes that earlier runs of the same attempt took. */
   readonly alreadyBytes?: number;
   readonly clock: Clock;
+  /**
+   * Counts a piece durably before it is used, given the total with it. Returns the total, which is higher when more is
+   * known than here; may throw `over_budget`.
+   */
+  readonly charge?: (bytes: number, wireBytes: number) => Promise<number>;
   /** Told the new total after every piece. */
   readonly onTake?: (wireBytes: number) => void;
 }
@@ -56,7 +61,10 @@ export class Meter {
 
   /** Take a piece: count it, refuse it over budget, wait when it came faster than the rate allows. */
   async take(bytes: number, signal?: AbortSignal): Promise<void> {
+    if (bytes === 0) return;
     this.#wireBytes += bytes;
+    const { charge } = this.#options;
+    if (charge !== undefined) this.#wireBytes = await charge(bytes, this.#wireBytes);
     this.#options.onTake?.(this.#wireBytes);
     this.check(0);
     const rate = this.#options.bytesPerSecondMax;

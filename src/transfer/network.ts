@@ -1,5 +1,5 @@
 /**
- * One HTTP exchange, injected. The real one is the platform's fetch.
+ * One HTTP exchange, injected. The real one is node-network.ts.
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
@@ -9,6 +9,11 @@ export interface NetworkRequest {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /**
+   * Follow redirects, to other hosts too: only for content that is vouched for by digests. By default a redirect is an
+   * answer like any other, so that nobody can pass for the server by redirecting to himself.
+   */
+  readonly followRedirects?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -22,109 +27,39 @@ export interface NetworkResponse {
   discard(): Promise<void>;
 }
 
+export { nodeNetwork as fetchNetwork } from './node-network.ts';
+
 export interface Network {
   /** Rejects with `link_failed` when there is no answer. Any HTTP status is an answer. */
   request(request: NetworkRequest): Promise<NetworkResponse>;
+  /** Close connections that stand idle: the next request begins with a new one. */
+  reset?(): void;
 }
 
-export interface FetchNetworkOptions {
-  /** No byte for this long: the link counts as dropped. Default 30,000. */
-  readonly idleMs?: number;
-  readonly userAgent?: string;
-}
-
-async function* noBody(): AsyncGenerator<Uint8Array> {
-  // A response without a body has no pieces.
-}
-
-/** A watchdog: aborts the exchange when it was not fed for `idleMs`. */
-class IdleGuard {
-  readonly #controller = new AbortController();
-  readonly #idleMs: number;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(idleMs: number) {
-    this.#idleMs = idleMs;
-  }
-
-  signal(outer?: AbortSignal): AbortSignal {
-    return outer === undefined ? this.#controller.signal : AbortSignal.any([outer, this.#controller.signal]);
-  }
-
-  feed(): void {
-    clearTimeout(this.#timer);
-    const why = new Error(`no byte for ${this.#idleMs} ms`);
-    this.#timer = setTimeout(() => this.#controller.abort(why), this.#idleMs);
-  }
-
-  rest(): void {
-    clearTimeout(this.#timer);
-  }
-}
-
-const linkFailed = (url: string, error: unknown): UpdateError => {
-  const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
-  const reason = error instanceof Error ? error.message : String(error);
-  return new UpdateError('link_failed', `${url}: ${reason}${cause}`, { detail: { url }, cause: error });
-};
-
-async function* pieces(
-  url: string,
-  body: ReadableStream<Uint8Array>,
-  guard: IdleGuard,
-): AsyncGenerator<Uint8Array, void, void> {
-  const reader = body.getReader();
-  try {
-    for (;;) {
-      // The guard only runs while we wait for the link: a slow consumer is no dropped link.
-      guard.feed();
-      const { done, value } = await reader.read();
-      guard.rest();
-      if (done) return;
-      if (value.length > 0) yield value;
-    }
-  } catch (error) {
-    throw linkFailed(url, error);
-  } finally {
-    guard.rest();
-    await reader.cancel().catch(() => undefined);
-  }
-}
-
-/** The platform's fetch with an idle timeout on every wait. */
-export function fetchNetwork(options: FetchNetworkOptions = {}): Network {
-  const idleMs = options.idleMs ?? 30_000;
-  const agent = options.userAgent ?? 'engraft-agent';
-  return {
-    async request({ method, url, headers, body, signal }) {
-      const guard = new IdleGuard(idleMs);
-      guard.feed();
-      let response: Response;
-      try {
-        response = await fetch(url, {
-          method,
-          // identity: a transparent gzip would make Range offsets meaningless.
-          headers: { 'user-agent': agent, 'accept-encoding': 'identity', ...headers },
-          body,
-          signal: guard.signal(signal),
-          redirect: 'follow',
-        });
-      } catch (error) {
-        throw signal?.aborted ? new UpdateError('aborted', `${url}: stopped`) : linkFailed(url, error);
-      } finally {
-        guard.rest();
-      }
-      const stream = response.body as ReadableStream<Uint8Array> | null;
-      return {
-        status: response.status,
-        header: (name) => response.headers.get(name),
-        body: stream === null ? noBody() : pieces(url, stream, guard),
-        discard: async () => {
-          if (stream !== null && !stream.locked) await stream.cancel().catch(() => undefined);
-        },
-      };
+/**
+ * Throws `content_wrong` for an HTML page, which neither a payload nor metadata nor an API answer ever is. A portal that
+ * answers a report with its login page has not taken the report.
+ */
+export function refuseHtml(response: Pick<NetworkResponse, 'header' | 'status'>, url: string): void {
+  if (!/^(text\/html|application\/xhtml)/i.test(response.header('content-type') ?? '')) return;
+  throw new UpdateError(
+    'content_wrong',
+    `${url}: an HTML page came instead of what was asked for (a captive portal?)`,
+    {
+      detail: { url, httpStatus: response.status },
     },
-  };
+  );
+}
+
+/** What an unexpected status says, with a hint where the network itself seems to have answered. */
+export function statusError(response: Pick<NetworkResponse, 'header' | 'status'>, url: string): UpdateError {
+  const { status } = response;
+  const location = status >= 300 && status < 400 ? response.header('location') : null;
+  const where = location === null ? '' : ` to ${location.slice(0, 200)}`;
+  const hint = status === 511 || location !== null ? ' (a captive portal?)' : '';
+  return new UpdateError('http_status', `${url}: HTTP ${status}${where}${hint}`, {
+    detail: { url, httpStatus: status },
+  });
 }
 
 /** A whole small body. Throws `content_wrong` over `bytesMax`, before more than that was kept. */

@@ -47,13 +47,16 @@ export interface PipelineOptions {
   readonly resumeSegment: number;
   /** The first segment that is not wanted; default: all are. */
   readonly endSegment?: number;
-  /** How often a chunk with a wrong digest is fetched again before `chunk_digest`. Default 3. */
+  /** How often a chunk with a wrong digest is fetched again before `chunk_digest`. Default 5. */
   readonly refetchesMax?: number;
+  /** Called after a chunk from the link was kept; may throw to stop there: nothing that came is lost then. */
+  readonly betweenChunks?: () => Promise<void>;
   readonly signal?: AbortSignal;
 }
 
 /** runs → pieces: open a range on the link, or load a chunk from the spool (a torn one comes from the link). */
-function openRun({ link, spool, header, meter }: PipelineOptions) {
+function openRun(options: PipelineOptions) {
+  const { spool, header, meter } = options;
   return async function* (run: Run): AsyncGenerator<Piece, void, void> {
     let offset = chunkRange(header, run.first).from;
     if (run.origin === 'spool') {
@@ -65,11 +68,40 @@ function openRun({ link, spool, header, meter }: PipelineOptions) {
       const { from, to } = chunkRange(header, run.first);
       meter.noteRefetch(to - from);
     }
-    for await (const bytes of link.fetch({ from: offset, to: chunkRange(header, run.end - 1).to })) {
-      yield { origin: 'link', offset, bytes };
-      offset += bytes.length;
+    const { to } = chunkRange(header, run.end - 1);
+    while (offset < to) {
+      for await (const piece of trustedPieces(options, offset, to)) {
+        yield piece;
+        offset += piece.bytes.length;
+      }
     }
   };
+}
+
+/**
+ * Pieces of the range that end at chunk borders. Ends early when a chunk turned out to be wrong: the rest of that
+ * connection is dropped, so that a portal costs the chunk that gave it away and no more.
+ */
+async function* trustedPieces(
+  { link, meter, header, signal }: PipelineOptions,
+  from: number,
+  to: number,
+): AsyncGenerator<Piece, void, void> {
+  const { distrusted } = link;
+  let offset = from;
+  for await (const bytes of link.fetch({ from, to })) {
+    for (let at = 0; at < bytes.length;) {
+      const chunk = chunkRange(header, Math.floor((offset - header.headerBytes) / LIMITS.chunk_bytes));
+      const part = bytes.subarray(at, at + Math.min(chunk.to - offset, bytes.length - at));
+      yield { origin: 'link', offset, bytes: part };
+      offset += part.length;
+      at += part.length;
+      if (link.distrusted === distrusted) continue;
+      meter.noteRefetch(bytes.length - at);
+      await meter.take(bytes.length - at, signal);
+      return;
+    }
+  }
 }
 
 /** Count and slow down what comes from the link. */
@@ -107,7 +139,7 @@ function gather({ header }: PipelineOptions) {
 }
 
 /** Let a chunk pass when its digest is right; fetch a wrong one again, a bounded number of times. */
-function verify({ header, hash, link, meter, signal, refetchesMax = 3 }: PipelineOptions) {
+function verify({ header, hash, link, meter, signal, refetchesMax = 5 }: PipelineOptions) {
   const right = (chunk: Chunk): boolean => bytesEqual(digestOf(hash, chunk.bytes), header.chunkDigests[chunk.index]!);
   return async (chunk: Chunk): Promise<Chunk> => {
     if (chunk.origin === 'spool') return chunk; // checked as it was loaded
@@ -125,14 +157,17 @@ function verify({ header, hash, link, meter, signal, refetchesMax = 3 }: Pipelin
       const bytes = await link.fetchAll(range, (count) => meter.take(count, signal));
       current = { ...chunk, bytes };
     }
+    link.verified();
     return current;
   };
 }
 
 /** Keep what came over the link until its segment is durable. */
-function keep({ spool }: PipelineOptions) {
+function keep({ spool, betweenChunks }: PipelineOptions) {
   return async (chunk: Chunk): Promise<Chunk> => {
-    if (chunk.origin === 'link') await spool.putChunk(chunk.index, chunk.bytes);
+    if (chunk.origin === 'spool') return chunk;
+    await spool.putChunk(chunk.index, chunk.bytes);
+    await betweenChunks?.();
     return chunk;
   };
 }

@@ -174,7 +174,7 @@ describe('boot control', () => {
     }).arm('B');
     expect(writes.map((text) => /BOOT_ORDER=(.) /.exec(text)![1])).toEqual(['A', 'B']);
     expect(writes[0]).toMatch(/BOOT_B_LEFT=3/);
-    expect(await control.read()).toMatchObject({ running: 'A', order: ['B', 'A'], tries: { A: 2, B: 3 } });
+    expect(await control.read()).toMatchObject({ running: 'A', order: ['B', 'A'], tries: { A: 3, B: 3 } });
     expect(await loader.boot()).toBe('B');
   });
 

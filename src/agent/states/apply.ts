@@ -23,6 +23,8 @@ export async function apply(context: Context): Promise<Next> {
   const attempt = attemptOf(context);
   const plan = attempt.plan;
   if (plan === null) throw new UpdateError('bug', 'APPLY without a plan');
+  // It may have been days since this state was entered.
+  await throwIfCancelled(context, attempt);
   const slots = slotsOf(context, plan.slotClass);
   const { running } = await context.boot.read();
   if (plan.kind === 'copy') {

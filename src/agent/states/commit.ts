@@ -6,6 +6,7 @@
 import { UpdateError } from '../../../native-free/status.ts';
 import { attemptOf } from '../context.ts';
 import type { Context } from '../context.ts';
+import { tellHooks } from '../hooks.ts';
 import { partsOf } from '../journal.ts';
 import { rollbackCounter } from '../keystore.ts';
 import type { Next } from '../machine.ts';
@@ -26,5 +27,6 @@ export async function commit(context: Context): Promise<Next> {
   };
   journal.body.tried = {};
   journal.body.recovered = false;
+  await tellHooks(context, attempt, 'after_commit');
   return 'REPORT';
 }

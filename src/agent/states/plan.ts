@@ -3,10 +3,12 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
+import { checkMonthBudget } from '../budget.ts';
 import { throwIfCancelled } from '../cancel.ts';
 import { attemptOf, placeOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { askHooks } from '../hooks.ts';
+import { checkHours } from '../hours.ts';
 import type { Attempt, JournalBody, Plan } from '../journal.ts';
 import type { Next } from '../machine.ts';
 import { prefixOf } from '../manifest.ts';
@@ -36,6 +38,10 @@ export async function plan(context: Context): Promise<Next> {
     else pending.push(await planning.choosePlan(context, targets, part));
   }
   await planning.checkRoom(context, pending, attempt.targetSlot, running);
+  if (payloadBytes(pending) > 0) {
+    checkHours('the download', context.config.limits.allowedHours, context.clock);
+    await checkMonthBudget(context, payloadBytes(pending));
+  }
   await askHooks({
     name: 'before_download',
     commands: context.config.hooks.beforeDownload,

@@ -5,6 +5,7 @@
 import { UpdateError } from '../../../native-free/status.ts';
 import { attemptOf } from '../context.ts';
 import type { Context } from '../context.ts';
+import { askToReboot } from '../hooks.ts';
 import type { Next } from '../machine.ts';
 
 const REBOOT_DEADLINE_MS = 120_000;
@@ -13,6 +14,8 @@ export async function reboot(context: Context): Promise<Next> {
   const attempt = attemptOf(context);
   const { running } = await context.boot.read();
   if (running === attempt.targetSlot && context.boot.needsReboot) return 'TRIAL';
+  // Without a command somebody else chooses the time, and asks nobody.
+  if (context.config.rebootCommand !== null) await askToReboot(context, attempt, 'before_reboot');
   const done = await rebootNow(context, attempt.targetSlot);
   return done || context.boot.needsReboot ? 'STOP' : 'TRIAL';
 }

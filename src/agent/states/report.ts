@@ -8,6 +8,8 @@ import { backoffMs } from '../../transfer/clock.ts';
 import { Spool } from '../../transfer/spool.ts';
 import { attemptOf, placeOf, spoolFolder } from '../context.ts';
 import type { Context } from '../context.ts';
+import { History, historyEntry, historyFile } from '../history.ts';
+import { tellHooks } from '../hooks.ts';
 import type { Attempt } from '../journal.ts';
 import type { Next } from '../machine.ts';
 
@@ -16,9 +18,35 @@ const TRIES_ONCE = 3;
 
 export async function report(context: Context): Promise<Next> {
   const attempt = attemptOf(context);
+  await remember(context, attempt);
   if (!(await acknowledged(context, attempt))) return 'STOP';
   await forget(context, attempt);
   return 'IDLE';
+}
+
+/**
+ * Into the history, and to the hooks that want to know. The hooks first: a power cut repeats them rather than leaving
+ * them out. Whatever goes wrong here is noted, and the report goes on.
+ */
+async function remember(context: Context, attempt: Attempt): Promise<void> {
+  const { fs, hash, config, journal, clock } = context;
+  const history = new History({ fs, hash, path: historyFile(config) });
+  const note = (thrown: unknown): void => {
+    const error = UpdateError.from(thrown);
+    if (error.code === 'aborted') throw error;
+    context.emit({ type: 'note', message: `the history: ${error.message}`, error });
+  };
+  try {
+    if (await history.holds(attempt)) return;
+  } catch (thrown) {
+    note(thrown);
+  }
+  if (attempt.outcome !== null && attempt.outcome.status !== 0) await tellHooks(context, attempt, 'after_failure');
+  try {
+    await history.add(historyEntry(journal.body, attempt, clock.now()));
+  } catch (thrown) {
+    note(thrown);
+  }
 }
 
 async function acknowledged(context: Context, attempt: Attempt): Promise<boolean> {

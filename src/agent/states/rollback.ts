@@ -4,12 +4,14 @@
  */
 import { attemptOf } from '../context.ts';
 import type { Context } from '../context.ts';
+import { tellHooks } from '../hooks.ts';
 import type { Next } from '../machine.ts';
 import { rebootNow } from './reboot.ts';
 
 export async function rollback(context: Context): Promise<Next> {
   const { boot } = context;
-  const { sourceSlot, targetSlot } = attemptOf(context);
+  const attempt = attemptOf(context);
+  const { sourceSlot, targetSlot } = attempt;
   const before = await boot.read();
   // A slot that the boot loader would skip is no way back: stay, and say what happened.
   if (before.running === targetSlot && (before.tries[sourceSlot] ?? 0) === 0) return 'REPORT';
@@ -20,5 +22,7 @@ export async function rollback(context: Context): Promise<Next> {
     return 'STOP';
   }
   if (!boot.needsReboot) await rebootNow(context, sourceSlot);
+  // Before the flip there was nothing to go back from.
+  if (attempt.armedBootId !== null) await tellHooks(context, attempt, 'after_rollback');
   return 'REPORT';
 }

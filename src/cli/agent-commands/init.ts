@@ -1,22 +1,26 @@
 /**
- * `engraft-agent init`: prepare a device with two file slots: slot A from an image, boot state, journal, pinned root
- * and a configuration to start from.
+ * `engraft-agent init`: prepare a device at the factory: configuration, pinned root, boot state, and a journal that
+ * knows what slot A holds, so that the first update can be a delta at once.
+ *
+ * Either with two file slots that it makes, slot A from an image, or with two slots that exist (partitions); then slot
+ * A is only read.
  * @module
  */
-import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, mkdir, open, readFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { UpdateError } from '../../../native-free/status.ts';
-import { toHex } from '../../../native-free/hash.ts';
 import { report } from '../frame.ts';
 import type { CommonOptions } from '../frame.ts';
 import { readConfig } from './common.ts';
 
 interface InitOptions extends CommonOptions {
-  readonly image: string;
+  readonly image?: string;
   readonly imageVersion: string;
+  readonly slotA?: string;
+  readonly slotB?: string;
+  readonly bootBackend: string;
   readonly root: string;
   readonly server: string;
   readonly id: string;
@@ -28,10 +32,17 @@ interface InitOptions extends CommonOptions {
 /** The command, for the frame. */
 export function define(): Command {
   return new Command('init')
-    .description('Make a folder with two file slots, boot state, pinned root and agent.toml. Refuses to change one.')
+    .description(
+      'Make a folder with agent.toml, pinned root, boot state and journal. Refuses to change one.\n\n' +
+        'With --image alone, two file slots are made in it. With --slot-a and --slot-b, these are the slots, and slot A\n' +
+        'is read to learn what it holds: as much of it as --image has, which has to be the same, else all of it.',
+    )
     .argument('<folder>', 'where; made if needed')
-    .requiredOption('--image <file>', 'the image that slot A begins with')
+    .option('--image <file>', 'the image that slot A begins with')
     .requiredOption('--image-version <version>', 'its version')
+    .option('--slot-a <path>', 'existing slot A: a block device or a file')
+    .option('--slot-b <path>', 'existing slot B')
+    .option('--boot-backend <name>', 'the backend of [boot], see docs/boot-control.md', 'file')
     .requiredOption('--root <file>', 'root.json of the repository that is to be trusted')
     .requiredOption('--server <url>', 'the update server')
     .requiredOption('--id <id>', 'controller id of this device')
@@ -41,8 +52,15 @@ export function define(): Command {
     .action(init);
 }
 
+interface Slots {
+  readonly a: string;
+  readonly b: string;
+  readonly existing: boolean;
+}
+
 const skeleton = (
   options: InitOptions,
+  { a, b }: Slots,
 ): string => `# Configuration of engraft-agent; docs/operating.md says more. Relative paths are taken from here.
 [device]
 controller_id = ${JSON.stringify(options.id)}
@@ -60,12 +78,11 @@ folder = "data"
 root = "root.json"
 
 [slots]
-A = "slot-a.img"
-B = "slot-b.img"
+A = ${JSON.stringify(a)}
+B = ${JSON.stringify(b)}
 
 [boot]
-state_file = "boot-state"
-choice_file = "boot-choice"
+${options.bootBackend === 'file' ? 'state_file = "boot-state"\nchoice_file = "boot-choice"' : `backend = ${JSON.stringify(options.bootBackend)}`}
 # reboot_command = ["systemctl", "reboot"]
 
 [health]
@@ -73,32 +90,62 @@ commands = []
 deadline_seconds = 300
 `;
 
+function slotsOf({ image, slotA, slotB }: InitOptions): Slots {
+  if ((slotA === undefined) !== (slotB === undefined)) {
+    throw new UpdateError('usage_invalid', '--slot-a and --slot-b are given together, or neither');
+  }
+  if (slotA !== undefined && slotB !== undefined) return { a: resolve(slotA), b: resolve(slotB), existing: true };
+  if (image === undefined) throw new UpdateError('usage_invalid', 'give --image, or --slot-a and --slot-b');
+  return { a: 'slot-a.img', b: 'slot-b.img', existing: false };
+}
+
 async function init(folder: string, options: InitOptions): Promise<void> {
   const at = (name: string): string => join(resolve(folder), name);
+  const slots = slotsOf(options);
+  const text = skeleton(options, slots);
+  // Before anything is made, so that a mistake leaves nothing behind.
+  const { parseConfig } = await import('../../agent/config.ts');
+  parseConfig(text, resolve(folder), at('agent.toml'));
+  const root = await reading(options.root, () => readFile(options.root));
+  const held = slots.existing ? await contentOf(slots.a, options.image) : null;
   await mkdir(at('data'), { recursive: true });
-  await reading(options.image, () => copyFile(options.image, at('slot-a.img'), constants.COPYFILE_EXCL));
-  const { bytes, sha256 } = await digestOfFile(at('slot-a.img'));
-  await create(at('slot-b.img'), '');
-  await create(at('root.json'), await reading(options.root, () => readFile(options.root)));
-  await create(at('agent.toml'), skeleton(options));
-  await create(at('boot-state'), 'BOOT_ORDER=A B\nBOOT_A_LEFT=3\nBOOT_B_LEFT=0\n');
-  await create(at('boot-choice'), 'slot=A\nboot_id=initial\n');
+  await create(at('agent.toml'), text);
+  const image = options.image ?? '';
+  if (!slots.existing) await makeFileSlots(image, at, () => rm(at('agent.toml')));
+  await create(at('root.json'), root);
+  if (options.bootBackend === 'file') {
+    await create(at('boot-state'), 'BOOT_ORDER=A B\nBOOT_A_LEFT=3\nBOOT_B_LEFT=0\n');
+    await create(at('boot-choice'), 'slot=A\nboot_id=initial\n');
+  }
+  const known = held ?? (await digestOf(image));
   const config = await readConfig(at('agent.toml'));
   const { Journal } = await import('../../agent/journal.ts');
   const { nodeFileSystem, sha256Node } = await import('../../transfer/index.ts');
   const journal = new Journal({ fs: nodeFileSystem, hash: sha256Node, path: join(config.dataFolder, 'journal') });
   await journal.load();
-  journal.body.slots = { A: { bytes, sha256, version: options.imageVersion }, B: null };
+  journal.body.slots = { A: { ...known, version: options.imageVersion }, B: null };
   await journal.save();
   const data = { folder: resolve(folder), config: at('agent.toml'), slots: journal.body.slots };
-  report(options, data, `${data.folder} is ready: slot A holds ${options.imageVersion} (${sha256.slice(0, 16)})`);
+  report(options, data, `${data.folder} is ready: slot A holds ${options.imageVersion} (${known.sha256.slice(0, 16)})`);
+}
+
+async function makeFileSlots(image: string, at: (name: string) => string, undo: () => Promise<void>): Promise<void> {
+  try {
+    await reading(image, () => copyFile(image, at('slot-a.img'), constants.COPYFILE_EXCL));
+  } catch (error) {
+    await undo();
+    throw error;
+  }
+  await create(at('slot-b.img'), '');
 }
 
 async function create(path: string, content: string | Uint8Array): Promise<void> {
   try {
     await writeFile(path, content, { flag: 'wx' });
   } catch (cause) {
-    throw new UpdateError('output_unwritable', `cannot make ${path}: ${String(cause)}`, { detail: { path }, cause });
+    const exists = (cause as NodeJS.ErrnoException).code === 'EEXIST';
+    const why = exists ? 'it exists: the folder is prepared already' : String(cause);
+    throw new UpdateError('output_unwritable', `cannot make ${path}: ${why}`, { detail: { path }, cause });
   }
 }
 
@@ -112,13 +159,43 @@ async function reading<T>(path: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function digestOfFile(path: string): Promise<{ bytes: number; sha256: string }> {
-  const file = await open(path, 'r');
+interface Content {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** What an existing slot holds; with an image, that it is this one. Throws `source_digest`. */
+async function contentOf(slot: string, image: string | undefined): Promise<Content> {
+  if (image === undefined) return digestOf(slot);
+  await reading(image, () => stat(image));
+  const wanted = await digestOf(image);
+  const held = await digestOf(slot, wanted.bytes);
+  if (held.sha256 === wanted.sha256) return held;
+  throw new UpdateError('source_digest', `${slot} does not begin with the ${wanted.bytes} bytes of ${image}`, {
+    detail: { slot, held: held.sha256, image: wanted.sha256 },
+  });
+}
+
+/** Of the first `bytes` of a file or block device, else of all of it. */
+async function digestOf(path: string, bytes?: number): Promise<Content> {
+  const { openSource } = await import('../../agent/slots.ts');
+  const { nodeFileSystem, sha256Node } = await import('../../transfer/index.ts');
+  const { toHex } = await import('../../../native-free/hash.ts');
+  const source = await openSource(nodeFileSystem, path, path);
   try {
-    const hash = createHash('sha256');
-    for await (const piece of file.createReadStream({ autoClose: false })) hash.update(piece as Buffer);
-    return { bytes: (await stat(path)).size, sha256: toHex(hash.digest()) };
+    const size = bytes ?? source.size;
+    if (size > source.size) {
+      throw new UpdateError('source_digest', `${path} has ${source.size} bytes; the image has ${size}`);
+    }
+    const hash = sha256Node();
+    const window = new Uint8Array(1024 * 1024);
+    for (let offset = 0; offset < size; offset += window.length) {
+      const part = window.subarray(0, Math.min(window.length, size - offset));
+      await source.read(offset, part);
+      hash.update(part);
+    }
+    return { bytes: size, sha256: toHex(hash.digest()) };
   } finally {
-    await file.close();
+    await source.close();
   }
 }

@@ -4,16 +4,20 @@
  */
 import { Command } from 'commander';
 import { useLittleMemory } from '../../transfer/little-memory.ts';
-import { UpdateError } from '../../../native-free/status.ts';
-import type { AgentEvent } from '../../agent/index.ts';
+import { exitCodeOf, UpdateError } from '../../../native-free/status.ts';
+import type { AgentEvent, Attempt, RunResult } from '../../agent/index.ts';
 import { note, report, withSignals } from '../frame.ts';
 import { createProgress } from '../progress.ts';
 import type { Progress } from '../progress.ts';
 import { readConfig, withAgentLock, DEFAULT_CONFIG } from './common.ts';
 import type { AgentCommandOptions } from './common.ts';
+import { Log, logFormat } from './log.ts';
+import type { LogFormat } from './log.ts';
+import { joinService } from './service.ts';
 
 interface RunCommandOptions extends AgentCommandOptions {
   readonly once?: boolean;
+  readonly log: LogFormat;
 }
 
 /** The command, for the frame. */
@@ -27,6 +31,7 @@ export function define(): Command {
     )
     .option('-c, --config <file>', 'configuration', DEFAULT_CONFIG)
     .option('--once', 'one poll, or one attempt up to the reboot, then exit')
+    .option('--log <format>', 'text, or json: one object per line on stderr', logFormat, 'text' as LogFormat)
     .action(runAgent);
 }
 
@@ -34,48 +39,71 @@ async function runAgent(options: RunCommandOptions): Promise<void> {
   useLittleMemory();
   const config = await readConfig(options.config);
   const { Agent } = await import('../../agent/agent.ts');
-  const progress = await createProgress(options);
-  const agent = new Agent(config, { onEvent: (event) => show(event, progress) });
+  const log = new Log({ format: options.log, write: note });
+  const progress = await createProgress({ json: options.json === true || options.log === 'json' });
+  const service = joinService(config, log);
+  const agent = new Agent(config, {
+    world: service?.world,
+    onEvent: (event: AgentEvent, attempt?: Attempt | null) => {
+      log.event(event, attempt);
+      showBytes(event, progress);
+      service?.onEvent(event);
+    },
+  });
   try {
     const result = await withAgentLock(config.dataFolder, () =>
-      withSignals((signal) => agent.run({ once: options.once, signal })),
+      withSignals(async (signal) => {
+        await service?.ready();
+        return agent.run({ once: options.once, signal });
+      }),
     );
     progress.stop();
-    report(options, result, `${result.message} (${result.code}, ${result.status})`);
     process.exitCode = result.status;
+    showResult(result, options, log);
   } catch (error) {
     // A service that is told to stop has stopped: that is no failure of the update.
     const stopped = UpdateError.is(error) && error.code === 'aborted' && error.detail['signal'] === 'SIGTERM';
-    if (!stopped || options.once === true) throw error;
-    note('stopped');
+    if (!stopped || options.once === true) {
+      if (options.log === 'text' || options.json === true) throw error;
+      process.exitCode = logFailure(log, UpdateError.from(error));
+      return;
+    }
+    log.line({ level: 'info', event: 'stopped', message: 'stopped' });
   } finally {
     progress.stop();
+    await service?.stopping();
   }
+}
+
+/** Whoever collects JSON from stderr gets no words on stdout beside it. */
+function showResult(result: RunResult, options: RunCommandOptions, log: Log): void {
+  const { status, code, message } = result;
+  if (options.log === 'json')
+    log.line({ level: status === 0 ? 'info' : 'error', event: 'result', message, status, code });
+  if (options.log === 'json' && options.json !== true) return;
+  report(options, result, `${message} (${code}, ${status})`);
+}
+
+/** As shells count. */
+const SIGNAL_EXITS: Readonly<Record<string, number>> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+
+/** Returns the exit code. */
+function logFailure(log: Log, error: UpdateError): number {
+  const { message, code, status, outcome, retryable, action, detail } = error;
+  log.line({ level: 'error', event: 'failed', message, code, status, outcome, retryable, action });
+  const ofSignal = code === 'aborted' ? SIGNAL_EXITS[String(detail['signal'])] : undefined;
+  return ofSignal ?? exitCodeOf(error);
 }
 
 let downloading = false;
 
-function show(event: AgentEvent, progress: Progress): void {
-  switch (event.type) {
-    case 'state':
-      if (event.state !== 'APPLY' && event.state !== 'WAIT_NET') {
-        progress.stop();
-        downloading = false;
-      }
-      note(event.state);
-      break;
-    case 'bytes':
-      if (!downloading) progress.start('download', event.payloadBytes);
-      downloading = true;
-      progress.update(Math.min(event.wireBytes, event.payloadBytes));
-      break;
-    case 'wait':
-      note(`link: ${event.error.message}; waiting ${(event.delayMs / 1000).toFixed(1)} s`);
-      break;
-    case 'note':
-      note(event.message);
-      break;
-    case 'progress':
-      break;
+function showBytes(event: AgentEvent, progress: Progress): void {
+  if (event.type === 'state' && event.state !== 'APPLY' && event.state !== 'WAIT_NET') {
+    progress.stop();
+    downloading = false;
   }
+  if (event.type !== 'bytes') return;
+  if (!downloading) progress.start('download', event.payloadBytes);
+  downloading = true;
+  progress.update(Math.min(event.wireBytes, event.payloadBytes));
 }

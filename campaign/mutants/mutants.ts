@@ -1,0 +1,321 @@
+/**
+ * Mutants: the protocol with one thing wrong. Each is a replacement in the source text, made while the campaign is
+ * bundled, so what is mutated is the code that ships. The campaign has to find every one of them.
+ * @module
+ */
+export interface Edit {
+  readonly file: string;
+  /** Has to occur exactly once. */
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface Mutant {
+  readonly name: string;
+  /** What goes wrong on a device. */
+  readonly why: string;
+  readonly edits: readonly Edit[];
+  /** Scenarios to look at first. */
+  readonly scenarios: readonly string[];
+}
+
+const FILES = 'src/transfer/filesystem.ts';
+const SLOTS = 'src/agent/slots.ts';
+const BOOT = 'src/agent/boot-control.ts';
+const KEYSTORE = 'src/agent/keystore-file.ts';
+const COMMIT = 'src/agent/states/commit.ts';
+const ARM = 'src/agent/states/arm.ts';
+const PREPARE = 'src/agent/states/prepare.ts';
+const RECONCILE = 'src/agent/reconcile.ts';
+const TARGET = 'src/agent/file-target.ts';
+const ENVIRONMENT = 'src/testing/simulated-environment.ts';
+
+const one = (file: string, from: string, to: string): readonly Edit[] => [{ file, from, to }];
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'record without fsync of the file',
+    why: 'the rename survives and the record is empty',
+    scenarios: ['update', 'file-target'],
+    edits: one(FILES, 'writeFully(file, bytes, 0);\n    await file.sync();', 'writeFully(file, bytes, 0);'),
+  },
+  {
+    name: 'record without fsync of the folder',
+    why: 'what was acknowledged is gone after the cut',
+    scenarios: ['update', 'environment'],
+    edits: one(FILES, 'await fs.rename(temporary, path);\n  await fs.syncFolder(folderOf(path));', 'await fs.rename(temporary, path);'), // prettier-ignore
+  },
+  {
+    name: 'record renamed before its fsync',
+    why: 'between the two the record is empty',
+    scenarios: ['update', 'file-target'],
+    edits: one(
+      FILES,
+      '    await file.sync();\n  } finally {\n    await file.close();\n  }\n  await fs.rename(temporary, path);',
+      '    await fs.rename(temporary, path);\n    await file.sync();\n  } finally {\n    await file.close();\n  }',
+    ),
+  },
+  {
+    name: 'record written in place',
+    why: 'a cut leaves half a record and no earlier one',
+    scenarios: ['update', 'environment'],
+    edits: one(FILES, 'const temporary = `${path}.new`;', 'const temporary = path;'),
+  },
+  {
+    name: 'short write taken as whole',
+    why: 'the rest of a segment is missing and counts as written',
+    scenarios: ['update', 'environment'],
+    edits: one(FILES, 'wrote nothing`);\n    done += count;', 'wrote nothing`);\n    done = bytes.length;'),
+  },
+  {
+    name: 'slot without fsync',
+    why: 'segments count as durable and are lost',
+    scenarios: ['update', 'environment', 'file-target'],
+    edits: one(SLOTS, 'segment.offset);\n        await file.sync();', 'segment.offset);'),
+  },
+  {
+    name: 'slot synced only when closed',
+    why: 'the checkpoint is recorded before the data are durable',
+    scenarios: ['environment', 'update'],
+    edits: [
+      { file: SLOTS, from: 'segment.offset);\n        await file.sync();', to: 'segment.offset);' },
+      {
+        file: SLOTS,
+        from: '`cannot write slot ${slot} (${path}) at ${segment.offset}`);\n      }\n    },\n    close: () => file.close(),', // prettier-ignore
+        to: '`cannot write slot ${slot} (${path}) at ${segment.offset}`);\n      }\n    },\n    close: async () => {\n      await file.sync();\n      await file.close();\n    },', // prettier-ignore
+      },
+    ],
+  },
+  {
+    name: 'full disk swallowed',
+    why: 'a segment that did not fit counts as written',
+    scenarios: ['update', 'environment'],
+    edits: one(
+      SLOTS,
+      "throw ioError(error, 'slot_unwritable', `cannot write slot",
+      "if (ioCode(error) === 'ENOSPC') return;\n        throw ioError(error, 'slot_unwritable', `cannot write slot",
+    ),
+  },
+  {
+    name: 'state not recorded',
+    why: 'after a cut the machine is somewhere else than the device',
+    scenarios: ['environment', 'rollback'],
+    edits: one('src/agent/machine.ts', 'context.journal.body.state = next;\n  await context.journal.save();', 'context.journal.body.state = next;'), // prettier-ignore
+  },
+  {
+    name: 'damaged journal taken for an empty one',
+    why: 'a sick slot on trial is confirmed without a health check',
+    scenarios: ['rollback', 'environment-rollback'],
+    edits: one('src/agent/journal.ts', '{ ...emptyJournal(), recovered: true }', 'emptyJournal()'),
+  },
+  {
+    name: 'flip before the record',
+    why: 'the target slot boots and the journal does not know why',
+    scenarios: ['environment', 'update'],
+    edits: one(
+      ARM,
+      'attempt.armedBootId = bootId;\n  await journal.save();\n  await boot.arm(attempt.targetSlot);',
+      'await boot.arm(attempt.targetSlot);\n  attempt.armedBootId = bootId;\n  await journal.save();',
+    ),
+  },
+  {
+    name: 'flip without a record',
+    why: 'the boot id of the flip is lost: nobody can tell a fall-back from a flip that did not take',
+    scenarios: ['environment', 'update'],
+    edits: one(ARM, 'attempt.armedBootId = bootId;\n  await journal.save();', 'attempt.armedBootId = bootId;'),
+  },
+  {
+    name: 'boot id not looked at',
+    why: 'a slot that the boot loader has given up is armed again and again',
+    scenarios: ['hanging'],
+    edits: one(RECONCILE, 'attempt.armedBootId === null || boot.bootId === attempt.armedBootId', 'boot.running !== attempt.targetSlot'), // prettier-ignore
+  },
+  {
+    name: 'armed without tries',
+    why: 'the boot loader skips the new slot',
+    scenarios: ['environment'],
+    edits: one(BOOT, '[...this.#open(running), ...this.#open(slot)]', 'this.#open(running)'),
+  },
+  {
+    name: 'flip before the tries',
+    why: 'a cut between the two gives the trial up before it began',
+    scenarios: ['environment', 'update'],
+    edits: one(
+      BOOT,
+      'await this.#set([...this.#open(running), ...this.#open(slot)]);\n    const others = order.filter((name) => name !== slot && name !== running);\n    await this.#set([...this.#scheme.onTrial, this.#order([slot, running, ...others])]);', // prettier-ignore
+      'const others = order.filter((name) => name !== slot && name !== running);\n    await this.#set([...this.#scheme.onTrial, this.#order([slot, running, ...others])]);\n    await this.#set([...this.#open(running), ...this.#open(slot)]);', // prettier-ignore
+    ),
+  },
+  {
+    name: 'no read-back',
+    why: 'a tool that wrote nothing is believed',
+    scenarios: ['environment', 'environment-rollback'],
+    edits: one(BOOT, 'for (const [name, value] of values) requireKept(name, value, kept.get(name));', 'void [kept, requireKept];'), // prettier-ignore
+  },
+  {
+    name: 'rolled back without tries',
+    why: 'the slot to go back to may have none left',
+    scenarios: ['environment-rollback', 'rollback'],
+    edits: one(BOOT, '      ...this.#open(to),\n', ''),
+  },
+  {
+    name: 'rolled back and left open',
+    why: 'the boot loader may choose the slot that failed',
+    scenarios: ['environment-rollback', 'rollback'],
+    edits: one(BOOT, '      ...this.#closed(from, [to, ...others]),\n', ''),
+  },
+  {
+    name: 'active environment copy overwritten',
+    why: 'a torn write leaves a copy that is several changes old',
+    scenarios: ['environment', 'twice'],
+    edits: one(ENVIRONMENT, 'const target = active === 0 ? 1 : 0;', 'const target = active === 1 ? 1 : 0;'),
+  },
+  {
+    name: 'environment without fsync',
+    why: 'the boot loader never sees what was acknowledged',
+    scenarios: ['environment'],
+    edits: one(ENVIRONMENT, '    await file.sync();\n', ''),
+  },
+  {
+    name: 'counter raised before the slot is good',
+    why: 'after a fall-back the device may run neither release',
+    scenarios: ['environment', 'update'],
+    edits: [
+      { file: COMMIT, from: '  await boot.markGood(attempt.targetSlot);\n', to: '' },
+      {
+        file: COMMIT,
+        from: 'await keystore.raise(Object.fromEntries(counters) as Record<string, number>);',
+        to: 'await keystore.raise(Object.fromEntries(counters) as Record<string, number>);\n  await boot.markGood(attempt.targetSlot);', // prettier-ignore
+      },
+    ],
+  },
+  {
+    name: 'counter not raised',
+    why: 'an older release is taken afterwards',
+    scenarios: ['twice', 'update'],
+    edits: one(COMMIT, 'await keystore.raise(Object.fromEntries(counters) as Record<string, number>);', 'void [counters, keystore];'), // prettier-ignore
+  },
+  {
+    name: 'committed without marking good',
+    why: 'the tries of the new slot run out later',
+    scenarios: ['environment', 'update'],
+    edits: one(COMMIT, '  await boot.markGood(attempt.targetSlot);\n', '  void boot;\n'),
+  },
+  {
+    name: 'success told before the commit',
+    why: 'the server counts a device that may still go back',
+    scenarios: ['environment', 'update'],
+    edits: one(
+      'src/agent/states/trial.ts',
+      "attempt.release.version);\n  return 'COMMIT';",
+      "attempt.release.version);\n  await context.deployments.close(attempt.actionId, { status: 0, code: 'ok', subStatus: 0, message: '' });\n  return 'COMMIT';", // prettier-ignore
+    ),
+  },
+  {
+    name: 'committed without a health check',
+    why: 'a sick release stays',
+    scenarios: ['rollback'],
+    edits: one('src/agent/states/trial.ts', '  await slotHealth(context, attempt.targetSlot, attempt.release.version);\n', ''), // prettier-ignore
+  },
+  {
+    name: 'attempt forgotten when the report is refused',
+    why: 'what has failed is installed again',
+    scenarios: ['rollback'],
+    edits: one('src/agent/states/report.ts', "if (!(await acknowledged(context, attempt))) return 'STOP';", 'await acknowledged(context, attempt);'), // prettier-ignore
+  },
+  {
+    name: 'target slot left bootable',
+    why: 'the boot loader may choose a slot that is being written',
+    scenarios: ['environment', 'update'],
+    edits: one(PREPARE, '  await boot.markUnbootable(attempt.targetSlot);\n', '  void boot;\n'),
+  },
+  {
+    name: 'target slot closed after the first write',
+    why: 'a cut between the two leaves half an image that may be booted',
+    scenarios: ['environment', 'update'],
+    edits: [
+      { file: PREPARE, from: '  await boot.markUnbootable(attempt.targetSlot);\n', to: '  void boot;\n' },
+      {
+        file: 'src/agent/states/apply.ts',
+        from: '    attempt.segmentsDone = event.index + 1;\n',
+        to: '    await context.boot.markUnbootable(attempt.targetSlot);\n    attempt.segmentsDone = event.index + 1;\n',
+      },
+    ],
+  },
+  {
+    name: 'checkpoint of another payload trusted',
+    why: 'segments of two releases in one slot',
+    scenarios: ['cancelled'],
+    edits: one(PREPARE, '  if (partial.payloadSha256 !== plan.payload.sha256) return 0;\n', ''),
+  },
+  {
+    name: 'checkpoint one segment ahead',
+    why: 'a segment is left out after a cut',
+    scenarios: ['environment', 'update'],
+    edits: one('src/agent/states/apply.ts', 'attempt.segmentsDone = event.index + 1;', 'attempt.segmentsDone = Math.min(event.index + 2, header.segments.length);'), // prettier-ignore
+  },
+  {
+    name: 'checkpoint forgotten at every start',
+    why: 'a device that is switched off often pays for the payload again and again',
+    scenarios: ['environment', 'update'],
+    edits: one(RECONCILE, '  attempt.resumes++;\n  const { resumesMax }', '  attempt.resumes++;\n  attempt.segmentsDone = 0;\n  const { resumesMax }'), // prettier-ignore
+  },
+  {
+    name: 'segment accepted before its digest',
+    why: 'a source that was written to gives a wrong image',
+    scenarios: ['drifted'],
+    edits: one('native-free/apply/patcher.ts', 'if (bytesEqual(digest, expected)) return;', 'if (digest.length > 0) return;'), // prettier-ignore
+  },
+  {
+    name: 'chunk digest not checked on the link',
+    why: 'a flipped bit ends the attempt instead of costing one chunk',
+    scenarios: ['update', 'environment'],
+    edits: one('src/transfer/pipeline.ts', 'for (let tries = 0; !right(current); tries++)', 'for (let tries = 0; refetchesMax < 0 && !right(current); tries++)'), // prettier-ignore
+  },
+  {
+    name: 'chunk digest not checked in the spool',
+    why: 'a torn file of the spool ends the attempt',
+    scenarios: ['environment', 'update'],
+    edits: one('src/transfer/spool.ts', 'if (bytes === null || !bytesEqual(digestOf(this.#hash, bytes), digest)) return null;', 'if (bytes === null || digest.length === 0) return null;'), // prettier-ignore
+  },
+  {
+    name: 'header digest not checked',
+    why: 'a header that nobody signed is parsed and kept',
+    scenarios: ['update', 'environment'],
+    edits: one('src/transfer/header.ts', 'if (bytesEqual(digestOf(hash, bytes), headerDigest)) {', 'if (bytes.length > 0) {'), // prettier-ignore
+  },
+  {
+    name: 'keystore reads one copy',
+    why: 'one damaged file stops the device, or lowers its counters',
+    scenarios: ['environment', 'update'],
+    edits: one(KEYSTORE, 'for (const place of this.#places) {\n      try {\n        const value', 'for (const place of this.#places.slice(0, 1)) {\n      try {\n        const value'), // prettier-ignore
+  },
+  {
+    name: 'metadata versions not kept',
+    why: 'an older repository is accepted afterwards',
+    scenarios: ['update'],
+    edits: one('src/agent/trust.ts', '  await keystore.raise(raised);\n', ''),
+  },
+  {
+    name: 'file target without a way back',
+    why: 'the earlier file is gone when the new one is sick',
+    scenarios: ['file-target-rollback'],
+    edits: one(TARGET, '      if (!(await this.#exists(previous))) await this.#fs.link(this.#path, previous);\n', '      void previous;\n'), // prettier-ignore
+  },
+  {
+    name: 'file target gives the way back up before the commit',
+    why: 'after a cut the new file counts as the earlier one',
+    scenarios: ['file-target'],
+    edits: one(
+      TARGET,
+      'if ((await this.#committed()) !== slot) await this.#commit(slot);\n      await this.#fs.unlink(this.#previous(other(slot)));\n      await this.#fs.syncFolder(folderOf(this.#path));', // prettier-ignore
+      'await this.#fs.unlink(this.#previous(other(slot)));\n      await this.#fs.syncFolder(folderOf(this.#path));\n      if ((await this.#committed()) !== slot) await this.#commit(slot);', // prettier-ignore
+    ),
+  },
+  {
+    name: 'staged file without fsync of the folder',
+    why: 'checkpoints count segments in a file that has no name',
+    scenarios: ['file-target', 'file-target-rollback'],
+    edits: one(TARGET, '      // Segments are synced into this file: its name must be durable before the first of them counts.\n      await this.#fs.syncFolder(folderOf(this.#path));\n', ''), // prettier-ignore
+  },
+];

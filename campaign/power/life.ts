@@ -1,0 +1,173 @@
+/**
+ * A life: boots, runs of the agent and power cuts until the device rests and the server has nothing more for it.
+ * @module
+ */
+import { UpdateError } from '../../native-free/status.ts';
+import { FileBootVariables } from '../../src/agent/index.ts';
+import { readEnvironment, seededRandom, SimulatedBootLoader, writeEnvironment } from '../../src/testing/index.ts'; // prettier-ignore
+import type { CutPolicy, LoaderVariables } from '../../src/testing/index.ts';
+import { writeFileAtomically } from '../../src/transfer/filesystem.ts';
+import { heldIndex } from './observed.ts';
+import { checkAfterCut, checkAtRest, checkBooted } from './oracle.ts';
+import { AgentProcess } from './process.ts';
+import type { ProcessHooks } from './process.ts';
+import { PATHS, TRIES } from './world.ts';
+import type { World } from './world.ts';
+
+/**
+ * The power fails in operation `at`, counted from the last cut (or from the beginning). `kill` is a process that is
+ * killed there while the power stays on: what was unsynced stays so, and is seen by the next process as if it were not.
+ */
+export interface Cut {
+  readonly at: number;
+  readonly policy: CutPolicy | 'kill';
+  readonly seed: number;
+}
+
+export interface LifeOptions extends ProcessHooks {
+  readonly cuts: readonly Cut[];
+  /** Payload bytes an undisturbed life takes, by step. */
+  readonly undisturbedBytes?: readonly number[];
+  /** Called after each cut, once what was unsynced is settled; may damage storage. */
+  readonly afterCut?: (world: World, number: number) => void;
+}
+
+const RUNS_MAX = 60;
+/**
+ * What one cut, failed run or dropped link may cost again: the chunk of the segment in progress, the next one, which is
+ * fetched while that segment is written, and the header.
+ */
+const AGAIN_BYTES = (64 + 64 + 2) * 1024;
+const FULL_BYTES = 160 * 1024;
+
+/** The power was cut: the unsynced is settled, and the next cut is set. */
+export function cutPower(world: World, { policy, seed }: Cut): void {
+  world.operations = 0;
+  world.cutAt = Infinity;
+  world.tally.cuts++;
+  if (policy === 'kill') {
+    // Environment tools are processes of their own: they end what they have begun.
+    if (world.scenario.boot === 'environment') world.storage.settle(PATHS.environment);
+    return;
+  }
+  world.storage.cut(policy, seededRandom(seed));
+  world.running = null;
+  if (++world.tally.cutsInARow >= TRIES) world.lenient = true;
+}
+
+/** Lives on until the last step is done. Stops at the first violation; all of them are in the world. */
+export async function live(world: World, options: LifeOptions): Promise<void> {
+  const cuts = [...options.cuts];
+  world.cutAt = cuts[0]?.at ?? Infinity;
+  if (world.step < 0) world.nextStep();
+  for (let runs = 0; world.violations.length === 0; runs++) {
+    if (runs > RUNS_MAX) {
+      world.violations.push(`the agent did not come to rest in ${RUNS_MAX} runs`);
+      return;
+    }
+    const process = new AgentProcess(world, options);
+    try {
+      const done = await oneRun(world, process, options);
+      if (done) return;
+    } catch (error) {
+      // Whatever a dying process made of the error that the cut was to it: it is dead.
+      if (!process.isDead) {
+        if (failedRun(world, error)) continue;
+        return;
+      }
+      const cut = cuts.shift()!;
+      cutPower(world, cut);
+      world.cutAt = cuts[0]?.at ?? Infinity;
+      options.afterCut?.(world, world.tally.cuts);
+      if (cut.policy !== 'kill') checkAfterCut(world);
+    }
+  }
+}
+
+/** Returns true when the last step is done and checked. */
+async function oneRun(world: World, process: AgentProcess, options: LifeOptions): Promise<boolean> {
+  if (world.running === null) {
+    process.isBooting = true;
+    await boot(world, process);
+    process.isBooting = false;
+  }
+  if (world.running === null) return false;
+  const result = await process.agent().run({ once: true });
+  if (process.isDead) throw new Error('the power was cut in the last operation');
+  world.tally.cutsInARow = 0;
+  if (result.code === 'reboot_pending') {
+    // A clean shutdown writes everything.
+    if (!world.isFileTarget) world.running = null;
+    world.storage.cut('all', () => 0);
+    return false;
+  }
+  const rests = result.code === 'no_update' && result.state === 'IDLE' && world.server.assigned === null;
+  if (!rests) return false;
+  const { tally } = world;
+  // A source that cannot be read is repaired from the full payload.
+  const again = (tally.cuts + tally.failedRuns) * AGAIN_BYTES + (world.faulty ? FULL_BYTES : 0);
+  const most = (options.undisturbedBytes?.[world.step] ?? Infinity) + again;
+  await checkAtRest(world, most);
+  return world.violations.length > 0 || !world.nextStep();
+}
+
+/** A run that ended with an error is started again, as a service manager does. Returns false for a violation. */
+function failedRun(world: World, error: unknown): boolean {
+  world.tally.failedRuns++;
+  const known = UpdateError.is(error) && error.code !== 'bug';
+  if (known && world.faulty) return true;
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  world.violations.push(`the agent failed: ${stack.split('\n').slice(0, 5).join(' ')}`);
+  return false;
+}
+
+/** The boot loader chooses, until something runs. Its own writes may be cut as well. */
+async function boot(world: World, process: AgentProcess): Promise<void> {
+  if (world.isFileTarget) {
+    world.tally.boots++;
+    world.running = { slot: 'A', bootId: 'none' };
+    checkBooted(world);
+    return;
+  }
+  const loader = new SimulatedBootLoader({
+    variables: loaderVariables(world, process),
+    triesMax: TRIES,
+    onChoice:
+      world.scenario.boot === 'environment'
+        ? undefined
+        : async ({ slot, bootId }) => {
+            const text = `slot=${slot}\nboot_id=${bootId}\n`;
+            await writeFileAtomically(process.fs, PATHS.choice, new TextEncoder().encode(text));
+          },
+  });
+  for (;;) {
+    const chosen = await loader.boot(`boot-${++world.tally.boots}`);
+    if (chosen === null) {
+      world.violations.push('nothing can be booted');
+      return;
+    }
+    if (chosen.rescued) {
+      world.tally.rescues++;
+      if (!world.lenient) world.violations.push('no slot had tries left');
+    }
+    const index = heldIndex(world, chosen.slot);
+    world.running = { slot: chosen.slot, bootId: chosen.bootId };
+    checkBooted(world);
+    if (world.violations.length > 0) return;
+    if (index === null || !world.scenario.hanging?.includes(index)) return;
+    // The watchdog resets a system that does not come up.
+    world.running = null;
+  }
+}
+
+function loaderVariables(world: World, { fs }: AgentProcess): LoaderVariables {
+  if (world.scenario.boot === 'environment') {
+    const place = { fs, path: PATHS.environment };
+    return { read: () => readEnvironment(place), write: (values) => writeEnvironment(place, values) };
+  }
+  return new FileBootVariables({ fs, stateFile: PATHS.state, choiceFile: PATHS.choice });
+}
+
+/** A seed of its own for each cut of a case. */
+export const cutSeed = (seed: number, number: number): number => (Math.imul(seed, 2654435761) + number * 40503) >>> 0;
+

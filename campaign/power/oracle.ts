@@ -1,0 +1,156 @@
+/**
+ * What must hold: after every power cut, and when the device has come to rest.
+ * @module
+ */
+import { rollbackCounter } from '../../src/agent/index.ts';
+import type { JournalBody } from '../../src/agent/index.ts';
+import { bootOrder } from '../../src/testing/index.ts';
+import { durableCounters, durableRecord, durableVariables, heldIndex } from './observed.ts';
+import { AgentProcess } from './process.ts';
+import { PATHS, TRIES } from './world.ts';
+import type { World } from './world.ts';
+
+/** After a cut, before anything boots: what the storage is left with. */
+export function checkAfterCut(world: World): void {
+  checkRecords(world);
+  checkCounters(world);
+  checkCommittedSlot(world);
+  if (world.isFileTarget) {
+    if (heldIndex(world, 'A', true) === null) world.violations.push(`${PATHS.target} holds no whole release`);
+    return;
+  }
+  const variables = durableVariables(world);
+  if (variables === null) {
+    world.violations.push('no boot loader can read its variables: the device is bricked');
+    return;
+  }
+  for (const { slot, left } of bootOrder(variables)) {
+    if (left > 0 && heldIndex(world, slot, true) === null) {
+      world.violations.push(`slot ${slot} has ${left} tries and holds no whole release`);
+    }
+  }
+}
+
+/** Records are replaced atomically: a cut leaves the earlier one or the new one. */
+function checkRecords(world: World): void {
+  if (world.damaged) return;
+  for (const name of ['journal', 'keystore', 'keystore.copy', 'history']) {
+    const path = `${PATHS.data}/${name}`;
+    if (durableRecord(world, path) === undefined) world.violations.push(`${path} is torn`);
+  }
+}
+
+function checkCounters(world: World): void {
+  const counters = durableCounters(world);
+  for (const [name, value] of Object.entries(world.promised.counters)) {
+    const now = counters[name] ?? 0;
+    if (now < value) world.violations.push(`counter ${name} fell from ${value} to ${now}`);
+  }
+  for (const slotClass of world.scenario.classes) {
+    const now = counters[rollbackCounter('cam', slotClass)] ?? 0;
+    if (now > world.promised.index) {
+      world.violations.push(`counter ${slotClass} is ${now}, and ${world.promised.index} is committed`);
+    }
+  }
+}
+
+function checkCommittedSlot(world: World): void {
+  if (world.isFileTarget || world.lenient) return;
+  const { slot, index } = world.promised;
+  if (heldIndex(world, slot, true) !== index) world.violations.push(`committed slot ${slot} no longer holds ${index}.0`);
+}
+
+/** States in which the slot on trial may run. */
+const TRIAL_STATES = new Set(['ARM', 'REBOOT', 'TRIAL', 'COMMIT', 'ROLLBACK']);
+
+/** A slot was booted (or a file target started): is it the right one, and does the journal know why? */
+export function checkBooted(world: World): void {
+  const slot = world.running?.slot ?? 'A';
+  const index = heldIndex(world, slot);
+  if (index === null) {
+    world.violations.push(`${world.isFileTarget ? PATHS.target : `slot ${slot}`} was booted and holds no whole release`);
+    return;
+  }
+  const { promised } = world;
+  if (index === promised.index && (world.isFileTarget || slot === promised.slot)) return;
+  if (world.lenient || world.damaged) return;
+  const body = durableRecord(world, `${PATHS.data}/journal`) as JournalBody | null | undefined;
+  const attempt = body?.attempt;
+  const intended = attempt?.plan && attempt.release.version === `${index}.0` && attempt.armedBootId !== null;
+  if (!body || !intended || !TRIAL_STATES.has(body.state)) {
+    const says = body ? `${body.state} of ${attempt?.release.version ?? 'nothing'}` : 'nothing';
+    world.violations.push(`${index}.0 was booted, ${promised.index}.0 is committed, the journal says ${says}`);
+  }
+}
+
+/** At rest after a step: the outcome, what runs, and what it cost. */
+export async function checkAtRest(world: World, wireBytesMax: number): Promise<void> {
+  const { tally, violations } = world;
+  checkAfterCut(world);
+  checkReported(world);
+  checkRunning(world);
+  checkCountersAtRest(world);
+  if (tally.stepWireBytes > wireBytesMax) {
+    violations.push(`${tally.stepWireBytes} payload bytes crossed, at most ${wireBytesMax} may`);
+  }
+  await checkStatus(world);
+}
+
+/** One outcome, and the right one. */
+function checkReported(world: World): void {
+  const { server, currentStep, promised, violations } = world;
+  const closed = server.closed.filter(({ actionId }) => actionId === world.actionOf(world.step));
+  const outcomes = new Set(closed.map(({ outcome }) => `${outcome.status} ${outcome.code}`));
+  if (outcomes.size !== 1) violations.push(`reported: ${[...outcomes].join(', ') || 'nothing'}`);
+  const outcome = closed[0]?.outcome;
+  if (outcome === undefined || currentStep === null) return;
+  if (outcome.status === 0 && promised.index !== currentStep.deploy) violations.push('success without a commit');
+  if (world.lenient || world.faulty || world.damaged) return;
+  const { status, code } = currentStep;
+  if (outcome.status === status && outcome.code === code) return;
+  violations.push(`ended with ${outcome.status} ${outcome.code} and should with ${status} ${code}: ${outcome.message}`);
+}
+
+function checkRunning(world: World): void {
+  if (world.lenient) return;
+  const { promised, violations } = world;
+  const held = heldIndex(world, world.running?.slot ?? 'A');
+  if (held !== promised.index) violations.push(`${held}.0 runs at rest, and ${promised.index}.0 is committed`);
+  if (world.isFileTarget) return;
+  const first = bootOrder(durableVariables(world) ?? new Map())[0];
+  if (first?.slot === promised.slot && first.left >= TRIES - 1) return;
+  violations.push(`at rest the boot loader would begin with ${JSON.stringify(first)}`);
+}
+
+function checkCountersAtRest(world: World): void {
+  const { promised, violations } = world;
+  const counters = durableCounters(world);
+  for (const slotClass of world.scenario.classes) {
+    const counter = counters[rollbackCounter('cam', slotClass)] ?? 0;
+    if (counter !== promised.index) violations.push(`at rest counter ${slotClass} is ${counter}, not ${promised.index}`);
+  }
+  const versions = Object.entries(counters).filter(([name]) => name.startsWith('tuf.'));
+  if (versions.length < 4 || versions.some(([, version]) => version < 1)) {
+    violations.push('the versions of the trusted metadata are not in the keystore');
+  }
+}
+
+/** `status` reads everything and changes nothing. */
+async function checkStatus(world: World): Promise<void> {
+  // In a copy, where no cut that is still to come can hit it.
+  const twin = world.fork();
+  twin.cutAt = Infinity;
+  try {
+    const before = twin.storage.pending;
+    const status = await new AgentProcess(twin).agent().status();
+    if (twin.storage.pending !== before) world.violations.push('status changed something');
+    if (status.state !== 'IDLE' || status.attempt !== null) world.violations.push(`at rest the state is ${status.state}`);
+    const reported = world.server.closed.at(-1)?.outcome;
+    if (status.status !== reported?.status && !world.damaged) {
+      world.violations.push(`status says ${status.status}, reported was ${reported?.status}`);
+    }
+  } catch (error) {
+    world.violations.push(`status cannot be read: ${String(error)}`);
+  }
+}
+

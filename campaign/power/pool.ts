@@ -1,0 +1,154 @@
+/**
+ * The campaign over worker threads. Each takes every W-th case; nothing is shared but the repository's bytes.
+ * @module
+ */
+import { parentPort, Worker, workerData } from 'node:worker_threads';
+import { describeCase, record, runCase } from './cases.ts';
+import type { Case, Recording } from './cases.ts';
+import type { RepositoryFiles } from './images.ts';
+import { everyCut, everyDamage, everyFault, seededCase } from './plan.ts';
+import { SCENARIOS } from './scenarios.ts';
+
+export interface CampaignOptions {
+  readonly seeds: number;
+  readonly from: number;
+  readonly minutes: number;
+  readonly workers: number;
+  readonly every: number;
+  /** The program that the workers run as well. */
+  readonly entry: URL;
+}
+
+interface Share extends Omit<CampaignOptions, 'entry' | 'minutes'> {
+  readonly repository: RepositoryFiles;
+  readonly index: number;
+  readonly deadlineMs: number;
+}
+
+interface Failure {
+  readonly command: string;
+  readonly violations: readonly string[];
+}
+
+/** What a worker has done; posted at its end, and in part every few seconds. */
+export interface Figures {
+  operations: number;
+  cases: Record<'cut' | 'double cut' | 'fault' | 'seed', number>;
+  cuts: number;
+  boots: number;
+  states: string[];
+  failures: Failure[];
+  everyDone: boolean;
+}
+
+const FAILURES_MAX = 20;
+
+const noFigures = (): Figures => ({
+  operations: 0,
+  cases: { cut: 0, 'double cut': 0, fault: 0, seed: 0 },
+  cuts: 0,
+  boots: 0,
+  states: [],
+  failures: [],
+  everyDone: true,
+});
+
+/** Returns the exit code. */
+export async function runCampaign(options: CampaignOptions): Promise<number> {
+  const { makeRepository } = await import('./repository.ts');
+  const startedMs = Date.now();
+  const repository = await makeRepository();
+  const { entry, minutes, ...shared } = options;
+  const deadlineMs = startedMs + minutes * 60_000;
+  const shares = Array.from({ length: options.workers }, (_, index) => {
+    const share: Share = { ...shared, repository, index, deadlineMs };
+    return runShare(entry, share);
+  });
+  const all = await Promise.all(shares);
+  const sum = all.reduce(add, noFigures());
+  process.stdout.write(`${report(sum, (Date.now() - startedMs) / 1000)}\n`);
+  return sum.failures.length > 0 || !sum.everyDone ? 1 : 0;
+}
+
+function runShare(entry: URL, share: Share): Promise<Figures> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(entry, { workerData: share });
+    worker.on('message', resolve);
+    worker.on('error', reject);
+    worker.on('exit', (code) => {
+      if (code !== 0) reject(new Error(`a worker ended with ${code}`));
+    });
+  });
+}
+
+function add(a: Figures, b: Figures): Figures {
+  const cases = { ...a.cases };
+  for (const kind of Object.keys(cases) as (keyof Figures['cases'])[]) cases[kind] += b.cases[kind];
+  return {
+    operations: Math.max(a.operations, b.operations),
+    cases,
+    cuts: a.cuts + b.cuts,
+    boots: a.boots + b.boots,
+    states: [...new Set([...a.states, ...b.states])],
+    failures: [...a.failures, ...b.failures],
+    everyDone: a.everyDone && b.everyDone,
+  };
+}
+
+function report({ operations, cases, cuts, boots, states, failures, everyDone }: Figures, seconds: number): string {
+  const lines = [
+    `${SCENARIOS.length} scenarios, ${operations} operations, ${states.length} states: ${states.sort().join(' ')}`,
+    `${cases.cut} single cuts, ${cases['double cut']} double cuts, ${cases.fault} single faults, ${cases.seed} seeds`,
+    `${cuts} power cuts, ${boots} boots, ${seconds.toFixed(0)} s`,
+    `${failures.length} violations`,
+  ];
+  if (!everyDone) lines.push('the time was over before every operation had been cut');
+  for (const { command, violations } of failures.slice(0, FAILURES_MAX)) {
+    lines.push(`\nnpm run campaign -- ${command}`, ...violations.slice(0, 3).map((each) => `  ${each}`));
+  }
+  return lines.join('\n');
+}
+
+/** In a worker thread: does its share and posts the figures. */
+export async function serveWorker(): Promise<void> {
+  parentPort!.postMessage(await doShare(workerData as Share));
+}
+
+async function doShare(share: Share): Promise<Figures> {
+  const { repository, index, workers, every, seeds, from, deadlineMs } = share;
+  const figures = noFigures();
+  const states = new Set<string>();
+  const recordings: Recording[] = [];
+  for (const scenario of SCENARIOS) recordings.push(await record(scenario, repository));
+  figures.operations = recordings.reduce((total, { operations }) => total + operations.length, 0);
+  const inTime = (): boolean => Date.now() < deadlineMs && figures.failures.length < FAILURES_MAX;
+  const run = async (kind: keyof Figures['cases'], recording: Recording, each: Case, command: string): Promise<void> => {
+    const verdict = await runCase(recording, each);
+    figures.cases[kind]++;
+    figures.cuts += verdict.cuts;
+    figures.boots += verdict.boots;
+    for (const state of verdict.states) states.add(state);
+    if (verdict.violations.length > 0) figures.failures.push({ command, violations: verdict.violations });
+  };
+  let number = 0;
+  const mine = (): boolean => number++ % workers === index;
+  for (const recording of every === 0 ? [] : recordings) {
+    for (const each of everyCut(recording, { step: every })) {
+      if (!mine()) continue;
+      if (!inTime()) figures.everyDone = false;
+      else await run(each.cuts.length > 1 ? 'double cut' : 'cut', recording, each, describeCase(each));
+    }
+    for (const each of [...everyFault(recording, every), ...everyDamage(recording, 5 * every)]) {
+      if (!mine()) continue;
+      if (!inTime()) figures.everyDone = false;
+      else await run('fault', recording, each, describeCase(each));
+    }
+  }
+  for (let seed = from + index; seed < from + seeds && inTime(); seed += workers) {
+    const each = seededCase(seed, recordings);
+    const recording = recordings.find(({ scenario }) => scenario === each.scenario)!;
+    await run('seed', recording, each, `--seed-of-failure ${seed}`);
+  }
+  figures.states = [...states];
+  return figures;
+}

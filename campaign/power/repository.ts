@@ -1,0 +1,125 @@
+/**
+ * The signed repository that the simulated devices update from: real TUF metadata and real payloads, made once, held
+ * in memory. Images are small (three segments), because a campaign writes them a million times.
+ *
+ * | version | rootfs payloads | boot payloads |
+ * |---|---|---|
+ * | 1.0 | full | full |
+ * | 2.0 | full | full |
+ * | 3.0 | full | full (the image of 2.0 again) |
+ * | 4.0 | full, delta from each earlier one | full (the image of 2.0 again) |
+ * @module
+ */
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { assembleDelta, assembleFull } from '../../native-free/diff/assemble.ts';
+import { encodeSegment } from '../../native-free/diff/encode-segment.ts';
+import { coverListOf } from '../../native-free/format/cover.ts';
+import { parseHeader } from '../../native-free/format/payload-header.ts';
+import { encodePlan } from '../../native-free/model/plan-coder.ts';
+import { keygen, loadSigners, publish, Repository } from '../../src/release/index.ts';
+import type { PayloadMaker } from '../../src/release/index.ts';
+import { seededRandom } from '../../src/testing/index.ts';
+import { sha256Node } from '../../src/transfer/hash.ts';
+import { SEGMENT_BYTES } from './images.ts';
+import type { RepositoryFiles } from './images.ts';
+
+const IMAGE_BYTES = 2 * SEGMENT_BYTES + 10_000;
+const CHANGE_EVERY = 95;
+const BOOT_IMAGE_BYTES = SEGMENT_BYTES + 3_000;
+/** Small model tables: a decoder clears them for every segment. */
+const MODEL_SIZES = { flagBits: 12, byteBits: 14 };
+
+const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(bytes).digest());
+
+const segmentsOf = (target: Uint8Array): Uint8Array[] =>
+  Array.from({ length: Math.ceil(target.length / SEGMENT_BYTES) }, (_, i) =>
+    target.subarray(i * SEGMENT_BYTES, (i + 1) * SEGMENT_BYTES),
+  );
+
+function common(target: Uint8Array) {
+  const segmentDigests = segmentsOf(target).map(sha256);
+  const targetDigest = sha256(target);
+  return {
+    targetBytes: target.length,
+    targetDigest,
+    segmentBytes: SEGMENT_BYTES,
+    segmentDigests,
+    hash: sha256Node,
+  };
+}
+
+/** Full payloads as they are, deltas under one cover over the whole image: quick to make and quick to decode. */
+const maker: PayloadMaker = {
+  full(target) {
+    const payload = assembleFull({ ...common(target), segments: segmentsOf(target) });
+    return Promise.resolve({ payload, header: parseHeader(payload), kind: 'full', cpuSeconds: 0 });
+  },
+  delta(source, target) {
+    const covers = coverListOf([
+      { sourceOffset: 0, targetOffset: 0, length: Math.min(source.length, target.length) },
+    ]);
+    const segments = segmentsOf(target).map((segment, i) => {
+      const start = i * SEGMENT_BYTES;
+      return encodeSegment(source, target, covers, start, start + segment.length, MODEL_SIZES);
+    });
+    const payload = assembleDelta({
+      ...common(target),
+      segments,
+      plan: encodePlan(covers, undefined, undefined, undefined, MODEL_SIZES),
+      coverCount: 1,
+      modelSizes: MODEL_SIZES,
+      sourceBytes: source.length,
+      sourceDigest: sha256(source),
+    });
+    return Promise.resolve({ payload, header: parseHeader(payload), kind: 'delta', cpuSeconds: 0 });
+  },
+};
+
+/** Versions differ in every segment, enough for a delta that does not fit into its header. */
+function imagesOf(bytes: number, seed: number, versions: number): Uint8Array[] {
+  const random = seededRandom(seed);
+  const first = new Uint8Array(bytes);
+  for (let i = 0; i < bytes; i++) first[i] = Math.floor(random() * 256);
+  return Array.from({ length: versions }, () => {
+    const image = first.slice();
+    for (let i = Math.floor(random() * 100); i < bytes; i += CHANGE_EVERY) image[i] = Math.floor(random() * 256);
+    return image;
+  });
+}
+
+function readAll(folder: string): Map<string, Uint8Array> {
+  const names = readdirSync(folder);
+  return new Map(names.map((name) => [name, new Uint8Array(readFileSync(join(folder, name)))]));
+}
+
+export async function makeRepository(): Promise<RepositoryFiles> {
+  const folder = mkdtempSync(join(tmpdir(), 'engraft-campaign-'));
+  try {
+    const [repo, keys] = [join(folder, 'repo'), join(folder, 'keys')];
+    await keygen(keys);
+    const signers = await loadSigners(keys);
+    const repository = new Repository(repo);
+    const rootfs = imagesOf(IMAGE_BYTES, 11, 5);
+    const boots = imagesOf(BOOT_IMAGE_BYTES, 12, 3);
+    const images = { rootfs, boot: [...boots, boots[2]!, boots[2]!] };
+    for (const slotClass of ['boot', 'rootfs'] as const) {
+      for (const index of [1, 2, 3, 4]) {
+        const from = slotClass === 'rootfs' && index === 4 ? 3 : 0;
+        const image = images[slotClass][index]!;
+        const release = { product: 'cam', version: `${index}.0`, hardware: 'v1', slotClass, rollbackIndex: index };
+        await publish({ repository, signers, engine: maker, ...release, image, from });
+      }
+    }
+    return {
+      metadata: readAll(join(repo, 'metadata')),
+      blobs: readAll(join(repo, 'blobs', 'sha256')),
+      images,
+      madeAtMs: Date.now(),
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

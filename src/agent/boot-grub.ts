@@ -1,0 +1,77 @@
+/**
+ * GRUB's environment block, through `grub-editenv`.
+ *
+ * The tool empties the file and writes it anew, which a power cut would leave empty. So it is given a copy beside the
+ * block, and the copy is synced and renamed over it: the block is as before or as it should be. GRUB finds the new
+ * blocks by name at the next boot.
+ * @module
+ */
+import { UpdateError } from '../../native-free/status.ts';
+import { ioError, readSmallFile, writeFileAtomically, writePlainFile } from '../transfer/filesystem.ts';
+import type { FileSystem } from '../transfer/filesystem.ts';
+import type { BootVariables } from './boot-control.ts';
+import { runningSlot } from './boot-running.ts';
+import type { RunningOptions } from './boot-running.ts';
+import { readVariables, runTool } from './boot-tool.ts';
+import type { BootTool } from './boot-tool.ts';
+
+export interface GrubOptions {
+  readonly fs: FileSystem;
+  readonly editenv: BootTool;
+  /** The environment block, such as `/boot/grub/grubenv`. */
+  readonly blockFile: string;
+  readonly running: RunningOptions;
+}
+
+/** GRUB's are 1024; other sizes are legal. */
+const BLOCK_BYTES_MAX = 64 * 1024;
+
+export class GrubVariables implements BootVariables {
+  readonly #options: GrubOptions;
+
+  constructor(options: GrubOptions) {
+    this.#options = options;
+  }
+
+  /** A block that was just made has none. */
+  read(): Promise<Map<string, string>> {
+    const { editenv, blockFile } = this.#options;
+    return readVariables(editenv, [blockFile, 'list']);
+  }
+
+  async write(values: ReadonlyMap<string, string>): Promise<void> {
+    const { fs, editenv, blockFile } = this.#options;
+    const copy = `${blockFile}.engraft`;
+    await writePlainFile(fs, copy, await this.#block(blockFile)).catch((error: unknown) => {
+      throw ioError(error, 'boot_unwritable', `cannot write ${copy}`);
+    });
+    await runTool(editenv, [copy, 'set', ...[...values].map(([name, value]) => `${name}=${value}`)]);
+    const edited = await this.#block(copy);
+    try {
+      await writeFileAtomically(fs, blockFile, edited);
+      await fs.unlink(copy);
+    } catch (error) {
+      throw ioError(error, 'boot_unwritable', `cannot write ${blockFile}`);
+    }
+  }
+
+  chosen(): Promise<{ slot: string; bootId: string }> {
+    return runningSlot(this.#options.running);
+  }
+
+  async #block(path: string): Promise<Uint8Array> {
+    let bytes: Uint8Array | null;
+    try {
+      bytes = await readSmallFile(this.#options.fs, path, BLOCK_BYTES_MAX);
+    } catch (error) {
+      throw ioError(error, 'boot_unreadable', `cannot read ${path}`);
+    }
+    if (bytes === null || bytes.length === 0) {
+      throw new UpdateError(
+        'boot_unreadable',
+        `${path} is missing or empty: make it with 'grub-editenv ${path} create'`,
+      );
+    }
+    return bytes;
+  }
+}

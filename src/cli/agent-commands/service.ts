@@ -1,0 +1,47 @@
+/**
+ * The agent as a service: readiness, status line and watchdog, where a service manager asks for them.
+ *
+ * Ready means: configured, alone on its data folder, and running. A trial is not waited for, because a health check may
+ * itself wait for the boot to be complete, and the boot waits for every service to be ready.
+ * @module
+ */
+import type { AgentConfig, AgentEvent, World } from '../../agent/index.ts';
+import { runCommand } from '../../agent/commands.ts';
+import { notifierOf } from '../../agent/notify.ts';
+import { Pulse, watchWorld } from '../../agent/watchdog.ts';
+import { nodeClock } from '../../transfer/clock.ts';
+import { sha256Node } from '../../transfer/hash.ts';
+import { fetchNetwork } from '../../transfer/network.ts';
+import type { Log } from './log.ts';
+
+export interface Service {
+  /** What the agent has to work through, so that its progress shows. */
+  readonly world: Partial<World>;
+  ready(): Promise<void>;
+  stopping(): Promise<void>;
+  onEvent(event: AgentEvent): void;
+}
+
+/** Null where no service manager asks. */
+export function joinService(config: AgentConfig, log: Log): Service | null {
+  const notifier = notifierOf(process.env, process.pid, {
+    run: runCommand,
+    onProblem: ({ message, code }) => log.line({ level: 'error', event: 'service', message, code }),
+  });
+  if (notifier === null) return null;
+  const pulse = new Pulse({ boundMs: config.health.stuckSeconds * 1000 });
+  const idleMs = config.limits.idleSeconds * 1000;
+  const real = { clock: nodeClock, network: fetchNetwork({ idleMs }), hash: sha256Node, run: runCommand };
+  return {
+    world: watchWorld(pulse, real, idleMs),
+    async ready() {
+      await notifier.ready();
+      notifier.beatWith(pulse);
+    },
+    stopping: () => notifier.stopping(),
+    onEvent(event) {
+      pulse.beat();
+      if (event.type === 'state') void notifier.status(event.state);
+    },
+  };
+}

@@ -1,0 +1,273 @@
+/**
+ * The agent within its limits: hours, budgets, cancellation in the middle of a chunk run and of a long wait, and
+ * content that is wrong though it looks right.
+ */
+import { beforeAll, describe, expect, test } from 'vitest';
+import { LIMITS } from '../../native-free/limits.ts';
+import type { NetworkRequest } from '../../src/agent/index.ts';
+import { ByteLedger } from '../../src/agent/ledger.ts';
+import { sha256Node } from '../support/images.ts';
+import { device, imagePair, makeLab, sameBytes, type DeviceOptions, type Lab, type SimulatedDevice } from '../support/agent.ts'; // prettier-ignore
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await makeLab();
+});
+
+async function assigned(options: DeviceOptions = {}): Promise<SimulatedDevice> {
+  const it = await device(lab, options);
+  await it.knowsSource();
+  it.deployments.assign('2.0');
+  return it;
+}
+
+const isBlob = ({ url }: NetworkRequest): boolean => url.includes('/blobs/');
+const HOUR_MS = 3_600_000;
+/** The simulated clock to this time of the day, UTC. */
+const setTime = (it: SimulatedDevice, hour: number): void => {
+  const now = it.clock.now();
+  it.clock.advance(Math.floor(now / (24 * HOUR_MS)) * 24 * HOUR_MS + 24 * HOUR_MS + hour * HOUR_MS - now);
+};
+
+describe('allowed hours', () => {
+  test('hold the download back, and it goes through when they begin', async () => {
+    const it = await assigned({ toml: { limits: 'allowed_hours = "22:00-06:00"' } });
+    setTime(it, 12);
+    const opensAtMs = it.clock.now() + 10 * HOUR_MS;
+    await expect(it.once()).rejects.toMatchObject({ code: 'outside_hours', detail: { opensAtMs } });
+    expect(it.network.bytesOf('/blobs/')).toBe(0);
+    expect(it.deployments.closed).toEqual([]);
+    it.clock.advance(10 * HOUR_MS);
+    expect(await it.untilDone()).toMatchObject({ status: 0 });
+  });
+
+  test('that end during the download stop it at a chunk; it goes on the next night and nothing crosses twice', async () => {
+    const it = await assigned({
+      toml: { limits: 'allowed_hours = "22:00-06:00"' },
+      answer: (request) => {
+        // The first blob request after the header takes until past six.
+        if (isBlob(request) && request.headers?.['range'] !== undefined) it.clock.advance(3 * HOUR_MS);
+        return lab.answer(request);
+      },
+    });
+    setTime(it, 1);
+    await expect(it.once()).rejects.toMatchObject({ code: 'outside_hours' });
+    expect(it.journal().state).toBe('APPLY');
+    const first = it.network.bytesOf('/blobs/');
+    expect(first).toBeGreaterThan(0);
+    await expect(it.once()).rejects.toMatchObject({ code: 'outside_hours' });
+    expect(it.network.bytesOf('/blobs/')).toBe(first);
+    setTime(it, 22);
+    expect(await it.untilDone()).toMatchObject({ status: 0 });
+    expect(sameBytes(it.slot('b'), lab.target)).toBe(true);
+    // What stood in the socket when the hours ended is all that may come again.
+    expect(it.network.bytesOf('/blobs/')).toBeLessThanOrEqual(it.journal().last!.plan!.payload.bytes + 16 * 1024);
+  });
+
+  test('that end while the link is down stop the waiting', async () => {
+    const it = await assigned({
+      toml: { limits: 'allowed_hours = "22:00-06:00"' },
+      plan: (request) => (isBlob(request) ? { refuse: true } : {}),
+    });
+    setTime(it, 5);
+    it.clock.advance(59.5 * 60_000);
+    await expect(it.once()).rejects.toMatchObject({ code: 'outside_hours' });
+  });
+});
+
+describe('a cancellation', () => {
+  test('in the middle of a long wait is seen within the polling time', async () => {
+    const begun: number[] = [];
+    const it = await assigned({
+      toml: { limits: 'backoff_first_ms = 3000000\nbackoff_most_ms = 3000000', server: '' },
+      plan: (request) => {
+        if (!isBlob(request)) return {};
+        if (it.network.bytesOf('/blobs/') === 0) return { dropAfterBytes: 50_000 };
+        return { refuse: true };
+      },
+    });
+    // A poll that is not answered leaves the wait as it is.
+    const poll = it.deployments.poll.bind(it.deployments);
+    let asked = 0;
+    it.deployments.poll = async () => {
+      if (it.states().at(-1) === 'WAIT_NET') {
+        begun.push(it.clock.now());
+        if (++asked < 5) throw new Error('no answer');
+        it.deployments.cancelId = 'c-1';
+      }
+      return poll();
+    };
+    expect(await it.once()).toMatchObject({ status: 10, code: 'cancelled' });
+    expect(begun).toHaveLength(5);
+    expect(begun.at(-1)! - begun[0]!).toBeLessThanOrEqual(5000);
+    expect(it.deployments.cancelAnswers).toEqual([true]);
+  });
+
+  test('between two chunks of one segment stops there', async () => {
+    const pair = imagePair(200_000, 190_000);
+    const big = await makeLab(pair, false);
+    const it = await device(big, {
+      answer: (request) => {
+        if (isBlob(request)) it.clock.advance(2000);
+        return big.answer(request);
+      },
+    });
+    await it.knowsSource();
+    it.deployments.assign('2.0');
+    const emit = it.events.push.bind(it.events);
+    it.events.push = (event) => {
+      // As soon as the first payload bytes have come.
+      if (event.type === 'bytes' && event.wireBytes > LIMITS.chunk_bytes) {
+        it.deployments.cancelId = 'c-1';
+        it.clock.advance(2000);
+      }
+      return emit(event);
+    };
+    expect(await it.once()).toMatchObject({ status: 10, code: 'cancelled' });
+    expect(it.network.bytesOf('/blobs/')).toBeLessThan(3 * LIMITS.chunk_bytes);
+  });
+
+  test('is no end of waiting, but an answer of the server is: the link is back', async () => {
+    let down = 3;
+    const it = await assigned({
+      toml: { limits: 'backoff_first_ms = 3000000\nbackoff_most_ms = 3000000' },
+      plan: (request) => (isBlob(request) && down-- > 0 ? { refuse: true } : {}),
+    });
+    expect(await it.untilDone()).toMatchObject({ status: 0 });
+    expect(it.clock.sleeps.reduce((sum, ms) => sum + ms, 0)).toBeLessThan(20_000);
+  });
+
+  test('an overloaded server is given all of its time', async () => {
+    let busy = 2;
+    const it = await assigned({
+      toml: { limits: 'backoff_first_ms = 3000000\nbackoff_most_ms = 3000000' },
+      answer: (request) => (isBlob(request) && busy-- > 0 ? { status: 503 } : lab.answer(request)),
+    });
+    expect(await it.untilDone()).toMatchObject({ status: 0 });
+    expect(it.clock.sleeps.reduce((sum, ms) => sum + ms, 0)).toBeGreaterThan(2 * 300_000);
+  });
+});
+
+describe('wrong bytes under the right headers', () => {
+  /** Answers blobs with garbage while `holds`, with status, range, length and type as they should be. */
+  const garbling = (holds: () => boolean) => (request: NetworkRequest) => {
+    const answer = lab.answer(request);
+    if (!isBlob(request) || !(answer.body instanceof Uint8Array) || !holds()) return answer;
+    return { ...answer, body: answer.body.map((byte) => byte ^ 0xff) };
+  };
+
+  test('cost one chunk, not the rest of the connection, and never reach the slot', async () => {
+    let requests = 0;
+    const it = await assigned({ answer: garbling(() => ++requests === 2) });
+    expect(await it.untilDone()).toMatchObject({ status: 0 });
+    expect(sameBytes(it.slot('b'), lab.target)).toBe(true);
+    const { plan, refetchedBytes } = it.journal().last!;
+    const extra = it.network.bytesOf('/blobs/') - plan!.payload.bytes;
+    expect(extra).toBeGreaterThan(0);
+    // The chunk that gave it away, and what was read off the socket with its end.
+    expect(extra).toBeLessThanOrEqual(LIMITS.chunk_bytes + 16 * 1024);
+    expect(refetchedBytes).toBe(extra);
+    expect(it.states()).not.toContain('REPAIR');
+  });
+
+  test('that go on for half a minute are waited out, longer and longer', async () => {
+    const it: SimulatedDevice = await assigned({ answer: garbling(() => it.clock.now() < until) });
+    const until = it.clock.now() + 3_000;
+    expect(await it.untilDone()).toMatchObject({ status: 0 });
+    const waits = it.events.flatMap((event) => (event.type === 'wait' ? [event.failures] : []));
+    expect(waits.length).toBeGreaterThan(1);
+    expect(waits).toEqual(waits.map((_, i) => i + 1));
+  });
+
+  test('that stay end the attempt with 20, after a bounded number of bytes', async () => {
+    const it = await assigned({ answer: garbling(() => true) });
+    expect(await it.once()).toMatchObject({ status: 20, code: 'header_digest' });
+    expect(it.network.bytesOf('/blobs/')).toBeLessThan(6 * 64 * 1024);
+    expect(it.slot('b').length).toBe(0);
+  });
+});
+
+describe('the budget of an attempt', () => {
+  test('counts what a kill kept out of the journal', async () => {
+    const it = await assigned({ toml: { limits: 'budget_bytes = 100000000' } });
+    // The power goes with three chunks read and no segment done.
+    let pieces = 0;
+    const request = it.network.request.bind(it.network);
+    it.network.request = async (asked) => {
+      const response = await request(asked);
+      if (!isBlob(asked)) return response;
+      async function* body(): AsyncGenerator<Uint8Array> {
+        for await (const piece of response.body) {
+          if (++pieces === 4) it.power.cutAt(1);
+          it.power.use('receive');
+          yield piece;
+        }
+      }
+      return { ...response, body: body() };
+    };
+    await expect(it.once()).rejects.toThrow(/power was cut/);
+    const { attempt } = it.journal();
+    it.power.restore();
+    it.disk.crash('lost');
+    const ledger = new ByteLedger({ fs: it.disk, hash: sha256Node, clock: it.clock, path: '/data/ledger' });
+    const counted = await ledger.attemptBytes(`${attempt!.actionId}@${attempt!.startedAtMs}`);
+    expect(counted).toBeGreaterThanOrEqual(it.network.bytesOf('/blobs/') - 16 * 1024);
+    expect(counted).toBeGreaterThan(attempt!.wireBytes);
+    it.network.request = request;
+    expect(await it.untilDone()).toMatchObject({ status: 0 });
+    expect(it.journal().last!.wireBytes).toBeGreaterThanOrEqual(it.network.bytesOf('/blobs/'));
+  });
+});
+
+describe('the budget of a month', () => {
+  /** Payload bytes of the update from 1.0 to 2.0. */
+  async function payloadBytes(): Promise<number> {
+    const it = await assigned();
+    await it.untilDone();
+    return it.journal().last!.plan!.payload.bytes;
+  }
+  const monthOf = (it: SimulatedDevice, month: number): void => it.clock.advance(Date.UTC(2031, month, 10) - it.clock.now());
+
+  test('refuses what is over what is left before a byte of it was fetched, and lets it through the month after', async () => {
+    const bytes = await payloadBytes();
+    const it = await assigned({ toml: { limits: `budget_bytes_per_month = ${bytes + 60_000}` } });
+    expect(await it.untilDone()).toMatchObject({ status: 0 });
+    // The device is set back to its first image, and told to install again in the same month.
+    const again = await assigned({ toml: { limits: `budget_bytes_per_month = ${bytes + 60_000}` } });
+    again.disk.place('/data/ledger', it.disk.peek('/data/ledger')!);
+    expect(await again.once()).toMatchObject({ status: 10, code: 'over_budget' });
+    expect(again.network.bytesOf('/blobs/')).toBe(0);
+    const next = new Date(again.clock.now());
+    again.clock.advance(Date.UTC(next.getUTCFullYear(), next.getUTCMonth() + 1, 2) - again.clock.now());
+    again.disk.place('/etc/root.json', it.disk.peek('/etc/root.json')!);
+    again.deployments.assign('2.0', 'action-2');
+    const result = await again.untilDone().catch((error: unknown) => error);
+    // The repository's metadata may have expired on the way there; the budget is not what stands in the way.
+    expect(result).not.toMatchObject({ code: 'over_budget' });
+  });
+
+  test('that polls and metadata have used up stops a download in the middle: 10, and nothing is lost', async () => {
+    const bytes = await payloadBytes();
+    const it = await assigned({ toml: { limits: `budget_bytes_per_month = ${bytes + 60_000}` } });
+    // Somebody's portal makes a page of 20 kB of every poll for cancellation.
+    const ledger = ledgerThat(it);
+    it.deployments.poll = (() => {
+      const poll = it.deployments.poll.bind(it.deployments);
+      return async () => {
+        if (it.states().at(-1) === 'APPLY') await (await ledger()).charge(40_000);
+        return poll();
+      };
+    })();
+    const emit = it.events.push.bind(it.events);
+    it.events.push = (event) => {
+      if (event.type === 'bytes') it.clock.advance(2000);
+      return emit(event);
+    };
+    expect(await it.once()).toMatchObject({ status: 10, code: 'over_budget' });
+    expect(it.network.bytesOf('/blobs/')).toBeGreaterThan(0);
+    expect(it.network.bytesOf('/blobs/')).toBeLessThan(bytes);
+    expect(it.bootState()).toMatch(/BOOT_ORDER=A B/);
+  });
+
+  void monthOf;
+});

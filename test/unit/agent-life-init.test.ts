@@ -1,0 +1,106 @@
+/**
+ * `engraft-agent init`, at the factory.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Journal, nodeFileSystem } from '../../src/agent/index.ts';
+import { define } from '../../src/cli/agent-commands/init.ts';
+import { sha256Hex } from '../support/agent.ts';
+import { imageBytes, sha256Node as hash } from '../support/images.ts';
+import { temporaryFolder } from '../support/release.ts';
+
+beforeEach(() => void vi.spyOn(process.stdout, 'write').mockReturnValue(true));
+const loops: string[] = [];
+afterEach(() => {
+  vi.restoreAllMocks();
+  for (const loop of loops.splice(0)) spawnSync('losetup', ['-d', loop]);
+});
+
+const image = imageBytes(100_000, 3);
+
+function bench() {
+  const folder = temporaryFolder();
+  const at = (name: string): string => join(folder, name);
+  writeFileSync(at('image'), image);
+  writeFileSync(at('root.json'), '{}');
+  const rest = ['--image-version', '1.0', '--root', at('root.json'), '--server', 'http://x', '--id', 'd', '--product', 'p', '--hardware', 'h']; // prettier-ignore
+  const init = (...args: string[]): Promise<unknown> =>
+    define()
+      .exitOverride()
+      .parseAsync([at('device'), ...rest, ...args], { from: 'user' });
+  const slots = async () =>
+    (await new Journal({ fs: nodeFileSystem, hash, path: at('device/data/journal') }).peek()).slots;
+  return { at, init, slots };
+}
+
+describe('init', () => {
+  test('makes two file slots from an image, once', async () => {
+    const { at, init, slots } = bench();
+    await init('--image', at('image'));
+    expect(await slots()).toEqual({ A: { bytes: 100_000, sha256: sha256Hex(image), version: '1.0' }, B: null });
+    expect(new Uint8Array(readFileSync(at('device/slot-a.img')))).toEqual(image);
+    const before = readdirSync(at('device'));
+    await expect(init('--image', at('image'))).rejects.toMatchObject({ code: 'output_unwritable' });
+    expect(readdirSync(at('device'))).toEqual(before);
+  });
+
+  test('takes existing slots, and learns what the first one holds', async () => {
+    const { at, init, slots } = bench();
+    const slot = new Uint8Array(150_000);
+    slot.set(image);
+    writeFileSync(at('a'), slot);
+    writeFileSync(at('b'), '');
+    await init('--slot-a', at('a'), '--slot-b', at('b'), '--image', at('image'));
+    expect(await slots()).toEqual({ A: { bytes: 100_000, sha256: sha256Hex(image), version: '1.0' }, B: null });
+    expect(new Uint8Array(readFileSync(at('a')))).toEqual(slot);
+    expect(readFileSync(at('device/agent.toml'), 'utf8')).toContain(`A = ${JSON.stringify(at('a'))}`);
+    expect(existsSync(at('device/slot-a.img'))).toBe(false);
+    const whole = bench();
+    writeFileSync(whole.at('a'), slot);
+    await whole.init('--slot-a', whole.at('a'), '--slot-b', whole.at('b'));
+    expect(await whole.slots()).toMatchObject({ A: { bytes: 150_000, sha256: sha256Hex(slot) } });
+  });
+
+  test.each([
+    ['only one of two slots', ['--slot-a', 'x'], 'usage_invalid'],
+    ['neither image nor slots', [], 'usage_invalid'],
+    ['a slot that does not exist', ['--slot-a', '/no/a', '--slot-b', '/no/b'], 'slot_missing'],
+    ['one path for both slots', ['--slot-a', '/no/a', '--slot-b', '/no/a'], 'config_invalid'],
+    ['an image that does not exist', ['--image', '/no/image'], 'input_unreadable'],
+    ['a name that is none', ['--image', '/no/image', '--slot-class', 'a b'], 'config_invalid'],
+    ['a backend that nobody knows', ['--image', '/no/image', '--boot-backend', 'punchcard'], 'config_invalid'],
+  ])('leaves nothing half made: %s', async (_what, args, code) => {
+    const { at, init } = bench();
+    await expect(init(...args)).rejects.toMatchObject({ code });
+    await init('--image', at('image'));
+  });
+
+  test('refuses a slot that does not hold the image', async () => {
+    const { at, init } = bench();
+    const slot = image.slice();
+    slot[99_999]! ^= 1;
+    writeFileSync(at('a'), slot);
+    writeFileSync(at('b'), '');
+    const args = ['--slot-a', at('a'), '--slot-b', at('b'), '--image', at('image')];
+    await expect(init(...args)).rejects.toMatchObject({ code: 'source_digest' });
+    writeFileSync(at('a'), image.subarray(0, 5000));
+    await expect(init(...args)).rejects.toMatchObject({ code: 'source_digest', message: expect.stringMatching(/5000/) as unknown }); // prettier-ignore
+    expect(existsSync(at('device'))).toBe(false);
+  });
+
+  const loop = spawnSync('losetup', ['-f']).status === 0 && process.getuid?.() === 0;
+  test.skipIf(!loop)(`reads a block device ${loop ? '' : '(skipped: no loop devices)'}`, async () => {
+    const { at, init, slots } = bench();
+    const slot = new Uint8Array(1024 * 1024);
+    slot.set(image);
+    writeFileSync(at('disk'), slot);
+    const { stdout } = spawnSync('losetup', ['-f', '--show', '-r', at('disk')], { encoding: 'utf8' });
+    const path = stdout.trim();
+    loops.push(path);
+    await init('--slot-a', path, '--slot-b', '/dev/none', '--image', at('image'));
+    expect(await slots()).toMatchObject({ A: { bytes: 100_000, sha256: sha256Hex(image) } });
+    await expect(init('--slot-a', path, '--slot-b', '/dev/none')).rejects.toMatchObject({ code: 'output_unwritable' });
+  });
+});
