@@ -161,6 +161,16 @@ export class Server {
     return actions[0]!;
   }
 
+  /** False as long as the device is unknown, too. */
+  async isFinished(device: string): Promise<boolean> {
+    try {
+      return (await this.action(device))?.state === 'finished';
+    } catch (error) {
+      if (UpdateError.is(error) && error.code === 'http_status') return false;
+      throw error;
+    }
+  }
+
   async close(): Promise<void> {
     const ended = once(this.#child, 'close');
     this.#child.kill('SIGTERM');

@@ -232,11 +232,15 @@ async function bootSome(
   return chosen.length;
 }
 
+/**
+ * An agent that was cut in REPORT first reports to a server that has never heard of the device; then it polls, and is
+ * told to bring itself to a version that it runs already.
+ */
 async function waitForFinished(machine: Machine, { server }: Stage): Promise<void> {
   for (let from = 0; ;) {
     const { index } = await machine.waitFor(/^REPORT$/, UPDATE_SECONDS, from);
     await machine.waitFor(/^IDLE$/, BOOT_SECONDS, index);
-    if ((await server.action(DEVICE)).state === 'finished') return;
+    if (await server.isFinished(DEVICE)) return;
     from = index + 1;
   }
 }

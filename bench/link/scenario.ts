@@ -63,18 +63,20 @@ export async function runScenario(scenario: Scenario, say: (text: string) => voi
     const server = cell.spawn('server', [engraft, 'serve', '--repo', join(folder, 'repo'), '--log-level', 'warn', '--host', cell.serverAddress, '--port', String(PORT)]); // prettier-ignore
     children.push(server);
     server.stderr!.on('data', (data: Buffer) => say(data.toString()));
+    // It says so once it listens.
+    await once(server.stdout!, 'data');
     prepareDevice(folder, `http://${cell.serverAddress}:${PORT}`);
-    await delay(1500);
     const device = cell.spawn('device', [agent, 'run', '--once', '--log', 'json', '--json', '--config', join(folder, 'device', 'agent.toml')]); // prettier-ignore
     children.push(device);
     const figures = await follow(scenario, cell, device, say);
     const slot = readFileSync(join(folder, 'device', 'slot-b.img'));
     const journal = readJournal(join(folder, 'device', 'data', 'journal'));
     const { attempt } = journal;
+    if (attempt === null) throw new Error(`the agent made no attempt: ${figures.lastWords}`);
     return {
       ...figures,
-      payloadBytes: attempt?.plan?.payload.bytes ?? 0,
-      wireBytes: attempt?.wireBytes ?? 0,
+      payloadBytes: attempt.plan?.payload.bytes ?? 0,
+      wireBytes: attempt.wireBytes,
       identical: Buffer.compare(slot.subarray(0, target.length), target) === 0,
     };
   } finally {
@@ -114,7 +116,7 @@ const readJournal = (path: string): JournalParts => {
   return JSON.parse(text.slice(text.indexOf('\n'))) as JournalParts;
 };
 
-type Figures = Pick<Outcome, 'seconds' | 'cuts' | 'waits' | 'link' | 'losses'>;
+type Figures = Pick<Outcome, 'seconds' | 'cuts' | 'waits' | 'link' | 'losses'> & { readonly lastWords: string };
 
 /** Cut the link each time so many more bytes came through, until the agent has ended. */
 async function follow(
@@ -128,7 +130,9 @@ async function follow(
   let waits = 0;
   let state = '';
   let ended = false;
+  let lastWords = '';
   const lines = (data: Buffer): void => {
+    lastWords = data.toString();
     for (const line of data
       .toString()
       .split('\n')
@@ -165,7 +169,7 @@ async function follow(
   }
   const seconds = (Date.now() - beganMs) / 1000;
   if (!ended) await once(device, 'close');
-  return { seconds, cuts, waits, link: difference(before, now), losses: lossesByKind(now.resumed, made) };
+  return { seconds, cuts, waits, link: difference(before, now), losses: lossesByKind(now.resumed, made), lastWords };
 }
 
 function cut(cell: Cell, kind: CutKind): void {

@@ -3,10 +3,11 @@
  *
  *   --only TEXT     mutants whose names contain it       --seconds S   at most so long for each (default 60)
  *   --workers W     at a time (default 2)                --cases N     of the code as it is (default 300)
+ *   --root FOLDER   another checkout to mutate
  * @module
  */
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { repositoryRoot } from '../../corpus/manifest.ts';
 import { MUTANTS } from './mutants.ts';
 import type { Mutant } from './mutants.ts';
 import { openLaboratory, runMutant } from './run.ts';
@@ -26,8 +27,7 @@ async function check(lab: Laboratory, mutant: Mutant, seconds: number): Promise<
 async function main(): Promise<number> {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({ options: { only: text, seconds: text, workers: text, cases: text, root: text } });
-  // From dist/campaign/mutants/ the checkout is three up.
-  const lab = await openLaboratory(values.root ?? fileURLToPath(new URL('../../..', import.meta.url)));
+  const lab = await openLaboratory(values.root ?? repositoryRoot());
   try {
     const seconds = Number(values.seconds ?? 60);
     const wanted = MUTANTS.filter(({ name }) => name.includes(values.only ?? ''));

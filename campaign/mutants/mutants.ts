@@ -155,7 +155,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'rolled back without tries',
     why: 'the slot to go back to may have none left',
-    scenarios: ['environment-rollback', 'rollback'],
+    scenarios: ['hanging'],
     edits: one(BOOT, '      ...this.#open(to),\n', ''),
   },
   {

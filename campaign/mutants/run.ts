@@ -103,7 +103,13 @@ async function runBundle(
   scenarios: readonly string[],
   { seconds, cases }: RunOptions,
 ): Promise<Finding> {
-  const args = [file, repositoryFile, scenarios.join(','), String(seconds), ...(cases === undefined ? [] : [`${cases}`])];
+  const args = [
+    file,
+    repositoryFile,
+    scenarios.join(','),
+    String(seconds),
+    ...(cases === undefined ? [] : [`${cases}`]),
+  ];
   try {
     // A mutant may go round in circles: that is found as well.
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 3000 * seconds + 20_000 });

@@ -170,4 +170,3 @@ function loaderVariables(world: World, { fs }: AgentProcess): LoaderVariables {
 
 /** A seed of its own for each cut of a case. */
 export const cutSeed = (seed: number, number: number): number => (Math.imul(seed, 2654435761) + number * 40503) >>> 0;
-

@@ -67,10 +67,12 @@ const isSlotOf = (world: World, slot: string, path: string): boolean =>
 export function seenClose(world: World, outcome: AttemptOutcome): void {
   const { promised, currentStep, scenario } = world;
   if (outcome.status !== 0 || currentStep === null) return;
-  if (promised.index !== currentStep.deploy) world.violations.push('success was reported before the slot was committed');
+  if (promised.index !== currentStep.deploy)
+    world.violations.push('success was reported before the slot was committed');
   for (const slotClass of scenario.classes) {
     const counter = promised.counters[rollbackCounter('cam', slotClass)] ?? 0;
-    if (counter < currentStep.deploy) world.violations.push(`success was reported with counter ${slotClass} at ${counter}`);
+    if (counter < currentStep.deploy)
+      world.violations.push(`success was reported with counter ${slotClass} at ${counter}`);
   }
 }
 
@@ -116,7 +118,8 @@ function seenGood(world: World, slot: string): void {
   const index = heldIndex(world, slot);
   if (index === null) world.violations.push(`slot ${slot} was marked good and holds no whole release`);
   else if (world.scenario.unhealthy?.includes(index)) world.violations.push(`slot ${slot} was marked good and is sick`);
-  else if (!world.isFileTarget && world.running?.slot !== slot) world.violations.push(`slot ${slot} was marked good unseen`);
+  else if (!world.isFileTarget && world.running?.slot !== slot)
+    world.violations.push(`slot ${slot} was marked good unseen`);
   else if (world.lenient) world.promised = { ...world.promised, slot, index: Math.max(index, world.promised.index) };
   else if (index < world.promised.index) world.violations.push(`${index}.0 replaced ${world.promised.index}.0`);
   else world.promised = { ...world.promised, slot, index };
@@ -137,7 +140,8 @@ export function observedKeystore(keystore: Keystore, world: World): Keystore {
       await keystore.raise(values);
       const durable = durableCounters(world);
       for (const [name, value] of Object.entries(values)) {
-        if ((durable[name] ?? 0) < value) world.violations.push(`${name} was raised to ${value} and that is not durable`);
+        if ((durable[name] ?? 0) < value)
+          world.violations.push(`${name} was raised to ${value} and that is not durable`);
         world.promised.counters[name] = Math.max(world.promised.counters[name] ?? 0, value);
       }
     },

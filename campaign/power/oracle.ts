@@ -57,7 +57,8 @@ function checkCounters(world: World): void {
 function checkCommittedSlot(world: World): void {
   if (world.isFileTarget || world.lenient) return;
   const { slot, index } = world.promised;
-  if (heldIndex(world, slot, true) !== index) world.violations.push(`committed slot ${slot} no longer holds ${index}.0`);
+  if (heldIndex(world, slot, true) !== index)
+    world.violations.push(`committed slot ${slot} no longer holds ${index}.0`);
 }
 
 /** States in which the slot on trial may run. */
@@ -68,7 +69,9 @@ export function checkBooted(world: World): void {
   const slot = world.running?.slot ?? 'A';
   const index = heldIndex(world, slot);
   if (index === null) {
-    world.violations.push(`${world.isFileTarget ? PATHS.target : `slot ${slot}`} was booted and holds no whole release`);
+    world.violations.push(
+      `${world.isFileTarget ? PATHS.target : `slot ${slot}`} was booted and holds no whole release`,
+    );
     return;
   }
   const { promised } = world;
@@ -127,7 +130,8 @@ function checkCountersAtRest(world: World): void {
   const counters = durableCounters(world);
   for (const slotClass of world.scenario.classes) {
     const counter = counters[rollbackCounter('cam', slotClass)] ?? 0;
-    if (counter !== promised.index) violations.push(`at rest counter ${slotClass} is ${counter}, not ${promised.index}`);
+    if (counter !== promised.index)
+      violations.push(`at rest counter ${slotClass} is ${counter}, not ${promised.index}`);
   }
   const versions = Object.entries(counters).filter(([name]) => name.startsWith('tuf.'));
   if (versions.length < 4 || versions.some(([, version]) => version < 1)) {
@@ -144,7 +148,8 @@ async function checkStatus(world: World): Promise<void> {
     const before = twin.storage.pending;
     const status = await new AgentProcess(twin).agent().status();
     if (twin.storage.pending !== before) world.violations.push('status changed something');
-    if (status.state !== 'IDLE' || status.attempt !== null) world.violations.push(`at rest the state is ${status.state}`);
+    if (status.state !== 'IDLE' || status.attempt !== null)
+      world.violations.push(`at rest the state is ${status.state}`);
     const reported = world.server.closed.at(-1)?.outcome;
     if (status.status !== reported?.status && !world.damaged) {
       world.violations.push(`status says ${status.status}, reported was ${reported?.status}`);
@@ -153,4 +158,3 @@ async function checkStatus(world: World): Promise<void> {
     world.violations.push(`status cannot be read: ${String(error)}`);
   }
 }
-

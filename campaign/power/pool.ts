@@ -122,7 +122,12 @@ async function doShare(share: Share): Promise<Figures> {
   for (const scenario of SCENARIOS) recordings.push(await record(scenario, repository));
   figures.operations = recordings.reduce((total, { operations }) => total + operations.length, 0);
   const inTime = (): boolean => Date.now() < deadlineMs && figures.failures.length < FAILURES_MAX;
-  const run = async (kind: keyof Figures['cases'], recording: Recording, each: Case, command: string): Promise<void> => {
+  const run = async (
+    kind: keyof Figures['cases'],
+    recording: Recording,
+    each: Case,
+    command: string,
+  ): Promise<void> => {
     const verdict = await runCase(recording, each);
     figures.cases[kind]++;
     figures.cuts += verdict.cuts;

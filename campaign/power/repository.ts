@@ -58,9 +58,7 @@ const maker: PayloadMaker = {
     return Promise.resolve({ payload, header: parseHeader(payload), kind: 'full', cpuSeconds: 0 });
   },
   delta(source, target) {
-    const covers = coverListOf([
-      { sourceOffset: 0, targetOffset: 0, length: Math.min(source.length, target.length) },
-    ]);
+    const covers = coverListOf([{ sourceOffset: 0, targetOffset: 0, length: Math.min(source.length, target.length) }]);
     const segments = segmentsOf(target).map((segment, i) => {
       const start = i * SEGMENT_BYTES;
       return encodeSegment(source, target, covers, start, start + segment.length, MODEL_SIZES);

@@ -117,6 +117,7 @@ export const POLICIES: readonly CutPolicy[] = ['none', 'all', 'random', 'torn'];
 
 export function scenarioNamed(name: string): Scenario {
   const found = SCENARIOS.find((each) => each.name === name);
-  if (found === undefined) throw new Error(`there is no scenario '${name}': ${SCENARIOS.map((s) => s.name).join(', ')}`);
+  if (found === undefined)
+    throw new Error(`there is no scenario '${name}': ${SCENARIOS.map((s) => s.name).join(', ')}`);
   return found;
 }

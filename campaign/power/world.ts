@@ -168,8 +168,8 @@ export async function makeWorld(scenario: Scenario, repository: RepositoryFiles)
   }
   if (scenario.boot === 'environment') {
     const environment = new Uint8Array(2 * COPY_BYTES);
-    environment.set(formatCopy(variables, 254, COPY_BYTES));
-    environment.set(formatCopy(variables, 253, COPY_BYTES), COPY_BYTES);
+    environment.set(formatCopy(variables, 10, COPY_BYTES));
+    environment.set(formatCopy(variables, 9, COPY_BYTES), COPY_BYTES);
     storage.place(PATHS.environment, environment, 'block');
   }
   placeImages(world);
@@ -197,7 +197,10 @@ function placeImages(world: World): void {
     return;
   }
   for (const slotClass of scenario.classes) {
-    for (const [slot, index] of [['A', 1], ['B', 0]] as const) {
+    for (const [slot, index] of [
+      ['A', 1],
+      ['B', 0],
+    ] as const) {
       const device = new Uint8Array(SLOT_BYTES);
       device.set(world.image(slotClass, index));
       storage.place(slotPath(slot, slotClass), device, 'block');

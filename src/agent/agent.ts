@@ -4,6 +4,7 @@
  */
 import { UpdateError } from '../../native-free/status.ts';
 import { backoffMs, nodeClock } from '../transfer/clock.ts';
+import { ioError } from '../transfer/filesystem.ts';
 import { sha256Node } from '../transfer/hash.ts';
 import { fetchNetwork } from '../transfer/network.ts';
 import { nodeFileSystem } from '../transfer/node-filesystem.ts';
@@ -104,7 +105,10 @@ export class Agent {
   async run(options: RunOptions = {}): Promise<RunResult> {
     const context = this.#context(options);
     try {
-      await this.#world.fs.makeFolder(this.#config.dataFolder);
+      const { dataFolder } = this.#config;
+      await this.#world.fs.makeFolder(dataFolder).catch((error: unknown) => {
+        throw ioError(error, 'output_unwritable', `cannot make the data folder ${dataFolder}`);
+      });
       await this.#journal.load();
       if (this.#journal.damage !== null) {
         context.emit({ type: 'note', message: this.#journal.damage.message, error: this.#journal.damage });

@@ -15,7 +15,13 @@ export { faultyWatcher, poweredFileSystem, watchFileSystem } from './watched-fil
 export type { FileCall, FileFault, FileWatcher } from './watched-filesystem.ts';
 export { bootOrder, SimulatedBootLoader } from './simulated-boot-loader.ts';
 export type { LoaderVariables, SimulatedBoot, SimulatedBootLoaderOptions } from './simulated-boot-loader.ts';
-export { formatCopy, parseEnvironment, readEnvironment, SimulatedEnvironment, writeEnvironment } from './simulated-environment.ts';
+export {
+  formatCopy,
+  parseEnvironment,
+  readEnvironment,
+  SimulatedEnvironment,
+  writeEnvironment,
+} from './simulated-environment.ts';
 export type { EnvironmentPlace, SimulatedEnvironmentOptions } from './simulated-environment.ts';
 export { SimulatedStorage } from './simulated-storage.ts';
 export type { CutPolicy } from './simulated-storage.ts';

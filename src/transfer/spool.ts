@@ -52,6 +52,8 @@ export class Spool {
   }
 
   async putHeader(bytes: Uint8Array): Promise<void> {
+    // A power cut may have taken the folder, whose name nobody synced.
+    await this.#guard('prepare', () => this.#fs.makeFolder(this.#folder));
     await this.#put('header', bytes);
   }
 

@@ -21,6 +21,11 @@ interface Kind {
   /** False where it works on files alone. */
   readonly tools: boolean;
   readonly triesMax: number;
+  /**
+   * For how many boots that nobody confirms a closed slot stays closed. The file backend keeps it in the order, where it
+   * looks like one whose tries are used up as soon as those of the other are.
+   */
+  readonly closedFor: number;
   /** A board whose slot A is good and whose slot B is closed. */
   prepare(folder: string): void;
   config(folder: string, deadlineMs: number): BootConfig;
@@ -96,6 +101,7 @@ const FILE: Kind = {
   name: 'file',
   tools: false,
   triesMax: 3,
+  closedFor: 3,
   prepare: (folder) => writeFileSync(join(folder, 'state'), 'BOOT_ORDER=A B\nBOOT_A_LEFT=3\nBOOT_B_LEFT=0\n'),
   config: (folder) => ({
     backend: 'file',
@@ -110,6 +116,7 @@ const uboot = (bootcount: boolean): Kind => ({
   name: bootcount ? 'uboot with bootcount' : 'uboot',
   tools: true,
   triesMax: 3,
+  closedFor: 12,
   prepare: (folder) => {
     installTool(folder, 'fw_printenv', FW_PRINTENV);
     installTool(folder, 'fw_setenv', FW_SETENV);
@@ -148,6 +155,7 @@ const GRUB: Kind = {
   name: 'grub',
   tools: true,
   triesMax: 1,
+  closedFor: 12,
   prepare: (folder) => {
     installTool(folder, 'grub-editenv', GRUB_EDITENV);
     writeFileSync(join(folder, 'grubenv'), 'saved_entry=0\nORDER=A B\nA_OK=1\nA_TRY=0\nB_OK=0\nB_TRY=0\n');
@@ -177,6 +185,7 @@ const EFI: Kind = {
   name: 'efi',
   tools: true,
   triesMax: 1,
+  closedFor: 12,
   prepare: (folder) => {
     installTool(folder, 'efibootmgr', EFIBOOTMGR);
     const text = `Timeout: 1 seconds
@@ -211,6 +220,7 @@ const SYSTEMD: Kind = {
   name: 'systemd-boot',
   tools: false,
   triesMax: 3,
+  closedFor: 12,
   prepare: (folder) => {
     mkdirSync(join(folder, 'entries'));
     writeFileSync(join(folder, 'entries', 'engraft-1-A.conf'), 'title A\n');
@@ -252,6 +262,7 @@ const hook = (tellsTries: boolean): Kind => ({
   name: tellsTries ? 'command with tries' : 'command',
   tools: true,
   triesMax: tellsTries ? 2 : 1,
+  closedFor: 12,
   prepare: (folder) => {
     installTool(folder, 'hook', HOOK);
     writeFileSync(join(folder, 'state'), 'ORDER=A\nLEFT_A=2\nLEFT_B=0\nCURRENT=A\n');
