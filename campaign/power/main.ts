@@ -3,7 +3,7 @@
  * seeds until their number or the minutes are used up. Ends with 1 when anything was violated.
  *
  *   --seeds N            how many seeds (default 1000)        --from S       the first seed (default 1)
- *   --minutes M          at most so long in all (default 10)  --workers W    threads (default: one for each core)
+ *   --minutes M          at most so long for the seeds (default 5)  --workers W    threads (default: one for each core)
  *   --every K            every K-th operation only (default 1; 0: none)
  *   --seed-of-failure X  this seed alone, step by step
  *   --scenario NAME [--cuts AT:POLICY:SEED,...] [--fault KIND:AT:COUNT:SEED]   one case alone, as a failure names it
@@ -29,7 +29,7 @@ async function main(): Promise<number> {
   return runCampaign({
     seeds: Number(values.seeds ?? 1000),
     from: Number(values.from ?? 1),
-    minutes: Number(values.minutes ?? 10),
+    minutes: Number(values.minutes ?? 5),
     workers: Number(values.workers ?? Math.min(4, availableParallelism())),
     every: Number(values.every ?? 1),
     entry: new URL(import.meta.url),
