@@ -33,9 +33,10 @@ export class GrubVariables implements BootVariables {
     this.#options = options;
   }
 
-  /** A block that was just made has none. */
-  read(): Promise<Map<string, string>> {
+  /** A block that was just made has none. For a missing one the tool would make one that GRUB never reads. */
+  async read(): Promise<Map<string, string>> {
     const { editenv, blockFile } = this.#options;
+    await this.#block(blockFile);
     return readVariables(editenv, [blockFile, 'list']);
   }
 

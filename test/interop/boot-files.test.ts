@@ -69,20 +69,22 @@ describe.skipIf(!has('grub-editenv'))(`GRUB's environment block${skipped('grub-e
 
   test('that is missing, empty or no block is named', async () => {
     const folder = newFolder();
-    await expect(grub(folder).read()).rejects.toMatchObject({ code: 'boot_tool_failed' });
-    await expect(grub(folder).read()).rejects.toThrow(/grubenv/);
+    await expect(grub(folder).read()).rejects.toMatchObject({ code: 'boot_unreadable' });
+    await expect(grub(folder).read()).rejects.toThrow(/grubenv is missing or empty/);
+    // The tool itself would have made one, in a place that GRUB may never look at.
+    expect(existsSync(join(folder, 'grubenv'))).toBe(false);
     writeFileSync(join(folder, 'grubenv'), 'A_OK=1\n');
     await expect(grub(folder).read()).rejects.toThrow(/invalid environment block/);
     writeFileSync(join(folder, 'grubenv'), '');
-    await expect(grub(folder).arm('B')).rejects.toMatchObject({ code: 'boot_tool_failed' });
+    await expect(grub(folder).arm('B')).rejects.toMatchObject({ code: 'boot_unreadable' });
   });
 
   test('that is full stays as it is', async () => {
     const folder = newFolder();
     edit(folder, 'create');
-    edit(folder, 'set', 'ORDER=A B', 'A_OK=1', 'A_TRY=0', `rest=${'x'.repeat(940)}`);
+    edit(folder, 'set', 'ORDER=A B', 'A_OK=1', 'A_TRY=0', `rest=${'x'.repeat(890)}`);
     const before = readFileSync(join(folder, 'grubenv'));
-    await expect(grub(folder).arm('B')).rejects.toMatchObject({ code: 'boot_tool_failed' });
+    await expect(grub(folder).arm('B')).rejects.toThrow(/environment block too small/);
     expect(readFileSync(join(folder, 'grubenv')).equals(before)).toBe(true);
   });
 });
@@ -96,7 +98,12 @@ describe.skipIf(!has('efibootmgr'))(`efibootmgr${skipped('efibootmgr')}`, () => 
   });
 });
 
-describe.skipIf(!has('bootctl'))(`systemd's order of our entries${skipped('bootctl')}`, () => {
+/** bootctl only takes a mounted partition, so that the folder becomes one in a namespace of its own. */
+const MENU = 'mount --bind "$1" "$1" && exec bootctl --esp-path="$1" list --no-pager --json=short';
+const mayMount = spawnSync('unshare', ['--mount', 'true']).status === 0;
+const noMenu = mayMount ? skipped('bootctl') : ' (skipped: no mount namespace may be made here)';
+
+describe.skipIf(noMenu !== '')(`systemd's order of our entries${noMenu}`, () => {
   function board(): { folder: string; boot: BootControl; entries: string } {
     const folder = newFolder();
     const entries = join(folder, 'esp', 'loader', 'entries');
@@ -121,8 +128,7 @@ describe.skipIf(!has('bootctl'))(`systemd's order of our entries${skipped('bootc
 
   /** Titles in the order of the menu, the default first. */
   function menu(folder: string): string[] {
-    const args = [`--esp-path=${join(folder, 'esp')}`, 'list', '--no-pager', '--json=short'];
-    const done = spawnSync('bootctl', args, {
+    const done = spawnSync('unshare', ['--mount', 'sh', '-c', MENU, 'menu', join(folder, 'esp')], {
       encoding: 'utf8',
       env: { ...process.env, SYSTEMD_RELAX_ESP_CHECKS: '1' },
     });

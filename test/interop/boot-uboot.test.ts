@@ -3,6 +3,7 @@
  * is. The variables are judged by a reader of our own, not by the tools that wrote them.
  */
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -95,7 +96,7 @@ interface Copy {
 /** A CRC-32 over the data, one byte that says which copy is newer, then texts that end with a zero byte each. */
 function readCopies(store: string): [Copy, Copy] {
   const bytes = readFileSync(store);
-  return OFFSETS.map((offset) => {
+  const copyAt = (offset: number): Copy => {
     const copy = bytes.subarray(offset, offset + COPY_BYTES);
     const text = copy.toString('latin1', 5, copy.indexOf('\0\0', 5));
     return {
@@ -103,13 +104,15 @@ function readCopies(store: string): [Copy, Copy] {
       flag: copy[4]!,
       variables: new Map(text.split('\0').map((pair) => [pair.split('=')[0]!, pair.slice(pair.indexOf('=') + 1)])),
     };
-  }) as [Copy, Copy];
+  };
+  return [copyAt(OFFSETS[0]), copyAt(OFFSETS[1])];
 }
 
 /** The index of the copy that U-Boot uses: the newer one, where flags count modulo 256. */
 function activeOf([first, second]: readonly [Copy, Copy]): number {
   if (!first.whole || !second.whole) return first.whole ? 0 : second.whole ? 1 : -1;
-  return ((second.flag - first.flag) & 0xff) - 1 < 0x7f ? 1 : 0;
+  const ahead = (second.flag - first.flag) & 0xff;
+  return ahead > 0 && ahead < 0x80 ? 1 : 0;
 }
 
 function damage(store: string, copy: number): void {
@@ -226,11 +229,9 @@ describe.skipIf(!haveTools)(`libubootenv's tools${why}`, () => {
     for (let i = 0; i < 40; i++) {
       const order = i % 2 === 0 ? 'A B' : 'B A';
       const child = spawn('fw_setenv', ['-c', it.config, 'BOOT_ORDER', order], { stdio: 'ignore' });
-      const ended = new Promise<NodeJS.Signals | null>((resolve) =>
-        child.on('close', (_code, signal) => resolve(signal)),
-      );
+      const ended = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
       setTimeout(() => child.kill('SIGKILL'), i / 4);
-      if ((await ended) === 'SIGKILL') cut++;
+      if ((await ended)[1] === 'SIGKILL') cut++;
       const copies = readCopies(it.store);
       const active = activeOf(copies);
       expect(active, `cut ${i}`).not.toBe(-1);
