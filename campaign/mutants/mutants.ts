@@ -28,6 +28,7 @@ const ARM = 'src/agent/states/arm.ts';
 const PREPARE = 'src/agent/states/prepare.ts';
 const RECONCILE = 'src/agent/reconcile.ts';
 const TARGET = 'src/agent/file-target.ts';
+const AGENT = 'src/agent/agent.ts';
 const ENVIRONMENT = 'src/testing/simulated-environment.ts';
 
 const one = (file: string, from: string, to: string): readonly Edit[] => [{ file, from, to }];
@@ -60,6 +61,15 @@ export const MUTANTS: readonly Mutant[] = [
     why: 'a cut leaves half a record and no earlier one',
     scenarios: ['update', 'environment'],
     edits: one(FILES, 'const temporary = `${path}.new`;', 'const temporary = path;'),
+  },
+  {
+    name: 'what an earlier process left taken for durable',
+    why: 'a name that was never synced reads right, is not written again, and the next cut takes it back',
+    scenarios: ['update', 'file-target'],
+    edits: [
+      { file: AGENT, from: '      await settleFolder(this.#world.fs, `${dataFolder}/journal`);\n', to: '' },
+      { file: AGENT, from: '      await this.#boot.settle?.();\n', to: '      void settleFolder;\n' },
+    ],
   },
   {
     name: 'short write taken as whole',

@@ -89,6 +89,7 @@ export function observedBoot(boot: BootControl, world: World): BootControl {
     needsReboot: boot.needsReboot,
     triesMax: boot.triesMax,
     read: () => boot.read(),
+    settle: async () => boot.settle?.(),
     async markUnbootable(slot) {
       await boot.markUnbootable(slot);
       must('markUnbootable', slot, (left) => left === 0);

@@ -4,7 +4,7 @@
  */
 import { rollbackCounter } from '../../src/agent/index.ts';
 import type { JournalBody } from '../../src/agent/index.ts';
-import { bootOrder } from '../../src/testing/index.ts';
+import { bootOrder, environmentCounters } from '../../src/testing/index.ts';
 import { durableCounters, durableRecord, durableVariables, heldIndex } from './observed.ts';
 import { AgentProcess } from './process.ts';
 import { PATHS, TRIES } from './world.ts';
@@ -24,11 +24,20 @@ export function checkAfterCut(world: World): void {
     world.violations.push('no boot loader can read its variables: the device is bricked');
     return;
   }
+  checkEnvironment(world);
   for (const { slot, left } of bootOrder(variables)) {
     if (left > 0 && heldIndex(world, slot, true) === null) {
       world.violations.push(`slot ${slot} has ${left} tries and holds no whole release`);
     }
   }
+}
+
+/** Two copies are of use only while the one that is not active is the one before it, or torn. */
+function checkEnvironment({ scenario, storage, violations }: World): void {
+  if (scenario.boot !== 'environment') return;
+  const [first, second] = environmentCounters(storage.durable(PATHS.environment)!);
+  if (first === null || second === null || [1, 255].includes((first! - second! + 256) % 256)) return;
+  violations.push(`the copies of the environment are of changes ${first} and ${second}`);
 }
 
 /** Records are replaced atomically: a cut leaves the earlier one or the new one. */

@@ -57,19 +57,27 @@ export function callsOf({ fileCalls, scenario, operations }: Recording, kind: Fa
     case 'ignored':
       return scenario.boot === 'environment' ? 8 : 0;
     case 'drop':
-    case 'corrupt':
       return operations.filter((what) => what.startsWith('GET ')).length;
+    case 'corrupt':
+      return operations.filter((what) => what.startsWith('GET ') && what.includes('/blobs/')).length;
     default:
       return 0;
   }
 }
 
+const CORRUPT_DRAWS = 4;
+
 /** One fault at every call it can hit, and no power cut. */
 export function* everyFault(recording: Recording, step = 1): Generator<Case> {
   for (const kind of FAULT_KINDS) {
     const calls = callsOf(recording, kind);
+    // Which byte is changed matters, and there are few answers to change.
+    const draws = kind === 'corrupt' ? CORRUPT_DRAWS : 1;
     for (let at = 1; at <= calls; at += step) {
-      yield { scenario: recording.scenario, cuts: [], fault: { kind, at, count: 1, seed: at } };
+      for (let draw = 0; draw < draws; draw++) {
+        const fault: FaultPlan = { kind, at, count: 1, seed: at + 1000 * draw };
+        yield { scenario: recording.scenario, cuts: [], fault };
+      }
     }
   }
 }

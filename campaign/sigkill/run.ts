@@ -23,6 +23,7 @@ import { keygen, loadSigners, publish, Repository } from '../../src/release/inde
 import { DeltaEngine } from '../../src/engine/index.ts';
 import { FakeBootLoader } from '../../src/testing/index.ts';
 import { nodeFileSystem } from '../../src/transfer/index.ts';
+import { attachLoop, detachLoop } from './loop-device.ts';
 
 const IMAGE_BYTES = 3 * 1024 * 1024;
 /** The server sends so slowly that a kill has something to hit. */
@@ -64,10 +65,7 @@ class Slot {
   constructor(folder: string, name: string, sectorBytes: number) {
     const file = join(folder, `slot-${name}`);
     writeFileSync(file, Buffer.alloc(IMAGE_BYTES + 64 * 1024));
-    const made = spawnSync('losetup', ['--find', '--show', '--sector-size', String(sectorBytes), file], {
-      encoding: 'utf8',
-    });
-    this.#device = made.status === 0 ? made.stdout.trim() : null;
+    this.#device = attachLoop(file, { sectorBytes });
     this.path = this.#device ?? file;
   }
 
@@ -80,7 +78,7 @@ class Slot {
   }
 
   close(): void {
-    if (this.#device !== null) spawnSync('losetup', ['--detach', this.#device]);
+    if (this.#device !== null) detachLoop(this.#device);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { UpdateError } from '../../native-free/status.ts';
 import { backoffMs, nodeClock } from '../transfer/clock.ts';
-import { ioError } from '../transfer/filesystem.ts';
+import { ioError, settleFolder } from '../transfer/filesystem.ts';
 import { sha256Node } from '../transfer/hash.ts';
 import { fetchNetwork } from '../transfer/network.ts';
 import { nodeFileSystem } from '../transfer/node-filesystem.ts';
@@ -109,6 +109,8 @@ export class Agent {
       await this.#world.fs.makeFolder(dataFolder).catch((error: unknown) => {
         throw ioError(error, 'output_unwritable', `cannot make the data folder ${dataFolder}`);
       });
+      await settleFolder(this.#world.fs, `${dataFolder}/journal`);
+      await this.#boot.settle?.();
       await this.#journal.load();
       if (this.#journal.damage !== null) {
         context.emit({ type: 'note', message: this.#journal.damage.message, error: this.#journal.damage });

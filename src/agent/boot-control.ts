@@ -27,6 +27,11 @@ export interface BootControl {
   /** Tries a newly armed slot gets. */
   readonly triesMax: number;
   read(): Promise<BootState>;
+  /**
+   * Make durable what can be read. A process that was killed, or whose last fsync failed, may have left a name that
+   * the next power cut takes back; what reads right is not written again, so it has to be settled first.
+   */
+  settle?(): Promise<void>;
   /** The boot loader must not choose this slot: it is about to be written. */
   markUnbootable(slot: string): Promise<void>;
   /** Full tries first, the flip last: it is the one write that arms. */
@@ -44,6 +49,8 @@ export interface BootVariables {
   write(values: ReadonlyMap<string, string>): Promise<void>;
   /** Which slot the boot loader chose, and an id of this boot. */
   chosen(): Promise<{ readonly slot: string; readonly bootId: string }>;
+  /** As `BootControl.settle`, where a write replaces a file. */
+  settle?(): Promise<void>;
 }
 
 export interface VariableBootControlOptions {
@@ -82,6 +89,10 @@ export class VariableBootControl implements BootControl {
     const order = namesIn(variables.get(this.#scheme.order));
     // A fresh environment has no order yet: its boot script has chosen by a default of its own.
     return { running: slot, bootId, order: order.length === 0 ? [slot] : order, tries };
+  }
+
+  async settle(): Promise<void> {
+    await this.#variables.settle?.();
   }
 
   async markUnbootable(slot: string): Promise<void> {

@@ -6,7 +6,7 @@
  */
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { ioError, readSmallFile, writeFileAtomically } from '../transfer/filesystem.ts';
+import { ioError, readSmallFile, settleFolder, writeFileAtomically } from '../transfer/filesystem.ts';
 import type { FileSystem } from '../transfer/filesystem.ts';
 import type { BootVariables } from './boot-control.ts';
 
@@ -49,6 +49,10 @@ export class FileBootVariables implements BootVariables {
     } catch (error) {
       throw ioError(error, 'boot_unwritable', `cannot write ${stateFile}`);
     }
+  }
+
+  settle(): Promise<void> {
+    return settleFolder(this.#options.fs, this.#options.stateFile);
   }
 
   async chosen(): Promise<{ slot: string; bootId: string }> {

@@ -7,7 +7,7 @@
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
-import { ioError, readSmallFile, writeFileAtomically, writePlainFile } from '../transfer/filesystem.ts';
+import { ioError, readSmallFile, settleFolder, writeFileAtomically, writePlainFile } from '../transfer/filesystem.ts';
 import type { FileSystem } from '../transfer/filesystem.ts';
 import type { BootVariables } from './boot-control.ts';
 import { runningSlot } from './boot-running.ts';
@@ -54,6 +54,10 @@ export class GrubVariables implements BootVariables {
     } catch (error) {
       throw ioError(error, 'boot_unwritable', `cannot write ${blockFile}`);
     }
+  }
+
+  settle(): Promise<void> {
+    return settleFolder(this.#options.fs, this.#options.blockFile);
   }
 
   chosen(): Promise<{ slot: string; bootId: string }> {

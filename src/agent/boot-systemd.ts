@@ -7,7 +7,7 @@
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
-import { ioError } from '../transfer/filesystem.ts';
+import { ioError, settleFolder } from '../transfer/filesystem.ts';
 import type { FileSystem } from '../transfer/filesystem.ts';
 import { requireKept, slotActive } from './boot-control.ts';
 import type { BootControl, BootState } from './boot-control.ts';
@@ -61,6 +61,11 @@ export class SystemdBootControl implements BootControl {
       order: order.map((entry) => entry.slot),
       tries: Object.fromEntries(each.map((entry) => [entry.slot, this.#tries(entry)])),
     };
+  }
+
+  settle(): Promise<void> {
+    const { fs, entriesFolder, prefix } = this.#options;
+    return settleFolder(fs, `${entriesFolder}/${prefix}`);
   }
 
   async markUnbootable(slot: string): Promise<void> {

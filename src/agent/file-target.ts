@@ -9,7 +9,7 @@
  */
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { folderOf, ioError, readSmallFile, writeFileAtomically } from '../transfer/filesystem.ts';
+import { folderOf, ioError, readSmallFile, settleFolder, writeFileAtomically } from '../transfer/filesystem.ts';
 import type { FileSystem } from '../transfer/filesystem.ts';
 import type { BootControl, BootState } from './boot-control.ts';
 import { formatVariables, parseVariables } from './boot-file.ts';
@@ -59,6 +59,10 @@ export class FileTarget implements BootControl, SlotSet {
       order: [running, other(running)],
       tries: { [running]: this.triesMax, [other(running)]: armed ? this.triesMax : 0 },
     };
+  }
+
+  async settle(): Promise<void> {
+    for (const path of [this.#path, this.#stateFile]) await settleFolder(this.#fs, path);
   }
 
   /** Nothing chooses the staged file before it is renamed. */

@@ -119,7 +119,9 @@ async function afterArming(context: Context, attempt: Attempt, boot: BootState):
   }
   const flipped = boot.order[0] === attempt.targetSlot;
   const left = boot.tries[attempt.targetSlot] ?? 0;
-  if ((!flipped || left >= context.boot.triesMax) && attempt.resumes < REARMS_MAX) {
+  // REBOOT is recorded once the flip was read back: what is gone then was used up (EFI removes BootNext to follow it).
+  const tookEffect = flipped ? left < context.boot.triesMax : body.state === 'REBOOT';
+  if (!tookEffect && attempt.resumes < REARMS_MAX) {
     attempt.resumes++;
     context.emit({ type: 'note', message: `the flip to slot ${attempt.targetSlot} did not take effect; arming again` });
     await enter(context, 'ARM');

@@ -16,6 +16,7 @@ export type { FileCall, FileFault, FileWatcher } from './watched-filesystem.ts';
 export { bootOrder, SimulatedBootLoader } from './simulated-boot-loader.ts';
 export type { LoaderVariables, SimulatedBoot, SimulatedBootLoaderOptions } from './simulated-boot-loader.ts';
 export {
+  environmentCounters,
   formatCopy,
   parseEnvironment,
   readEnvironment,

@@ -95,6 +95,11 @@ export function parseEnvironment(bytes: Uint8Array, copyBytes = DEFAULT_COPY_BYT
   return active === null ? null : copies[active]!.variables;
 }
 
+/** The counters of both copies; null where a copy is not whole. */
+export function environmentCounters(bytes: Uint8Array, copyBytes = DEFAULT_COPY_BYTES): (number | null)[] {
+  return copiesOf(bytes, copyBytes).map((copy) => copy?.counter ?? null);
+}
+
 /** As `parseEnvironment`, from its place. */
 export async function readEnvironment({ fs, path, copyBytes }: EnvironmentPlace): Promise<Map<string, string> | null> {
   const file = await fs.open(path, 'read');

@@ -142,3 +142,15 @@ export async function writeFileAtomically(fs: FileSystem, path: string, bytes: U
   await fs.rename(temporary, path);
   await fs.syncFolder(folderOf(path));
 }
+
+/** Renames, links and removals beside `path` that an earlier process made and did not sync become durable. */
+export async function settleFolder(fs: FileSystem, path: string): Promise<void> {
+  const folder = folderOf(path);
+  try {
+    await fs.syncFolder(folder);
+  } catch (error) {
+    // Whoever reads there says it better.
+    if (ioCode(error) === 'ENOENT') return;
+    throw ioError(error, 'output_unwritable', `cannot sync ${folder}`);
+  }
+}

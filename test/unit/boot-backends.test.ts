@@ -274,7 +274,8 @@ describe.each(TOOLED.map((kind) => [kind.name, kind] as const))('a tool of %s', 
 
   test('that is not installed is named', async () => {
     const rig = new Rig(kind);
-    const failed = rig.control({ bare: true }).read();
+    rig.uninstall();
+    const failed = rig.control().read();
     await expect(failed).rejects.toMatchObject({ code: 'boot_tool_failed' });
     await expect(failed).rejects.toThrow(/could not be started.*ENOENT/);
   });

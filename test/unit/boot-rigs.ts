@@ -3,7 +3,7 @@
  * that reads what they keep. The models are written from what the boot scripts in docs/boot-control.md do, and share no
  * code with the agent.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeBootControl } from '../../src/agent/boot-backends.ts';
@@ -49,11 +49,15 @@ export class Rig {
     writeFileSync(join(this.folder, 'mode'), mode);
   }
 
-  control(world: { fs?: FileSystem; run?: CommandRunner; deadlineMs?: number; bare?: boolean } = {}): BootControl {
-    const config = this.kind.config(
-      world.bare === true ? join(this.folder, 'none') : this.folder,
-      world.deadlineMs ?? 10_000,
-    );
+  /** Its tools are gone. */
+  uninstall(): void {
+    for (const name of ['fw_printenv', 'fw_setenv', 'grub-editenv', 'efibootmgr', 'hook']) {
+      rmSync(join(this.folder, name), { force: true });
+    }
+  }
+
+  control(world: { fs?: FileSystem; run?: CommandRunner; deadlineMs?: number } = {}): BootControl {
+    const config = this.kind.config(this.folder, world.deadlineMs ?? 10_000);
     return makeBootControl(config, ['A', 'B'], { fs: world.fs ?? nodeFileSystem, run: world.run ?? runCommand });
   }
 
