@@ -9,7 +9,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Agent, fetchNetwork, nodeFileSystem, parseConfig } from '../src/agent/index.ts';
+import { Agent, nodeNetwork, nodeFileSystem, parseConfig } from '../src/agent/index.ts';
 import type { AgentConfig, AgentEvent, Network, RunResult } from '../src/agent/index.ts';
 import { UpdateError } from '../native-free/index.ts';
 import { createProgress } from '../src/cli/progress.ts';
@@ -104,7 +104,7 @@ async function main(configPath: string, metricsPath: string): Promise<number> {
   };
   const world = {
     fs: watchFileSystem(nodeFileSystem, counter(slotPaths(config), counts)),
-    network: countingNetwork(fetchNetwork(), (bytes) => {
+    network: countingNetwork(nodeNetwork(), (bytes) => {
       seen.blobBytes += bytes;
       keep();
     }),

@@ -30,7 +30,7 @@ interface Failure {
   readonly violations: readonly string[];
 }
 
-/** What a worker has done; posted at its end, and in part every few seconds. */
+/** What a worker has done; posted at its end. */
 export interface Figures {
   operations: number;
   cases: Record<'cut' | 'double cut' | 'fault' | 'seed', number>;
@@ -41,6 +41,7 @@ export interface Figures {
 }
 
 const FAILURES_MAX = 20;
+const PROGRESS_MS = 30_000;
 
 const noFigures = (): Figures => ({
   operations: 0,
@@ -124,6 +125,15 @@ async function doShare(share: Share): Promise<Figures> {
   for (const scenario of SCENARIOS) recordings.push(await record(scenario, repository));
   figures.operations = recordings.reduce((total, { operations }) => total + operations.length, 0);
   const goOn = (): boolean => figures.failures.length < FAILURES_MAX;
+  let toldMs = Date.now();
+  const tell = (kind: string, { scenario }: Recording, { cases, failures }: Figures): void => {
+    if (index > 0 || Date.now() < toldMs + PROGRESS_MS) return;
+    toldMs = Date.now();
+    const done = Object.values(cases).reduce((sum, each) => sum + each, 0);
+    process.stderr.write(
+      `${kind}s of ${scenario.name}: about ${done * workers} cases done, ${failures.length} violations\n`,
+    );
+  };
   const run = async (
     kind: keyof Figures['cases'],
     recording: Recording,
@@ -135,6 +145,7 @@ async function doShare(share: Share): Promise<Figures> {
     figures.cuts += verdict.cuts;
     figures.boots += verdict.boots;
     for (const state of verdict.states) states.add(state);
+    tell(kind, recording, figures);
     if (verdict.violations.length > 0) figures.failures.push({ command, violations: verdict.violations });
   };
   let number = 0;

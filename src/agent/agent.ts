@@ -6,7 +6,7 @@ import { UpdateError } from '../../native-free/status.ts';
 import { backoffMs, nodeClock } from '../transfer/clock.ts';
 import { ioError, settleFolder } from '../transfer/filesystem.ts';
 import { sha256Node } from '../transfer/hash.ts';
-import { fetchNetwork } from '../transfer/network.ts';
+import { nodeNetwork } from '../transfer/node-network.ts';
 import { nodeFileSystem } from '../transfer/node-filesystem.ts';
 import { readBlockDevice } from './block-device.ts';
 import { makeBootControl } from './boot-backends.ts';
@@ -74,7 +74,7 @@ export class Agent {
     this.#world = {
       fs: nodeFileSystem,
       clock: nodeClock,
-      network: fetchNetwork({ idleMs: config.limits.idleSeconds * 1000 }),
+      network: nodeNetwork({ idleMs: config.limits.idleSeconds * 1000 }),
       hash: sha256Node,
       run: runCommand,
       ...parts.world,

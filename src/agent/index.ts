@@ -40,6 +40,6 @@ export type { AgentStatus } from './status.ts';
 export { nodeClock } from '../transfer/clock.ts';
 export type { Clock } from '../transfer/clock.ts';
 export type { FileHandle, FileStat, FileSystem } from '../transfer/filesystem.ts';
-export { fetchNetwork } from '../transfer/network.ts';
+export { nodeNetwork } from '../transfer/node-network.ts';
 export type { Network, NetworkRequest, NetworkResponse } from '../transfer/network.ts';
 export { nodeFileSystem } from '../transfer/node-filesystem.ts';

@@ -4,6 +4,7 @@
  * active; a write goes to the other one, so that a power cut leaves at least the active copy whole.
  * @module
  */
+import { crc32 } from 'node:zlib';
 import { UpdateError } from '../../native-free/status.ts';
 import type { BootVariables } from '../agent/boot-control.ts';
 import type { FileHandle, FileSystem } from '../transfer/filesystem.ts';
@@ -24,19 +25,6 @@ export interface SimulatedEnvironmentOptions extends EnvironmentPlace {
 
 const HEAD_BYTES = 5;
 const DEFAULT_COPY_BYTES = 4096;
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
-  let crc = index;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  return crc;
-});
-
-/** CRC-32 of IEEE 802.3, as zlib and U-Boot have it. */
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ CRC_TABLE[(crc ^ bytes[i]!) & 255]!;
-  return (crc ^ 0xffffffff) >>> 0;
-}
 
 interface Copy {
   readonly counter: number;

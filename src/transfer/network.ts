@@ -27,8 +27,6 @@ export interface NetworkResponse {
   discard(): Promise<void>;
 }
 
-export { nodeNetwork as fetchNetwork } from './node-network.ts';
-
 export interface Network {
   /** Rejects with `link_failed` when there is no answer. Any HTTP status is an answer. */
   request(request: NetworkRequest): Promise<NetworkResponse>;

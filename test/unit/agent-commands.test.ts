@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { fetchNetwork, runCommand } from '../../src/agent/index.ts';
+import { nodeNetwork, runCommand } from '../../src/agent/index.ts';
 import { temporaryFolder } from '../support/release.ts';
 
 const servers: Server[] = [];
@@ -53,7 +53,7 @@ describe('the network', () => {
   };
 
   test('counts a link without a byte as dropped, before and within a body', async () => {
-    const network = fetchNetwork({ idleMs: 200 });
+    const network = nodeNetwork({ idleMs: 200 });
     const mute = await listen(createServer(() => undefined));
     await expect(network.request({ method: 'GET', url: mute })).rejects.toMatchObject({ code: 'link_failed' });
     const stalling = await listen(createServer((_request, response) => void response.write('abc')));
@@ -77,13 +77,13 @@ describe('the network', () => {
         more();
       }),
     );
-    const response = await fetchNetwork().request({ method: 'GET', url });
+    const response = await nodeNetwork().request({ method: 'GET', url });
     for await (const piece of response.body) if (piece.length > 0) break;
     await gone;
   });
 
   test('says who cannot be reached', async () => {
-    const network = fetchNetwork();
+    const network = nodeNetwork();
     await expect(network.request({ method: 'GET', url: 'http://127.0.0.1:9/' })).rejects.toMatchObject({
       ...{ code: 'link_failed', outcome: 10, retryable: true },
     });

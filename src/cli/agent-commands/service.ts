@@ -11,7 +11,7 @@ import { notifierOf } from '../../agent/notify.ts';
 import { Pulse, watchWorld } from '../../agent/watchdog.ts';
 import { nodeClock } from '../../transfer/clock.ts';
 import { sha256Node } from '../../transfer/hash.ts';
-import { fetchNetwork } from '../../transfer/network.ts';
+import { nodeNetwork } from '../../transfer/node-network.ts';
 import type { Log } from './log.ts';
 
 export interface Service {
@@ -31,7 +31,7 @@ export function joinService(config: AgentConfig, log: Log): Service | null {
   if (notifier === null) return null;
   const pulse = new Pulse({ boundMs: config.health.stuckSeconds * 1000 });
   const idleMs = config.limits.idleSeconds * 1000;
-  const real = { clock: nodeClock, network: fetchNetwork({ idleMs }), hash: sha256Node, run: runCommand };
+  const real = { clock: nodeClock, network: nodeNetwork({ idleMs }), hash: sha256Node, run: runCommand };
   return {
     world: watchWorld(pulse, real, idleMs),
     async ready() {
