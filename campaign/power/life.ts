@@ -33,6 +33,7 @@ export interface LifeOptions extends ProcessHooks {
 }
 
 const RUNS_MAX = 60;
+const BOOTS_MAX = 20;
 /**
  * What one cut, failed run or dropped link may cost again: the chunk of the segment in progress, the next one, which is
  * fetched while that segment is written, and the header.
@@ -140,7 +141,11 @@ async function boot(world: World, process: AgentProcess): Promise<void> {
             await writeFileAtomically(process.fs, PATHS.choice, new TextEncoder().encode(text));
           },
   });
-  for (;;) {
+  for (let boots = 0; ; boots++) {
+    if (boots > BOOTS_MAX) {
+      world.violations.push(`nothing came up in ${BOOTS_MAX} boots`);
+      return;
+    }
     const chosen = await loader.boot(`boot-${++world.tally.boots}`);
     if (chosen === null) {
       world.violations.push('nothing can be booted');

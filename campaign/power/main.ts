@@ -5,6 +5,7 @@
  *   --seeds N            how many seeds (default 1000)        --from S       the first seed (default 1)
  *   --minutes M          at most so long for the seeds (default 5)  --workers W    threads (default: one for each core)
  *   --every K            every K-th operation only (default 1; 0: none)
+ *   --faults K           every K-th call fails once (default 1)        --doubles D    second cuts after each (default 1)
  *   --seed-of-failure X  this seed alone, step by step
  *   --scenario NAME [--cuts AT:POLICY:SEED,...] [--fault KIND:AT:COUNT:SEED]   one case alone, as a failure names it
  * @module
@@ -19,7 +20,7 @@ async function main(): Promise<number> {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({
     options: {
-      ...{ seeds: text, from: text, minutes: text, workers: text, every: text },
+      ...{ seeds: text, from: text, minutes: text, workers: text, every: text, faults: text, doubles: text },
       ...{ 'seed-of-failure': text, scenario: text, cuts: text, fault: text },
     },
   });
@@ -32,6 +33,8 @@ async function main(): Promise<number> {
     minutes: Number(values.minutes ?? 5),
     workers: Number(values.workers ?? Math.min(4, availableParallelism())),
     every: Number(values.every ?? 1),
+    faults: Number(values.faults ?? 1),
+    doubles: Number(values.doubles ?? 1),
     entry: new URL(import.meta.url),
   });
 }

@@ -16,6 +16,10 @@ export interface CampaignOptions {
   readonly minutes: number;
   readonly workers: number;
   readonly every: number;
+  /** Every so many-th call fails once. */
+  readonly faults: number;
+  /** Second cuts in the recovery from each first one. */
+  readonly doubles: number;
   /** The program that the workers run as well. */
   readonly entry: URL;
 }
@@ -110,10 +114,10 @@ export async function serveWorker(): Promise<void> {
   parentPort!.postMessage(await doShare(workerData as Share));
 }
 
-function* everyCase(recording: Recording, every: number): Generator<Case> {
-  yield* everyCut(recording, { step: every });
+function* everyCase(recording: Recording, { every, faults, doubles }: Share): Generator<Case> {
+  yield* everyCut(recording, { step: every, doubles });
   // Decoding a delta makes these slow, and the calls are those of the other scenarios.
-  yield* everyFault(recording, recording.scenario.isSlow === true ? 4 * every : every);
+  yield* everyFault(recording, recording.scenario.isSlow === true ? 4 * faults : faults);
   yield* everyDamage(recording, 5 * every);
 }
 
@@ -151,7 +155,7 @@ async function doShare(share: Share): Promise<Figures> {
   let number = 0;
   const mine = (): boolean => number++ % workers === index;
   for (const recording of every === 0 ? [] : recordings) {
-    for (const each of everyCase(recording, every)) {
+    for (const each of everyCase(recording, share)) {
       if (!mine() || !goOn()) continue;
       const kind = each.fault !== undefined ? 'fault' : each.cuts.length > 1 ? 'double cut' : 'cut';
       await run(kind, recording, each, describeCase(each));

@@ -94,7 +94,8 @@ export class Agent {
   /** What is recorded, read without changing anything. Throws `record_malformed` for a damaged journal. */
   async status(): Promise<AgentStatus> {
     const body = await this.#journal.peek();
-    return statusOf(body, await this.#boot.read(), await this.#keystore.counters());
+    const counters = await this.#keystore.counters();
+    return statusOf(body, await this.#boot.read(), counters, this.#config, [...this.#slots.keys()]);
   }
 
   /**

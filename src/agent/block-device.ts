@@ -29,7 +29,7 @@ export interface BlockDeviceInfo {
   readonly partitions: readonly string[];
   /** Where it, or one of its partitions, is mounted. */
   readonly mounts: readonly string[];
-  /** Devices built upon it or one of its partitions (dm-crypt, dm-verity, LVM, RAID), by name. */
+  /** Devices built upon it or one of its partitions (dm-crypt, dm-verity, LVM, RAID, loop), by name. */
   readonly holders: readonly string[];
   readonly swap: boolean;
   /** It, or one of its partitions, holds the root file system that is running now. */
@@ -94,6 +94,7 @@ async function describe(path: string, number: string, tree: DeviceTree): Promise
   for (const each of [real, ...parts.map((part) => part.folder)]) {
     for (const holder of await namesIn(`${each}/holders`)) holders.add(holder);
   }
+  for (const loop of await loopsOn(own, tree)) holders.add(loop);
   // The queue belongs to the disk; a partition's folder lies in the disk's.
   const queue = isPartition ? `${real}/../queue` : `${real}/queue`;
   return {
@@ -124,6 +125,22 @@ async function partitionsOf(disk: string): Promise<Partition[]> {
     if ((await readText(`${folder}/partition`)) === null) continue;
     const number = await readText(`${folder}/dev`);
     if (number !== null) found.push({ folder, number: number.trim() });
+  }
+  return found;
+}
+
+/**
+ * A loop device is in nobody's `holders` and does not take what it lies on exclusively: the kernel would let a slot be
+ * written below a file system that is mounted through one.
+ */
+async function loopsOn(own: ReadonlySet<string>, tree: DeviceTree): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of await namesIn(`${tree.sys}/block`)) {
+    if (!/^loop\d+$/.test(name)) continue;
+    const backing = (await readText(`${tree.sys}/block/${name}/loop/backing_file`))?.trim() ?? '';
+    if (!backing.startsWith('/')) continue;
+    const device = (await tree.identify(backing))?.device;
+    if (device !== null && device !== undefined && own.has(device)) found.push(name);
   }
   return found;
 }
@@ -217,21 +234,25 @@ export function refuseUnsafe(info: BlockDeviceInfo, slot: string, imageBytes = 0
   const what = `slot ${slot} (${path}${path.endsWith(`/${name}`) ? '' : `, which is ${name}`})`;
   const detail = { slot, path, device: name, number };
   if (info.root) {
-    throw new UpdateError('slot_active', `${what} holds the running root file system`, { detail });
+    const message = `${what} holds the running root file system: name another device for it in the configuration`;
+    throw new UpdateError('slot_active', message, { detail });
   }
   if (mounts.length > 0) {
-    throw new UpdateError('slot_mounted', `${what} is mounted at ${mounts.join(', ')}`, {
+    throw new UpdateError('slot_mounted', `${what} is mounted at ${mounts.join(', ')}: unmount it first`, {
       detail: { ...detail, mounts },
     });
   }
-  if (info.swap) throw new UpdateError('slot_mounted', `${what} is used as swap space`, { detail });
+  if (info.swap) {
+    throw new UpdateError('slot_mounted', `${what} is used as swap space: turn that off first (swapoff)`, { detail });
+  }
   if (holders.length > 0) {
-    throw new UpdateError('slot_mounted', `${what} is in use by ${holders.join(', ')}`, {
+    throw new UpdateError('slot_mounted', `${what} is in use by ${holders.join(', ')}: detach that first`, {
       detail: { ...detail, holders },
     });
   }
   if (info.readOnly) {
-    throw new UpdateError('slot_read_only', `${what} is read-only (ro is set for the device)`, { detail });
+    const message = `${what} is read-only (ro is set for the device): see how it is attached, and blockdev --setrw`;
+    throw new UpdateError('slot_read_only', message, { detail });
   }
   if (imageBytes <= info.bytes) return;
   throw new UpdateError('slot_too_small', `the image has ${imageBytes} bytes; ${what} holds ${info.bytes}`, {
@@ -244,7 +265,8 @@ export function refuseOverlap(info: BlockDeviceInfo, slot: string, running: Bloc
   if (!devicesOverlap(info, running)) return;
   throw new UpdateError(
     'slot_active',
-    `slot ${slot} (${info.path}) and the running slot ${name} (${running.path}) are one device: ${running.name}`,
+    `slot ${slot} (${info.path}) and the running slot ${name} (${running.path}) overlap on one device ` +
+      `(${info.name}, ${running.name}): give each slot its own in the configuration`,
     { detail: { slot, path: info.path, device: info.name, running: name } },
   );
 }

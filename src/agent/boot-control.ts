@@ -6,7 +6,7 @@
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
-import { ORDER_AND_LEFT } from './boot-scheme.ts';
+import { UBOOT } from './boot-scheme.ts';
 import type { BootScheme, Variable } from './boot-scheme.ts';
 
 export interface BootState {
@@ -58,7 +58,7 @@ export interface VariableBootControlOptions {
   readonly variables: BootVariables;
   /** Default 3. */
   readonly triesMax?: number;
-  /** Default: RAUC's variables for U-Boot, every slot in the order. */
+  /** Default: RAUC's variables for U-Boot. */
   readonly scheme?: BootScheme;
 }
 
@@ -71,7 +71,7 @@ export class VariableBootControl implements BootControl {
 
   constructor(options: VariableBootControlOptions) {
     this.slots = options.slots;
-    this.#scheme = options.scheme ?? ORDER_AND_LEFT;
+    this.#scheme = options.scheme ?? UBOOT;
     this.triesMax = this.#scheme.counts ? (options.triesMax ?? 3) : 1;
     this.#variables = options.variables;
   }

@@ -31,19 +31,16 @@ export interface BootScheme {
 
 const leftName = (slot: string): string => `BOOT_${slot}_LEFT`;
 
-/** The file backend's, where every slot stays in the order. */
-export const ORDER_AND_LEFT: BootScheme = {
+export const UBOOT: BootScheme = {
   order: 'BOOT_ORDER',
   counts: true,
   tries: (variables, slot) => count(variables.get(leftName(slot))),
   open: (slot, triesMax) => [[leftName(slot), String(triesMax)]],
   closed: (slot) => [[leftName(slot), '0']],
-  closedLeavesOrder: false,
+  closedLeavesOrder: true,
   onTrial: [],
   settled: [],
 };
-
-export const UBOOT: BootScheme = { ...ORDER_AND_LEFT, closedLeavesOrder: true };
 
 /** With U-Boot's own boot count, which only counts while `upgrade_available` is 1. */
 export const UBOOT_WITH_BOOTCOUNT: BootScheme = {

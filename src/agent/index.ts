@@ -36,7 +36,7 @@ export type { Keystore } from './keystore.ts';
 export { FileSlots } from './slots.ts';
 export type { OpenSink, OpenSource, SlotSet } from './slots.ts';
 export { statusOf } from './status.ts';
-export type { AgentStatus } from './status.ts';
+export type { AgentStatus, PlaceStatus } from './status.ts';
 export { nodeClock } from '../transfer/clock.ts';
 export type { Clock } from '../transfer/clock.ts';
 export type { FileHandle, FileStat, FileSystem } from '../transfer/filesystem.ts';

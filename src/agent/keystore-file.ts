@@ -6,6 +6,7 @@
  * restores a backup of it; a TPM can, behind the same interface.
  * @module
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { HashFactory } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import type { FileSystem } from '../transfer/filesystem.ts';
@@ -39,7 +40,8 @@ export class FileKeystore implements Keystore {
   }
 
   async setTrustedRoot(bytes: Uint8Array): Promise<void> {
-    await this.#write({ ...(await this.#read()), root: Buffer.from(bytes).toString('base64') });
+    const { counters } = await this.#read();
+    await this.#write({ root: Buffer.from(bytes).toString('base64'), counters });
   }
 
   async counter(name: string): Promise<number> {
@@ -51,9 +53,10 @@ export class FileKeystore implements Keystore {
   }
 
   async raise(values: Readonly<Record<string, number>>): Promise<void> {
-    const body = await this.#read();
+    const { even, ...body } = await this.#read();
     const counters = { ...body.counters };
-    let changed = false;
+    // A process that died between the two copies left a value in one of them: that is not kept yet.
+    let changed = !even;
     for (const [name, value] of Object.entries(values)) {
       if (!Number.isSafeInteger(value) || value < 0) {
         throw new UpdateError('keystore_failed', `counter ${name} cannot be raised to ${value}`);
@@ -65,7 +68,8 @@ export class FileKeystore implements Keystore {
     if (changed) await this.#write({ ...body, counters });
   }
 
-  async #read(): Promise<KeystoreBody> {
+  /** What the copies hold together; `even` when they hold the same, or there is none. */
+  async #read(): Promise<KeystoreBody & { readonly even: boolean }> {
     const whole: KeystoreBody[] = [];
     let failure: unknown = null;
     for (const place of this.#places) {
@@ -77,7 +81,7 @@ export class FileKeystore implements Keystore {
       }
     }
     if (whole.length === 0) {
-      if (failure === null) return { root: null, counters: {} };
+      if (failure === null) return { root: null, counters: {}, even: true };
       const reason = failure instanceof Error ? failure.message : String(failure);
       throw new UpdateError('keystore_failed', `no copy of the keystore can be read: ${reason}`, { cause: failure });
     }
@@ -87,7 +91,8 @@ export class FileKeystore implements Keystore {
         counters[name] = Math.max(counters[name] ?? 0, value);
       }
     }
-    return { root: whole[0]!.root, counters };
+    const even = whole.length === this.#places.length && whole.every((body) => isDeepStrictEqual(body, whole[0]));
+    return { root: whole[0]!.root, counters, even };
   }
 
   /** The first copy is written first and read first, so what a caller was told is kept stays readable. */

@@ -199,7 +199,7 @@ export async function checkRoom(
   const needs = [{ folder: dataFolder, bytes: Math.max(0, ...spools) + limits.spareBytes }];
   for (const { slotClass, target } of plans) {
     const slots = slotsOf(context, slotClass);
-    await slots.check(targetSlot, target.bytes);
+    await slots.check(targetSlot, target.bytes, running);
     const bytes = await slots.growthBytes(targetSlot, target.bytes);
     if (bytes > 0) needs.push({ folder: folderOf(slots.pathOf(targetSlot, running)), bytes });
   }

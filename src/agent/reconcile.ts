@@ -119,8 +119,9 @@ async function afterArming(context: Context, attempt: Attempt, boot: BootState):
   }
   const flipped = boot.order[0] === attempt.targetSlot;
   const left = boot.tries[attempt.targetSlot] ?? 0;
-  // REBOOT is recorded once the flip was read back: what is gone then was used up (EFI removes BootNext to follow it).
-  const tookEffect = flipped ? left < context.boot.triesMax : body.state === 'REBOOT';
+  // REBOOT is recorded once the flip was read back. If it is gone then and no try is left, it was used up: EFI removes
+  // BootNext to follow it, and a board's program answers for the next boot.
+  const tookEffect = flipped ? left < context.boot.triesMax : body.state === 'REBOOT' && left === 0;
   if (!tookEffect && attempt.resumes < REARMS_MAX) {
     attempt.resumes++;
     context.emit({ type: 'note', message: `the flip to slot ${attempt.targetSlot} did not take effect; arming again` });

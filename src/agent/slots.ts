@@ -5,7 +5,7 @@
  */
 import type { RandomSource, SegmentSink } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { ioCode, ioError, readFully, writeFully } from '../transfer/filesystem.ts';
+import { ioCode, ioError, isDevicePath, readFully, writeFully } from '../transfer/filesystem.ts';
 import type { FileHandle, FileSystem } from '../transfer/filesystem.ts';
 import { refuseOverlap, refuseUnsafe } from './block-device.ts';
 import type { BlockDeviceInfo } from './block-device.ts';
@@ -22,9 +22,9 @@ export interface SlotSet {
   readonly names: readonly string[];
   /**
    * Throws `slot_missing`, `slot_unreadable`, `slot_too_small`, `slot_read_only`, `slot_mounted` or `slot_active` when
-   * `slot` cannot take an image of that size.
+   * `slot` cannot take an image of that size. With `running`, also when the two are one place.
    */
-  check(slot: string, imageBytes: number): Promise<void>;
+  check(slot: string, imageBytes: number, running?: string): Promise<void>;
   /** Bytes of free space that writing an image of that size takes from the file system of the slot. */
   growthBytes(slot: string, imageBytes: number): Promise<number>;
   source(slot: string): Promise<OpenSource>;
@@ -61,10 +61,12 @@ export class FileSlots implements SlotSet {
     return path;
   }
 
-  async check(slot: string, imageBytes: number): Promise<void> {
+  async check(slot: string, imageBytes: number, running?: string): Promise<void> {
+    if (running !== undefined) this.#refuseSame(slot, running);
     const device = await this.#options.inspect?.(this.pathOf(slot));
     if (device) {
       refuseUnsafe(device, slot, imageBytes);
+      if (running !== undefined) await this.#refuseOverlap(device, slot, running);
       return;
     }
     const capacity = await this.#capacity(slot);
@@ -85,11 +87,9 @@ export class FileSlots implements SlotSet {
   }
 
   async sink(slot: string, running: string): Promise<OpenSink> {
-    refuseActive(slot, running);
-    const path = this.pathOf(slot);
-    if (path === this.pathOf(running)) refuseActive(slot, slot);
+    this.#refuseSame(slot, running);
     await this.#refuseDevice(slot, running);
-    return openSink(this.#options.fs, path, slot);
+    return openSink(this.#options.fs, this.pathOf(slot), slot);
   }
 
   async finish(slot: string, running: string, imageBytes: number): Promise<void> {
@@ -99,14 +99,27 @@ export class FileSlots implements SlotSet {
     await cutFile(this.#options.fs, this.pathOf(slot), imageBytes);
   }
 
+  #refuseSame(slot: string, running: string): void {
+    refuseActive(slot, running);
+    const path = this.pathOf(slot);
+    if (path !== this.pathOf(running)) return;
+    const message = `slot ${slot} and the running slot ${running} are both ${path}: give each its own in the configuration`;
+    throw new UpdateError('slot_active', message, { detail: { slot, running, path } });
+  }
+
   /** Asked once more right before the first write: since PLAN somebody may have mounted the slot. */
   async #refuseDevice(slot: string, running: string): Promise<void> {
-    const { inspect } = this.#options;
-    const device = await inspect?.(this.pathOf(slot));
-    if (inspect === undefined || !device) return;
+    // Whatever is there: a device that was pulled out since PLAN must not be replaced by a file of its name.
+    await this.#stat(slot);
+    const device = await this.#options.inspect?.(this.pathOf(slot));
+    if (!device) return;
     refuseUnsafe(device, slot);
-    const active = await inspect(this.pathOf(running));
-    if (active !== null) refuseOverlap(device, slot, active, running);
+    await this.#refuseOverlap(device, slot, running);
+  }
+
+  async #refuseOverlap(device: BlockDeviceInfo, slot: string, running: string): Promise<void> {
+    const active = await this.#options.inspect?.(this.pathOf(running));
+    if (active) refuseOverlap(device, slot, active, running);
   }
 
   async #stat(slot: string) {
@@ -120,6 +133,10 @@ export class FileSlots implements SlotSet {
     if (stat === null)
       throw new UpdateError('slot_missing', `slot ${slot} (${path}) does not exist`, { detail: { slot, path } });
     if (stat.kind === 'folder') throw new UpdateError('slot_missing', `slot ${slot} (${path}) is a folder`);
+    if (stat.kind === 'file' && isDevicePath(path)) {
+      const message = `slot ${slot} (${path}) is a regular file and no block device: remove it and attach the device`;
+      throw new UpdateError('slot_missing', message, { detail: { slot, path } });
+    }
     return stat;
   }
 

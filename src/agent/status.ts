@@ -4,7 +4,22 @@
  * @module
  */
 import type { BootState } from './boot-control.ts';
-import type { JournalBody, State } from './journal.ts';
+import { placeOf } from './context.ts';
+import type { Context } from './context.ts';
+import type { Attempt, JournalBody, State } from './journal.ts';
+
+/** What the journal knows of one place: one class of one slot. */
+export interface PlaceStatus {
+  /** The image that is held, verified; null where unknown or half-written. */
+  readonly version: string | null;
+  readonly sha256: string | null;
+  /** What the attempt under way brings here; null where it brings nothing. */
+  readonly pending: {
+    readonly version: string;
+    readonly sha256: string;
+    readonly step: 'waiting' | 'writing' | 'verified';
+  } | null;
+}
 
 export interface AgentStatus {
   /** 0, 10, 20, 30 or 40 of the last finished attempt; null before the first. */
@@ -19,13 +34,47 @@ export interface AgentStatus {
   readonly slots: Readonly<
     Record<string, { readonly version: string | null; readonly sha256: string | null; readonly triesLeft: number }>
   >;
+  /** By slot class, then by slot; `slots` has the device's own class alone. */
+  readonly classes: Readonly<Record<string, Readonly<Record<string, PlaceStatus>>>>;
   readonly order: readonly string[];
   readonly counters: Readonly<Record<string, number>>;
   readonly attempt: JournalBody['attempt'];
   readonly last: JournalBody['last'];
 }
 
-export function statusOf(body: JournalBody, boot: BootState, counters: Readonly<Record<string, number>>): AgentStatus {
+/** States in which the part under way is not yet known to be right. */
+const BEFORE_VERIFIED: readonly State[] = ['PLAN', 'PREPARE', 'APPLY', 'REPAIR', 'VERIFY'];
+
+function pendingOf(attempt: Attempt | null, state: State, slot: string, slotClass: string): PlaceStatus['pending'] {
+  if (attempt === null || attempt.outcome !== null || attempt.targetSlot !== slot) return null;
+  const { version } = attempt.release;
+  const { plan, verified, pending } = attempt;
+  const stands = verified.find((part) => part.slotClass === slotClass);
+  if (stands !== undefined) return { version, sha256: stands.target.sha256, step: 'verified' };
+  if (plan?.slotClass === slotClass) {
+    return { version, sha256: plan.target.sha256, step: BEFORE_VERIFIED.includes(state) ? 'writing' : 'verified' };
+  }
+  const waits = pending.find((part) => part.slotClass === slotClass);
+  return waits === undefined ? null : { version, sha256: waits.target.sha256, step: 'waiting' };
+}
+
+/** `slotClasses` are all that are configured. */
+export function statusOf(
+  body: JournalBody,
+  boot: BootState,
+  counters: Readonly<Record<string, number>>,
+  config: Context['config'],
+  slotClasses: readonly string[],
+): AgentStatus {
+  const classes: Record<string, Record<string, PlaceStatus>> = {};
+  for (const slotClass of slotClasses) {
+    const places: Record<string, PlaceStatus> = (classes[slotClass] = {});
+    for (const slot of Object.keys(boot.tries).sort()) {
+      const held = body.slots[placeOf({ config }, slot, slotClass)] ?? null;
+      const pending = pendingOf(body.attempt, body.state, slot, slotClass);
+      places[slot] = { version: held?.version ?? null, sha256: held?.sha256 ?? null, pending };
+    }
+  }
   const slots: Record<string, { version: string | null; sha256: string | null; triesLeft: number }> = {};
   for (const [slot, triesLeft] of Object.entries(boot.tries)) {
     const held = body.slots[slot] ?? null;
@@ -41,6 +90,7 @@ export function statusOf(body: JournalBody, boot: BootState, counters: Readonly<
     running: boot.running,
     bootId: boot.bootId,
     slots,
+    classes,
     order: boot.order,
     counters,
     attempt: body.attempt,

@@ -51,6 +51,10 @@ export class SimulatedBootLoader {
     const first = order[0];
     if (first === undefined) return null;
     const found = order.find(({ left }) => left > 0);
+    // As the boot script in docs/boot-control.md: every slot of the order gets its tries back, or a good slot behind one
+    // that hangs would never be reached again.
+    if (found === undefined)
+      await variables.write(new Map(order.map(({ slot }) => [`BOOT_${slot}_LEFT`, `${triesMax}`])));
     const { slot, left } = found ?? { slot: first.slot, left: triesMax };
     await variables.write(new Map([[`BOOT_${slot}_LEFT`, String(left - 1)]]));
     const boot = { slot, bootId, rescued: found === undefined };

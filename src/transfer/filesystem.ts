@@ -52,6 +52,12 @@ export interface FileSystem {
   syncFolder(path: string): Promise<void>;
 }
 
+/**
+ * Below /dev only devices are slots. A regular file there is what a write to a device that was not there has left
+ * behind: it lies in memory, and is gone with the next boot. (/dev/shm is meant for files.)
+ */
+export const isDevicePath = (path: string): boolean => path.startsWith('/dev/') && !path.startsWith('/dev/shm/');
+
 /** Everything before the last slash. */
 export function folderOf(path: string): string {
   const at = path.lastIndexOf('/');

@@ -4,14 +4,22 @@
  * A block device is opened for update exclusively: on Linux O_EXCL without O_CREAT makes the open fail with EBUSY while
  * the device (or a partition of it, or its disk) is mounted, is swap space, or carries another device; and while it is
  * open, nobody can mount it.
+ *
+ * Opening for update never makes a file: an image for a device that is not there must not become a regular file of the
+ * device's name. Neither does `create` below /dev, nor does it write through a link that lies where a temporary file is
+ * to be.
  * @module
  */
 import { constants } from 'node:fs';
 import * as nodeFs from 'node:fs/promises';
-import { ioCode } from './filesystem.ts';
+import { resolve } from 'node:path';
+import { UpdateError } from '../../native-free/status.ts';
+import { ioCode, isDevicePath } from './filesystem.ts';
 import type { FileHandle, FileStat, FileSystem, OpenMode } from './filesystem.ts';
 
-const FLAGS: Record<OpenMode, string> = { read: 'r', update: 'r+', create: 'w' };
+/** Not every platform has O_NOFOLLOW. */
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | (constants.O_NOFOLLOW ?? 0);
+const FLAGS: Record<OpenMode, string | number> = { read: 'r', update: 'r+', create: CREATE };
 
 async function open(path: string, mode: OpenMode): Promise<FileHandle> {
   const handle = await nodeFs.open(path, await flagsOf(path, mode), 0o600);
@@ -26,6 +34,10 @@ async function open(path: string, mode: OpenMode): Promise<FileHandle> {
 }
 
 async function flagsOf(path: string, mode: OpenMode): Promise<string | number> {
+  if (mode === 'create' && isDevicePath(resolve(path))) {
+    const message = `${path} would be a regular file in /dev: is the device missing, or meant for [slots]?`;
+    throw new UpdateError('slot_missing', message, { detail: { path } });
+  }
   if (mode !== 'update' || process.platform !== 'linux') return FLAGS[mode];
   const isDevice = (await nodeFs.stat(path)).isBlockDevice();
   return isDevice ? constants.O_RDWR | constants.O_EXCL : FLAGS[mode];

@@ -1,7 +1,7 @@
 /**
  * The one-file program `engraft-agent`, alone in another folder, against the real server over real HTTP.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { appendFile, readFile } from 'node:fs/promises';
@@ -11,20 +11,14 @@ import { LIMITS } from '../../native-free/limits.ts';
 import { createDeployment, createServer, type EngraftServer, type ServerOptions } from '../../src/server/index.ts';
 import { FakeBootLoader } from '../../src/testing/index.ts';
 import { nodeFileSystem } from '../../src/transfer/index.ts';
+import { AGENT_PROGRAM, runAgentProgram, type AgentEnded } from '../support/agent-program.ts';
 import { imagePair, sameBytes } from '../support/agent.ts';
 import { publisher, temporaryFolder, type Publisher } from '../support/release.ts';
 
-const built = new URL('../../dist/engraft-agent.mjs', import.meta.url).pathname;
 const servers: EngraftServer[] = [];
 afterEach(async () => {
   for (const server of servers.splice(0)) await server.close(0);
 });
-
-interface Ended {
-  readonly code: number | null;
-  readonly json: Record<string, any>;
-  readonly stderr: string;
-}
 
 interface Bench {
   readonly folder: string;
@@ -33,7 +27,7 @@ interface Bench {
   readonly loader: FakeBootLoader;
   readonly source: Uint8Array;
   readonly target: Uint8Array;
-  agent(args: string[], until?: (stderr: string) => NodeJS.Signals | null): Promise<Ended>;
+  agent(args: string[], until?: (stderr: string) => NodeJS.Signals | null): Promise<AgentEnded>;
   slot(name: string): Uint8Array;
   deploy(version: string): Promise<void>;
 }
@@ -48,9 +42,9 @@ async function bench(options: Partial<ServerOptions> = {}, health = '[["true"]]'
   servers.push(server);
   const url = await server.listen(0);
   const folder = temporaryFolder();
-  copyFileSync(built, join(folder, 'engraft-agent.mjs'));
+  copyFileSync(AGENT_PROGRAM, join(folder, 'engraft-agent.mjs'));
   writeFileSync(join(folder, 'image'), source);
-  const agent: Bench['agent'] = (args, until) => runAgent(folder, args, until);
+  const agent: Bench['agent'] = (args, until) => runAgentProgram(folder, args, until, 'engraft-agent.mjs');
   const device = join(folder, 'device');
   const root = join(made.dir, 'metadata', '1.root.json');
   const ended = await agent(
@@ -76,25 +70,7 @@ async function bench(options: Partial<ServerOptions> = {}, health = '[["true"]]'
   };
 }
 
-function runAgent(folder: string, args: string[], until?: (stderr: string) => NodeJS.Signals | null): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['engraft-agent.mjs', ...args], { cwd: folder });
-    let [stdout, stderr] = ['', ''];
-    child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
-    child.stderr.on('data', (data: Buffer) => {
-      stderr += data.toString();
-      const signal = until?.(stderr) ?? null;
-      if (signal !== null) child.kill(signal);
-    });
-    child.on('error', reject);
-    child.on('close', (code) => {
-      const json = stdout.startsWith('{') ? (JSON.parse(stdout) as Ended['json']) : {};
-      resolve({ code, json, stderr });
-    });
-  });
-}
-
-describe.skipIf(!existsSync(built))('engraft-agent', () => {
+describe.skipIf(!existsSync(AGENT_PROGRAM))('engraft-agent', () => {
   test('updates a device through a real server, killed in the middle and resumed', async () => {
     const it = await bench({ rateLimitBitsPerSecond: 800_000 });
     const run = ['run', '--config', join(it.folder, 'agent.toml'), '--once', '--json'];
@@ -166,6 +142,16 @@ describe.skipIf(!existsSync(built))('engraft-agent', () => {
     expect(sameBytes(it.slot('boot-b'), boots[1]!)).toBe(true);
     const { json } = await it.agent(['status', '--config', config, '--json']);
     expect(json['counters']).toMatchObject({ 'rollback.cam.rootfs': 2, 'rollback.cam.boot': 2 });
+    expect(json['classes']).toMatchObject({
+      rootfs: { A: { version: '1.0' }, B: { version: '2.0', pending: null } },
+      boot: { B: { version: '2.0', pending: null } },
+    });
+    const table = spawnSync(process.execPath, ['engraft-agent.mjs', 'status', '--config', config], {
+      cwd: join(it.folder, '..'),
+      encoding: 'utf8',
+    }).stdout;
+    expect(table).toMatch(/slot +class +version +sha256 +tries left +pending/);
+    for (const slotClass of ['rootfs', 'boot']) expect(table).toMatch(new RegExp(`^B +${slotClass} +2\\.0 `, 'm'));
     // The boot image of slot A was not known to the journal: it was found by its digest.
     expect(json['last'].verified).toMatchObject([{ slotClass: 'boot', kind: 'delta' }]);
   });

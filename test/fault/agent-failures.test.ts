@@ -27,7 +27,7 @@ async function assigned(options: DeviceOptions = {}): Promise<SimulatedDevice> {
 /** Nothing happened to the device but the attempt. */
 function unharmed(it: SimulatedDevice): void {
   expect(sameBytes(it.slot('a'), lab.source)).toBe(true);
-  expect(it.bootState()).toMatch(/BOOT_ORDER=A B\nBOOT_A_LEFT=3/);
+  expect(it.bootState()).toMatch(/BOOT_ORDER=A(?: B)?\nBOOT_A_LEFT=3/);
 }
 
 const isBlob = ({ url }: NetworkRequest): boolean => url.includes('/blobs/');
@@ -260,7 +260,7 @@ describe('storage', () => {
       },
     });
     expect(await it.once()).toMatchObject({ status: 30, code: 'boot_unwritable' });
-    expect(it.bootState()).toMatch(/BOOT_ORDER=A B/);
+    expect(it.bootState()).toMatch(/BOOT_ORDER=A\b/);
     expect(await it.boot()).toBe('A');
     broken = false;
     await it.once();

@@ -5,14 +5,17 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../native-free/limits.ts';
 import type { NetworkRequest } from '../../src/agent/index.ts';
+import { ByteLedger } from '../../src/agent/ledger.ts';
 import { errnoError, isPowerCut } from '../../src/testing/index.ts';
 import type { FileCall } from '../../src/testing/index.ts';
 import { device, imagePair, makeLab, sameBytes } from '../support/agent.ts';
 import type { DeviceOptions, Lab, SimulatedDevice } from '../support/agent.ts';
+import { sha256Node } from '../support/images.ts';
 
 /** 20 segments of 64 KiB; the fresh bytes are in the middle ones. */
 const SEGMENT = 64 * 1024;
 const SEGMENTS = 20;
+const HOUR_MS = 3_600_000;
 
 let lab: Lab;
 beforeAll(async () => {
@@ -95,8 +98,49 @@ describe('a source slot that was written to', () => {
     const budget = probe.journal().last!.plan!.payload.bytes + 20_000;
     const it = await drifted([3], { toml: { limits: `budget_bytes = ${budget}` } });
     expect(await it.untilDone()).toMatchObject({ status: 10, code: 'over_budget' });
-    expect(it.bootState()).toMatch(/BOOT_ORDER=A B/);
+    expect(it.bootState()).toMatch(/BOOT_ORDER=A\b/);
     expect(it.network.bytesOf('/blobs/')).toBeLessThanOrEqual(budget);
+  });
+
+  test('with a month whose budget does not allow the segment ends with 10, before a byte of the segment', async () => {
+    const month = (bytes: number): DeviceOptions => ({ toml: { limits: `budget_bytes_per_month = ${bytes}` } });
+    const [probe, whole] = [await drifted([SEGMENTS - 1]), await drifted([], month(100_000_000))];
+    await probe.untilDone();
+    await whole.untilDone();
+    const ledger = new ByteLedger({ fs: whole.disk, hash: sha256Node, clock: whole.clock, path: '/data/ledger', monthBytesMax: 1 }); // prettier-ignore
+    const { headerBytes } = probe.journal().last!.repair!;
+    const it = await drifted([SEGMENTS - 1], month((await ledger.monthBytes())! + headerBytes + SEGMENT / 2));
+    expect(await it.untilDone()).toMatchObject({ status: 10, code: 'over_budget' });
+    expect(it.states()).toContain('REPAIR');
+    const fetched = it.network.bytesOf(fullSha(probe));
+    expect(fetched).toBeGreaterThan(0);
+    // What stood in the socket behind the header.
+    expect(fetched).toBeLessThanOrEqual(headerBytes + 16 * 1024);
+    expect(it.bootState()).toMatch(/BOOT_ORDER=A\b/);
+  });
+
+  test('waits for the allowed hours when they end before the repair', async () => {
+    const it = await drifted([3], { toml: { limits: 'allowed_hours = "22:00-06:00"' } });
+    const sinceMidnight = (): number => it.clock.now() % (24 * HOUR_MS);
+    it.clock.advance(24 * HOUR_MS - sinceMidnight());
+    const push = it.events.push.bind(it.events);
+    let late = false;
+    it.events.push = (event) => {
+      if (event.type === 'state' && event.state === 'REPAIR' && !late) {
+        late = true;
+        it.clock.advance(7 * HOUR_MS);
+      }
+      return push(event);
+    };
+    await expect(it.once()).rejects.toMatchObject({ code: 'outside_hours' });
+    expect(it.journal().state).toBe('REPAIR');
+    const before = it.network.bytesOf('/blobs/');
+    await expect(it.once()).rejects.toMatchObject({ code: 'outside_hours' });
+    expect(it.network.bytesOf('/blobs/')).toBe(before);
+    it.clock.advance(16 * HOUR_MS);
+    expect(await it.untilDone()).toMatchObject({ status: 0 });
+    expect(it.journal().last).toMatchObject({ repairedSegments: 1 });
+    expect(sameBytes(it.slot('b'), lab.target)).toBe(true);
   });
 
   test('is repaired by right bytes only: a full payload with a wrong chunk ends with 20', async () => {
@@ -113,7 +157,7 @@ describe('a source slot that was written to', () => {
     full = fullSha(probe);
     const it = await drifted([3], { answer: spoil });
     expect(await it.untilDone()).toMatchObject({ status: 20, code: 'chunk_digest' });
-    expect(it.bootState()).toMatch(/BOOT_ORDER=A B/);
+    expect(it.bootState()).toMatch(/BOOT_ORDER=A\b/);
   });
 
   test('is repaired whatever operation the power is cut in', async () => {

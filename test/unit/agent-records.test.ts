@@ -119,6 +119,18 @@ describe('the keystore', () => {
     await expect(keystoreOn(fs).counter('rollback')).rejects.toMatchObject({ code: 'keystore_failed', outcome: 30 });
   });
 
+  test('brings the second copy up to date, though the first one holds the value already', async () => {
+    const fs = await storage();
+    await keystoreOn(fs).raise({ n: 1 });
+    const before = fs.peek('/data/keystore.copy')!;
+    await keystoreOn(fs).raise({ n: 2 });
+    // As a process leaves it that is killed between the two.
+    fs.place('/data/keystore.copy', before);
+    await keystoreOn(fs).raise({ n: 2 });
+    fs.place('/data/keystore', new Uint8Array([1]));
+    expect(await keystoreOn(fs).counter('n')).toBe(2);
+  });
+
   test('keeps the trusted root with the counters', async () => {
     const fs = await storage();
     await keystoreOn(fs).setTrustedRoot(new Uint8Array([1, 2, 3]));

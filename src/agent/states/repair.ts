@@ -12,6 +12,7 @@ import { bytesEqual } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { chunkRange, chunksFinished, chunksNeeded, segmentOffset } from '../../transfer/layout.ts';
 import { PayloadPipeline } from '../../transfer/pipeline.ts';
+import { checkMonthBudget } from '../budget.ts';
 import { attemptOf, placeOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { openDownload, readSignedHeader } from '../download.ts';
@@ -58,7 +59,9 @@ async function openFull(context: Context, attempt: Attempt, plan: Plan): Promise
   await checkRollbackIndex(context, release, found);
   const download = openDownload(context, attempt, found);
   await download.spool.prepare([plan.payload.sha256]);
-  if ((await download.spool.header(hexToBytes(found.headerDigest))) === null) checkBudget(context, found.headerBytes);
+  if ((await download.spool.header(hexToBytes(found.headerDigest))) === null) {
+    await checkLimits(context, found.headerBytes);
+  }
   try {
     const { header, bytes } = await readSignedHeader(context, download, found);
     attempt.repair = found;
@@ -93,9 +96,18 @@ function fullIsCheaper(delta: PayloadHeader, full: PayloadHeader, attempt: Attem
   return restOf(delta) + badShare * restOf(full) > restOf(full);
 }
 
-function takeOver(context: Context, attempt: Attempt, { plan, header }: Full): Next {
+/**
+ * What PLAN has allowed was the delta: these bytes come on top. The hours are asked by the download itself, at every
+ * chunk. Throws `over_budget`.
+ */
+async function checkLimits(context: Context, bytes: number): Promise<void> {
+  checkBudget(context, bytes);
+  if (bytes > 0) await checkMonthBudget(context, bytes);
+}
+
+async function takeOver(context: Context, attempt: Attempt, { plan, header }: Full): Promise<Next> {
   const offset = segmentOffset(header, attempt.segmentsDone);
-  checkBudget(context, header.payloadBytes - offset);
+  await checkLimits(context, header.payloadBytes - offset);
   attempt.plan = plan;
   attempt.repair = null;
   return 'APPLY';
@@ -110,7 +122,7 @@ async function repairSegment(context: Context, attempt: Attempt, full: Full): Pr
   const spooled = await download.spool.chunks();
   const missing = chunksNeeded(header, index, index + 1).filter((chunk) => !spooled.has(chunk));
   const ranges = missing.map((chunk) => chunkRange(header, chunk));
-  checkBudget(
+  await checkLimits(
     context,
     ranges.reduce((sum, { from, to }) => sum + to - from, 0),
   );

@@ -26,21 +26,34 @@ export async function readConfig(path: string): Promise<AgentConfig> {
   return parseConfig(text, dirname(resolve(path)), path);
 }
 
-/** When this process began, in clock ticks since boot; tells a process from a later one with the same number. */
-async function startOf(pid: number): Promise<string | null> {
+/** When a process began, in clock ticks since boot; tells a process from a later one with the same number. */
+async function startOf(pid: number, proc: string): Promise<string | null> {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    const stat = await readFile(`${proc}/${pid}/stat`, 'utf8');
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
   } catch {
     return null;
   }
 }
 
-async function holderIsAlive(text: string): Promise<boolean> {
-  const [pid, start] = text.trim().split(' ');
+/** The kernel's name for this boot; null without procfs. A device that boots always alike gives the same numbers. */
+async function bootIdOf(proc: string): Promise<string | null> {
+  try {
+    const text = (await readFile(`${proc}/sys/kernel/random/boot_id`, 'utf8')).trim();
+    return /^[\w-]+$/.test(text) ? text : null;
+  } catch {
+    return null;
+  }
+}
+
+async function holderIsAlive(text: string, proc: string): Promise<boolean> {
+  const [pid, start, boot] = text.trim().split(' ');
   const number = Number(pid);
   if (!Number.isSafeInteger(number) || number <= 0) return false;
-  const now = await startOf(number);
+  const bootNow = await bootIdOf(proc);
+  // Nobody lives through a power cut, whoever has the number now.
+  if (boot !== undefined && bootNow !== null && boot !== bootNow) return false;
+  const now = await startOf(number, proc);
   if (now !== null) return now === start;
   try {
     process.kill(number, 0);
@@ -52,16 +65,17 @@ async function holderIsAlive(text: string): Promise<boolean> {
 
 /**
  * Run `work` as the only agent on this data folder: two of them would write one slot. The lock of a process that was
- * killed is taken over. Throws `agent_running`.
+ * killed, or of an earlier boot, is taken over. `proc` is replaced in tests. Throws `agent_running`.
  */
-export async function withAgentLock<T>(dataFolder: string, work: () => Promise<T>): Promise<T> {
+export async function withAgentLock<T>(dataFolder: string, work: () => Promise<T>, proc = '/proc'): Promise<T> {
   const path = join(dataFolder, 'agent.lock');
   await mkdir(dataFolder, { recursive: true });
-  const mine = `${process.pid} ${(await startOf(process.pid)) ?? 'unknown'}\n`;
+  const [start, boot] = [await startOf(process.pid, proc), await bootIdOf(proc)];
+  const mine = `${process.pid} ${start ?? 'unknown'}${boot === null ? '' : ` ${boot}`}\n`;
   const claim = `${path}.${process.pid}`;
   await writeFile(claim, mine, { mode: 0o600 });
   try {
-    await takeLock(path, claim, dataFolder);
+    await takeLock(path, claim, dataFolder, proc);
   } finally {
     await rm(claim, { force: true });
   }
@@ -72,7 +86,7 @@ export async function withAgentLock<T>(dataFolder: string, work: () => Promise<T
   }
 }
 
-async function takeLock(path: string, claim: string, dataFolder: string): Promise<void> {
+async function takeLock(path: string, claim: string, dataFolder: string, proc: string): Promise<void> {
   for (let tries = 0; ; tries++) {
     try {
       // A link appears with its content, so nobody ever sees a lock without a holder.
@@ -82,7 +96,7 @@ async function takeLock(path: string, claim: string, dataFolder: string): Promis
       const code = (cause as NodeJS.ErrnoException).code;
       if (code !== 'EEXIST') throw new UpdateError('output_unwritable', `cannot write ${path}`, { cause });
       const holder = await readFile(path, 'utf8').catch(() => '');
-      if (tries > 0 || (await holderIsAlive(holder))) {
+      if (tries > 0 || (await holderIsAlive(holder, proc))) {
         const message = `another agent (process ${holder.trim().split(' ')[0]}) uses ${dataFolder}`;
         throw new UpdateError('agent_running', message, { detail: { path, holder: holder.trim() } });
       }

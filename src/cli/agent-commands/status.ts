@@ -39,14 +39,14 @@ function textOf(status: AgentStatus): string {
   } else if (last !== null) {
     lines.push(`it took ${formatCount(last.wireBytes)} bytes from the link (${last.plan?.kind ?? 'no'} payload)`);
   }
-  const slots = Object.entries(status.slots).map(([slot, held]) => [
-    slot,
-    held.version ?? '-',
-    held.sha256?.slice(0, 16) ?? '-',
-    String(held.triesLeft),
-  ]);
+  const rows = Object.entries(status.classes).flatMap(([slotClass, slots]) =>
+    Object.entries(slots).map(([slot, { version, sha256, pending }]) => [
+      ...[slot, slotClass, version ?? '-', sha256?.slice(0, 16) ?? '-', String(status.slots[slot]?.triesLeft ?? 0)],
+      pending === null ? '-' : `${pending.version} ${pending.step}`,
+    ]),
+  );
   const counters = Object.entries(status.counters).map(([name, value]) => [name, String(value)]);
-  lines.push('', formatTable([['slot', 'version', 'sha256', 'tries left'], ...slots]));
+  lines.push('', formatTable([['slot', 'class', 'version', 'sha256', 'tries left', 'pending'], ...rows]));
   if (counters.length > 0) lines.push('', formatTable([['counter', 'value'], ...counters]));
   return lines.join('\n');
 }

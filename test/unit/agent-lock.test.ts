@@ -1,0 +1,87 @@
+/**
+ * One agent at a time on a data folder: a lock holds as long as its process lives, and no longer than its boot.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { withAgentLock } from '../../src/cli/agent-commands/common.ts';
+import { temporaryFolder } from '../support/release.ts';
+
+let data: string;
+let proc: string;
+let lock: string;
+beforeEach(() => {
+  data = temporaryFolder();
+  proc = temporaryFolder();
+  lock = join(data, 'agent.lock');
+});
+
+/** As the kernel writes it; the name of a process may hold blanks and brackets. */
+function alive(pid: number, start: number): void {
+  mkdirSync(join(proc, String(pid)));
+  writeFileSync(join(proc, String(pid), 'stat'), `${pid} (odd) name) S${' 0'.repeat(18)} ${start} 0 0\n`);
+}
+
+function boot(id: string): void {
+  mkdirSync(join(proc, 'sys/kernel/random'), { recursive: true });
+  writeFileSync(join(proc, 'sys/kernel/random/boot_id'), `${id}\n`);
+}
+
+/** What the lock says while it is held. */
+const take = (): Promise<string> => withAgentLock(data, async () => readFileSync(lock, 'utf8'), proc);
+
+describe('the lock of an agent', () => {
+  test('says process, start and boot, and is gone at the end', async () => {
+    alive(process.pid, 77);
+    boot('boot-1');
+    expect(await take()).toBe(`${process.pid} 77 boot-1\n`);
+    expect(existsSync(lock)).toBe(false);
+  });
+
+  test('that lives is respected', async () => {
+    alive(4711, 300);
+    boot('boot-1');
+    writeFileSync(lock, '4711 300 boot-1\n');
+    await expect(take()).rejects.toMatchObject({ code: 'agent_running', message: expect.stringContaining('4711') });
+    expect(readFileSync(lock, 'utf8')).toBe('4711 300 boot-1\n');
+  });
+
+  test('of another boot is taken over, though a process has the same number and the same start', async () => {
+    alive(4711, 300);
+    boot('boot-2');
+    writeFileSync(lock, '4711 300 boot-1\n');
+    expect(await take()).toMatch(new RegExp(`^${process.pid} `));
+  });
+
+  test('of this boot is taken over when its process has ended, or its number has been given again', async () => {
+    boot('boot-1');
+    writeFileSync(lock, '999999999 300 boot-1\n');
+    await take();
+    alive(4711, 301);
+    writeFileSync(lock, '4711 300 boot-1\n');
+    await take();
+  });
+
+  test('that names no boot, as older agents write it, is judged by its process', async () => {
+    alive(4711, 300);
+    boot('boot-1');
+    writeFileSync(lock, '4711 300\n');
+    await expect(take()).rejects.toMatchObject({ code: 'agent_running' });
+    writeFileSync(lock, '4711 299\n');
+    await take();
+  });
+
+  test('is judged by its process where the kernel names no boot', async () => {
+    expect(await take()).toBe(`${process.pid} unknown\n`);
+    alive(4711, 300);
+    writeFileSync(lock, '4711 300 boot-1\n');
+    await expect(take()).rejects.toMatchObject({ code: 'agent_running' });
+    writeFileSync(lock, `${process.pid} unknown\n`);
+    await expect(take()).rejects.toMatchObject({ code: 'agent_running' });
+  });
+
+  test('that a power cut has left empty is taken over', async () => {
+    writeFileSync(lock, '');
+    await take();
+  });
+});
