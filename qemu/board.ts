@@ -1,11 +1,13 @@
 /**
  * The emulated board's storage: a disk with the partitions slot A, slot B, tools and data, and a card with the boot
- * loader's environment, which holds the boot script too.
+ * loader's environment.
  * @module
  */
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readSync, writeSync, readFileSync, ftruncateSync } from 'node:fs';
 import { createHash } from 'node:crypto';
+import { UpdateError } from '../native-free/status.ts';
+import { FACTORY_ENVIRONMENT } from './boot-script.ts';
 import { ENVIRONMENT_OFFSETS, formatEnvironment } from './environment.ts';
 import { toolPath } from './images.ts';
 
@@ -37,49 +39,12 @@ function layOut(sizes: readonly (readonly [string, number])[]): Partition[] {
   });
 }
 
-/**
- * The boot script, in the environment: the first slot of BOOT_ORDER that has tries left is booted, and the try is
- * stored as used before the slot is touched. Variables and meaning are RAUC's; the script is ours. When no slot of
- * the order has a try left, they get theirs back: a board that tries in vain is better than one that stopped. A slot that
- * is being written is not in the order.
- */
-const BOOT_SCRIPT: Readonly<Record<string, string>> = {
-  bootcmd: 'run engraft_choose; run engraft_boot',
-  engraft_choose: [
-    'setenv slot',
-    'for s in ${BOOT_ORDER}; do if test -z "${slot}"; then',
-    'if test "${s}" = A; then setenv left ${BOOT_A_LEFT}; else setenv left ${BOOT_B_LEFT}; fi',
-    'if test "${left}" -gt 0; then setenv slot ${s}; fi',
-    'fi; done',
-    'if test -z "${slot}"; then echo "@boot no slot has a try left"; setenv BOOT_A_LEFT 3; setenv BOOT_B_LEFT 3; saveenv; reset; fi',
-  ].join('; '),
-  engraft_boot: [
-    'setexpr left ${left} - 1',
-    'if test "${slot}" = A; then setenv BOOT_A_LEFT ${left}; setenv part 1; else setenv BOOT_B_LEFT ${left}; setenv part 2; fi',
-    'echo "@boot slot ${slot}, ${left} tries left after this one, order ${BOOT_ORDER}"',
-    'saveenv || reset',
-    'virtio scan',
-    'setenv bootargs console=ttyAMA0 quiet panic=3 engraft.slot=${slot}',
-    'ext4load virtio 0:${part} ${kernel_addr_r} /boot/vmlinuz || reset',
-    'ext4load virtio 0:${part} ${ramdisk_addr_r} /boot/initramfs || reset',
-    'booti ${kernel_addr_r} ${ramdisk_addr_r}:${filesize} ${fdtcontroladdr} || reset',
-  ].join('; '),
-};
-
-/** What the environment holds besides: addresses in the board's memory, which begins at 0x40000000. */
-const BOARD: Readonly<Record<string, string>> = {
-  bootdelay: '0',
-  kernel_addr_r: '0x44000000',
-  ramdisk_addr_r: '0x50000000',
-  fdt_high: '0xffffffffffffffff',
-  initrd_high: '0xffffffffffffffff',
-};
-
-/** The card of a new board: slot A is good, slot B is empty. */
-export function makeCard(into: string): void {
-  const variables = { ...BOARD, ...BOOT_SCRIPT, BOOT_ORDER: 'A', BOOT_A_LEFT: '3', BOOT_B_LEFT: '0' };
+/** The card of a new board: slot A is good, slot B is empty. `changes` are variables that this board has otherwise. */
+export function makeCard(into: string, changes: Readonly<Record<string, string>> = {}): void {
   const card = Buffer.alloc(CARD_BYTES);
-  ENVIRONMENT_OFFSETS.forEach((offset, i) => formatEnvironment(variables, i + 1).copy(card, offset));
+  ENVIRONMENT_OFFSETS.forEach((offset, i) =>
+    formatEnvironment({ ...FACTORY_ENVIRONMENT, ...changes }, i + 1).copy(card, offset),
+  );
   const file = openSync(into, 'w');
   writeSync(file, card);
   closeSync(file);
@@ -106,7 +71,8 @@ export function makeDisk(into: string, images: { slotA: string; tools: string; d
 
 function putImage(disk: string, partition: Partition, image: string): void {
   const bytes = readFileSync(image);
-  if (bytes.length > partition.bytes) throw new RangeError(`${image} is larger than ${partition.name}`);
+  if (bytes.length > partition.bytes)
+    throw new UpdateError('limit_exceeded', `${image} is larger than ${partition.name}`);
   const file = openSync(disk, 'r+');
   writeSync(file, bytes, 0, bytes.length, partition.offset);
   closeSync(file);

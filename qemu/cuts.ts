@@ -5,10 +5,16 @@
  * had handed to the disk stays; the states in which it does not are in the scenario `writes`.
  * @module
  */
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { judgeDisk, problemWithBoot, targetOf } from './judge.ts';
+import type { Target } from './judge.ts';
 import { Machine } from './machine.ts';
-import { BOOT_SECONDS, bootOf, expectUpdated, UPDATE_SECONDS, variablesOf, waitForEnd } from './scenarios.ts';
+import { BOOT_SECONDS, bootOf, expect, expectUpdated, UPDATE_SECONDS, waitForEnd } from './scenarios.ts';
 import type { Stage } from './scenarios.ts';
+import type { Board } from './workshop.ts';
+
+const VERSION = '1.1.0';
 
 /** A line of the console, and the time to wait after it in ms; what is between the two is drawn anew for every cut. */
 interface Cut {
@@ -17,22 +23,24 @@ interface Cut {
   readonly toMs: number;
 }
 
-/** An agent that goes on with APPLY says nothing; about 9 s after its start it has begun. */
-const GOES_ON: Cut = { after: /^@guest agent starts$/, fromMs: 9000, toMs: 16_000 };
+/** An agent that goes on with APPLY says nothing: it begins some 5 s after its start, and takes about 20 s more. */
+const GOES_ON: Cut = { after: /^@guest agent starts$/, fromMs: 6000, toMs: 22_000 };
 
-/**
- * Between the flip and the commit only two cuts use up a try of the new slot: with a third one the boot loader would
- * rightly go back.
- */
+/** Every line comes whatever the cuts before led to: an update that is further along already shows the later ones. */
 const CUTS: readonly Cut[] = [
   { after: /^PREPARE$|^APPLY$/, toMs: 5000 },
   GOES_ON,
   GOES_ON,
   GOES_ON,
-  { after: /^VERIFY$|^ARM$/, toMs: 1000 },
-  { after: /^ARM$|^REBOOT$/, toMs: 600 },
+  // In the boot loader, which saves its environment, or in the kernel.
+  { after: /^Hit any key|^@boot slot/, toMs: 1500 },
+  GOES_ON,
+  GOES_ON,
+  GOES_ON,
+  { after: /^VERIFY$|^ARM$|^@boot slot B/, toMs: 1200 },
+  { after: /^ARM$|^REBOOT$|^@boot slot B/, toMs: 900 },
   { after: /^@boot slot B|^TRIAL$/, toMs: 8000 },
-  { after: /^COMMIT$|^REPORT$/, toMs: 1000 },
+  { after: /^COMMIT$|^REPORT$|^CHECK$/, toMs: 1000 },
 ];
 
 /** A small seeded generator (mulberry32), so that a run can be repeated. */
@@ -49,36 +57,54 @@ export function randomOf(seed: number): () => number {
 export async function cuts(stage: Stage): Promise<string[]> {
   const { workshop, server, say, seed } = stage;
   const board = workshop.makeBoard('cuts', server);
-  await server.deploy('1.1.0');
+  await server.deploy(VERSION);
   const random = randomOf(seed);
+  const target = targetOf(workshop, VERSION);
   const facts: string[] = [];
-  for (const { after, fromMs = 0, toMs } of CUTS) {
-    const machine = new Machine(board);
-    try {
-      const { line } = await machine.waitFor(after, UPDATE_SECONDS);
-      const delayMs = Math.round(fromMs + random() * (toMs - fromMs));
-      await sleep(delayMs);
-      await machine.cut();
-      facts.push(`cut ${delayMs} ms after "${line}": ${bootOf(variablesOf(board))}`);
-      say(facts.at(-1)!);
-    } finally {
-      await machine.cut();
-    }
+  for (const cut of CUTS) {
+    // One more would use up the last try of the new slot: going back would be right then.
+    if (/"B A".* BOOT_B_LEFT="1"/.test(bootOf(board))) break;
+    const moment = await pullPlug(board, cut, random());
+    facts.push(`cut ${moment}: ${judgeCut(board, target)}`);
+    say(`${facts.length} cuts, and the board can go on`);
   }
+  const count = facts.length;
   const machine = new Machine(board);
   try {
-    await machine.waitFor(/^@guest boot slot=B/, BOOT_SECONDS);
-    await waitForRest(machine, stage);
+    const { index } = await machine.waitFor(/^@guest boot slot=B/, UPDATE_SECONDS);
+    await waitForRest(machine, stage, index);
   } finally {
     await machine.cut();
   }
-  facts.push(`after ${CUTS.length} cuts: ${await expectUpdated(stage, board, '1.1.0')}`);
+  facts.push(`after ${count} cuts: ${await expectUpdated(stage, board, VERSION)}`);
   return facts;
 }
 
+/** Power on, and cut at the moment; `share` of the time that the cut may take. Says when it was. */
+async function pullPlug(board: Board, { after, fromMs = 0, toMs }: Cut, share: number): Promise<string> {
+  const machine = new Machine(board);
+  try {
+    const { line } = await machine.waitFor(after, UPDATE_SECONDS);
+    const delayMs = Math.round(fromMs + share * (toMs - fromMs));
+    await sleep(delayMs);
+    return `${delayMs} ms after "${line}"`;
+  } finally {
+    await machine.cut();
+  }
+}
+
+/** Throws unless the board can go on from what the cut left; else what that is. */
+function judgeCut(board: Board, target: Target): string {
+  const verdict = judgeDisk({ ...target, disk: readFileSync(board.disk), folder: board.folder });
+  const problem = verdict.problem ?? problemWithBoot(readFileSync(board.card), verdict.slotBIsWhole);
+  const found = `journal ${verdict.state} with ${verdict.segmentsDone} segments, ${bootOf(board)}`;
+  expect(problem === null, `${problem} (${found})`);
+  return found;
+}
+
 /** The report may have been taken before the last cut: then the agent only polls. */
-async function waitForRest(machine: Machine, { server }: Stage): Promise<void> {
-  const { line, index } = await machine.waitFor(/^(TRIAL|COMMIT|REPORT|CHECK)$/, BOOT_SECONDS);
+async function waitForRest(machine: Machine, { server }: Stage, from: number): Promise<void> {
+  const { line, index } = await machine.waitFor(/^(TRIAL|COMMIT|REPORT|CHECK)$/, BOOT_SECONDS, from);
   if (line === 'CHECK') await machine.waitFor(/^CHECK$/, BOOT_SECONDS, index + 1);
   else await waitForEnd(machine, server, BOOT_SECONDS, index);
 }

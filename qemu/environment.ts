@@ -6,6 +6,7 @@
  * @module
  */
 import { crc32 } from 'node:zlib';
+import { UpdateError } from '../native-free/status.ts';
 
 export const ENVIRONMENT_BYTES = 0x4000;
 /** Where the two copies are on the card; as in u-boot.config. */
@@ -30,7 +31,8 @@ export function formatEnvironment(variables: Readonly<Record<string, string>>, f
   const text = Object.entries(variables)
     .map(([name, value]) => `${name}=${value}\0`)
     .join('');
-  if (Buffer.byteLength(text) + 1 > ENVIRONMENT_BYTES - HEADER_BYTES) throw new RangeError('too many variables');
+  if (Buffer.byteLength(text) + 1 > ENVIRONMENT_BYTES - HEADER_BYTES)
+    throw new UpdateError('limit_exceeded', `the variables take more than the ${ENVIRONMENT_BYTES} bytes of a copy`);
   copy.write(text, HEADER_BYTES);
   copy.writeUInt32LE(checksum(copy), 0);
   copy[4] = flag;
@@ -66,6 +68,4 @@ function newer(first: EnvironmentCopy, second: EnvironmentCopy): EnvironmentCopy
   return second.flag > first.flag ? second : first;
 }
 
-const checksum = (copy: Buffer): number => {
-  return crc32(copy.subarray(HEADER_BYTES));
-};
+const checksum = (copy: Buffer): number => crc32(copy.subarray(HEADER_BYTES));

@@ -12,14 +12,15 @@ import {
   copyFileSync,
   cpSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { UpdateError } from '../native-free/status.ts';
 import { formatCpio } from './cpio.ts';
 import type { CpioEntry } from './cpio.ts';
 
@@ -159,6 +160,7 @@ function copyLibrary(cache: string, name: string, into: string): void {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
   }
+  throw new UpdateError('input_unreadable', `none of the arm64 packages holds ${name}; remove ${cache} and run again`);
 }
 
 /** An ext4 file system from a folder, without mounting anything; its bytes depend on the folder alone. */

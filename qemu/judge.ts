@@ -5,20 +5,25 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DATA, SLOT_B } from './board.ts';
 import type { Partition } from './board.ts';
 import { readEnvironment } from './environment.ts';
 import { toolPath } from './images.ts';
+import type { Workshop } from './workshop.ts';
 
-export interface DiskEvidence {
-  readonly disk: Buffer;
+/** What slot B is to become. */
+export interface Target {
   readonly target: Buffer;
   /** Of the image; checked against the signed release by the scenario. */
   readonly targetSha256: string;
   /** Of the payload under way. */
   readonly segmentBytes: number;
+}
+
+export interface DiskEvidence extends Target {
+  readonly disk: Buffer;
   /** For a copy of the data partition. */
   readonly folder: string;
 }
@@ -27,6 +32,7 @@ export interface DiskEvidence {
 export interface DiskVerdict {
   /** The journal's state, or `no journal`. */
   readonly state: string;
+  readonly segmentsDone: number;
   readonly counters: Readonly<Record<string, number>>;
   readonly slotBIsWhole: boolean;
   /** Null when all is well. */
@@ -40,6 +46,12 @@ interface JournalSeen {
 
 /** States in which slot B is complete. */
 const COMPLETE = ['VERIFY', 'ARM', 'REBOOT', 'TRIAL', 'COMMIT', 'REPORT'];
+
+/** The release that a scenario deploys as a delta. */
+export function targetOf(workshop: Workshop, version: string): Target {
+  const target = readFileSync(workshop.imageOf(version));
+  return { target, targetSha256: digest(target), segmentBytes: workshop.publisher.segmentBytes(version) };
+}
 
 /** Journal, keystore, file system and slots against each other. */
 export function judgeDisk({ disk, target, targetSha256, segmentBytes, folder }: DiskEvidence): DiskVerdict {
@@ -60,6 +72,7 @@ export function judgeDisk({ disk, target, targetSha256, segmentBytes, folder }: 
     ];
     return {
       state: seen?.state ?? (journal === null ? 'no journal' : 'damaged'),
+      segmentsDone: seen?.attempt?.segmentsDone ?? 0,
       counters: countersOf(keystores),
       slotBIsWhole: digest(slotB.subarray(0, target.length)) === targetSha256,
       problem: problems.find((each) => each !== null) ?? null,

@@ -53,7 +53,10 @@ export class Machine {
         this.#wake();
         resolve();
       };
-      this.#child.on('close', end).on('error', end);
+      this.#child.on('close', end).on('error', ({ message }) => {
+        this.#complaints = message;
+        end();
+      });
     });
   }
 

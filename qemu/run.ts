@@ -28,6 +28,7 @@ interface Scenario {
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   update: { run: scenarios.update, version: '1.1.0' },
   fallback: { run: scenarios.fallback, version: '2.0.0' },
+  bootcount: { run: scenarios.bootcount, version: '2.0.0' },
   unhealthy: { run: scenarios.unhealthy, version: '3.0.0' },
   cuts: { run: cuts, version: '1.1.0' },
   writes: { run: writes, version: '1.1.0' },
@@ -38,9 +39,13 @@ const SKIPPED = 77;
 
 const say = (text: string): void => console.log(`qemu: ${text}`);
 
-/** Bring the pieces; null when they cannot be had here. */
+/** Bring the pieces; false when they cannot be had here, which the last line printed explains. */
 function prepare(root: string, cache: string): boolean {
-  const { status } = spawnSync('bash', [join(root, 'qemu/prepare.sh'), cache], { stdio: 'inherit' });
+  const { status, error } = spawnSync('bash', [join(root, 'qemu/prepare.sh'), cache], { stdio: 'inherit' });
+  if (error !== undefined) {
+    console.log(`skipped: bash cannot be started (${error.message})`);
+    return false;
+  }
   if (status === SKIPPED) return false;
   if (status !== 0) throw new UpdateError('input_unreadable', `qemu/prepare.sh ended with ${status}`);
   return true;

@@ -1,5 +1,5 @@
 /**
- * The two whole stories: an update that goes well, and one that the boot loader has to undo.
+ * The whole stories: an update that goes well, one that the boot loader has to undo, one that the agent undoes itself.
  * @module
  */
 import { createHash } from 'node:crypto';
@@ -42,14 +42,28 @@ export async function waitForEnd(machine: Machine, server: Server, seconds: numb
 }
 
 /** The environment as it is on the card. */
-export function variablesOf(board: Board): ReadonlyMap<string, string> {
+function variablesOf(board: Board): ReadonlyMap<string, string> {
   const { active } = readEnvironment(readFileSync(board.card));
   if (active === null) throw new UpdateError('content_wrong', 'no copy of the environment is whole');
   return active.variables;
 }
 
-export const bootOf = (variables: ReadonlyMap<string, string>): string =>
-  ['BOOT_ORDER', 'BOOT_A_LEFT', 'BOOT_B_LEFT'].map((name) => `${name}="${variables.get(name)}"`).join(' ');
+const BOOT_VARIABLES = ['BOOT_ORDER', 'BOOT_A_LEFT', 'BOOT_B_LEFT', 'upgrade_available', 'bootcount'];
+
+/** The boot loader's variables on the card, in one line. */
+export function bootOf(board: Board): string {
+  const variables = variablesOf(board);
+  return BOOT_VARIABLES.map((name) => `${name}="${variables.get(name)}"`).join(' ');
+}
+
+/** Throws unless this is what the card holds, with no trial under way; returns it. */
+function expectBoot(board: Board, orderAndTries: string): string {
+  const boot = bootOf(board);
+  expect(boot === `${orderAndTries} upgrade_available="0" bootcount="0"`, `the boot variables are ${boot}`);
+  return boot;
+}
+
+const FALLEN_BACK = 'BOOT_ORDER="A" BOOT_A_LEFT="3" BOOT_B_LEFT="0"';
 
 /** After a successful update: the server says success, slot B is the image to the last byte, B is first with all tries. */
 export async function expectUpdated({ workshop, server }: Stage, board: Board, version: string): Promise<string> {
@@ -61,9 +75,7 @@ export async function expectUpdated({ workshop, server }: Stage, board: Board, v
   expect(digestOf(board.disk, SLOT_B, artifact.bytes) === artifact.sha256, 'slot B is not the image of the release');
   const source = readFileSync(workshop.imageOf(FROM));
   expect(digestOf(board.disk, SLOT_A, source.length) === digestOfBytes(source), 'slot A was changed');
-  const boot = bootOf(variablesOf(board));
-  expect(boot === 'BOOT_ORDER="B A" BOOT_A_LEFT="3" BOOT_B_LEFT="3"', `the boot variables are ${boot}`);
-  return boot;
+  return expectBoot(board, 'BOOT_ORDER="B A" BOOT_A_LEFT="3" BOOT_B_LEFT="3"');
 }
 
 const digestOfBytes = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
@@ -105,21 +117,26 @@ async function updateTo(stage: Stage, version: string, name: string): Promise<st
 }
 
 /** The new version never confirms: three tries, then slot A again, and the agent there reports 40. */
-export async function fallback(stage: Stage): Promise<string[]> {
-  const { workshop, server, say } = stage;
-  const board = workshop.makeBoard('fallback', server);
+export const fallback = (stage: Stage): Promise<string[]> =>
+  fallBack(stage, stage.workshop.makeBoard('fallback', stage.server), 3);
+
+/** The same on a board whose own boot count ends after two: `altbootcmd` gives the slot up while it has a try left. */
+export const bootcount = (stage: Stage): Promise<string[]> =>
+  fallBack(stage, stage.workshop.makeBoard('bootcount', stage.server, { bootlimit: '2' }), 2);
+
+async function fallBack({ server, say }: Stage, board: Board, triesMax: number): Promise<string[]> {
   await server.deploy('2.0.0');
   const machine = new Machine(board);
   try {
     let from = (await machine.waitFor(/^@guest boot slot=A/, BOOT_SECONDS)).index + 1;
-    for (let tries = 1; tries <= 3; tries++) {
+    for (let tries = 1; tries <= triesMax; tries++) {
       const { line, index } = await machine.waitFor(/^@boot slot/, tries === 1 ? UPDATE_SECONDS : BOOT_SECONDS, from);
       expect(line.startsWith(`@boot slot B, ${3 - tries} tries left`), `try ${tries}: ${line}`);
       say(`${machine.seconds.toFixed(0)} s: ${line}`);
       from = (await machine.waitFor(/^@guest hang/, BOOT_SECONDS, index)).index;
     }
     const { line, index } = await machine.waitFor(/^@boot slot/, BOOT_SECONDS, from);
-    expect(line.startsWith('@boot slot A'), `after three tries: ${line}`);
+    expect(line.startsWith('@boot slot A'), `after ${triesMax} tries: ${line}`);
     say(`${machine.seconds.toFixed(0)} s: ${line}`);
     await waitForEnd(machine, server, BOOT_SECONDS, index);
     say(`${machine.seconds.toFixed(0)} s: reported`);
@@ -130,9 +147,8 @@ export async function fallback(stage: Stage): Promise<string[]> {
   expect(action.state === 'failed', `the action ended as ${action.state}`);
   const closing = action.feedback.find(({ execution }) => execution === 'closed')!;
   expect(action.code === 40, `the reported status is ${action.code}: ${closing.details.join('; ')}`);
-  const boot = bootOf(variablesOf(board));
-  expect(boot === 'BOOT_ORDER="A" BOOT_A_LEFT="3" BOOT_B_LEFT="0"', `the boot variables are ${boot}`);
-  return [`three tries of B, then A; reported ${action.code}: ${closing.details.join('; ')}`, boot];
+  const boot = expectBoot(board, FALLEN_BACK);
+  return [`${triesMax} tries of B, then A; reported ${action.code}: ${closing.details.join('; ')}`, boot];
 }
 
 /** The new version starts and fails its health check: the agent itself goes back, without using up the tries. */
@@ -150,8 +166,7 @@ export async function unhealthy(stage: Stage): Promise<string[]> {
   }
   const action = await server.action(DEVICE);
   expect(action.state === 'failed' && action.code === 40, `the action ended as ${action.state} with ${action.code}`);
-  const boot = bootOf(variablesOf(board));
-  expect(boot === 'BOOT_ORDER="A" BOOT_A_LEFT="3" BOOT_B_LEFT="0"', `the boot variables are ${boot}`);
+  const boot = expectBoot(board, FALLEN_BACK);
   const closing = action.feedback.find(({ execution }) => execution === 'closed')!;
   return [`one try of B, then A; reported 40: ${closing.details.join('; ').slice(0, 200)}`, boot];
 }

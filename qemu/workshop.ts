@@ -78,8 +78,8 @@ export class Workshop {
     return hash.digest('hex');
   }
 
-  /** A new board: version 1.0.0 in slot A, nothing in slot B, configured for this server. */
-  makeBoard(name: string, server: Server): Board {
+  /** A new board: version 1.0.0 in slot A, nothing in slot B, configured for this server; `changes` as in `makeCard`. */
+  makeBoard(name: string, server: Server, changes: Readonly<Record<string, string>> = {}): Board {
     const folder = join(this.#options.cache, 'runs', name);
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
@@ -92,7 +92,7 @@ export class Workshop {
     const board = { ...this.filesIn(folder), folder };
     makeDisk(board.disk, { slotA: this.imageOf(FROM), tools: join(this.#folder, 'tools.img'), data });
     rmSync(data);
-    makeCard(board.card);
+    makeCard(board.card, changes);
     return board;
   }
 
@@ -131,6 +131,8 @@ B = "/dev/vda2"
 [boot]
 backend = "uboot"
 config_file = "/etc/fw_env.config"
+tries = 3
+bootcount = "reset"
 reboot_command = ["/sbin/reboot", "-f"]
 
 [limits]

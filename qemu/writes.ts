@@ -7,19 +7,18 @@
  * both logs' lengths, taken many times a second while the update ran.
  * @module
  */
-import { createHash } from 'node:crypto';
 import { copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { UpdateError } from '../native-free/status.ts';
 import { randomOf } from './cuts.ts';
-import { judgeDisk, problemWithBoot } from './judge.ts';
+import { judgeDisk, problemWithBoot, targetOf } from './judge.ts';
 import type { DiskVerdict } from './judge.ts';
 import { Machine } from './machine.ts';
 import { BOOT_SECONDS, expectUpdated, UPDATE_SECONDS, waitForEnd } from './scenarios.ts';
 import type { Stage } from './scenarios.ts';
 import { DEVICE } from './workshop.ts';
-import type { Board, Workshop } from './workshop.ts';
+import type { Board } from './workshop.ts';
 import { Medium, WriteLog } from './write-log.ts';
 
 const VERSION = '1.1.0';
@@ -125,17 +124,11 @@ type Before = Readonly<Record<'disk' | 'card', string>>;
 
 /** A judge that never says no proves nothing: the card of the updated board with the disk of the new one is wrong. */
 function checkJudge({ workshop }: Stage, board: Board, before: Before): void {
-  const target = readFileSync(workshop.imageOf(VERSION));
   const disk = readFileSync(before.disk);
-  const { slotBIsWhole } = judgeDisk({ disk, target, ...identityOf(workshop, target), folder: board.folder });
+  const { slotBIsWhole } = judgeDisk({ disk, ...targetOf(workshop, VERSION), folder: board.folder });
   if (problemWithBoot(readFileSync(board.card), slotBIsWhole) !== null) return;
   throw new UpdateError('bug', 'the judge took an armed slot without an image for good');
 }
-
-const identityOf = (workshop: Workshop, target: Buffer): { targetSha256: string; segmentBytes: number } => ({
-  targetSha256: createHash('sha256').update(target).digest('hex'),
-  segmentBytes: workshop.publisher.segmentBytes(VERSION),
-});
 
 async function judgeAll(
   stage: Stage,
@@ -144,8 +137,7 @@ async function judgeAll(
   recording: Recording,
   states: readonly CutState[],
 ): Promise<Map<string, number>> {
-  const target = readFileSync(stage.workshop.imageOf(VERSION));
-  const identity = identityOf(stage.workshop, target);
+  const target = targetOf(stage.workshop, VERSION);
   const counts = new Map<string, number>();
   const wrong: string[] = [];
   let counters: Readonly<Record<string, number>> = {};
@@ -163,7 +155,7 @@ async function judgeAll(
     if (verdict === undefined) {
       verdict = base.try(() => {
         const disk = withUnsynced(recording.disk, state, base, stage.seed).bytes;
-        return judgeDisk({ disk, target, ...identity, folder: board.folder });
+        return judgeDisk({ disk, ...target, folder: board.folder });
       });
       verdicts.set(key, verdict);
     }

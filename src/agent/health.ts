@@ -32,8 +32,13 @@ export async function checkHealth(options: HealthOptions): Promise<void> {
       continue;
     }
     const why = result.timedOut ? `did not end within ${options.deadlineMs} ms` : `ended with ${result.exitCode}`;
-    throw new UpdateError('health_failed', `health check '${argv.join(' ')}' ${why}: ${result.output.slice(-500)}`, {
-      detail: { argv, exitCode: result.exitCode, timedOut: result.timedOut },
-    });
+    const words = result.output.slice(-500);
+    throw new UpdateError(
+      'health_failed',
+      `health check '${argv.join(' ')}' ${why}${words === '' ? '' : `: ${words}`}`,
+      {
+        detail: { argv, exitCode: result.exitCode, timedOut: result.timedOut },
+      },
+    );
   }
 }

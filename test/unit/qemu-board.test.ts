@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeCard } from '../../qemu/board.ts';
+import { DOCUMENTED_SCRIPT } from '../../qemu/boot-script.ts';
 import { formatCpio } from '../../qemu/cpio.ts';
 import { ENVIRONMENT_BYTES, ENVIRONMENT_OFFSETS, readEnvironment } from '../../qemu/environment.ts';
 import { Medium, readWriteLog, WriteLog } from '../../qemu/write-log.ts';
@@ -32,6 +33,18 @@ describe('the environment on the card', () => {
     expect(active).toBe(copies[1]);
     expect(active?.variables.get('BOOT_ORDER')).toBe('A');
     expect(active?.variables.get('BOOT_B_LEFT')).toBe('0');
+  });
+
+  test('the board boots by the script of the document, to the letter', () => {
+    const lines = readFileSync(new URL('../../docs/boot-control.md', import.meta.url), 'utf8').split('\n');
+    for (const [name, script] of Object.entries(DOCUMENTED_SCRIPT))
+      expect(
+        lines.filter((line) => line.startsWith(`${name}=`)),
+        name,
+      ).toEqual([`${name}=${script}`]);
+    makeCard(at('card'));
+    const onCard = readEnvironment(readFileSync(at('card'))).active!.variables;
+    expect(Object.fromEntries(onCard)).toMatchObject(DOCUMENTED_SCRIPT);
   });
 
   test('a copy with one flipped bit is not believed, and the other one is used', () => {
