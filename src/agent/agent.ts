@@ -21,7 +21,7 @@ import { FileTarget } from './file-target.ts';
 import { waitForHours } from './hours.ts';
 import { Journal } from './journal.ts';
 import type { AttemptOutcome, State } from './journal.ts';
-import { FileKeystore } from './keystore-file.ts';
+import { makeKeystore } from './keystores.ts';
 import type { Keystore } from './keystore.ts';
 import { runMachine } from './machine.ts';
 import { reconcile } from './reconcile.ts';
@@ -85,7 +85,7 @@ export class Agent {
       const ledger = ledgerOf({ ...this.#world, config, journal: this.#journal });
       this.#world = { ...this.#world, network: chargedNetwork(this.#world.network, ledger) };
     }
-    this.#keystore = parts.keystore ?? new FileKeystore({ fs, hash, path: `${config.dataFolder}/keystore` });
+    this.#keystore = parts.keystore ?? makeKeystore(config, this.#world);
     const made = makePlaces(config, this.#world);
     this.#boot = parts.boot ?? made.boot;
     this.#slots = parts.slots ?? made.slots;

@@ -21,20 +21,23 @@ export interface CommandResult {
   readonly output: string;
   /** What it wrote to stdout alone, from its beginning, at most 1 MiB. */
   readonly stdout: string;
+  /** The same before decoding; for tools that print bytes. */
+  readonly stdoutBytes?: Uint8Array;
 }
 
 /** Never rejects for what the command does. */
 export type CommandRunner = (request: CommandRequest) => Promise<CommandResult>;
 
 const OUTPUT_CHARS_MAX = 4096;
-const STDOUT_CHARS_MAX = 1024 * 1024;
+const STDOUT_BYTES_MAX = 1024 * 1024;
 
 /** In a process group of its own, so that at the deadline its children die with it. */
 export const runCommand: CommandRunner = ({ argv, deadlineMs, env, input, signal }) =>
   new Promise((resolve) => {
     const [program, ...args] = argv;
     let output = '';
-    let stdout = '';
+    const pieces: Buffer[] = [];
+    let pieceBytes = 0;
     let timedOut = false;
     const child = spawn(program ?? '', args, {
       detached: true,
@@ -61,13 +64,22 @@ export const runCommand: CommandRunner = ({ argv, deadlineMs, env, input, signal
     child.stdin?.end(input);
     child.stdout?.on('data', (data: Buffer) => {
       take(data);
-      if (stdout.length < STDOUT_CHARS_MAX) stdout = (stdout + data.toString('utf8')).slice(0, STDOUT_CHARS_MAX);
+      if (pieceBytes >= STDOUT_BYTES_MAX) return;
+      pieces.push(data.subarray(0, STDOUT_BYTES_MAX - pieceBytes));
+      pieceBytes += data.length;
     });
     child.stderr?.on('data', take);
     const end = (exitCode: number | null, text = ''): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', kill);
-      resolve({ exitCode, timedOut, output: (output + text).trim(), stdout });
+      const stdoutBytes = Buffer.concat(pieces);
+      resolve({
+        exitCode,
+        timedOut,
+        output: (output + text).trim(),
+        stdout: stdoutBytes.toString('utf8'),
+        stdoutBytes,
+      });
     };
     child.on('error', (error) => end(null, error.message));
     // 'exit', not 'close': a grandchild that keeps the pipe open must not keep us waiting.

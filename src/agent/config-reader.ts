@@ -66,6 +66,10 @@ export class TableReader {
     return names;
   }
 
+  has(key: string): boolean {
+    return this.#table[key] !== undefined;
+  }
+
   isTable(key: string): boolean {
     return isTable(this.#table[key]);
   }

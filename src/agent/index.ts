@@ -30,7 +30,9 @@ export type {
   ReleaseName,
   State,
 } from './journal.ts';
+export { AnchoredKeystore } from './keystore-anchored.ts';
 export { FileKeystore } from './keystore-file.ts';
+export type { KeystoreHardware } from './keystore-hardware.ts';
 export { rollbackCounter } from './keystore.ts';
 export type { Keystore } from './keystore.ts';
 export { FileSlots } from './slots.ts';

@@ -116,7 +116,12 @@ class BoundedFetcher extends BaseFetcher {
 }
 
 /** An Updater whose metadata folder is `files`. */
-function memoryUpdater(files: Map<string, Uint8Array>, changed: Set<string>, options: object): UpdaterParts {
+function memoryUpdater(
+  files: Map<string, Uint8Array>,
+  changed: Set<string>,
+  roots: Uint8Array[],
+  options: object,
+): UpdaterParts {
   // tuf-js calls loadLocalMetadata in its constructor, before a subclass has fields: hence the closure.
   const Base = Updater as unknown as new (options: object) => UpdaterParts;
   class MemoryUpdater extends Base {
@@ -129,6 +134,7 @@ function memoryUpdater(files: Map<string, Uint8Array>, changed: Set<string>, opt
     persistMetadata(name: string, bytes: Uint8Array): void {
       files.set(name, new Uint8Array(bytes));
       changed.add(name);
+      if (name === 'root') roots.push(files.get(name)!);
     }
   }
   return new MemoryUpdater(options);
@@ -191,6 +197,7 @@ async function keepAccepted(
   parts: UpdaterParts,
   files: Map<string, Uint8Array>,
   changed: Set<string>,
+  roots: readonly Uint8Array[],
 ): Promise<void> {
   const { keystore, fs, folder, hash } = options;
   const { trustedSet } = parts;
@@ -211,9 +218,9 @@ async function keepAccepted(
     }
     raised[names[role]] = version;
   }
-  if (changed.has('root') || (await keystore.trustedRoot()) === null) {
-    await keystore.setTrustedRoot(files.get('root')!);
-  }
+  // One after the other: a keystore may want to see how each vouches for the next.
+  for (const root of roots) await keystore.setTrustedRoot(root);
+  if ((await keystore.trustedRoot()) === null) await keystore.setTrustedRoot(files.get('root')!);
   await keystore.raise(raised);
   await fs.makeFolder(folder);
   for (const role of STORED) {
@@ -243,10 +250,11 @@ export async function refreshTrust(options: TrustOptions): Promise<TrustedTarget
     throw new UpdateError('metadata_rollback', `the stored root is older than version ${rootFloor}, seen before`);
   }
   const changed = new Set<string>();
+  const roots: Uint8Array[] = [];
   const fetcher = new BoundedFetcher(options.network, options.signal);
   let parts: UpdaterParts;
   try {
-    parts = memoryUpdater(files, changed, {
+    parts = memoryUpdater(files, changed, roots, {
       metadataDir: options.folder,
       metadataBaseUrl: options.metadataUrl,
       fetcher,
@@ -257,7 +265,7 @@ export async function refreshTrust(options: TrustOptions): Promise<TrustedTarget
     throw trustError(error, fetcher);
   }
   try {
-    await keepAccepted(options, parts, files, changed);
+    await keepAccepted(options, parts, files, changed, roots);
   } catch (error) {
     throw ioError(error, 'output_unwritable', `cannot keep metadata in ${options.folder}`);
   }

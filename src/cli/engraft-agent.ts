@@ -21,6 +21,11 @@ const commands: readonly CommandEntry[] = [
     summary: 'check the configuration and print what it comes to',
     load: () => import('./agent-commands/check-config.ts'),
   },
+  {
+    name: 'keystore',
+    summary: 'set up a TPM or token, show it, recover',
+    load: () => import('./agent-commands/keystore.ts'),
+  },
   { name: 'init', summary: 'prepare a device', load: () => import('./agent-commands/init.ts') },
 ];
 
