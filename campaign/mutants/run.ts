@@ -61,7 +61,8 @@ export function applyEdit(text: string, { file, from, to }: Edit): string {
 async function bundle({ root, folder }: Laboratory, name: string, edits: readonly Edit[]): Promise<string> {
   const outfile = join(folder, `${name.replace(/[^a-z0-9]+/gi, '-')}.mjs`);
   const used = new Set<Edit>();
-  const require = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+  const require =
+    "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);";
   await build({
     absWorkingDir: root,
     entryPoints: ['campaign/mutants/subject.ts'],
