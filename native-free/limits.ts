@@ -40,7 +40,7 @@ export const LIMITS = {
   /** One durable record of the agent (journal, boot state, counters). */
   record_bytes_max: 1 * MIB,
   /** Versions of the trusted root that a keystore with hardware keeps. */
-  root_chain_max: 64,
+  root_chain_max: 192,
   /** Ranges of one HTTP request; a request for more is answered with the whole blob. */
   http_ranges_max: 64,
   /** Request bodies: what a device may send, and what the management API accepts. */

@@ -26,6 +26,8 @@ import { sha256Node } from '../../src/transfer/hash.ts';
 import { SEGMENT_BYTES } from './images.ts';
 import type { RepositoryFiles } from './images.ts';
 
+/** Always the same: waits have jitter from the clock, and a failure has to be the same failure tomorrow. */
+const MADE_AT_MS = Date.UTC(2026, 0, 1);
 const IMAGE_BYTES = 2 * SEGMENT_BYTES + 10_000;
 const CHANGE_EVERY = 95;
 const BOOT_IMAGE_BYTES = SEGMENT_BYTES + 3_000;
@@ -99,7 +101,7 @@ export async function makeRepository(): Promise<RepositoryFiles> {
     const [repo, keys] = [join(folder, 'repo'), join(folder, 'keys')];
     await keygen(keys);
     const signers = await loadSigners(keys);
-    const repository = new Repository(repo);
+    const repository = new Repository(repo, { now: () => new Date(MADE_AT_MS) });
     const rootfs = imagesOf(IMAGE_BYTES, 11, 5);
     const boots = imagesOf(BOOT_IMAGE_BYTES, 12, 3);
     const images = { rootfs, boot: [...boots, boots[2]!, boots[2]!] };
@@ -115,7 +117,7 @@ export async function makeRepository(): Promise<RepositoryFiles> {
       metadata: readAll(join(repo, 'metadata')),
       blobs: readAll(join(repo, 'blobs', 'sha256')),
       images,
-      madeAtMs: Date.now(),
+      madeAtMs: MADE_AT_MS,
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });

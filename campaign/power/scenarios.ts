@@ -96,7 +96,7 @@ export const SCENARIOS: readonly Scenario[] = [
     boot: 'file',
     classes: ROOTFS,
     steps: [
-      { deploy: 2, status: 10, code: 'cancelled', cancelAfterBytes: 50_000 },
+      { deploy: 2, status: 10, code: 'cancelled', cancelAfterBytes: 90_000 },
       { deploy: 3, ...OK },
     ],
   },

@@ -75,8 +75,9 @@ export class EfiBootControl implements BootControl {
     const firmware = await this.#firmware();
     const { number, active } = this.#entry(firmware, slot);
     if (!active) await this.#tool('--quiet', '--bootnum', number, '--active');
-    // The way back comes first: the running slot is what is booted when the armed one is not.
-    await this.#putFirst(running);
+    // The way back comes first. The armed slot is in BootNext alone: once it was tried, nothing is left of it.
+    const way = this.#entry(firmware, running).number;
+    await this.#setOrder([way, ...without(without(firmware.order, way), number)]);
     if (firmware.next !== number) await this.#tool('--quiet', '--bootnext', number);
     const after = await this.#firmware();
     requireKept(`active Boot${number}`, 'yes', this.#entry(after, slot).active ? 'yes' : 'no');

@@ -36,8 +36,11 @@ export class GrubVariables implements BootVariables {
   /** A block that was just made has none. For a missing one the tool would make one that GRUB never reads. */
   async read(): Promise<Map<string, string>> {
     const { editenv, blockFile } = this.#options;
-    await this.#block(blockFile);
-    return readVariables(editenv, [blockFile, 'list']);
+    const block = new TextDecoder().decode(await this.#block(blockFile));
+    const variables = await readVariables(editenv, [blockFile, 'list']);
+    // No variables would mean that no slot is bootable: only a block without any may say so.
+    if (variables.size > 0 || !/^[A-Za-z0-9_]+=/m.test(block)) return variables;
+    throw new UpdateError('boot_unreadable', `'${editenv.argv.join(' ')}' lists nothing of what is in ${blockFile}`);
   }
 
   async write(values: ReadonlyMap<string, string>): Promise<void> {

@@ -30,20 +30,25 @@ export type CommandRunner = (request: CommandRequest) => Promise<CommandResult>;
 
 const OUTPUT_CHARS_MAX = 4096;
 const STDOUT_BYTES_MAX = 1024 * 1024;
+/** How long after its end the output of a program is waited for. */
+const LAST_WORDS_MS = 1000;
 
 /** In a process group of its own, so that at the deadline its children die with it. */
 export const runCommand: CommandRunner = ({ argv, deadlineMs, env, input, signal }) =>
   new Promise((resolve) => {
-    const [program, ...args] = argv;
     let output = '';
     const pieces: Buffer[] = [];
     let pieceBytes = 0;
     let timedOut = false;
-    const child = spawn(program ?? '', args, {
-      detached: true,
-      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-      env: { ...process.env, ...env },
-    });
+    let child: ReturnType<typeof start>;
+    try {
+      child = start({ argv, env, input });
+    } catch (error) {
+      // An argument or a variable that the system cannot take, such as one with a NUL in it.
+      const text = error instanceof Error ? error.message : String(error);
+      resolve({ exitCode: null, timedOut: false, output: text, stdout: '' });
+      return;
+    }
     const kill = (): void => {
       try {
         if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
@@ -57,7 +62,8 @@ export const runCommand: CommandRunner = ({ argv, deadlineMs, env, input, signal
     }, deadlineMs);
     signal?.addEventListener('abort', kill, { once: true });
     const take = (data: Buffer): void => {
-      output = (output + data.toString('utf8')).slice(-OUTPUT_CHARS_MAX);
+      // It goes into messages, and those into variables of hooks, which cannot hold a NUL.
+      output = (output + data.toString('utf8').replaceAll('\0', ' ')).slice(-OUTPUT_CHARS_MAX);
     };
     // A program that does not read its input closes the pipe: its exit code says what that means.
     child.stdin?.on('error', () => undefined);
@@ -82,6 +88,23 @@ export const runCommand: CommandRunner = ({ argv, deadlineMs, env, input, signal
       });
     };
     child.on('error', (error) => end(null, error.message));
-    // 'exit', not 'close': a grandchild that keeps the pipe open must not keep us waiting.
-    child.on('exit', (code) => end(code));
+    // Its last words may still be in the pipe when it exits, so 'close' counts; but a grandchild that keeps the pipe open
+    // must not keep us waiting.
+    child.on('exit', (code) => {
+      clearTimeout(timer);
+      const late = setTimeout(() => end(code), LAST_WORDS_MS);
+      child.once('close', () => {
+        clearTimeout(late);
+        end(code);
+      });
+    });
   });
+
+function start({ argv, env, input }: Pick<CommandRequest, 'argv' | 'env' | 'input'>) {
+  const [program, ...args] = argv;
+  return spawn(program ?? '', args, {
+    detached: true,
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
+}

@@ -73,6 +73,7 @@ export class FileTarget implements BootControl, SlotSet {
     await this.#guard(async () => {
       const file = await this.#fs.open(this.#staged, 'create');
       await file.close();
+      await this.#fs.copyMode?.(this.#path, this.#staged);
       // Segments are synced into this file: its name must be durable before the first of them counts.
       await this.#fs.syncFolder(folderOf(this.#path));
     });

@@ -47,6 +47,10 @@ export class AnchoredKeystore implements Keystore {
     this.#hardware = hardware;
   }
 
+  get stepMax(): number | undefined {
+    return this.#hardware.stepMax;
+  }
+
   async trustedRoot(): Promise<Uint8Array | null> {
     const { content } = await this.#read();
     return new Uint8Array(Buffer.from(content.roots.at(-1)!, 'base64'));
@@ -88,7 +92,8 @@ export class AnchoredKeystore implements Keystore {
 
   /**
    * At the factory: `root` is trusted and its digest locked. Counters are those of an earlier keystore. Done again with
-   * the same root it changes nothing; throws `keystore_failed` when another root is pinned.
+   * the same root it changes nothing. Throws `keystore_failed` when another root is pinned, and when it was done and the
+   * record is lost: a script that provisions at every boot must not believe a data partition that was restored.
    */
   async provision(root: Uint8Array, counters: Readonly<Record<string, number>>): Promise<'done' | 'was done'> {
     const wanted = toHex(digestOf(this.#hash, root));
@@ -96,7 +101,11 @@ export class AnchoredKeystore implements Keystore {
     if (pin !== null && pin !== wanted) {
       throw this.#error(`it is pinned to a root with SHA-256 ${pin}, not ${wanted}: a pin is for ever`);
     }
-    if (pin !== null && (await this.#readable())) return 'was done';
+    const anchor = pin === null ? null : await this.#hardware.anchor();
+    if (anchor !== null) {
+      if ((await this.#copyWith(anchor)) === null) throw this.#replaced();
+      return 'was done';
+    }
     await this.#begin({ roots: [base64(root)], counters }, async (digest) => {
       if (pin === null) await this.#hardware.provision(wanted, counters);
       await this.#hardware.commit(digest, counters);
@@ -121,11 +130,6 @@ export class AnchoredKeystore implements Keystore {
     await tell(this.#digest(content));
   }
 
-  async #readable(): Promise<boolean> {
-    const anchor = await this.#hardware.anchor();
-    return anchor !== null && (await this.#copyWith(anchor)) !== null;
-  }
-
   async #read(): Promise<{ content: Content; copy: number }> {
     if (this.#known !== null) return this.#known;
     const anchor = await this.#hardware.anchor();
@@ -133,12 +137,7 @@ export class AnchoredKeystore implements Keystore {
       throw this.#error("it was not set up for this device: run 'engraft-agent keystore provision' once");
     }
     const found = await this.#copyWith(anchor);
-    if (found === null) {
-      throw this.#error(
-        `the records in ${this.#places[0]!.path} are not those that it vouches for: the data partition was lost, ` +
-          "restored from a backup or changed; see docs/keystores.md before you run 'engraft-agent keystore recover'",
-      );
-    }
+    if (found === null) throw this.#replaced();
     await this.#verify(found.content.roots);
     return (this.#known = found);
   }
@@ -181,6 +180,13 @@ export class AnchoredKeystore implements Keystore {
   #digest({ roots, counters }: Content): string {
     const sorted = Object.entries(counters).sort(([a], [b]) => (a < b ? -1 : 1));
     return toHex(digestOf(this.#hash, new TextEncoder().encode(JSON.stringify([roots, sorted]))));
+  }
+
+  #replaced(): UpdateError {
+    return this.#error(
+      `the records in ${this.#places[0]!.path} are not those that it vouches for: the data partition was lost, ` +
+        "restored from a backup or changed; see docs/keystores.md before you run 'engraft-agent keystore recover'",
+    );
   }
 
   #error(what: string, cause?: unknown): UpdateError {

@@ -5,6 +5,8 @@
 export interface KeystoreHardware {
   /** For messages, such as `the TPM`. */
   readonly name: string;
+  /** The most by which one `commit` can raise a counter; none where it is any number. */
+  readonly stepMax?: number;
   /** SHA-256 (hex) of the first trusted root, locked for ever; null before `provision`. */
   pin(): Promise<string | null>;
   /** SHA-256 (hex) of the record that counts. */

@@ -3,7 +3,10 @@
  *
  * `engraft-pin` can be neither changed nor destroyed. `engraft-anchor` holds an epoch, the digest of the record that
  * counts, and the rollback counters. It is replaced by making the one of the next epoch and destroying the earlier one, so
- * a power cut leaves one or both; the highest epoch counts.
+ * a power cut leaves one or both; the highest epoch counts. Objects that are not private are not ours: without a PIN
+ * anybody can make those.
+ *
+ * A PIN is never tried twice, and not when one try is left: an agent that asks every few minutes would lock the token.
  * @module
  */
 import { createRequire } from 'node:module';
@@ -48,6 +51,8 @@ export class Pkcs11Token implements KeystoreHardware {
   readonly name = 'the PKCS#11 token';
   readonly #options: Pkcs11Options;
   #session: Session | null = null;
+  /** The token did not take it. */
+  #wrongPin: string | null = null;
 
   constructor(options: Pkcs11Options) {
     this.#options = options;
@@ -115,6 +120,7 @@ export class Pkcs11Token implements KeystoreHardware {
   #values({ api, names, handle }: Session, label: string): { object: Handle; text: string }[] {
     api.C_FindObjectsInit(handle, [
       { type: names.CKA_CLASS, value: names.CKO_DATA },
+      { type: names.CKA_PRIVATE, value: true },
       { type: names.CKA_APPLICATION, value: APPLICATION },
       { type: names.CKA_LABEL, value: label },
     ]);
@@ -149,8 +155,7 @@ export class Pkcs11Token implements KeystoreHardware {
     } catch (error) {
       this.close();
       if (UpdateError.is(error)) throw error;
-      const reason = error instanceof Error ? error.message : String(error);
-      throw this.#error(reason, error);
+      throw this.#error(reasonOf(error), error);
     }
   }
 
@@ -169,18 +174,24 @@ export class Pkcs11Token implements KeystoreHardware {
   async #open(): Promise<Session> {
     const { fs, module, token, pinFile } = this.#options;
     const names = await this.#addon();
-    const pin = await readSmallFile(fs, pinFile, 4096);
-    if (pin === null) throw this.#error(`the file with its PIN, ${pinFile}, does not exist`);
+    const bytes = await readSmallFile(fs, pinFile, 4096);
+    if (bytes === null) throw this.#error(`the file with its PIN, ${pinFile}, does not exist`);
+    const pin = new TextDecoder().decode(bytes).trim();
+    if (pin === this.#wrongPin) throw this.#error(`CKR_PIN_INCORRECT: the PIN in ${pinFile} is not tried again`);
     const api = new names.PKCS11();
     api.load(module);
     try {
       api.C_Initialize();
       const slot = api.C_GetSlotList(true).find((each) => api.C_GetTokenInfo(each).label.trim() === token);
       if (slot === undefined) throw this.#error(`no token with the label '${token}' is present`);
+      if ((api.C_GetTokenInfo(slot).flags & names.CKF_USER_PIN_FINAL_TRY) !== 0) {
+        throw this.#error("one try of its PIN is left: log in with the right PIN and the token's own tool first");
+      }
       const handle = api.C_OpenSession(slot, names.CKF_SERIAL_SESSION | names.CKF_RW_SESSION);
-      api.C_Login(handle, names.CKU_USER, new TextDecoder().decode(pin).trim());
+      api.C_Login(handle, names.CKU_USER, pin);
       return { api, names, handle };
     } catch (error) {
+      if (error instanceof Error && /CKR_PIN_INCORRECT/.test(error.message)) this.#wrongPin = pin;
       this.#session = null;
       try {
         api.C_Finalize();
@@ -213,6 +224,13 @@ export class Pkcs11Token implements KeystoreHardware {
       cause,
     });
   }
+}
+
+/** With the call and the number: pkcs11js has no names for newer codes and those of vendors. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { method, code } = error as { method?: unknown; code?: unknown };
+  return typeof method === 'string' ? `${method}: ${error.message} (${String(code)})` : error.message;
 }
 
 function parseAnchor(text: string): AnchorValue | null {

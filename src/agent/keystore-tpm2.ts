@@ -3,16 +3,19 @@
  * NV counter for each rollback counter. The TPM never lets a NV counter fall: not even after its index was deleted and
  * defined anew does it begin below the highest value that any counter had (TPM 2.0 library, part 3, NV_DefineSpace).
  *
- * Indices: base (pin), base + 1 (anchor), base + 2 and up (counters, in the order of the configuration). Digests are kept
- * as text, so that a technician can read them with `tpm2_nvread`.
+ * Indices: base (pin), base + 1 (anchor), base + 2 and up (counters, in the order in which the pin names them). Digests are
+ * kept as text, so that a technician can read them with `tpm2_nvread`.
  * @module
  */
+import { digestOf, toHex } from '../../native-free/hash.ts';
+import type { HashFactory } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import type { CommandRunner } from './commands.ts';
 import type { KeystoreHardware } from './keystore-hardware.ts';
 
 export interface Tpm2Options {
   readonly run: CommandRunner;
+  readonly hash: HashFactory;
   readonly nvBase: number;
   /** Names of the counters that the TPM keeps. */
   readonly counterNames: readonly string[];
@@ -32,12 +35,25 @@ const ORDINARY = 'ownerread|ownerwrite|authread|authwrite|no_da';
 
 interface Pin {
   readonly root: string;
-  /** What each NV counter read when its counter was 0. */
-  readonly bases: readonly number[];
+  /** By tag of the counter's name: a configuration that names them in another order must not mix them up. */
+  readonly counters: ReadonlyMap<string, PinnedCounter>;
+}
+
+interface PinnedCounter {
+  readonly index: string;
+  /** What the NV counter read when the counter was 0. */
+  readonly base: number;
+}
+
+interface Due extends PinnedCounter {
+  readonly name: string;
+  readonly value: number;
+  readonly wanted: number;
 }
 
 export class Tpm2 implements KeystoreHardware {
   readonly name = 'the TPM';
+  readonly stepMax = INCREMENTS_MAX;
   readonly #options: Tpm2Options;
   #pin: Pin | null = null;
 
@@ -59,8 +75,9 @@ export class Tpm2 implements KeystoreHardware {
     const pin = await this.#readPin();
     if (pin === null) return {};
     const counters: Record<string, number> = {};
-    for (const [i, name] of this.#options.counterNames.entries()) {
-      counters[name] = (await this.#count(i)) - this.#base(pin, i);
+    for (const name of this.#options.counterNames) {
+      const { index, base } = this.#pinned(pin, name);
+      counters[name] = (await this.#count(index)) - base;
     }
     return counters;
   }
@@ -69,29 +86,31 @@ export class Tpm2 implements KeystoreHardware {
     const index = this.#index(1);
     const pin = await this.#readPin();
     if (pin === null) throw this.#error('it is not provisioned');
+    // Before the anchor: a record that counts and counters that can never follow it would be refused for ever.
+    const due = await this.#due(pin, counters);
     if ((await this.#text(index, digest.length)) !== digest) {
       await this.#tool(['tpm2_nvwrite', index, '-C', index, '-i', '-'], digest);
       const kept = await this.#text(index, digest.length);
       if (kept !== digest) throw this.#error(`the anchor was set to ${digest} and reads ${kept}`);
     }
-    for (const [i, name] of this.#options.counterNames.entries()) await this.#raise(i, pin, name, counters[name] ?? 0);
+    for (const each of due) await this.#raise(each);
   }
 
   /** The pin is written last: until then nothing counts, and all of it is done again. */
   async provision(root: string, counters: Readonly<Record<string, number>>): Promise<void> {
     await this.#define(this.#index(1), NONE.length, ORDINARY);
     await this.#tool(['tpm2_nvwrite', this.#index(1), '-C', this.#index(1), '-i', '-'], NONE);
-    const bases: number[] = [];
+    const entries: string[] = [];
     for (const [i, name] of this.#options.counterNames.entries()) {
       const index = this.#index(2 + i);
       await this.#define(index, 8, `${ORDINARY}|nt=counter`);
       // Before its first increment a counter cannot be read.
       await this.#tool(['tpm2_nvincrement', index, '-C', index]);
-      bases.push((await this.#count(i)) - (counters[name] ?? 0));
+      entries.push(`${this.#tag(name)}=${(await this.#count(index)) - (counters[name] ?? 0)}`);
     }
     const pin = this.#index(0);
     await this.#define(pin, PIN_BYTES, `${ORDINARY}|writedefine`);
-    const text = `engraft 1 ${root} ${bases.join(' ')}`.padEnd(PIN_BYTES);
+    const text = `engraft 1 ${root} ${entries.join(' ')}`.padEnd(PIN_BYTES);
     await this.#tool(['tpm2_nvwrite', pin, '-C', pin, '-i', '-'], text);
     await this.#tool(['tpm2_nvwritelock', pin, '-C', pin]);
     if ((await this.#readPin())?.root !== root) throw this.#error('the pin does not read back');
@@ -101,20 +120,36 @@ export class Tpm2 implements KeystoreHardware {
     return `0x${(this.#options.nvBase + number).toString(16)}`;
   }
 
-  #base({ bases }: Pin, i: number): number {
-    const base = bases[i];
-    if (base !== undefined) return base;
-    throw this.#error(`it was provisioned for ${bases.length} counters, and the configuration names more`);
+  /** 32 bits are enough to tell a handful of names from each other, and eight of them fit into the pin's index. */
+  #tag(name: string): string {
+    return toHex(digestOf(this.#options.hash, new TextEncoder().encode(name))).slice(0, 8);
   }
 
-  async #raise(i: number, pin: Pin, name: string, wanted: number): Promise<void> {
-    let value = (await this.#count(i)) - this.#base(pin, i);
-    if (wanted - value > INCREMENTS_MAX) {
-      throw this.#error(`${name} is ${value} and should be ${wanted}: at most ${INCREMENTS_MAX} steps at once`);
+  #pinned(pin: Pin, name: string): PinnedCounter {
+    const found = pin.counters.get(this.#tag(name));
+    if (found !== undefined) return found;
+    throw this.#error(
+      `it was provisioned without the counter ${name}: keystore.counters can only name those it was given`,
+    );
+  }
+
+  /** The increments that are missing. Throws when they are too many. */
+  async #due(pin: Pin, counters: Readonly<Record<string, number>>): Promise<readonly Due[]> {
+    const due: Due[] = [];
+    for (const name of this.#options.counterNames) {
+      const { index, base } = this.#pinned(pin, name);
+      const [value, wanted] = [(await this.#count(index)) - base, counters[name] ?? 0];
+      if (wanted - value > INCREMENTS_MAX) {
+        throw this.#error(`${name} is ${value} and should be ${wanted}: at most ${INCREMENTS_MAX} steps at once`);
+      }
+      if (wanted > value) due.push({ name, index, base, value, wanted });
     }
-    const index = this.#index(2 + i);
-    for (; value < wanted; value++) await this.#tool(['tpm2_nvincrement', index, '-C', index]);
-    const kept = (await this.#count(i)) - this.#base(pin, i);
+    return due;
+  }
+
+  async #raise({ name, index, base, value, wanted }: Due): Promise<void> {
+    for (let i = value; i < wanted; i++) await this.#tool(['tpm2_nvincrement', index, '-C', index]);
+    const kept = (await this.#count(index)) - base;
     if (kept < wanted) throw this.#error(`${name} was raised to ${wanted} and reads ${kept}`);
   }
 
@@ -127,10 +162,13 @@ export class Tpm2 implements KeystoreHardware {
     // Unlocked, it is from a provisioning that was cut off, or somebody is about to write his own.
     if (!/\bwritelocked\b/.test(attributes)) return null;
     const text = await this.#text(index, PIN_BYTES);
-    const found = /^engraft 1 ([0-9a-f]{64})((?: -?\d{1,15})*)$/.exec(text.trim());
+    const found = /^engraft 1 ([0-9a-f]{64})((?: [0-9a-f]{8}=-?\d{1,15})*)$/.exec(text.trim());
     if (found === null) throw this.#error(`NV index ${index} holds something else than a pin`);
-    const bases = found[2]!.trim();
-    return (this.#pin = { root: found[1]!, bases: bases === '' ? [] : bases.split(' ').map(Number) });
+    const entries = [...found[2]!.matchAll(/([0-9a-f]{8})=(\S+)/g)];
+    const counters = new Map(
+      entries.map(([, tag, base], i) => [tag!, { index: this.#index(2 + i), base: Number(base) }]),
+    );
+    return (this.#pin = { root: found[1]!, counters });
   }
 
   /** Anew: an index that is there is from a provisioning that was cut off, since there is no pin yet. */
@@ -141,8 +179,7 @@ export class Tpm2 implements KeystoreHardware {
     await this.#tool(['tpm2_nvdefine', index, ...owner, '-s', String(bytes), '-a', attributes]);
   }
 
-  async #count(i: number): Promise<number> {
-    const index = this.#index(2 + i);
+  async #count(index: string): Promise<number> {
     const bytes = await this.#bytes(['tpm2_nvread', index, '-C', index, '-s', '8']);
     const value = bytes.length === 8 ? Number(Buffer.from(bytes).readBigUInt64BE()) : NaN;
     if (Number.isSafeInteger(value)) return value;

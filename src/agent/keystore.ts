@@ -12,6 +12,8 @@ export interface Keystore {
   counter(name: string): Promise<number>;
   /** All counters by name. */
   counters(): Promise<Readonly<Record<string, number>>>;
+  /** The most by which a rollback counter can be raised at once; none where it is any number. */
+  readonly stepMax?: number;
   /** Raise; a value below the present one changes nothing. Durable when it resolves. */
   raise(values: Readonly<Record<string, number>>): Promise<void>;
 }

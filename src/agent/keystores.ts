@@ -18,7 +18,7 @@ type Named = Pick<AgentConfig, 'keystore' | 'dataFolder' | 'device'>;
 /** Null for the file backend, which has none. */
 export function makeHardware(
   { keystore, device }: Named,
-  { fs, run }: Parts,
+  { fs, hash, run }: Parts,
   ownerAuth?: string,
 ): KeystoreHardware | null {
   switch (keystore.backend) {
@@ -28,7 +28,7 @@ export function makeHardware(
       return new Pkcs11Token({ fs, ...keystore });
     case 'tpm2': {
       const own = [rollbackCounter(device.product, device.slotClass)];
-      return new Tpm2({ run, ...keystore, counterNames: keystore.counters ?? own, ownerAuth });
+      return new Tpm2({ run, hash, ...keystore, counterNames: keystore.counters ?? own, ownerAuth });
     }
   }
 }

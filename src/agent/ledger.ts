@@ -88,8 +88,8 @@ export class ByteLedger {
     } catch (error) {
       if (!UpdateError.is(error) || (error.code !== 'record_malformed' && error.code !== 'limit_exceeded')) throw error;
       this.damage = error;
-      const month = monthOf(this.#options.clock.now());
-      this.#counts = { ...fresh, month, monthBytes: this.#options.monthBytesMax ?? 0 };
+      // Not the clock's month: it may be far ahead, and months only go forward. The first one that is confirmed is used up.
+      this.#counts = { ...fresh, monthBytes: this.#options.monthBytesMax ?? 0 };
     }
   }
 
@@ -146,7 +146,8 @@ export class ByteLedger {
     const counts = await this.#loaded();
     const now = monthOf(this.#options.clock.now());
     if (now > counts.month) {
-      const monthBytes = counts.aheadMonth === now ? counts.aheadBytes : 0;
+      const begun = counts.aheadMonth === now ? counts.aheadBytes : 0;
+      const monthBytes = counts.month === 0 ? counts.monthBytes + begun : begun;
       Object.assign(counts, { month: now, monthBytes, aheadMonth: 0, aheadBytes: 0 });
     }
     this.#checkMonth(counts, bytes);

@@ -159,9 +159,21 @@ export async function choosePlan(
   );
 }
 
-/** Never below what was committed. Throws `release_rollback`. */
+/**
+ * Never below what was committed, and no further above than the keystore could follow at the commit. Throws
+ * `release_rollback`, `keystore_failed`.
+ */
 export async function checkRollbackIndex(context: Context, release: ReleaseName, plan: Plan): Promise<void> {
   const committed = await context.keystore.counter(rollbackCounter(release.product, release.slotClass));
+  const { stepMax = Infinity } = context.keystore;
+  if (plan.rollbackIndex - committed > stepMax) {
+    throw new UpdateError(
+      'keystore_failed',
+      `release ${release.version} has rollback index ${plan.rollbackIndex}; ${committed} was committed, and the keystore ` +
+        `counts by at most ${stepMax} at once: let rollback indices count releases`,
+      { detail: { rollbackIndex: plan.rollbackIndex, committed, stepMax } },
+    );
+  }
   if (plan.rollbackIndex >= committed) return;
   throw new UpdateError(
     'release_rollback',

@@ -48,6 +48,8 @@ export interface FileSystem {
   stat(path: string): Promise<FileStat | null>;
   /** Bytes an unprivileged writer may still use where `path` is. */
   freeBytes(path: string): Promise<number>;
+  /** Give `to` the mode and, where permitted, the owner of `from`; nothing where `from` does not exist. */
+  copyMode?(from: string, to: string): Promise<void>;
   /** Renames, links and removals in this folder reach stable storage. */
   syncFolder(path: string): Promise<void>;
 }
@@ -141,6 +143,8 @@ export async function writeFileAtomically(fs: FileSystem, path: string, bytes: U
   const file = await fs.open(temporary, 'create');
   try {
     await writeFully(file, bytes, 0);
+    // Whoever could read the earlier file can read the new one.
+    await fs.copyMode?.(path, temporary);
     await file.sync();
   } finally {
     await file.close();

@@ -98,6 +98,22 @@ async function list(path: string): Promise<string[]> {
   }
 }
 
+async function copyMode(from: string, to: string): Promise<void> {
+  let found: Awaited<ReturnType<typeof nodeFs.stat>>;
+  try {
+    found = await nodeFs.stat(from);
+  } catch (error) {
+    if (ioCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  // First the owner: changing it clears set-user-ID. Only root may, and FAT knows neither.
+  const refused = (error: unknown): void => {
+    if (ioCode(error) !== 'EPERM') throw error;
+  };
+  await nodeFs.chown(to, found.uid, found.gid).catch(refused);
+  await nodeFs.chmod(to, found.mode & 0o7777).catch(refused);
+}
+
 async function syncFolder(path: string): Promise<void> {
   const handle = await nodeFs.open(path, 'r');
   try {
@@ -122,5 +138,6 @@ export const nodeFileSystem: FileSystem = {
   list,
   stat,
   freeBytes,
+  copyMode,
   syncFolder,
 };

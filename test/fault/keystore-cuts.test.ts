@@ -3,10 +3,14 @@
  * leaves a keystore that can be read and that holds what was there before, or what was being written.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
+import { Agent } from '../../src/agent/index.ts';
 import { AnchoredKeystore } from '../../src/agent/keystore-anchored.ts';
 import type { KeystoreHardware } from '../../src/agent/keystore-hardware.ts';
+import { Tpm2 } from '../../src/agent/keystore-tpm2.ts';
 import { SimulatedStorage, seededRandom, watchFileSystem } from '../../src/testing/index.ts';
 import type { CutPolicy } from '../../src/testing/index.ts';
+import { device, imagePair, makeLab } from '../support/agent.ts';
+import { FakeTpm } from '../support/fake-tpm.ts';
 import { sha256Node as hash } from '../support/images.ts';
 import { keystoreSuite, memoryHardware } from '../support/keystore-suite.ts';
 import { rootOf, signersFor } from '../support/roots.ts';
@@ -146,4 +150,141 @@ describe('a power cut in the keystore', () => {
     for (const path of [PATH, `${PATH}.copy`]) storage.place(path, new Uint8Array([1]));
     await expect(open().counter('n')).rejects.toMatchObject({ code: 'keystore_failed' });
   });
+});
+
+/** Every call of a tool and every operation of the storage counts: the whole TPM keystore, not only its interface. */
+describe('a power cut in the TPM keystore', () => {
+  const names = ['rollback.cam.rootfs', 'rollback.cam.boot'];
+  const options = { hash, nvBase: 0x1800100, counterNames: names, tcti: null, deadlineMs: 1000 };
+  let root: Uint8Array;
+  beforeAll(async () => {
+    root = await rootOf(1, await signersFor());
+  });
+
+  /** A cut before or after each call, with storage that lost, kept or tore what was not yet durable. */
+  async function everywhere(
+    begin: (keystore: AnchoredKeystore) => Promise<unknown>,
+    change: (keystore: AnchoredKeystore) => Promise<unknown>,
+    check: (keystore: AnchoredKeystore, done: boolean, chip: Tpm2) => Promise<void>,
+  ): Promise<number> {
+    let cuts = 0;
+    for (const when of ['before', 'after']) {
+      for (const policy of POLICIES) {
+        for (let cut = 1, done = false; !done; cut++) {
+          const storage = new SimulatedStorage();
+          storage.placeFolder('/data');
+          const tpm = new FakeTpm();
+          const open = (fs = storage, run = tpm.run) =>
+            new AnchoredKeystore({ fs, hash, path: PATH, hardware: new Tpm2({ ...options, run }) });
+          await begin(open());
+          let left = cut;
+          const use = (): void => {
+            if (--left <= 0) throw new Error('power cut');
+          };
+          const watched = watchFileSystem(storage, use) as unknown as SimulatedStorage;
+          const run: typeof tpm.run = async (request) => {
+            if (when === 'before') use();
+            const result = await tpm.run(request);
+            if (when === 'after') use();
+            return result;
+          };
+          done = await change(open(watched, run)).then(
+            () => true,
+            () => false,
+          );
+          storage.cut(policy, seededRandom(cut));
+          await check(open(), done, new Tpm2({ ...options, run: tpm.run }));
+          cuts++;
+          expect(cut).toBeLessThan(200);
+        }
+      }
+    }
+    return cuts;
+  }
+
+  test('in its provisioning leaves one that can be provisioned, with the same counters', async () => {
+    const counters = { 'rollback.cam.rootfs': 41, 'rollback.cam.boot': 0 };
+    const cuts = await everywhere(
+      async () => undefined,
+      (keystore) => keystore.provision(root, counters),
+      async (keystore, done) => {
+        expect(await keystore.provision(root, counters)).toMatch(done ? /^was done$/ : /done$/);
+        expect(await keystore.counters()).toEqual(counters);
+        expect(await keystore.trustedRoot()).toEqual(root);
+      },
+    );
+    expect(cuts).toBeGreaterThan(200);
+  });
+
+  test('in a raise of two counters leaves each at its value of before or after, and the next raise ends it', async () => {
+    const wanted = { 'rollback.cam.rootfs': 5, 'rollback.cam.boot': 3, 'tuf.timestamp.ab': 7 };
+    const cuts = await everywhere(
+      async (keystore) => {
+        await keystore.provision(root, {});
+        await keystore.raise({ 'rollback.cam.rootfs': 2 });
+      },
+      (keystore) => keystore.raise(wanted),
+      async (keystore, done, chip) => {
+        const counters = await keystore.counters();
+        const either = done ? [5] : [2, 5];
+        expect(either).toContain(counters['rollback.cam.rootfs']);
+        expect(await keystore.trustedRoot()).toEqual(root);
+        await keystore.raise(wanted);
+        expect(await keystore.counters()).toEqual(wanted);
+        // The TPM's own, not only what the record says.
+        expect(await chip.counters()).toEqual({ 'rollback.cam.rootfs': 5, 'rollback.cam.boot': 3 });
+      },
+    );
+    expect(cuts).toBeGreaterThan(200);
+  });
+
+  test('in a recovery leaves one that can be recovered, with the counters of the hardware', async () => {
+    await everywhere(
+      async (keystore) => {
+        await keystore.provision(root, {});
+        await keystore.raise({ 'rollback.cam.rootfs': 3 });
+      },
+      (keystore) => keystore.recover(root),
+      async (keystore, done) => {
+        if (!done) await keystore.recover(root);
+        expect(await keystore.counters()).toMatchObject({ 'rollback.cam.rootfs': 3 });
+        expect(await keystore.trustedRoot()).toEqual(root);
+      },
+    );
+  });
+});
+
+test('an agent refuses a release that its TPM could not count up to, before a byte of it is downloaded', async () => {
+  const lab = await makeLab(imagePair(70_000, 70_000));
+  await lab.publisher.release(9, { image: lab.target, rollbackIndex: 20261127 });
+  const it = await device(lab);
+  await it.knowsSource();
+  const { clock, network, fs, run, deployments } = it;
+  const hardware = () =>
+    new Tpm2({ run: tpm.run, hash, nvBase: 0x1800100, counterNames: [NAME], tcti: null, deadlineMs: 1000 });
+  const NAME = 'rollback.cam.rootfs';
+  const tpm = new FakeTpm();
+  const open = () => new AnchoredKeystore({ fs: it.disk, hash, path: PATH, hardware: hardware() });
+  await open().provision(it.disk.peek('/etc/root.json')!, {});
+  const once = () =>
+    new Agent(it.config, { world: { clock, network, fs, hash, run }, keystore: open(), deployments }).run({
+      once: true,
+    });
+
+  const before = it.slot('b').slice();
+  deployments.assign('9.0', 'first');
+  expect(await once()).toMatchObject({
+    code: 'keystore_failed',
+    message: expect.stringMatching(/by at most 4096 at once/),
+  });
+  expect(deployments.closed).toMatchObject([{ actionId: 'first', outcome: { status: 30, code: 'keystore_failed' } }]);
+  expect(network.requests.filter(({ url }) => url.includes('/blobs/'))).toEqual([]);
+  expect(it.slot('b')).toEqual(before);
+  expect(await open().counter(NAME)).toBe(0);
+
+  deployments.assign('2.0', 'second');
+  expect(await once()).toMatchObject({ code: 'reboot_pending' });
+  await it.boot();
+  expect(await once()).toMatchObject({ status: 0, code: 'ok' });
+  expect(await open().counter(NAME)).toBe(2);
 });

@@ -3,6 +3,8 @@
  * remembered but what is on the disk and in the hardware.
  */
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Agent } from '../../src/agent/index.ts';
 import { AnchoredKeystore } from '../../src/agent/keystore-anchored.ts';
@@ -131,6 +133,18 @@ export function keystoreSuite(makeBench: () => Promise<Bench>): void {
       await bench.close();
     });
 
+    test('provisioning again does not believe a data partition that was lost or restored', async () => {
+      const { bench, disk, open, root } = await provisioned();
+      const old = backup(disk, [PATH, `${PATH}.copy`]);
+      await open().raise({ 'tuf.timestamp.ab': 7 });
+      restore(disk, old);
+      await expect(open().provision(root, {})).rejects.toThrow(/restored from a backup/);
+      for (const path of [PATH, `${PATH}.copy`]) await disk.unlink(path);
+      await expect(open().provision(root, {})).rejects.toThrow(/data partition was lost/);
+      await expect(open().counters()).rejects.toMatchObject({ code: 'keystore_failed' });
+      await bench.close();
+    });
+
     test('counters of an earlier keystore are taken over', async () => {
       const bench = await makeBench();
       const disk = new MemoryFileSystem();
@@ -198,6 +212,37 @@ export function keystoreSuite(makeBench: () => Promise<Bench>): void {
       it.deployments.assign('1.0', 'fourth');
       await once();
       expect(it.deployments.closed.at(-1)).toMatchObject({ actionId: 'fourth', ...refused });
+      await bench.close();
+    });
+
+    test('refuses a repository that was rolled back, with its stored metadata lost as well', async () => {
+      const bench = await makeBench();
+      const own = await makeLab(imagePair(70_000, 70_000));
+      const names = ['timestamp.json', '2.snapshot.json', '2.targets.json'];
+      const early = new Map(names.map((name) => [name, readFileSync(join(own.publisher.dir, 'metadata', name))]));
+      let rolledBack = false;
+      const it = await device(own, {
+        answer: (request) => {
+          const bytes = early.get(new URL(request.url).pathname.slice('/tuf/'.length));
+          return rolledBack && bytes !== undefined ? { status: 200, body: new Uint8Array(bytes) } : own.answer(request);
+        },
+      });
+      await it.knowsSource();
+      const first = new AnchoredKeystore({ fs: it.disk, hash: sha256Node, path: PATH, hardware: bench.hardware() });
+      await first.provision(it.disk.peek('/etc/root.json')!, {});
+      const once = () => agentOf(it, bench.hardware()).run({ once: true });
+      await own.publisher.release(3, { image: own.target, rollbackIndex: 3 });
+      it.deployments.assign('3.0', 'first');
+      expect(await once()).toMatchObject({ code: 'reboot_pending' });
+      await it.boot();
+      expect(await once()).toMatchObject({ status: 0, code: 'ok' });
+
+      rolledBack = true;
+      it.deployments.assign('2.0', 'second');
+      await bench.powerCycle();
+      await expect(once()).rejects.toMatchObject({ code: 'metadata_rollback', outcome: 20 });
+      for (const role of ['timestamp', 'snapshot', 'targets']) await it.disk.unlink(`/data/tuf/${role}.json`);
+      await expect(once()).rejects.toMatchObject({ code: 'metadata_rollback' });
       await bench.close();
     });
   });

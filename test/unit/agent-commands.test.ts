@@ -43,6 +43,33 @@ describe('a command', () => {
   });
 });
 
+test('the output of a command is whole, also when another one ends at the same time', async () => {
+  const text = 'BOOT_ORDER=B A\nBOOT_A_LEFT=3\nBOOT_B_LEFT=3\n';
+  const short: string[] = [];
+  for (let i = 0; i < 150; i++) {
+    const other = runCommand({ argv: ['true'], deadlineMs: 10_000 });
+    const { exitCode, stdout } = await runCommand({ argv: ['printf', text], deadlineMs: 10_000 });
+    if (exitCode !== 0 || stdout !== text) short.push(stdout);
+    await other;
+  }
+  expect(short).toEqual([]);
+});
+
+test('a command is not waited for because of a child that keeps its output open', async () => {
+  const startedMs = Date.now();
+  const result = await runCommand({ argv: ['sh', '-c', 'sleep 30 & echo done'], deadlineMs: 25_000 });
+  expect(result).toMatchObject({ exitCode: 0, timedOut: false, stdout: 'done\n' });
+  expect(Date.now() - startedMs).toBeLessThan(20_000);
+});
+
+test('a NUL in what a command says, or in what it is told, is no reason to fall over', async () => {
+  const { output } = await runCommand({ argv: ['printf', 'model\\0v1'], deadlineMs: 10_000 });
+  expect(output).toBe('model v1');
+  const told = await runCommand({ argv: ['true'], deadlineMs: 10_000, env: { MESSAGE: 'a\0b' } });
+  expect(told).toMatchObject({ exitCode: null, timedOut: false });
+  expect(told.output).toMatch(/null bytes/);
+});
+
 describe('the network', () => {
   const listen = async (server: Server): Promise<string> => {
     servers.push(server);

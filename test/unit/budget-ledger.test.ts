@@ -182,6 +182,22 @@ describe('the month', () => {
     await again.confirmMonth(MIB);
   });
 
+  test('that is used up for a damaged record is the one that is confirmed next, however far ahead the clock was', async () => {
+    const it = world({ monthBytesMax: MIB });
+    it.disk.place('/ledger', new TextEncoder().encode('junk'));
+    it.setTime(Date.UTC(2099, 0, 1));
+    const ledger = it.start();
+    await ledger.load();
+    await ledger.charge(10);
+    await ledger.settle();
+    it.setTime(NOVEMBER);
+    const later = it.start();
+    await expect(later.confirmMonth(1)).rejects.toMatchObject(full);
+    await later.settle();
+    it.setTime(Date.UTC(2026, 11, 1));
+    await it.start().confirmMonth(1000);
+  });
+
   test('is not counted and costs no write where there is no budget for it', async () => {
     const it = world();
     const ledger = it.start();

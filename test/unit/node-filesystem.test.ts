@@ -1,7 +1,8 @@
 /**
  * The real file system: what it must never make.
  */
-import { readFileSync, readdirSync, symlinkSync, writeFileSync, existsSync, statSync } from 'node:fs';
+import { chmodSync, readFileSync, readdirSync, symlinkSync, writeFileSync, existsSync, statSync } from 'node:fs';
+import { FileTarget } from '../../src/agent/index.ts';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { FileSlots } from '../../src/agent/slots.ts';
@@ -76,5 +77,23 @@ describe('a new file', () => {
     expect(readFileSync(record, 'utf8')).toBe('new');
     await writeFileAtomically(nodeFileSystem, join(folder, 'other'), new Uint8Array(1));
     expect(statSync(join(folder, 'other')).mode & 0o777).toBe(0o600);
+  });
+
+  test('keeps the mode of the file that it replaces', async () => {
+    const record = join(folder, 'state');
+    writeFileSync(record, 'old');
+    chmodSync(record, 0o644);
+    await writeFileAtomically(nodeFileSystem, record, new TextEncoder().encode('new'));
+    expect(statSync(record).mode & 0o777).toBe(0o644);
+  });
+
+  test('keeps it in an update, too: a program can be run afterwards', async () => {
+    const path = join(folder, 'program');
+    writeFileSync(path, 'old');
+    chmodSync(path, 0o755);
+    const target = new FileTarget({ fs: nodeFileSystem, path, stateFile: join(folder, 'state') });
+    await target.markUnbootable('B');
+    await target.arm('B');
+    expect(statSync(path).mode & 0o777).toBe(0o755);
   });
 });

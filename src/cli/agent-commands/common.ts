@@ -2,7 +2,7 @@
  * What the agent's commands share: reading the configuration, and one agent at a time on a data folder.
  * @module
  */
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { AgentConfig } from '../../agent/index.ts';
@@ -82,7 +82,8 @@ export async function withAgentLock<T>(dataFolder: string, work: () => Promise<T
   try {
     return await work();
   } finally {
-    await rm(path, { force: true });
+    // Never somebody else's, whatever has happened to ours.
+    if ((await readFile(path, 'utf8').catch(() => '')) === mine) await rm(path, { force: true });
   }
 }
 
@@ -96,11 +97,32 @@ async function takeLock(path: string, claim: string, dataFolder: string, proc: s
       const code = (cause as NodeJS.ErrnoException).code;
       if (code !== 'EEXIST') throw new UpdateError('output_unwritable', `cannot write ${path}`, { cause });
       const holder = await readFile(path, 'utf8').catch(() => '');
-      if (tries > 0 || (await holderIsAlive(holder, proc))) {
+      if (tries > 0 || (await holderIsAlive(holder, proc)) || !(await takeAway(path, claim, holder))) {
         const message = `another agent (process ${holder.trim().split(' ')[0]}) uses ${dataFolder}`;
         throw new UpdateError('agent_running', message, { detail: { path, holder: holder.trim() } });
       }
-      await rm(path, { force: true });
     }
+  }
+}
+
+/**
+ * Removes the lock of a dead holder. Several may try at once, and one of them may hold a new lock already: so it is moved
+ * aside first, looked at, and put back if it is not the dead one's. False when that was so.
+ */
+async function takeAway(path: string, claim: string, dead: string): Promise<boolean> {
+  const aside = `${claim}.stale`;
+  try {
+    await rename(path, aside);
+  } catch {
+    // Somebody else was faster: then link() decides.
+    return true;
+  }
+  try {
+    if ((await readFile(aside, 'utf8')) === dead) return true;
+    // While it was aside a third one may have come; with its lock in place this one fails, and it has to be that way.
+    await link(aside, path).catch(() => undefined);
+    return false;
+  } finally {
+    await rm(aside, { force: true });
   }
 }

@@ -13,6 +13,7 @@ import type { AgentCommandOptions } from './common.ts';
 
 interface KeystoreOptions extends AgentCommandOptions {
   readonly ownerAuth?: string;
+  readonly root?: string;
 }
 
 type Action = 'show' | 'provision' | 'recover';
@@ -28,6 +29,12 @@ export function define(): Command {
     .addArgument(new Argument('<action>', 'what to do').choices(['show', 'provision', 'recover']))
     .option('-c, --config <file>', 'configuration', DEFAULT_CONFIG)
     .addOption(new Option('--owner-auth <auth>', "the TPM owner's authorization, as tpm2-tools take it: file:PATH"))
+    .addOption(
+      new Option(
+        '--root <file>',
+        'recover: the pinned root, where [trust] root names a later one; the pin verifies it',
+      ),
+    )
     .action(async (action: Action, options: KeystoreOptions) => {
       const config = await readConfig(options.config);
       if (action === 'show') await show(config, options);
@@ -73,7 +80,13 @@ async function change(action: 'provision' | 'recover', config: AgentConfig, opti
     report(options, { backend: 'file', result: 'nothing to do' }, text);
     return;
   }
-  const given = await pinnedRoot(config);
+  if (options.root !== undefined && action === 'provision') {
+    throw new UpdateError(
+      'usage_invalid',
+      '--root is for recover: what is provisioned is the root that [trust] root names',
+    );
+  }
+  const given = await readRoot(options.root ?? config.pinnedRootFile);
   if (action === 'recover') {
     await anchored.recover(given);
     report(
@@ -94,10 +107,10 @@ async function change(action: 'provision' | 'recover', config: AgentConfig, opti
   );
 }
 
-async function pinnedRoot({ pinnedRootFile }: AgentConfig): Promise<Uint8Array> {
+async function readRoot(path: string): Promise<Uint8Array> {
   try {
-    return new Uint8Array(await readFile(pinnedRootFile));
+    return new Uint8Array(await readFile(path));
   } catch (cause) {
-    throw new UpdateError('key_unreadable', `cannot read the pinned root ${pinnedRootFile}`, { cause });
+    throw new UpdateError('key_unreadable', `cannot read the pinned root ${path}`, { cause });
   }
 }
