@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../native-free/limits.ts';
+import { Agent, FileKeystore } from '../../src/agent/index.ts';
 import type { NetworkRequest } from '../../src/agent/index.ts';
 import { loadRecord, storeRecord } from '../../src/agent/record.ts';
 import { sha256Node } from '../support/images.ts';
@@ -186,6 +187,18 @@ describe('trust', () => {
     it.deployments.assign('1.0', 'action-2');
     expect(await it.once()).toMatchObject({ status: 20, code: 'release_rollback' });
     expect(it.bootState()).toMatch(/BOOT_ORDER=B A/);
+  });
+
+  test('names a rollback index to which the keystore could never count: refused before a byte is fetched', async () => {
+    const it = await assigned();
+    const file = new FileKeystore({ fs: it.disk, hash: sha256Node, path: '/data/keystore' });
+    const keystore = Object.assign(file, { stepMax: 1 });
+    const { clock, network, fs, run, deployments } = it;
+    const agent = new Agent(it.config, { world: { clock, network, fs, hash: sha256Node, run }, deployments, keystore });
+    expect(await agent.run({ once: true })).toMatchObject({ status: 30, code: 'keystore_failed' });
+    expect(it.network.bytesOf('/blobs/')).toBe(0);
+    expect(deployments.closed).toHaveLength(1);
+    unharmed(it);
   });
 
   test('metadata signed by a stranger is refused', async () => {

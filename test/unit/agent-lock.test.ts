@@ -1,8 +1,10 @@
 /**
  * One agent at a time on a data folder: a lock holds as long as its process lives, and no longer than its boot.
  */
+import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { withAgentLock } from '../../src/cli/agent-commands/common.ts';
 import { temporaryFolder } from '../support/release.ts';
@@ -78,6 +80,33 @@ describe('the lock of an agent', () => {
     await expect(take()).rejects.toMatchObject({ code: 'agent_running' });
     writeFileSync(lock, `${process.pid} unknown\n`);
     await expect(take()).rejects.toMatchObject({ code: 'agent_running' });
+  });
+
+  test('is held by one of several agents that find the same stale one at the same moment', async () => {
+    const script = `
+      import { withAgentLock } from ${JSON.stringify(new URL('../../dist/src/cli/agent-commands/common.js', import.meta.url).href)};
+      const [data, at] = process.argv.slice(1);
+      while (Date.now() < Number(at));
+      await withAgentLock(data, async () => {
+        process.stdout.write('held');
+        await new Promise((resolve) => setTimeout(resolve, 2500));
+      }).catch((error) => process.stdout.write(error.code));`;
+    for (let round = 0; round < 4; round++) {
+      writeFileSync(lock, '999999999 300 boot-1\n');
+      const at = String(Date.now() + 1200);
+      const contend = async (): Promise<string> => {
+        const argv = ['--input-type=module', '-e', script, data, at];
+        return (await promisify(execFile)(process.execPath, argv)).stdout;
+      };
+      const said = await Promise.all([contend(), contend(), contend()]);
+      expect(said.sort()).toEqual(['agent_running', 'agent_running', 'held']);
+      expect(existsSync(lock)).toBe(false);
+    }
+  });
+
+  test('of somebody else is not removed at the end', async () => {
+    await withAgentLock(data, async () => writeFileSync(lock, '4711 300 boot-1\n'), proc);
+    expect(readFileSync(lock, 'utf8')).toBe('4711 300 boot-1\n');
   });
 
   test('that a power cut has left empty is taken over', async () => {

@@ -2,8 +2,11 @@
  * What the agent's commands share: reading the configuration, and one agent at a time on a data folder.
  * @module
  */
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { link, mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { AgentConfig } from '../../agent/index.ts';
 import type { CommonOptions } from '../frame.ts';
@@ -75,7 +78,7 @@ export async function withAgentLock<T>(dataFolder: string, work: () => Promise<T
   const claim = `${path}.${process.pid}`;
   await writeFile(claim, mine, { mode: 0o600 });
   try {
-    await takeLock(path, claim, dataFolder, proc);
+    await inTurn(dataFolder, () => takeLock(path, claim, dataFolder, proc));
   } finally {
     await rm(claim, { force: true });
   }
@@ -84,6 +87,35 @@ export async function withAgentLock<T>(dataFolder: string, work: () => Promise<T
   } finally {
     // Never somebody else's, whatever has happened to ours.
     if ((await readFile(path, 'utf8').catch(() => '')) === mine) await rm(path, { force: true });
+  }
+}
+
+const TURNS_MAX = 250;
+const TURN_MS = 20;
+
+/**
+ * One process at a time judges and takes over a lock: of two that find the same stale one, the second would remove what
+ * the first has put in its place. The turn is an abstract socket, which the kernel takes back from whoever dies. Where
+ * there are none (outside of Linux) it goes without.
+ */
+async function inTurn(dataFolder: string, work: () => Promise<void>): Promise<void> {
+  const digest = createHash('sha256')
+    .update(await realpath(dataFolder))
+    .digest('hex');
+  for (let tries = 0; ; tries++) {
+    const server = createServer();
+    const code = await new Promise<string | null>((resolve) => {
+      server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'unknown'));
+      server.listen(`\0engraft-agent-${digest}`, () => resolve(null));
+    });
+    if (code !== 'EADDRINUSE' || tries === TURNS_MAX) {
+      try {
+        return await work();
+      } finally {
+        if (code === null) server.close();
+      }
+    }
+    await sleep(TURN_MS);
   }
 }
 
@@ -97,32 +129,11 @@ async function takeLock(path: string, claim: string, dataFolder: string, proc: s
       const code = (cause as NodeJS.ErrnoException).code;
       if (code !== 'EEXIST') throw new UpdateError('output_unwritable', `cannot write ${path}`, { cause });
       const holder = await readFile(path, 'utf8').catch(() => '');
-      if (tries > 0 || (await holderIsAlive(holder, proc)) || !(await takeAway(path, claim, holder))) {
+      if (tries > 0 || (await holderIsAlive(holder, proc))) {
         const message = `another agent (process ${holder.trim().split(' ')[0]}) uses ${dataFolder}`;
         throw new UpdateError('agent_running', message, { detail: { path, holder: holder.trim() } });
       }
+      await rm(path, { force: true });
     }
-  }
-}
-
-/**
- * Removes the lock of a dead holder. Several may try at once, and one of them may hold a new lock already: so it is moved
- * aside first, looked at, and put back if it is not the dead one's. False when that was so.
- */
-async function takeAway(path: string, claim: string, dead: string): Promise<boolean> {
-  const aside = `${claim}.stale`;
-  try {
-    await rename(path, aside);
-  } catch {
-    // Somebody else was faster: then link() decides.
-    return true;
-  }
-  try {
-    if ((await readFile(aside, 'utf8')) === dead) return true;
-    // While it was aside a third one may have come; with its lock in place this one fails, and it has to be that way.
-    await link(aside, path).catch(() => undefined);
-    return false;
-  } finally {
-    await rm(aside, { force: true });
   }
 }
