@@ -112,6 +112,12 @@ async function step(context: Context, state: State, handler: Handler): Promise<N
     if (next === null) throw thrown;
     context.emit({ type: 'note', message: `${state} failed: ${error.message}`, error });
     const attempt = attemptOf(context);
+    if (attempt.cancelId !== null) {
+      // Whatever failed while it was stopped: it was cancelled, nothing is armed, and that is what the server waits for.
+      const why = error.code === 'cancelled' ? error.message : `cancelled by the server, then: ${error.message}`;
+      attempt.outcome = outcomeOf(new UpdateError('cancelled', why, { detail: error.detail, cause: error }));
+      return next === 'REPAIR' ? 'REPORT' : next;
+    }
     if (next === 'REPAIR' && attempt.plan !== null && attempt.plan.kind !== 'full') {
       // Every repair brings at least one segment, so this ends.
       attempt.fellBack ??= error.message;
