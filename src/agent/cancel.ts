@@ -27,6 +27,8 @@ export async function throwIfCancelled(context: Context, attempt: Attempt, now =
     return false;
   }
   if (cancel === null || cancel.stopId !== attempt.actionId) return true;
+  // A poll beside the download may end after the attempt did: its outcome is what is reported.
+  if (attempt.outcome !== null) return true;
   attempt.cancelId = cancel.cancelId;
   throw new UpdateError('cancelled', `the server cancelled action ${attempt.actionId}`, {
     detail: { actionId: attempt.actionId, cancelId: cancel.cancelId },
