@@ -38,7 +38,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'record without fsync of the file',
     why: 'the rename survives and the record is empty',
     scenarios: ['update', 'file-target'],
-    edits: one(FILES, 'writeFully(file, bytes, 0);\n    await file.sync();', 'writeFully(file, bytes, 0);'),
+    edits: one(FILES, 'copyMode?.(path, temporary);\n    await file.sync();', 'copyMode?.(path, temporary);'),
   },
   {
     name: 'record without fsync of the folder',

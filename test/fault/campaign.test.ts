@@ -3,6 +3,8 @@
  * seeds, and some mutants, so that a campaign that finds nothing any more is noticed. `npm run campaign` and
  * `npm run mutants` do all of it.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeCase, record, runCase, type Case, type Recording } from '../../campaign/power/cases.ts';
 import { everyCut, everyDamage, everyFault, seededCase } from '../../campaign/power/plan.ts';
@@ -73,6 +75,12 @@ describe('mutants', () => {
     const finding = await runMutant(lab, mutant, { seconds: 30 });
     expect(finding).toMatchObject({ killed: true });
     expect(finding.command).toMatch(/^--scenario /);
+  });
+
+  test('fit the code as it is, every one of them', () => {
+    for (const edit of MUTANTS.flatMap(({ edits }) => edits)) {
+      expect(() => applyEdit(readFileSync(join(repositoryRoot(), edit.file), 'utf8'), edit)).not.toThrow();
+    }
   });
 
   test('have different names and at least one edit; one that does not fit fails loudly', () => {
