@@ -13,6 +13,7 @@ import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import type { FileSystem } from '../transfer/filesystem.ts';
 import type { KeystoreHardware } from './keystore-hardware.ts';
+import { checkCounters, highest } from './keystore.ts';
 import type { Keystore } from './keystore.ts';
 import { loadRecord, storeRecord } from './record.ts';
 import type { RecordPlace } from './record.ts';
@@ -75,10 +76,7 @@ export class AnchoredKeystore implements Keystore {
   }
 
   async raise(values: Readonly<Record<string, number>>): Promise<void> {
-    for (const [name, value] of Object.entries(values)) {
-      if (Number.isSafeInteger(value) && value >= 0) continue;
-      throw new UpdateError('keystore_failed', `counter ${name} cannot be raised to ${value}`);
-    }
+    checkCounters(values);
     const { content } = await this.#read();
     const own = await this.#hardware.counters();
     const counters = highest(content.counters, values);
@@ -193,13 +191,4 @@ export class AnchoredKeystore implements Keystore {
     const reason = cause instanceof Error ? `: ${cause.message}` : '';
     return new UpdateError('keystore_failed', `keystore with ${this.#hardware.name}: ${what}${reason}`, { cause });
   }
-}
-
-function highest(
-  a: Readonly<Record<string, number>>,
-  b: Readonly<Record<string, number>>,
-): Readonly<Record<string, number>> {
-  const counters = { ...a };
-  for (const [name, value] of Object.entries(b)) counters[name] = Math.max(counters[name] ?? 0, value);
-  return counters;
 }

@@ -10,6 +10,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { HashFactory } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import type { FileSystem } from '../transfer/filesystem.ts';
+import { checkCounters, highest } from './keystore.ts';
 import type { Keystore } from './keystore.ts';
 import { loadRecord, storeRecord } from './record.ts';
 import type { RecordPlace } from './record.ts';
@@ -53,19 +54,12 @@ export class FileKeystore implements Keystore {
   }
 
   async raise(values: Readonly<Record<string, number>>): Promise<void> {
-    const { even, ...body } = await this.#read();
-    const counters = { ...body.counters };
+    checkCounters(values);
+    const { even, root, counters: before } = await this.#read();
+    const risen = Object.entries(values).filter(([name, value]) => value > (before[name] ?? 0));
     // A process that died between the two copies left a value in one of them: that is not kept yet.
-    let changed = !even;
-    for (const [name, value] of Object.entries(values)) {
-      if (!Number.isSafeInteger(value) || value < 0) {
-        throw new UpdateError('keystore_failed', `counter ${name} cannot be raised to ${value}`);
-      }
-      if (value <= (counters[name] ?? 0)) continue;
-      counters[name] = value;
-      changed = true;
-    }
-    if (changed) await this.#write({ ...body, counters });
+    if (even && risen.length === 0) return;
+    await this.#write({ root, counters: highest(before, Object.fromEntries(risen)) });
   }
 
   /** What the copies hold together; `even` when they hold the same, or there is none. */
@@ -85,12 +79,7 @@ export class FileKeystore implements Keystore {
       const reason = failure instanceof Error ? failure.message : String(failure);
       throw new UpdateError('keystore_failed', `no copy of the keystore can be read: ${reason}`, { cause: failure });
     }
-    const counters: Record<string, number> = {};
-    for (const body of whole) {
-      for (const [name, value] of Object.entries(body.counters)) {
-        counters[name] = Math.max(counters[name] ?? 0, value);
-      }
-    }
+    const counters = whole.map((body) => body.counters).reduce(highest);
     const even = whole.length === this.#places.length && whole.every((body) => isDeepStrictEqual(body, whole[0]));
     return { root: whole[0]!.root, counters, even };
   }

@@ -163,12 +163,7 @@ export class Pkcs11Token implements KeystoreHardware {
   close(): void {
     const { api } = this.#session ?? {};
     this.#session = null;
-    try {
-      api?.C_Finalize();
-      api?.close();
-    } catch {
-      // It is gone already.
-    }
+    if (api !== undefined) letGo(api);
   }
 
   async #open(): Promise<Session> {
@@ -192,13 +187,7 @@ export class Pkcs11Token implements KeystoreHardware {
       return { api, names, handle };
     } catch (error) {
       if (error instanceof Error && /CKR_PIN_INCORRECT/.test(error.message)) this.#wrongPin = pin;
-      this.#session = null;
-      try {
-        api.C_Finalize();
-        api.close();
-      } catch {
-        // The first error is the one that says something.
-      }
+      letGo(api);
       throw error;
     }
   }
@@ -223,6 +212,16 @@ export class Pkcs11Token implements KeystoreHardware {
     return new UpdateError('keystore_failed', `keystore with ${this.name} '${this.#options.token}': ${what}`, {
       cause,
     });
+  }
+}
+
+/** What goes wrong here says nothing new. */
+function letGo(api: PKCS11): void {
+  try {
+    api.C_Finalize();
+    api.close();
+  } catch {
+    // It is gone already.
   }
 }
 

@@ -3,6 +3,8 @@
  * token.
  * @module
  */
+import { UpdateError } from '../../native-free/status.ts';
+
 export interface Keystore {
   /** The TUF root that is trusted now, or null before the first one was pinned. */
   trustedRoot(): Promise<Uint8Array | null>;
@@ -20,3 +22,21 @@ export interface Keystore {
 
 /** The highest rollback index that was committed, per product and slot class. */
 export const rollbackCounter = (product: string, slotClass: string): string => `rollback.${product}.${slotClass}`;
+
+/** The higher of both, counter by counter. */
+export function highest(
+  a: Readonly<Record<string, number>>,
+  b: Readonly<Record<string, number>>,
+): Record<string, number> {
+  const counters = { ...a };
+  for (const [name, value] of Object.entries(b)) counters[name] = Math.max(counters[name] ?? 0, value);
+  return counters;
+}
+
+/** Throws `keystore_failed` for what no counter can be. */
+export function checkCounters(values: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (Number.isSafeInteger(value) && value >= 0) continue;
+    throw new UpdateError('keystore_failed', `counter ${name} cannot be raised to ${value}`);
+  }
+}
