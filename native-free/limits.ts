@@ -41,6 +41,8 @@ export const LIMITS = {
   record_bytes_max: 1 * MIB,
   /** Versions of the trusted root that a keystore with hardware keeps. */
   root_chain_max: 192,
+  /** What a server's `Retry-After` may ask for at most: one that says a day is asked again after an hour. */
+  retry_after_ms_max: 3_600_000,
   /** Ranges of one HTTP request; a request for more is answered with the whole blob. */
   http_ranges_max: 64,
   /** Request bodies: what a device may send, and what the management API accepts. */

@@ -3,11 +3,12 @@
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
-import { backoffMs, nodeClock } from '../transfer/clock.ts';
+import { nodeClock } from '../transfer/clock.ts';
 import { ioError, settleFolder } from '../transfer/filesystem.ts';
 import { sha256Node } from '../transfer/hash.ts';
 import { nodeNetwork } from '../transfer/node-network.ts';
 import { nodeFileSystem } from '../transfer/node-filesystem.ts';
+import { retryDelayMs } from '../transfer/retry-after.ts';
 import { readBlockDevice } from './block-device.ts';
 import { makeBootControl } from './boot-backends.ts';
 import type { BootControl } from './boot-control.ts';
@@ -171,7 +172,7 @@ export class Agent {
         // In slices, so that a cancellation does not have to wait for the hours to begin.
         const delayMs =
           opensMs === null
-            ? backoffMs(policy, failures++, clock.random())
+            ? retryDelayMs(policy, failures++, clock.random(), error)
             : Math.max(DEFAULT_KEEP_ASKING_MS, Math.min(opensMs, server.pollSeconds * 1000));
         await clock.sleep(delayMs, context.signal);
       }

@@ -3,6 +3,7 @@
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
+import { retryAfterOf } from '../transfer/retry-after.ts';
 import type { Context } from './context.ts';
 import type { Attempt } from './journal.ts';
 
@@ -18,12 +19,11 @@ export async function throwIfCancelled(context: Context, attempt: Attempt, now =
   let cancel;
   try {
     ({ cancel } = await deployments.poll(context.signal));
-  } catch (error) {
-    context.emit({
-      type: 'note',
-      message: 'could not ask whether the deployment was cancelled',
-      error: UpdateError.from(error),
-    });
+  } catch (thrown) {
+    const error = UpdateError.from(thrown);
+    // A server that asks for more time than usual is given it.
+    context.cancelAskedMs = atMs + Math.max(0, (retryAfterOf(error) ?? 0) - config.server.cancelPollSeconds * 1000);
+    context.emit({ type: 'note', message: 'could not ask whether the deployment was cancelled', error });
     return false;
   }
   if (cancel === null || cancel.stopId !== attempt.actionId) return true;

@@ -5,7 +5,7 @@
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
-import { readBody } from '../transfer/network.ts';
+import { readBody, statusError } from '../transfer/network.ts';
 import type { Network } from '../transfer/network.ts';
 import type { Deployment, DeploymentSource, PollResult } from './deployments.ts';
 import type { AttemptOutcome, ReleaseName } from './journal.ts';
@@ -136,9 +136,7 @@ export class DdiClient implements DeploymentSource {
     const response = await this.#options.network.request({ method: 'GET', url, headers: this.#headers(), signal });
     if (response.status !== 200) {
       await response.discard();
-      throw new UpdateError('http_status', `${url}: HTTP ${response.status}`, {
-        detail: { url, httpStatus: response.status },
-      });
+      throw statusError(response, url);
     }
     const text = new TextDecoder().decode(await readBody(response, ANSWER_BYTES_MAX, url));
     try {
@@ -156,9 +154,7 @@ export class DdiClient implements DeploymentSource {
     const response = await network.request({ method, url, headers, body: JSON.stringify(body), signal });
     await response.discard();
     if (response.status >= 200 && response.status < 300) return;
-    throw new UpdateError('http_status', `${url}: HTTP ${response.status}`, {
-      detail: { url, httpStatus: response.status },
-    });
+    throw statusError(response, url);
   }
 
   #wrong(url: string, what: string): UpdateError {

@@ -18,7 +18,7 @@ import type { StatusCode } from '../../native-free/status.ts';
 import { ioError, readSmallFile, writeFileAtomically } from '../transfer/filesystem.ts';
 import type { FileSystem } from '../transfer/filesystem.ts';
 import type { Clock } from '../transfer/clock.ts';
-import { readBody } from '../transfer/network.ts';
+import { readBody, statusError } from '../transfer/network.ts';
 import type { Network } from '../transfer/network.ts';
 import type { Keystore } from './keystore.ts';
 import type { SignedTarget } from './manifest.ts';
@@ -100,7 +100,7 @@ class BoundedFetcher extends BaseFetcher {
       }
       if (response.status !== 200) {
         await response.discard();
-        throw new UpdateError('http_status', `${url}: HTTP ${response.status}`, { detail: { url } });
+        throw statusError(response, url);
       }
       const type = response.header('content-type') ?? '';
       if (/^text\/html/i.test(type)) {

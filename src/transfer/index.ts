@@ -12,5 +12,6 @@ export * from './meter.ts';
 export * from './network.ts';
 export { nodeFileSystem } from './node-filesystem.ts';
 export * from './pipeline.ts';
+export * from './retry-after.ts';
 export * from './spool.ts';
 export { sha256Node } from './hash.ts';

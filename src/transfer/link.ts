@@ -3,10 +3,11 @@
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
-import { backoffMs, DEFAULT_BACKOFF } from './clock.ts';
+import { DEFAULT_BACKOFF } from './clock.ts';
 import type { BackoffPolicy, Clock } from './clock.ts';
 import { refuseHtml, statusError } from './network.ts';
 import type { Network, NetworkResponse } from './network.ts';
+import { retryDelayMs } from './retry-after.ts';
 
 /** Bytes [from, to) of the payload. */
 export interface ByteRange {
@@ -119,7 +120,7 @@ export class Link {
         cause: error,
       });
     }
-    const delayMs = backoffMs(backoff, failures - 1, clock.random());
+    const delayMs = retryDelayMs(backoff, failures - 1, clock.random(), error);
     await onWait?.({ failures, delayMs, error });
     await this.#sleep(delayMs, error);
   }
@@ -168,7 +169,7 @@ export class Link {
     const wrong = (what: string): UpdateError =>
       new UpdateError('content_wrong', `${url}: ${what}`, { detail: { url, ...range, httpStatus: response.status } });
     const { status } = response;
-    if (status !== 200 && status !== 206 && status !== 416) throw statusError(response, url);
+    if (status !== 200 && status !== 206 && status !== 416) throw statusError(response, url, this.#options.clock.now());
     if (status === 416) throw wrong('the server has no such range: its blob is of another size');
     refuseHtml(response, url);
     const encoding = response.header('content-encoding') ?? 'identity';

@@ -3,6 +3,7 @@
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
+import { parseRetryAfter } from './retry-after.ts';
 
 export interface NetworkRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT';
@@ -49,15 +50,22 @@ export function refuseHtml(response: Pick<NetworkResponse, 'header' | 'status'>,
   );
 }
 
-/** What an unexpected status says, with a hint where the network itself seems to have answered. */
-export function statusError(response: Pick<NetworkResponse, 'header' | 'status'>, url: string): UpdateError {
+/**
+ * What an unexpected status says, with a hint where the network itself seems to have answered. Where the server says when
+ * to come again, that is in the detail as `retryAfterMs`.
+ */
+export function statusError(
+  response: Pick<NetworkResponse, 'header' | 'status'>,
+  url: string,
+  nowMs = Date.now(),
+): UpdateError {
   const { status } = response;
   const location = status >= 300 && status < 400 ? response.header('location') : null;
   const where = location === null ? '' : ` to ${location.slice(0, 200)}`;
   const hint = status === 511 || location !== null ? ' (a captive portal?)' : '';
-  return new UpdateError('http_status', `${url}: HTTP ${status}${where}${hint}`, {
-    detail: { url, httpStatus: status },
-  });
+  const retryAfterMs = parseRetryAfter(response.header('retry-after'), nowMs, response.header('date'));
+  const detail = { url, httpStatus: status, ...(retryAfterMs === null ? {} : { retryAfterMs }) };
+  return new UpdateError('http_status', `${url}: HTTP ${status}${where}${hint}`, { detail });
 }
 
 /** A whole small body. Throws `content_wrong` over `bytesMax`, before more than that was kept. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import { backoffMs } from '../../transfer/clock.ts';
+import { retryDelayMs } from '../../transfer/retry-after.ts';
 import { Spool } from '../../transfer/spool.ts';
 import { attemptOf, placeOf, spoolFolder } from '../context.ts';
 import type { Context } from '../context.ts';
@@ -15,6 +15,8 @@ import type { Next } from '../machine.ts';
 
 /** A program that runs once must end; the report goes out at the next start. */
 const TRIES_ONCE = 3;
+/** Nor does it wait for longer than this, whatever the server asks for. */
+const WAIT_ONCE_MS = 60_000;
 
 export async function report(context: Context): Promise<Next> {
   const attempt = attemptOf(context);
@@ -65,11 +67,10 @@ async function acknowledged(context: Context, attempt: Attempt): Promise<boolean
       // The server knows no such action any more (or knows it as closed): nobody is waiting for this report.
       if (error.code === 'http_status' && [404, 410].includes(Number(error.detail['httpStatus']))) return true;
       context.emit({ type: 'note', message: `the report was not taken: ${error.message}`, error });
-      if (context.once && tries >= TRIES_ONCE) return false;
-      await clock.sleep(
-        backoffMs({ firstMs: backoffFirstMs, mostMs: backoffMostMs }, tries - 1, clock.random()),
-        signal,
-      );
+      const policy = { firstMs: backoffFirstMs, mostMs: backoffMostMs };
+      const delayMs = retryDelayMs(policy, tries - 1, clock.random(), error);
+      if (context.once && (tries >= TRIES_ONCE || delayMs > WAIT_ONCE_MS)) return false;
+      await clock.sleep(delayMs, signal);
     }
   }
 }
