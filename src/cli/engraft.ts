@@ -14,6 +14,7 @@ const commands: readonly CommandEntry[] = [
   { name: 'apply', summary: 'make the target from the source and a patch', load: () => import('./commands/apply.ts') },
   { name: 'inspect', summary: 'show what is in a patch', load: () => import('./commands/inspect.ts') },
   { name: 'publish', summary: 'add a release to a signed repository', load: () => import('./commands/publish.ts') },
+  { name: 'refresh', summary: 'sign a repository anew before it expires', load: () => import('./commands/refresh.ts') },
   { name: 'serve', summary: 'serve a repository to devices', load: () => import('./commands/serve.ts') },
 ];
 

@@ -2,10 +2,16 @@
  * The release room: keys, the signed repository, publishing into it.
  * @module
  */
-export { keygen, keyPath, loadSigner, loadSigners, signerOf, keyIdOf, ROLES } from './keys.ts';
+export { keygen, keyPath, loadSigner, loadSigners, loadSignersAtHand, signerOf, keyIdOf, ROLES } from './keys.ts';
 export type { KeyDescription, RoleName, RoleSigners, Signer } from './keys.ts';
 export { Repository } from './repository.ts';
-export type { RepositoryChange, RepositoryOptions, RepositoryState, RepositoryWriter } from './repository.ts';
+export type {
+  RepositoryChange,
+  RepositoryOptions,
+  RepositoryState,
+  RepositoryWriter,
+} from './repository.ts';
+export type { RefreshResult } from './renewal.ts';
 export { publish } from './publish.ts';
 export type { PublishOptions, PublishProgress, PublishResult } from './publish.ts';
 export type { PayloadMaker, PayloadProgress, PayloadResult, PayloadSettings } from './payload-maker.ts';

@@ -100,6 +100,18 @@ export async function loadSigners(dir: string): Promise<RoleSigners> {
 }
 
 /**
+ * Loads the signers that are at hand in a folder, of whatever roles.
+ * @throws UpdateError key_unreadable when the folder holds none, or one that is unreadable, of another kind or open to
+ * other users
+ */
+export async function loadSignersAtHand(dir: string): Promise<Partial<RoleSigners>> {
+  const signers: { -readonly [role in RoleName]?: Signer } = {};
+  for (const role of ROLES) if (await exists(keyPath(dir, role))) signers[role] = await loadSigner(keyPath(dir, role));
+  if (Object.keys(signers).length > 0) return signers;
+  throw new UpdateError('key_unreadable', `${dir} holds no key (${ROLES.map((role) => keyPath('', role)).join(', ')})`);
+}
+
+/**
  * Loads one key file.
  * @throws UpdateError key_unreadable
  */

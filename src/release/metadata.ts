@@ -14,9 +14,12 @@ import { ROLES, type RoleName, type RoleSigners, type Signer } from './keys.ts';
 
 const SPEC_VERSION = '1.0.31';
 
-/** Days until each role's metadata expires. A timestamp lives short, since its age is how a frozen mirror shows. */
+/**
+ * Days until each role's metadata expires. A timestamp lives short, since its age is how a frozen mirror shows; its key
+ * is at hand where `engraft refresh` runs, while the key of targets may be in a safe.
+ */
 export type ExpiryDays = Readonly<Record<RoleName, number>>;
-export const defaultExpiryDays: ExpiryDays = { root: 3650, targets: 730, snapshot: 365, timestamp: 365 };
+export const defaultExpiryDays: ExpiryDays = { root: 3650, targets: 730, snapshot: 90, timestamp: 30 };
 
 export type AnyMetadata = Metadata<Root | Targets | Snapshot | Timestamp>;
 
@@ -105,11 +108,12 @@ export function checkSignatures(root: Metadata<Root>, role: RoleName, metadata: 
  * Checks, before any work is done, that the keys at hand are those that `root` trusts.
  * @throws UpdateError signature_invalid, naming the role
  */
-export function checkSigners(root: Metadata<Root>, signers: RoleSigners): void {
+export function checkSigners(root: Metadata<Root>, signers: Partial<RoleSigners>): void {
   for (const role of ['targets', 'snapshot', 'timestamp'] as const) {
+    const signer = signers[role];
     const trusted = root.signed.roles[role]?.keyIDs ?? [];
-    if (trusted.includes(signers[role].keyId)) continue;
-    const text = `the ${role} key ${signers[role].keyId} is not one that root version ${root.signed.version} names`;
+    if (signer === undefined || trusted.includes(signer.keyId)) continue;
+    const text = `the ${role} key ${signer.keyId} is not one that root version ${root.signed.version} names`;
     throw new UpdateError('signature_invalid', text, { detail: { role, trusted } });
   }
 }

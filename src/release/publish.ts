@@ -28,8 +28,11 @@ export interface PublishOptions extends ReleaseKey {
   readonly signers: RoleSigners;
   readonly engine: PayloadMaker;
   readonly image: Uint8Array;
-  /** Devices refuse a release with a lower index than they committed. Default: the highest of this line, or 0. */
-  readonly rollbackIndex?: number;
+  /**
+   * Devices refuse a release with a lower index than they committed. By default it rises with every release, so that no
+   * device goes back; 'keep' takes the highest of the line, so that devices may go back to the releases that have it.
+   */
+  readonly rollbackIndex?: number | 'keep';
   /** Deltas are made from so many of the latest releases of the same product, hardware and slot class. Default 3. */
   readonly from?: number;
   /** Allows a rollback index below one already published. */
@@ -54,7 +57,8 @@ export interface PublishResult {
 
 interface MadePayload {
   readonly payload: CatalogPayload;
-  readonly target: TargetFile;
+  /** Its TUF target, once it is settled which release it belongs to. */
+  readonly targetIn: (release: CatalogRelease) => TargetFile;
 }
 
 interface MadeRelease {
@@ -96,8 +100,9 @@ export async function publish(options: PublishOptions): Promise<PublishResult> {
   return options.repository.exclusively(
     options.signers,
     async (access) => {
-      checkRelease(access.state.catalog, { ...key, sha256: artifact.sha256 }, { ...options, rollbackIndex });
-      return commitRelease(access, release, made, cpuSeconds);
+      // Others may have published meanwhile: the index rises above theirs as well.
+      const rollbackIndex = checkRelease(access.state.catalog, { ...key, sha256: artifact.sha256 }, options);
+      return commitRelease(access, { ...release, rollbackIndex }, made, cpuSeconds);
     },
     options.lock,
   );
@@ -107,12 +112,14 @@ export async function publish(options: PublishOptions): Promise<PublishResult> {
 function checkRelease(
   catalog: Catalog,
   wanted: ReleaseKey & { sha256: string },
-  options: { rollbackIndex?: number; force?: boolean },
+  options: { rollbackIndex?: number | 'keep'; force?: boolean },
 ): number {
   const line = catalog.releases.filter((release) => sameLine(release, wanted));
   const highest = line.reduce((max, release) => Math.max(max, release.rollbackIndex), 0);
   const known = line.find((release) => sameRelease(release, wanted));
-  const rollbackIndex = options.rollbackIndex ?? known?.rollbackIndex ?? highest;
+  const wish = options.rollbackIndex;
+  const rollbackIndex =
+    typeof wish === 'number' ? wish : (known?.rollbackIndex ?? (wish === 'keep' ? highest : highest + 1));
   if (!Number.isSafeInteger(rollbackIndex) || rollbackIndex < 0) {
     throw new UpdateError('usage_invalid', `rollback index ${rollbackIndex} is not a whole number from 0 up`);
   }
@@ -148,7 +155,7 @@ async function makeRelease(options: PublishOptions, catalog: Catalog, bare: Cata
     cpuSeconds += result.cpuSeconds;
     const sha256 = await blobs.add(result.payload);
     const payload = { targetName, kind: result.kind, bytes: result.payload.length, sha256, source };
-    made.push({ payload, target: targetOf(bare, payload, result) });
+    made.push({ payload, targetIn: targetMaker(payload, result) });
   };
 
   let fullBytes = known?.payloads.find((payload) => payload.kind === 'full')?.bytes;
@@ -196,24 +203,27 @@ function deltaSources(catalog: Catalog, release: CatalogRelease, count: number):
   return [...sources.values()];
 }
 
-/** The TUF target of a payload, with its `custom` field checked as a reader would. */
-function targetOf(release: CatalogRelease, payload: CatalogPayload, result: PayloadResult): TargetFile {
-  const { header } = result;
-  const custom: TargetCustom = targetCustomSchema.parse({
-    product: release.product,
-    version: release.version,
-    hardware: release.hardware,
-    slotClass: release.slotClass,
-    kind: payload.kind,
-    source: payload.source === null ? null : { bytes: payload.source.bytes, sha256: payload.source.sha256 },
-    target: { bytes: release.artifact.bytes, sha256: release.artifact.sha256 },
-    headerDigest: sha256Hex(result.payload.subarray(0, header.headerBytes)),
-    headerBytes: header.headerBytes,
-    decoderMemoryBytes: header.decoderMemoryBytes,
-    rollbackIndex: release.rollbackIndex,
-  });
-  const { targetName: path, bytes: length, sha256 } = payload;
-  return new TargetFile({ path, length, hashes: { sha256 }, unrecognizedFields: { custom } });
+/** Makes the TUF target of a payload, with its `custom` field checked as a reader would. The payload is let go. */
+function targetMaker(payload: CatalogPayload, { header, payload: bytes }: PayloadResult): MadePayload['targetIn'] {
+  const headerDigest = sha256Hex(bytes.subarray(0, header.headerBytes));
+  const { headerBytes, decoderMemoryBytes } = header;
+  const { kind, source, targetName: path, bytes: length, sha256 } = payload;
+  return ({ product, version, hardware, slotClass, artifact, rollbackIndex }) => {
+    const custom: TargetCustom = targetCustomSchema.parse({
+      product,
+      version,
+      hardware,
+      slotClass,
+      kind,
+      source: source === null ? null : { bytes: source.bytes, sha256: source.sha256 },
+      target: { bytes: artifact.bytes, sha256: artifact.sha256 },
+      headerDigest,
+      headerBytes,
+      decoderMemoryBytes,
+      rollbackIndex,
+    });
+    return new TargetFile({ path, length, hashes: { sha256 }, unrecognizedFields: { custom } });
+  };
 }
 
 async function commitRelease(
@@ -223,7 +233,7 @@ async function commitRelease(
   cpuSeconds: number,
 ): Promise<PublishResult> {
   // Someone else may have published the same release meanwhile: what is there stays.
-  const added = made.filter(({ target }) => state.targets[target.path] === undefined);
+  const added = made.filter(({ payload }) => state.targets[payload.targetName] === undefined);
   const payloads = added.map(({ payload }) => payload);
   const at = state.catalog.releases.findIndex((known) => sameRelease(known, release));
   const known = state.catalog.releases[at];
@@ -236,6 +246,7 @@ async function commitRelease(
   const releases = [...state.catalog.releases];
   if (known === undefined) releases.push(merged);
   else releases[at] = merged;
-  const versions = await commit({ targets: added.map(({ target }) => target), catalog: { format: 1, releases } });
+  const targets = added.map(({ targetIn }) => targetIn(merged));
+  const versions = await commit({ targets, catalog: { format: 1, releases } });
   return { release: merged, added: payloads, versions, cpuSeconds };
 }

@@ -14,13 +14,21 @@
  * @module
  */
 import { join } from 'node:path';
-import type { TargetFile } from '@tufjs/models';
+import type { MetaFile, TargetFile } from '@tufjs/models';
 import { Metadata, Snapshot, Targets, Timestamp, type Root } from '@tufjs/models';
 import { UpdateError } from '../../native-free/status.ts';
 import { BlobFolder } from './blobs.ts';
 import { emptyCatalog, parseCatalog, type Catalog } from './catalog.ts';
 import { fileError, nodeFiles, TEMPORARY_MARK, writeAtomically, type RepositoryFiles } from './files.ts';
 import type { RoleName, RoleSigners, Signer } from './keys.ts';
+import {
+  missingKey,
+  rolesToRenew,
+  SIGNED_ROLES,
+  type RefreshResult,
+  type RepositoryDocuments,
+  type SignedRole,
+} from './renewal.ts';
 import { withLock, type LockOptions } from './lock.ts';
 import {
   checkSignatures,
@@ -46,6 +54,8 @@ export interface RepositoryOptions {
 /** The repository as its timestamp presents it. Versions are 0 while nothing has been published. */
 export interface RepositoryState {
   readonly root: Metadata<Root> | null;
+  /** What the timestamp leads to; null while nothing has been published. */
+  readonly documents: RepositoryDocuments | null;
   readonly targets: Readonly<Record<string, TargetFile>>;
   readonly catalog: Catalog;
   readonly versions: Readonly<Record<RoleName, number>>;
@@ -57,6 +67,8 @@ type FoundedState = RepositoryState & { readonly root: Metadata<Root> };
 export interface RepositoryChange {
   readonly targets: readonly TargetFile[];
   readonly catalog: Catalog;
+  /** Roles that are signed anew; the others stay as they are. All by default. */
+  readonly roles?: readonly SignedRole[];
 }
 
 export class Repository {
@@ -89,7 +101,7 @@ export class Repository {
    */
   async state(): Promise<RepositoryState> {
     const root = await this.#latestRoot();
-    const none = { root, targets: {}, catalog: emptyCatalog };
+    const none = { root, documents: null, targets: {}, catalog: emptyCatalog };
     const timestampPath = this.#metadataPath('timestamp.json');
     const empty = { root: root?.signed.version ?? 0, targets: 0, snapshot: 0, timestamp: 0 };
     if (root === null || (await this.#size(timestampPath)) === null) return { ...none, versions: empty };
@@ -101,6 +113,7 @@ export class Repository {
     const catalogPath = this.#catalogPath(targets.signed.version);
     return {
       root,
+      documents: { targets, snapshot, timestamp },
       targets: targets.signed.targets,
       catalog: parseCatalog(await this.#read(catalogPath), catalogPath),
       versions: {
@@ -122,7 +135,11 @@ export class Repository {
     );
   }
 
-  async #locked<T>(signers: RoleSigners, lock: LockOptions | undefined, work: (state: FoundedState) => Promise<T>) {
+  async #locked<T>(
+    signers: Partial<RoleSigners>,
+    lock: LockOptions | undefined,
+    work: (state: FoundedState) => Promise<T>,
+  ) {
     await this.#makeFolders();
     return withLock(
       join(this.dir, 'publish.lock'),
@@ -137,9 +154,30 @@ export class Repository {
     );
   }
 
-  /** Signs everything but root anew, so that it does not expire. */
-  async refresh(signers: RoleSigners, lock?: LockOptions): Promise<RepositoryState['versions']> {
-    return this.exclusively(signers, ({ state, commit }) => commit({ targets: [], catalog: state.catalog }), lock);
+  /**
+   * Renews what would expire: always the timestamp, snapshot and targets when half of their life is over or `all` is
+   * asked for. A key that is not at hand is done without, as long as what it signs outlives the new timestamp.
+   * @throws UpdateError usage_invalid when nothing was published, key_unreadable, signature_invalid, repository_busy
+   */
+  async refresh(signers: Partial<RoleSigners>, options: LockOptions & { all?: boolean } = {}): Promise<RefreshResult> {
+    // Looked at first: a mistyped folder is not to be founded.
+    if ((await this.state()).documents === null) {
+      throw new UpdateError('usage_invalid', `${this.dir} is no repository with a release in it`);
+    }
+    return this.#locked(signers, options, async (state) => {
+      const { root, catalog } = state;
+      const documents = state.documents!;
+      const roles = rolesToRenew(documents, signers, {
+        now: this.now(),
+        lives: this.#expiry,
+        all: options.all === true,
+      });
+      const versions = await this.#commit(state, [signers], { targets: [], catalog, roles });
+      const after = (await this.state()).documents ?? documents;
+      const expires = (role: SignedRole): string => after[role].signed.expires;
+      const renewed = { targets: expires('targets'), snapshot: expires('snapshot'), timestamp: expires('timestamp') };
+      return { renewed: roles, versions, expires: { root: root.signed.expires, ...renewed } };
+    });
   }
 
   /**
@@ -161,8 +199,34 @@ export class Repository {
     });
   }
 
-  async #commit(state: FoundedState, signers: readonly RoleSigners[], change: RepositoryChange) {
-    const versions = await this.#nextVersions(state);
+  async #commit(state: FoundedState, signers: readonly Partial<RoleSigners>[], change: RepositoryChange) {
+    const { documents } = state;
+    const roles = documents === null ? SIGNED_ROLES : (change.roles ?? SIGNED_ROLES);
+    const versions = await this.#nextVersions(state, roles);
+    const written: [name: string, bytes: Uint8Array][] = [];
+    /** Signs a document if its turn has come, and gives what the one above says of it. */
+    const put = async (role: 'targets' | 'snapshot', made: Targets | Snapshot, now: MetaFile | undefined) => {
+      if (now !== undefined && !roles.includes(role)) return now;
+      const bytes = await this.#sign(state, signers, role, new Metadata(made));
+      written.push([`${versions[role]}.${role}.json`, bytes]);
+      return metaFileOf(versions[role], bytes);
+    };
+    const targets = this.#targetsWith(state, versions, change);
+    const targetsMeta = await put('targets', targets, documents?.snapshot.signed.meta['targets.json']);
+    const snapshot = new Snapshot({ ...this.#head('snapshot', versions), meta: { 'targets.json': targetsMeta } });
+    const snapshotMeta = await put('snapshot', snapshot, documents?.timestamp.signed.snapshotMeta);
+    const timestamp = new Metadata(new Timestamp({ ...this.#head('timestamp', versions), snapshotMeta }));
+    written.push(['timestamp.json', await this.#sign(state, signers, 'timestamp', timestamp)]);
+
+    const catalogBytes = new Uint8Array(Buffer.from(`${JSON.stringify(change.catalog, null, 1)}\n`));
+    if (roles.includes('targets')) {
+      await writeAtomically(this.#files, this.#catalogPath(versions.targets), catalogBytes);
+    }
+    for (const [name, bytes] of written) await this.#writeMetadata(name, bytes);
+    return versions;
+  }
+
+  #targetsWith(state: FoundedState, versions: RepositoryState['versions'], change: RepositoryChange): Targets {
     const targets = new Targets({ ...this.#head('targets', versions), targets: { ...state.targets } });
     for (const target of change.targets) {
       if (targets.targets[target.path] !== undefined) {
@@ -170,29 +234,19 @@ export class Repository {
       }
       targets.addTarget(target);
     }
-    const targetsBytes = await this.#sign(state, signers, 'targets', new Metadata(targets));
-    const meta = { 'targets.json': metaFileOf(versions.targets, targetsBytes) };
-    const snapshot = new Metadata(new Snapshot({ ...this.#head('snapshot', versions), meta }));
-    const snapshotBytes = await this.#sign(state, signers, 'snapshot', snapshot);
-    const snapshotMeta = metaFileOf(versions.snapshot, snapshotBytes);
-    const timestamp = new Metadata(new Timestamp({ ...this.#head('timestamp', versions), snapshotMeta }));
-    const timestampBytes = await this.#sign(state, signers, 'timestamp', timestamp);
-
-    const catalogBytes = new Uint8Array(Buffer.from(`${JSON.stringify(change.catalog, null, 1)}\n`));
-    await writeAtomically(this.#files, this.#catalogPath(versions.targets), catalogBytes);
-    await this.#writeMetadata(`${versions.targets}.targets.json`, targetsBytes);
-    await this.#writeMetadata(`${versions.snapshot}.snapshot.json`, snapshotBytes);
-    await this.#writeMetadata('timestamp.json', timestampBytes);
-    return versions;
+    return targets;
   }
 
   async #sign(
     state: FoundedState,
-    signers: readonly RoleSigners[],
-    role: Exclude<RoleName, 'root'>,
+    signers: readonly Partial<RoleSigners>[],
+    role: SignedRole,
     metadata: AnyMetadata,
   ): Promise<Uint8Array> {
-    for (const signer of signers) await signWith(metadata, signer[role]);
+    for (const { [role]: signer } of signers) {
+      if (signer === undefined) throw missingKey(role, 'what it signs has changed');
+      await signWith(metadata, signer);
+    }
     checkSignatures(state.root, role, metadata, `the new ${role} metadata`);
     const bytes = encodeMetadata(metadata);
     parseMetadata(role, bytes, `the new ${role} metadata`); // nothing is written that could not be read back
@@ -204,7 +258,7 @@ export class Repository {
   }
 
   /** One past the current version and past every file there is: an unfinished run may have left some. */
-  async #nextVersions(state: FoundedState): Promise<RepositoryState['versions']> {
+  async #nextVersions(state: FoundedState, roles: readonly SignedRole[]): Promise<RepositoryState['versions']> {
     const highest = { ...state.versions };
     for (const name of await this.#files.list(this.metadataDir)) {
       const match = /^(\d+)\.(targets|snapshot)\.json$/.exec(name);
@@ -216,17 +270,18 @@ export class Repository {
       const match = /^(\d+)\.json$/.exec(name);
       if (match !== null) highest.targets = Math.max(highest.targets, Number(match[1]));
     }
-    return {
-      root: state.root.signed.version,
-      targets: highest.targets + 1,
-      snapshot: highest.snapshot + 1,
-      timestamp: highest.timestamp + 1,
-    };
+    const next = { ...state.versions };
+    for (const role of roles) next[role] = highest[role] + 1;
+    return next;
   }
 
-  async #foundRoot(signers: RoleSigners): Promise<void> {
-    const root = rootSigner(signers);
-    const metadata = makeRoot(1, expiryAt(this.now(), this.#expiry.root), { ...signers, root });
+  async #foundRoot(signers: Partial<RoleSigners>): Promise<void> {
+    const { root, targets, snapshot, timestamp } = signers;
+    if (root === undefined || targets === undefined || snapshot === undefined || timestamp === undefined) {
+      throw new UpdateError('key_unreadable', 'a repository can only be founded with the keys of all four roles');
+    }
+    const keys = { root, targets, snapshot, timestamp };
+    const metadata = makeRoot(1, expiryAt(this.now(), this.#expiry.root), keys);
     await signWith(metadata, root);
     await this.#writeMetadata('1.root.json', encodeMetadata(metadata));
   }
@@ -330,5 +385,5 @@ export interface RepositoryWriter {
 
 function rootSigner(signers: RoleSigners): Signer {
   if (signers.root !== undefined) return signers.root;
-  throw new UpdateError('key_unreadable', 'a repository can only be founded, or its keys changed, with the root key');
+  throw new UpdateError('key_unreadable', 'the keys of a repository can only be changed with its root key');
 }

@@ -1,12 +1,14 @@
 /**
  * keygen, publish and serve as a user runs them, with the real engine; a TUF client and a device on the other end.
  */
-import { readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { applyPayload, bytesSource, memorySink, memorySource } from '../../native-free/index.ts';
+import { EXPIRE_DAYS_DEFAULT } from '../../src/cli/expiry.ts';
+import { defaultExpiryDays } from '../../src/release/index.ts';
 import { sha256, sha256Node } from '../support/images.ts';
 import { engraft, start, until } from '../support/program.ts';
 import { imageOf, temporaryFolder, tufClient } from '../support/release.ts';
@@ -46,11 +48,11 @@ describe('keygen, publish, serve', () => {
     expect((JSON.parse(made.stdout) as { keys: unknown[] }).keys).toHaveLength(4);
     expect((await publish(1)).code).toBe(0);
     const server = await serve('--repo', repo);
-    const second = await publish(2, '--deploy-to', 'dev-1, dev-2', '--rollback-index', '1');
+    const second = await publish(2, '--deploy-to', 'dev-1, dev-2');
     expect(second.code).toBe(0);
     expect(second.stderr).toBe('');
     const result = JSON.parse(second.stdout) as { added: { kind: string; bytes: number }[]; deployment: number };
-    expect(result).toMatchObject({ deployment: 1, release: { rollbackIndex: 1 } });
+    expect(result).toMatchObject({ deployment: 1, release: { rollbackIndex: 2 } });
     expect(result.added.map(({ kind }) => kind)).toEqual(['full', 'delta']);
     expect(result.added[1]!.bytes).toBeLessThan(result.added[0]!.bytes / 10);
 
@@ -75,7 +77,7 @@ describe('keygen, publish, serve', () => {
     expect(ended.stderr).toContain('/blobs/sha256/');
   });
 
-  test('sign the metadata anew on --refresh', async () => {
+  test('sign the metadata anew with refresh, with the keys that are at hand', async () => {
     const { repo, keys, publish } = desk();
     await engraft('keygen', keys);
     await publish(1, '--expire-days', '1');
@@ -84,8 +86,22 @@ describe('keygen, publish, serve', () => {
       return Date.parse((JSON.parse(text) as { signed: { expires: string } }).signed.expires) - Date.now();
     };
     expect(await expires()).toBeLessThan(86_400_000);
-    expect((await engraft('publish', '--refresh', '--repo', repo, '--keys', keys)).code).toBe(0);
-    expect(await expires()).toBeGreaterThan(86_400_000);
+    for (const offline of ['root', 'targets', 'snapshot']) await rm(join(keys, `${offline}.key.pem`));
+    const renewed = await engraft('refresh', '--repo', repo, '--keys', keys, '--json');
+    expect(renewed.code).toBe(0);
+    expect(JSON.parse(renewed.stdout)).toMatchObject({
+      renewed: ['timestamp'],
+      versions: { targets: 1, timestamp: 2 },
+    });
+    expect(Math.round((await expires()) / 86_400_000)).toBe(EXPIRE_DAYS_DEFAULT);
+    expect(EXPIRE_DAYS_DEFAULT).toBe(defaultExpiryDays.timestamp);
+  });
+
+  test('does not found a repository to refresh where there is none', async () => {
+    const { repo, keys } = desk();
+    await engraft('keygen', keys);
+    const none = await engraft('refresh', '--repo', repo, '--keys', keys, '--json');
+    expect([none.code, existsSync(repo)]).toEqual([2, false]);
   });
 
   test('say what is wrong and leave the repository as it was', async () => {

@@ -43,9 +43,14 @@ describe('tuf-js', () => {
     expect(await client.target(full(2))).toBeUndefined();
     await release(2);
     expect(await client.target(full(2))).toBeDefined();
-    const versions = await repository.refresh(signers);
-    expect(versions).toMatchObject({ targets: 3, snapshot: 3, timestamp: 3 });
+    const lean = await repository.refresh({ timestamp: signers.timestamp });
+    expect(lean).toMatchObject({ renewed: ['timestamp'], versions: { targets: 2, snapshot: 2, timestamp: 3 } });
     expect(await client.target(full(1))).toBeDefined();
+    const whole = await repository.refresh(signers, { all: true });
+    expect(whole.versions).toMatchObject({ targets: 3, snapshot: 3, timestamp: 4 });
+    expect(await client.target(full(1))).toBeDefined();
+    await release(3);
+    expect(await client.target(full(3))).toBeDefined();
   });
 
   test.each(['1.targets.json', '1.snapshot.json', 'timestamp.json'])('refuses a tampered %s', async (name) => {

@@ -35,7 +35,7 @@ describe('publish', () => {
     const payload = new Uint8Array(await readFile(repository.blobs.path(target.hashes['sha256']!)));
     expect(payload.length).toBe(target.length);
     const custom = targetCustomSchema.parse(target.custom);
-    expect(custom).toMatchObject({ kind: 'delta', version: '4.0', source: { bytes: 150_000 }, rollbackIndex: 0 });
+    expect(custom).toMatchObject({ kind: 'delta', version: '4.0', source: { bytes: 150_000 }, rollbackIndex: 4 });
     expect(hex(sha256(payload.subarray(0, custom.headerBytes)))).toBe(custom.headerDigest);
     const made = new Uint8Array(custom.target.bytes);
     const [source, sink] = [memorySource(imageOf(3)), memorySink(made)];
@@ -70,10 +70,39 @@ describe('publish', () => {
   test('refuses a rollback index below a published one, unless forced; other lines have their own', async () => {
     const { release } = await publisher();
     await release(1, { rollbackIndex: 3 });
-    expect((await release(2)).release.rollbackIndex).toBe(3);
     await expect(release(3, { rollbackIndex: 2 })).rejects.toMatchObject({ code: 'release_rollback' });
     expect((await release(3, { rollbackIndex: 2, force: true })).release.rollbackIndex).toBe(2);
-    expect((await release(4, { hardware: 'v2' })).release.rollbackIndex).toBe(0);
+    expect((await release(4, { hardware: 'v2' })).release.rollbackIndex).toBe(1);
+  });
+
+  test('raises the rollback index with every release, or keeps it where devices may go back', async () => {
+    const { release, repository } = await publisher();
+    const index = async (...args: Parameters<typeof release>) => (await release(...args)).release.rollbackIndex;
+    expect(await index(1)).toBe(1);
+    expect(await index(2)).toBe(2);
+    expect(await index(3, { rollbackIndex: 'keep' })).toBe(2);
+    expect(await index(4, { rollbackIndex: 9 })).toBe(9);
+    expect(await index(5)).toBe(10);
+    expect(await index(5)).toBe(10);
+    const { targets } = await repository.state();
+    const signed = Object.entries(targets).filter(([name]) => name.startsWith('cam/5.0/'));
+    expect(new Set(signed.map(([, target]) => targetCustomSchema.parse(target.custom).rollbackIndex))).toEqual(
+      new Set([10]),
+    );
+  });
+
+  test('raises the index above what others published while the payloads were made', async () => {
+    const { dir, signers, release } = await publisher();
+    await release(1);
+    const engine: PayloadMaker = {
+      ...plainMaker,
+      full: async (target) => {
+        await releasing(dir, signers).release(7);
+        await releasing(dir, signers).release(8);
+        return plainMaker.full(target);
+      },
+    };
+    expect((await release(9, { engine })).release.rollbackIndex).toBe(4);
   });
 
   test('drops a delta that is not smaller and says so', async () => {
@@ -115,7 +144,7 @@ describe('publish', () => {
     await release(1);
     const path = join(dir, 'metadata', '1.targets.json');
     const text = await readFile(path, 'utf8');
-    await writeFile(path, text.replace('"rollbackIndex": 0', '"rollbackIndex": 9'));
+    await writeFile(path, text.replace('"rollbackIndex": 1', '"rollbackIndex": 9'));
     await expect(release(2)).rejects.toMatchObject({ code: 'signature_invalid' });
     await writeFile(path, '{');
     await expect(release(2)).rejects.toMatchObject({ code: 'signature_invalid' });
@@ -141,11 +170,12 @@ describe('publishers at the same time', () => {
   test('all get their releases in, and the metadata versions count them', async () => {
     const { dir, signers, release } = await publisher();
     await release(1);
-    const others = [2, 3, 4, 5].map((version) => releasing(dir, signers).release(version, { rollbackIndex: 0 }));
+    const others = [2, 3, 4, 5].map((version) => releasing(dir, signers).release(version));
     await Promise.all(others);
     const { catalog, versions, targets } = await releasing(dir, signers).repository.state();
     expect(catalog.releases.map(({ version }) => version).sort()).toEqual(['1.0', '2.0', '3.0', '4.0', '5.0']);
     expect(versions.targets).toBe(5);
+    expect(catalog.releases.map(({ rollbackIndex }) => rollbackIndex)).toEqual([1, 2, 3, 4, 5]);
     const listed = catalog.releases.flatMap(({ payloads }) => payloads.map(({ targetName }) => targetName));
     expect(Object.keys(targets).sort()).toEqual(listed.sort());
   });

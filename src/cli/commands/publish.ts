@@ -5,6 +5,7 @@
 import { Command, Option } from 'commander';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { PublishProgress, PublishResult } from '../../release/index.ts';
+import { EXPIRE_DAYS_DEFAULT, EXPIRE_DAYS_HELP } from '../expiry.ts';
 import { integerOption, report, withSignals, type CommonOptions } from '../frame.ts';
 import { createProgress, type Progress } from '../progress.ts';
 import { formatBytes, formatCount, formatTable } from '../text.ts';
@@ -12,39 +13,38 @@ import { formatBytes, formatCount, formatTable } from '../text.ts';
 interface PublishCommandOptions extends CommonOptions {
   readonly repo: string;
   readonly keys: string;
-  readonly product?: string;
-  readonly releaseVersion?: string;
-  readonly hardware?: string;
+  readonly product: string;
+  readonly releaseVersion: string;
+  readonly hardware: string;
   readonly slotClass: string;
-  readonly rollbackIndex?: number;
+  readonly rollbackIndex?: number | 'keep';
   readonly from: number;
   readonly force?: boolean;
   readonly filename?: string;
   readonly matcher: 'own' | 'bsdiff' | 'both';
   readonly workers?: number;
   readonly memory?: number;
-  readonly expireDays?: number;
+  readonly expireDays: number;
   readonly deployTo?: string;
   readonly store?: string;
   readonly tenant: string;
-  readonly refresh?: boolean;
 }
 
 /** The command, for the frame. */
 export function define(): Command {
   return new Command('publish')
     .description('Add a release to a signed repository: a full payload, and proved deltas from the releases before it.')
-    .argument('[image]', 'the image; left out with --refresh')
+    .argument('<image>', 'the image')
     .requiredOption('--repo <dir>', 'the repository (founded if it does not exist)')
     .requiredOption('--keys <dir>', 'the keys, as keygen makes them')
-    .option('--product <name>', 'what the image is for')
-    .option('--release-version <version>', 'the version of the release')
-    .option('--hardware <name>', 'the hardware it runs on')
+    .requiredOption('--product <name>', 'what the image is for')
+    .requiredOption('--release-version <version>', 'the version of the release')
+    .requiredOption('--hardware <name>', 'the hardware it runs on')
     .option('--slot-class <name>', 'the kind of slot it goes into', 'rootfs')
     .option(
-      '--rollback-index <n>',
-      'devices never go below the highest they committed (default: as published last)',
-      integerOption('--rollback-index', 0, Number.MAX_SAFE_INTEGER),
+      '--rollback-index <n|keep>',
+      "devices never go below the highest they committed; 'keep' lets them go back (default: one more than the last)",
+      rollbackIndexOption,
     )
     .option('--from <n>', 'make deltas from so many earlier releases', integerOption('--from', 0, 1000), 3)
     .option('--force', 'allow a rollback index below one published before')
@@ -54,37 +54,22 @@ export function define(): Command {
     )
     .option('-w, --workers <n>', 'worker threads (default: one a processor)', integerOption('--workers', 1, 256))
     .option('--memory <mib>', 'memory bound in MiB', integerOption('--memory', 1, 2 ** 24))
-    .option('--expire-days <n>', 'days until timestamp.json expires', integerOption('--expire-days', 1, 36_500))
+    .option('--expire-days <n>', EXPIRE_DAYS_HELP, integerOption('--expire-days', 1, 36_500), EXPIRE_DAYS_DEFAULT)
     .option('--deploy-to <devices>', "deploy at once: 'all' of the product and hardware, or ids with commas between")
     .option('--store <file>', "the server's database for --deploy-to (default: server.db in the repository)")
     .option('--tenant <name>', 'whose devices --deploy-to means', 'default')
-    .option('--refresh', 'sign the metadata anew, so that it does not expire; publishes nothing')
-    .action((image: string | undefined, options: PublishCommandOptions) =>
-      options.refresh === true ? refresh(options) : publishImage(image, options),
-    );
+    .action(publishImage);
 }
 
-async function openRepository(options: PublishCommandOptions) {
-  const { loadSigners, Repository } = await import('../../release/index.ts');
-  const expiryDays = options.expireDays === undefined ? {} : { timestamp: options.expireDays };
-  return { repository: new Repository(options.repo, { expiryDays }), signers: await loadSigners(options.keys) };
-}
+const integerIndex = integerOption('--rollback-index', 0, Number.MAX_SAFE_INTEGER);
+const rollbackIndexOption = (text: string): number | 'keep' => (text === 'keep' ? text : integerIndex(text));
 
-async function refresh(options: PublishCommandOptions): Promise<void> {
-  const { repository, signers } = await openRepository(options);
-  const versions = await withSignals((signal) => repository.refresh(signers, { signal }));
-  report(options, { versions }, `signed anew: timestamp ${versions.timestamp}, snapshot ${versions.snapshot}`);
-}
-
-async function publishImage(image: string | undefined, options: PublishCommandOptions): Promise<void> {
+async function publishImage(image: string, options: PublishCommandOptions): Promise<void> {
   const { product, releaseVersion: version, hardware, slotClass } = options;
-  if (image === undefined || product === undefined || version === undefined || hardware === undefined) {
-    const needed = 'an IMAGE, --product, --release-version and --hardware are needed';
-    throw new UpdateError('usage_invalid', `${needed}, or --refresh`);
-  }
-  const { publish, checkReleaseKey } = await import('../../release/index.ts');
+  const { publish, checkReleaseKey, loadSigners, Repository } = await import('../../release/index.ts');
   checkReleaseKey({ product, version, hardware, slotClass });
-  const { repository, signers } = await openRepository(options);
+  const repository = new Repository(options.repo, { expiryDays: { timestamp: options.expireDays } });
+  const signers = await loadSigners(options.keys);
   const { DeltaEngine, readImage } = await import('../../engine/index.ts');
   const bytes = readImage(image);
   const progress = await createProgress(options);
