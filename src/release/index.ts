@@ -5,12 +5,7 @@
 export { keygen, keyPath, loadSigner, loadSigners, loadSignersAtHand, signerOf, keyIdOf, ROLES } from './keys.ts';
 export type { KeyDescription, RoleName, RoleSigners, Signer } from './keys.ts';
 export { Repository } from './repository.ts';
-export type {
-  RepositoryChange,
-  RepositoryOptions,
-  RepositoryState,
-  RepositoryWriter,
-} from './repository.ts';
+export type { RepositoryChange, RepositoryOptions, RepositoryState, RepositoryWriter } from './repository.ts';
 export type { RefreshResult } from './renewal.ts';
 export { publish } from './publish.ts';
 export type { PublishOptions, PublishProgress, PublishResult } from './publish.ts';
