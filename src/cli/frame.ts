@@ -11,6 +11,8 @@
 import { Command, CommanderError, Option } from 'commander';
 import { exitCodeOf, UpdateError } from '../../native-free/status.ts';
 import { toHex } from '../../native-free/hash.ts';
+import { refuseUnreadableNames } from './arguments.ts';
+import { guardStandardStreams } from './streams.ts';
 
 /** A command before it is loaded. */
 export interface CommandEntry {
@@ -195,13 +197,13 @@ export async function runProgram(
   program: ProgramEntry,
   args: readonly string[] = process.argv.slice(2),
 ): Promise<void> {
-  // A reader that closes the pipe (head) has seen enough.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+  guardStandardStreams();
   const errors = new CapturedErrors();
   const options: CommonOptions = { json: args.includes('--json'), debug: args.includes('--debug') };
+  // What escapes from a callback is a bug like any other: told in the same way, with its own exit code.
+  process.on('uncaughtException', (error) => process.exit(failWith(error, options)));
   try {
+    refuseUnreadableNames(args);
     const root = await build(program, args, errors);
     await root.parseAsync([...args], { from: 'user' });
   } catch (error) {

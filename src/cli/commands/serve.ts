@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { Command, Option } from 'commander';
 import { UpdateError } from '../../../native-free/status.ts';
 import { integerOption, note, report, withSignals, type CommonOptions } from '../frame.ts';
+import { logStream } from '../streams.ts';
 import { packageVersion } from '../version.ts';
 
 interface ServeOptions extends CommonOptions {
@@ -72,7 +73,7 @@ async function serve(options: ServeOptions): Promise<void> {
     pollSeconds: options.poll,
     publicUrl: options.publicUrl,
     rateLimitBitsPerSecond: options.rateLimit,
-    logger: pino({ level: options.logLevel }, pino.destination({ fd: 2, sync: true })),
+    logger: pino({ level: options.logLevel }, logStream),
     version: packageVersion(),
   });
   await withSignals(async (signal) => {
