@@ -3,6 +3,27 @@
  * left here are the mistakes that a type-aware linter finds: promises nobody waits for, above all.
  */
 import tseslint from 'typescript-eslint';
+import { wallClockRule } from './scripts/wall-clock-rule.mjs';
+
+/** They ask what time it is: for a date that is kept, sent or shown. */
+const ASK_THE_TIME = [
+  'src/transfer/clock.ts', // the injected clock itself
+  'src/testing/fake-clock.ts', // where a simulation begins
+  'src/agent/ddi.ts', // the time in a report
+  'src/cli/agent-commands/log.ts', // the time of a line
+  'src/release/repository.ts', // expiry dates
+  'src/server/deploy.ts', // when a deployment was made
+  'src/server/server.ts', // rows of the database
+  'bench/harness.ts', // the date of a report
+  'campaign/sigkill/run.ts', // names of devices
+];
+
+/** They reckon with the time of the day, or with times of files. */
+const RECKON_WITH_IT = [
+  'src/agent/hours.ts', // hours of the day in which something may happen
+  'src/release/files.ts', // the age of a file
+  'test/**/*.ts', // clocks that are set, certificates that expire
+];
 
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', '.cache/', 'coverage/', 'assembly/'] },
@@ -53,6 +74,41 @@ export default tseslint.config(
         { object: 'Date', property: 'now', message: 'The core is deterministic.' },
       ],
     },
+  },
+  {
+    // Intervals are measured on a clock that nobody sets, by timers that cannot overflow.
+    files: ['**/*.ts'],
+    plugins: { engraft: { rules: { 'wall-clock': wallClockRule } } },
+    rules: { 'engraft/wall-clock': 'error' },
+  },
+  {
+    files: ['src/**/*.ts'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        ...['setTimeout', 'setInterval'].map((name) => ({ name, message: 'Take src/platform/timers.ts.' })),
+      ],
+      'no-restricted-imports': [
+        'error',
+        ...['timers', 'node:timers', 'timers/promises', 'node:timers/promises'].map((name) => ({
+          name,
+          importNames: ['setTimeout', 'setInterval'],
+          message: 'Take src/platform/timers.ts.',
+        })),
+      ],
+    },
+  },
+  {
+    files: ['src/platform/timers.ts'],
+    rules: { 'no-restricted-globals': 'off' },
+  },
+  {
+    files: ASK_THE_TIME,
+    rules: { 'engraft/wall-clock': ['error', 'sources'] },
+  },
+  {
+    files: RECKON_WITH_IT,
+    rules: { 'engraft/wall-clock': 'off' },
   },
   {
     files: ['test/**/*.ts'],

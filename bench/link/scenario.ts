@@ -148,7 +148,7 @@ async function follow(
   const active = (): boolean => !ended && (state === 'APPLY' || state === 'WAIT_NET');
   while (!ended && !active()) await delay(20);
   const before = await cell.counters();
-  const beganMs = Date.now();
+  const beganMs = performance.now();
   const step = scenario.imageBytes / (scenario.cuts + 1);
   let now = before;
   let waitsBefore = 0;
@@ -167,7 +167,7 @@ async function follow(
     waitsBefore = waits + 1;
     say(`cut ${done}: ${kind} after ${came} bytes`);
   }
-  const seconds = (Date.now() - beganMs) / 1000;
+  const seconds = (performance.now() - beganMs) / 1000;
   if (!ended) await once(device, 'close');
   return { seconds, cuts, waits, link: difference(before, now), losses: lossesByKind(now.resumed, made), lastWords };
 }

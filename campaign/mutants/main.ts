@@ -16,9 +16,9 @@ import type { Laboratory } from './run.ts';
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 async function check(lab: Laboratory, mutant: Mutant, seconds: number): Promise<boolean> {
-  const started = Date.now();
+  const started = performance.now();
   const { killed, violation, command, cases } = await runMutant(lab, mutant, { seconds });
-  const took = ((Date.now() - started) / 1000).toFixed(1);
+  const took = ((performance.now() - started) / 1000).toFixed(1);
   say(`${killed ? 'killed  ' : 'SURVIVED'} ${mutant.name} (case ${cases}, ${took} s): ${violation ?? mutant.why}`);
   if (killed && command !== null) say(`           in ${command}`);
   return killed;

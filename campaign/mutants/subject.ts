@@ -58,7 +58,7 @@ function shuffle(cases: Case[], random: () => number): void {
 }
 
 async function find(file: string, names: readonly string[], seconds: number, casesMax: number): Promise<Finding> {
-  const deadlineMs = Date.now() + seconds * 1000;
+  const deadlineMs = performance.now() + seconds * 1000;
   const repository = deserialize(readFileSync(file)) as RepositoryFiles;
   const recordings: Recording[] = [];
   for (const name of names) {
@@ -70,7 +70,7 @@ async function find(file: string, names: readonly string[], seconds: number, cas
   }
   let cases = 0;
   for (const each of interleaved(recordings)) {
-    if (Date.now() > deadlineMs || cases >= casesMax) break;
+    if (performance.now() > deadlineMs || cases >= casesMax) break;
     cases++;
     const recording = recordings.find(({ scenario }) => scenario === each.scenario)!;
     const { violations } = await runCase(recording, each);

@@ -59,7 +59,7 @@ const noFigures = (): Figures => ({
 /** Returns the exit code. */
 export async function runCampaign(options: CampaignOptions): Promise<number> {
   const { makeRepository } = await import('./repository.ts');
-  const startedMs = Date.now();
+  const startedMs = performance.now();
   const repository = await makeRepository();
   const { entry, ...shared } = options;
   const shares = Array.from({ length: options.workers }, (_, index) => {
@@ -68,7 +68,7 @@ export async function runCampaign(options: CampaignOptions): Promise<number> {
   });
   const all = await Promise.all(shares);
   const sum = all.reduce(add, noFigures());
-  process.stdout.write(`${report(sum, (Date.now() - startedMs) / 1000)}\n`);
+  process.stdout.write(`${report(sum, (performance.now() - startedMs) / 1000)}\n`);
   return sum.failures.length > 0 ? 1 : 0;
 }
 
@@ -129,10 +129,10 @@ async function doShare(share: Share): Promise<Figures> {
   for (const scenario of SCENARIOS) recordings.push(await record(scenario, repository));
   figures.operations = recordings.reduce((total, { operations }) => total + operations.length, 0);
   const goOn = (): boolean => figures.failures.length < FAILURES_MAX;
-  let toldMs = Date.now();
+  let toldMs = performance.now();
   const tell = (kind: string, { scenario }: Recording, { cases, failures }: Figures): void => {
-    if (index > 0 || Date.now() < toldMs + PROGRESS_MS) return;
-    toldMs = Date.now();
+    if (index > 0 || performance.now() < toldMs + PROGRESS_MS) return;
+    toldMs = performance.now();
     const done = Object.values(cases).reduce((sum, each) => sum + each, 0);
     process.stderr.write(
       `${kind}s of ${scenario.name}: about ${done * workers} cases done, ${failures.length} violations\n`,
@@ -161,8 +161,8 @@ async function doShare(share: Share): Promise<Figures> {
       await run(kind, recording, each, describeCase(each));
     }
   }
-  const deadlineMs = Date.now() + minutes * 60_000;
-  for (let seed = from + index; seed < from + seeds && goOn() && Date.now() < deadlineMs; seed += workers) {
+  const deadlineMs = performance.now() + minutes * 60_000;
+  for (let seed = from + index; seed < from + seeds && goOn() && performance.now() < deadlineMs; seed += workers) {
     const each = seededCase(seed, recordings);
     const recording = recordings.find(({ scenario }) => scenario === each.scenario)!;
     await run('seed', recording, each, `--seed-of-failure ${seed}`);

@@ -268,12 +268,12 @@ async function main(): Promise<void> {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({ options: { kills: text, seconds: text, seed: text, agent: text } });
   const kills = Number(values.kills ?? 300);
-  const endMs = Date.now() + Number(values.seconds ?? 24 * 3600) * 1000;
+  const endMs = performance.now() + Number(values.seconds ?? 24 * 3600) * 1000;
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const bench = await prepare(resolve(values.agent ?? 'dist/engraft-agent.mjs'));
   const tally: Tally = { kills: 0, lives: 0, devices: 0, states: new Map() };
   try {
-    for (let seed = Number(values.seed ?? 1); tally.kills < kills && Date.now() < endMs; seed++) {
+    for (let seed = Number(values.seed ?? 1); tally.kills < kills && performance.now() < endMs; seed++) {
       try {
         await life(bench, tally, seed, 4 + (seed % 9));
       } catch (error) {

@@ -231,7 +231,7 @@ export class Agent {
       emit: (event) => this.#parts.onEvent?.(event),
       trust,
       sleepMs: null,
-      cancelAskedMs: 0,
+      cancelAskedMs: -Infinity,
     };
   }
 }

@@ -13,7 +13,7 @@ import type { Attempt } from './journal.ts';
  */
 export async function throwIfCancelled(context: Context, attempt: Attempt, now = false): Promise<boolean> {
   const { clock, deployments, config } = context;
-  const atMs = clock.now();
+  const atMs = clock.monotonicMs();
   if (!now && atMs - context.cancelAskedMs < config.server.cancelPollSeconds * 1000) return false;
   context.cancelAskedMs = atMs;
   let cancel;

@@ -3,6 +3,7 @@
  * @module
  */
 import { spawn } from 'node:child_process';
+import { after } from '../platform/timers.ts';
 
 export interface CommandRequest {
   readonly argv: readonly string[];
@@ -30,8 +31,10 @@ export type CommandRunner = (request: CommandRequest) => Promise<CommandResult>;
 
 const OUTPUT_CHARS_MAX = 4096;
 const STDOUT_BYTES_MAX = 1024 * 1024;
-/** How long after its end the output of a program is waited for. */
+/** How long after its end the output of a program is waited for, where somebody else goes on writing. */
 const LAST_WORDS_MS = 1000;
+/** Turns of the event loop without output after which the pipes are empty. */
+const QUIET_TURNS = 5;
 
 /** In a process group of its own, so that at the deadline its children die with it. */
 export const runCommand: CommandRunner = ({ argv, deadlineMs, env, input, signal }) =>
@@ -56,10 +59,10 @@ export const runCommand: CommandRunner = ({ argv, deadlineMs, env, input, signal
         // It is gone already.
       }
     };
-    const timer = setTimeout(() => {
+    const timer = after(deadlineMs, () => {
       timedOut = true;
       kill();
-    }, deadlineMs);
+    });
     signal?.addEventListener('abort', kill, { once: true });
     const take = (data: Buffer): void => {
       // It goes into messages, and those into variables of hooks, which cannot hold a NUL.
@@ -76,8 +79,11 @@ export const runCommand: CommandRunner = ({ argv, deadlineMs, env, input, signal
     });
     child.stderr?.on('data', take);
     const end = (exitCode: number | null, text = ''): void => {
-      clearTimeout(timer);
+      timer.cancel();
       signal?.removeEventListener('abort', kill);
+      // A process that it left behind may hold these for hours, and with them this one.
+      child.stdout?.destroy();
+      child.stderr?.destroy();
       const stdoutBytes = Buffer.concat(pieces);
       resolve({
         exitCode,
@@ -88,17 +94,39 @@ export const runCommand: CommandRunner = ({ argv, deadlineMs, env, input, signal
       });
     };
     child.on('error', (error) => end(null, error.message));
-    // Its last words may still be in the pipe when it exits, so 'close' counts; but a grandchild that keeps the pipe open
-    // must not keep us waiting.
     child.on('exit', (code) => {
-      clearTimeout(timer);
-      const late = setTimeout(() => end(code), LAST_WORDS_MS);
-      child.once('close', () => {
-        clearTimeout(late);
-        end(code);
-      });
+      timer.cancel();
+      lastWords(child, () => end(code));
     });
   });
+
+/**
+ * Calls `done` when all that the program has written was read. Node may tell its exit before that, so the end of the
+ * pipes is waited for; but a process that it left behind keeps them open, and must not keep us waiting. What the program
+ * itself wrote stands in the pipe when it exits, and each turn of the event loop reads what stands there: once some turns
+ * in a row brought nothing, it is all read. No clock is asked, so a busy machine loses nothing.
+ */
+function lastWords(child: ReturnType<typeof start>, done: () => void): void {
+  let quietTurns = 0;
+  let isOver = false;
+  const finish = (): void => {
+    if (isOver) return;
+    isOver = true;
+    late.cancel();
+    done();
+  };
+  const late = after(LAST_WORDS_MS, finish);
+  const heard = (): void => void (quietTurns = 0);
+  child.stdout?.on('data', heard);
+  child.stderr?.on('data', heard);
+  child.once('close', finish);
+  const turn = (): void => {
+    if (isOver) return;
+    if (++quietTurns > QUIET_TURNS) finish();
+    else setImmediate(turn);
+  };
+  setImmediate(turn);
+}
 
 function start({ argv, env, input }: Pick<CommandRequest, 'argv' | 'env' | 'input'>) {
   const [program, ...args] = argv;

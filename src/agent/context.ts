@@ -58,7 +58,7 @@ export interface Context extends World {
   trust(): Promise<TrustedTargets>;
   /** When the server wants to be polled again. */
   sleepMs: number | null;
-  /** When it was last asked whether the attempt is cancelled, in ms since 1970. */
+  /** When it was last asked whether the attempt is cancelled, on the monotonic clock. */
   cancelAskedMs: number;
 }
 

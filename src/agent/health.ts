@@ -21,14 +21,11 @@ export async function checkHealth(options: HealthOptions): Promise<void> {
   const { commands, run, clock, env, signal } = options;
   let leftMs = options.deadlineMs;
   for (const argv of commands) {
-    const startMs = clock.now();
+    const startMs = clock.monotonicMs();
     const result = await run({ argv, deadlineMs: leftMs, env, signal });
     if (signal?.aborted) throw new UpdateError('aborted', 'stopped during the health check');
     if (result.exitCode === 0 && !result.timedOut) {
-      // It was not killed, so it took no longer than it was given: more than that means that the clock was set, as
-      // happens shortly after a boot without a battery-backed clock.
-      const tookMs = clock.now() - startMs;
-      if (tookMs > 0 && tookMs <= leftMs) leftMs -= tookMs;
+      leftMs = Math.max(0, leftMs - (clock.monotonicMs() - startMs));
       continue;
     }
     const why = result.timedOut ? `did not end within ${options.deadlineMs} ms` : `ended with ${result.exitCode}`;

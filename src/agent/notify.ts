@@ -7,6 +7,8 @@
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
+import { every } from '../platform/timers.ts';
+import type { Timer } from '../platform/timers.ts';
 import type { CommandRunner } from './commands.ts';
 import type { Pulse } from './watchdog.ts';
 
@@ -43,7 +45,7 @@ export function notifierOf(
 
 export class Notifier {
   readonly #options: NotifierOptions;
-  #timer: NodeJS.Timeout | null = null;
+  #timer: Timer | null = null;
   /** Messages go out one after the other: the last status has to be the last one sent. */
   #last: Promise<void> = Promise.resolve();
   #beating = false;
@@ -72,12 +74,11 @@ export class Notifier {
   beatWith(pulse: Pulse): void {
     const { watchdogMs } = this.#options;
     if (watchdogMs === null || this.#timer !== null) return;
-    this.#timer = setInterval(() => this.#tick(pulse), watchdogMs / BEATS_PER_PERIOD);
-    this.#timer.unref();
+    this.#timer = every(watchdogMs / BEATS_PER_PERIOD, () => this.#tick(pulse)).unref();
   }
 
   stopBeating(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer?.cancel();
     this.#timer = null;
   }
 

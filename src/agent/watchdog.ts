@@ -8,6 +8,7 @@
  * that, for longer than a bound, is being stuck.
  * @module
  */
+import { monotonicMs } from '../platform/timers.ts';
 import type { World } from './context.ts';
 
 export interface PulseOptions {
@@ -24,7 +25,7 @@ export class Pulse {
   /** Ends of the waits that are under way. */
   readonly #waits = new Set<{ readonly untilMs: number }>();
 
-  constructor({ boundMs, nowMs = () => performance.now() }: PulseOptions) {
+  constructor({ boundMs, nowMs = monotonicMs }: PulseOptions) {
     this.#boundMs = boundMs;
     this.#nowMs = nowMs;
     this.#lastMs = nowMs();
@@ -66,6 +67,7 @@ export function watchWorld(pulse: Pulse, { clock, network, hash, run }: Watched,
   return {
     clock: {
       now: () => clock.now(),
+      monotonicMs: () => clock.monotonicMs(),
       random: () => clock.random(),
       offsetMinutes: (atMs) => clock.offsetMinutes?.(atMs) ?? 0,
       sleep: (delayMs, signal) => pulse.during(delayMs, () => clock.sleep(delayMs, signal)),

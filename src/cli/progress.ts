@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { monotonicMs } from '../platform/timers.ts';
 import { formatBytes, formatSeconds } from './text.ts';
 
 export interface Progress {
@@ -22,7 +23,7 @@ class Rate {
   #points: { at: number; bytes: number }[] = [];
 
   note(bytes: number): number {
-    const now = Date.now();
+    const now = monotonicMs();
     this.#points.push({ at: now, bytes });
     while (this.#points.length > 2 && now - this.#points[0]!.at > 5000) this.#points.shift();
     const first = this.#points[0]!;

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { joinCovers } from '../../native-free/diff/join-covers.ts';
 import { coverAt, type Cover, type CoverList } from '../../native-free/format/cover.ts';
 import { LIMITS } from '../../native-free/limits.ts';
+import { after } from '../platform/timers.ts';
 import { abortedError, throwIfAborted } from './admission.ts';
 import { builtFile } from './built-file.ts';
 import type { CpuMeter } from './pool.ts';
@@ -110,10 +111,10 @@ async function runChild(
   });
   const kill = (): void => void child.kill('SIGKILL');
   let late = false;
-  const timer = setTimeout(() => {
+  const timer = after(job.timeoutMs, () => {
     late = true;
     kill();
-  }, job.timeoutMs);
+  });
   job.signal?.addEventListener('abort', kill, { once: true });
   try {
     const ended = ending(child, job.cpu);
@@ -122,7 +123,7 @@ async function runChild(
     if (job.signal?.aborted === true) throw abortedError(job.signal);
     return late ? `bsdiff was stopped after ${job.timeoutMs} ms` : reason;
   } finally {
-    clearTimeout(timer);
+    timer.cancel();
     job.signal?.removeEventListener('abort', kill);
     kill();
   }

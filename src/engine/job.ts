@@ -12,6 +12,7 @@ import { coverListOf, type Cover, type CoverList } from '../../native-free/forma
 import type { Plan } from '../../native-free/format/plan.ts';
 import { SMALL_SIZES } from '../../native-free/model/model-coder.ts';
 import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
+import { every } from '../platform/timers.ts';
 import { sha256Node } from './node-io.ts';
 import type { TaskContext, WorkerPool } from './pool.ts';
 
@@ -257,11 +258,11 @@ export async function prove(job: Job, source: Uint8Array, payload: Uint8Array): 
   const doneKib = new Int32Array(new SharedArrayBuffer(4));
   const tell = (done: number): void => job.onProgress({ phase: 'prove', done, total });
   tell(0);
-  const timer = setInterval(() => tell(Math.min(total, Atomics.load(doneKib, 0) * 1024)), PROVE_POLL_MS);
+  const timer = every(PROVE_POLL_MS, () => tell(Math.min(total, Atomics.load(doneKib, 0) * 1024)));
   try {
     await job.pool.run({ kind: 'prove', payload, source, target: job.target, doneKib }, job);
   } finally {
-    clearInterval(timer);
+    timer.cancel();
   }
   tell(total);
 }

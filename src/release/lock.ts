@@ -7,9 +7,9 @@
  * process.
  * @module
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import Libsql from 'libsql';
 import { UpdateError } from '../../native-free/status.ts';
+import { monotonicMs, pause } from '../platform/timers.ts';
 
 export interface LockOptions {
   /** How long to wait for another holder; default ten minutes. */
@@ -33,15 +33,15 @@ export async function withLock<T>(path: string, work: () => Promise<T>, options:
 }
 
 async function acquire(path: string, options: LockOptions): Promise<() => void> {
-  const until = Date.now() + (options.waitMs ?? 600_000);
+  const until = monotonicMs() + (options.waitMs ?? 600_000);
   for (;;) {
     if (options.signal?.aborted) throw new UpdateError('aborted', 'cancelled while waiting for the repository lock');
     const release = tryAcquire(path);
     if (release !== null) return release;
-    if (Date.now() >= until) {
+    if (monotonicMs() >= until) {
       throw new UpdateError('repository_busy', `another process holds ${path}`, { detail: { path } });
     }
-    await sleep(RETRY_MS);
+    await pause(RETRY_MS);
   }
 }
 

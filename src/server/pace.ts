@@ -5,7 +5,7 @@
  * any number of downloads share the rate without a queue.
  * @module
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { monotonicMs, pause } from '../platform/timers.ts';
 
 export class Pace {
   /** Bodies are sent in pieces of this size: small against the rate, so that the stream is even. */
@@ -20,9 +20,9 @@ export class Pace {
 
   /** Resolves when the link has carried `bytes` more. */
   async take(bytes: number): Promise<void> {
-    const now = performance.now();
+    const now = monotonicMs();
     this.#freeAt = Math.max(this.#freeAt, now) + bytes / this.#bytesPerMs;
     const wait = this.#freeAt - now;
-    if (wait >= 1) await sleep(wait);
+    if (wait >= 1) await pause(wait);
   }
 }

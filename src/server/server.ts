@@ -10,6 +10,7 @@ import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import { pino, type Logger } from 'pino';
 import { UpdateError } from '../../native-free/status.ts';
+import { after } from '../platform/timers.ts';
 import type { AuthOptions } from './auth.ts';
 import { blobHandler } from './blobs.ts';
 import { CatalogMirror } from './catalog-mirror.ts';
@@ -149,9 +150,9 @@ function listenOn(app: Hono, port: number, host: string): Promise<Server> {
 
 function closeGracefully(server: Server, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+    const timer = after(graceMs, () => server.closeAllConnections());
     server.close(() => {
-      clearTimeout(timer);
+      timer.cancel();
       resolve();
     });
     server.closeIdleConnections();

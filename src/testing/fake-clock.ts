@@ -8,6 +8,7 @@ import type { Power } from './power.ts';
 
 export class FakeClock implements Clock {
   #nowMs: number;
+  #passedMs = 0;
   #seed: number;
   readonly #power: Power | null;
   /** All waits, in ms. */
@@ -23,7 +24,18 @@ export class FakeClock implements Clock {
     return this.#nowMs;
   }
 
+  monotonicMs(): number {
+    return this.#passedMs;
+  }
+
+  /** Time passes. */
   advance(ms: number): void {
+    this.#nowMs += ms;
+    this.#passedMs += ms;
+  }
+
+  /** Somebody sets the wall clock by so much; no time passes. */
+  setBy(ms: number): void {
     this.#nowMs += ms;
   }
 
@@ -31,7 +43,7 @@ export class FakeClock implements Clock {
     this.#power?.use(`sleep ${Math.round(delayMs)}`);
     if (signal?.aborted) throw new UpdateError('aborted', 'stopped while waiting');
     this.sleeps.push(delayMs);
-    this.#nowMs += delayMs;
+    this.advance(delayMs);
     // Let everything else have its turn, as a real wait would.
     await new Promise<void>((resolve) => {
       setImmediate(resolve);

@@ -2,11 +2,13 @@
  * Time and chance, injected: a test runs a week of backoff in no time, and a simulation replays from its seed.
  * @module
  */
-import { UpdateError } from '../../native-free/status.ts';
+import { monotonicMs, pause } from '../platform/timers.ts';
 
 export interface Clock {
-  /** Milliseconds since 1970. */
+  /** What time it is, in milliseconds since 1970. It is set while the agent runs: for dates, never for intervals. */
   now(): number;
+  /** Milliseconds that have passed since some point: the only measure of an interval. */
+  monotonicMs(): number;
   /** Resolves after `delayMs`; rejects with `aborted` as soon as the signal fires. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
   /** A number in [0, 1), for jitter only. */
@@ -15,28 +17,12 @@ export interface Clock {
   offsetMinutes?(atMs: number): number;
 }
 
-const aborted = (): UpdateError => new UpdateError('aborted', 'stopped while waiting');
-
 export const nodeClock: Clock = {
   now: () => Date.now(),
+  monotonicMs,
   random: () => Math.random(),
   offsetMinutes: (atMs) => -new Date(atMs).getTimezoneOffset(),
-  sleep: (delayMs, signal) =>
-    new Promise((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(aborted());
-        return;
-      }
-      const stop = (): void => {
-        clearTimeout(timer);
-        reject(aborted());
-      };
-      const timer = setTimeout(() => {
-        signal?.removeEventListener('abort', stop);
-        resolve();
-      }, delayMs);
-      signal?.addEventListener('abort', stop, { once: true });
-    }),
+  sleep: pause,
 };
 
 /** Exponential backoff with full jitter (AWS Architecture Blog, 2015): all devices of a fleet come back spread out. */

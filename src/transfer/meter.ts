@@ -70,7 +70,7 @@ export class Meter {
     const rate = this.#options.bytesPerSecondMax;
     if (rate === undefined) return;
     const { clock } = this.#options;
-    const now = clock.now();
+    const now = clock.monotonicMs();
     this.#freeAtMs = Math.max(this.#freeAtMs, now) + (bytes * 1000) / rate;
     // Waits under 20 ms would cost more in timers than they smooth.
     if (this.#freeAtMs - now > 20) await clock.sleep(this.#freeAtMs - now, signal);

@@ -3,6 +3,7 @@
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
+import { nodeClock } from './clock.ts';
 import { parseRetryAfter } from './retry-after.ts';
 
 export interface NetworkRequest {
@@ -57,7 +58,7 @@ export function refuseHtml(response: Pick<NetworkResponse, 'header' | 'status'>,
 export function statusError(
   response: Pick<NetworkResponse, 'header' | 'status'>,
   url: string,
-  nowMs = Date.now(),
+  nowMs = nodeClock.now(),
 ): UpdateError {
   const { status } = response;
   const location = status >= 300 && status < 400 ? response.header('location') : null;

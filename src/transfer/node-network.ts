@@ -11,6 +11,8 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { TLSSocket } from 'node:tls';
 import { UpdateError } from '../../native-free/status.ts';
+import { after } from '../platform/timers.ts';
+import type { Timer } from '../platform/timers.ts';
 import type { Network, NetworkRequest, NetworkResponse } from './network.ts';
 
 export interface NodeNetworkOptions {
@@ -36,7 +38,7 @@ const linkFailed = (url: string, error: unknown): UpdateError => {
 class IdleGuard {
   readonly #idleMs: number;
   readonly #expire: (why: Error) => void;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
 
   constructor(idleMs: number, expire: (why: Error) => void) {
     this.#idleMs = idleMs;
@@ -44,13 +46,13 @@ class IdleGuard {
   }
 
   feed(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     const why = new Error(`no byte for ${this.#idleMs} ms`);
-    this.#timer = setTimeout(() => this.#expire(why), this.#idleMs);
+    this.#timer = after(this.#idleMs, () => this.#expire(why));
   }
 
   rest(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
   }
 }
 

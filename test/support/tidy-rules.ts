@@ -35,6 +35,7 @@ interface Room {
 const ALL_ROOMS = [
   'native-free',
   'src',
+  'src/platform',
   'src/engine',
   'src/release',
   'src/transfer',
@@ -59,10 +60,15 @@ const DEVICE_PACKAGES = [
 export const ROOMS: Readonly<Record<string, Room>> = {
   'native-free': { rooms: [], packages: [/^@noble\//, /^fzstd$/], node: false },
   'src/wasm': { rooms: ['native-free'], packages: [], node: false },
-  'src/engine': { rooms: ['native-free', 'src/wasm'], node: true },
-  'src/transfer': { rooms: ['native-free', 'src/wasm'], packages: DEVICE_PACKAGES, node: true },
-  'src/release': { rooms: ['native-free', 'src/engine'], node: true },
-  'src/agent': { rooms: ['native-free', 'src/transfer', 'src/wasm'], packages: DEVICE_PACKAGES, node: true },
+  'src/platform': { rooms: ['native-free'], packages: [], node: true },
+  'src/engine': { rooms: ['native-free', 'src/wasm', 'src/platform'], node: true },
+  'src/transfer': { rooms: ['native-free', 'src/wasm', 'src/platform'], packages: DEVICE_PACKAGES, node: true },
+  'src/release': { rooms: ['native-free', 'src/engine', 'src/platform'], node: true },
+  'src/agent': {
+    rooms: ['native-free', 'src/transfer', 'src/wasm', 'src/platform'],
+    packages: DEVICE_PACKAGES,
+    node: true,
+  },
   'src/server': { rooms: ALL_ROOMS.filter((room) => room !== 'src/agent'), node: true },
   'src/client': { rooms: ['native-free'], types: ['src/server'], packages: [], node: false },
   'src/testing': { rooms: ['native-free'], types: ['src/agent', 'src/transfer'], node: true },

@@ -16,7 +16,7 @@ export async function check(context: Context): Promise<Next> {
     return 'IDLE';
   }
   if (poll.deployment === null) return 'IDLE';
-  context.cancelAskedMs = context.clock.now();
+  context.cancelAskedMs = context.clock.monotonicMs();
   await trusted(context, poll.deployment.actionId);
   const { running } = await context.boot.read();
   journal.body.attempt = {

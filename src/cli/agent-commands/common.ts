@@ -6,9 +6,9 @@ import { createHash } from 'node:crypto';
 import { link, mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { AgentConfig } from '../../agent/index.ts';
+import { pause } from '../../platform/timers.ts';
 import type { CommonOptions } from '../frame.ts';
 
 export interface AgentCommandOptions extends CommonOptions {
@@ -115,7 +115,7 @@ async function inTurn(dataFolder: string, work: () => Promise<void>): Promise<vo
         if (code === null) server.close();
       }
     }
-    await sleep(TURN_MS);
+    await pause(TURN_MS);
   }
 }
 

@@ -4,6 +4,7 @@
  * A few lines per attempt do not need a logging library: pino, bundled, is 63 kB of program and 1.2 MiB of memory.
  * @module
  */
+import { monotonicMs } from '../../platform/timers.ts';
 import type { AgentEvent, Attempt, State } from '../../agent/index.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 
@@ -96,10 +97,9 @@ export class Log {
   }
 
   #progressIsDue({ segmentsDone, segments }: { segmentsDone: number; segments: number }): boolean {
-    const nowMs = this.#nowMs();
-    if (segmentsDone < segments && Math.abs(nowMs - this.#progressAtMs) < (this.#options.progressMs ?? 10_000))
-      return false;
-    this.#progressAtMs = nowMs;
+    const atMs = monotonicMs();
+    if (segmentsDone < segments && atMs - this.#progressAtMs < (this.#options.progressMs ?? 10_000)) return false;
+    this.#progressAtMs = atMs;
     return true;
   }
 }
