@@ -37,6 +37,13 @@ export const LIMITS = {
   foreign_controls_max: 2 ** 24,
   /** One metadata document (TUF role file). */
   metadata_bytes_max: 8 * MIB,
+  /** The two that are asked for before anything says how long they are. */
+  root_bytes_max: 512 * KIB,
+  timestamp_bytes_max: 64 * KIB,
+  /** New root versions that one refresh goes through. */
+  root_rotations_max: 256,
+  /** Delegated roles that are looked through for one target. */
+  delegated_roles_max: 32,
   /** One durable record of the agent (journal, boot state, counters). */
   record_bytes_max: 1 * MIB,
   /** Versions of the trusted root that a keystore with hardware keeps. */

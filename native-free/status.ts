@@ -84,6 +84,7 @@ export const STATUS = {
   release_rollback: row(4040, 20, false, 'the release has a lower rollback index than the device has committed', 'publish with a higher rollback index'),
   target_unknown: row(4050, 20, false, 'signed metadata does not list the named target', 'publish the release again'),
   keystore_failed: row(4060, 30, true, 'the keystore could not be read or written', 'check the backend named in the message'),
+  metadata_mismatch: row(4070, 20, true, 'a file is not the one that signed metadata names', 'wait, if a cache or mirror holds another version; else do not install, and check the repository'),
 
   // 5000: transfer
   link_failed: row(5000, 10, true, 'the link dropped or the server cannot be reached', 'wait; the agent resumes where it stopped'),

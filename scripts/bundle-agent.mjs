@@ -1,17 +1,16 @@
 /**
  * Bundles the agent into one file, dist/engraft-agent.mjs, that needs nothing but Node beside it.
  *
- * Plain JavaScript, because it runs as part of the build. tuf-js and its dependencies are CommonJS and ask for Node's
- * modules through `require`, which ES modules do not have: the banner gives it to them. Names are kept, since
- * trust.ts tells tuf-js's errors apart by the names of their classes.
+ * Plain JavaScript, because it runs as part of the build. Some dependencies are CommonJS and ask for Node's modules
+ * through `require`, which ES modules do not have: the banner gives it to them.
  */
 import { chmodSync, readFileSync, statSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-/** `debug` (of tuf-js) tries the first for colours and does without; the second is loaded where a token is configured. */
-const OPTIONAL = new Set(['supports-color', 'pkcs11js']);
+/** Loaded where a token is configured. */
+const OPTIONAL = new Set(['pkcs11js']);
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
@@ -26,7 +25,6 @@ const result = await build({
   target: 'node20.19',
   format: 'esm',
   minify: true,
-  keepNames: true,
   external: ['pkcs11js'],
   legalComments: 'eof',
   define: { __ENGRAFT_VERSION__: JSON.stringify(version) },

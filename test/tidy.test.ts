@@ -23,7 +23,6 @@ const RESERVED = new Set<string>([]);
 const PLAIN_ERRORS: Readonly<Record<string, string>> = {
   'src/wasm/instance.ts':
     'modelCoder and suffixArrayWasm take any error for "there is none" and use TypeScript instead',
-  'src/agent/trust.ts': 'tuf-js asks for a stored file and takes any error for "there is none"',
   'src/transfer/filesystem.ts': 'ioError wraps it with the code that fits the file',
 };
 

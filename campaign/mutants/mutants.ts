@@ -304,7 +304,11 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'metadata versions not kept',
     why: 'an older repository is accepted afterwards',
     scenarios: ['update'],
-    edits: one('src/agent/trust.ts', '  await keystore.raise(raised);\n', ''),
+    edits: one(
+      'src/agent/tuf/floors.ts',
+      '    await this.#keystore.raise(values);\n    this.#known',
+      '    this.#known',
+    ),
   },
   {
     name: 'file target without a way back',

@@ -71,8 +71,6 @@ async function bundle({ root, folder }: Laboratory, name: string, edits: readonl
     platform: 'node',
     target: 'node20.19',
     format: 'esm',
-    // trust.ts tells tuf-js's errors apart by the names of their classes.
-    keepNames: true,
     external: ['pkcs11js'],
     banner: { js: require },
     plugins: [mutating(root, edits, used)],

@@ -4,43 +4,24 @@
  * another root in its place without the keys.
  * @module
  */
-import { Metadata, MetadataKind } from '@tufjs/models';
-import type { Root } from '@tufjs/models';
 import { digestOf, toHex } from '../../native-free/hash.ts';
 import type { HashFactory } from '../../native-free/io.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
-
-const bad = (why: string, cause?: unknown): UpdateError =>
-  new UpdateError('keystore_failed', `the keystore's trusted root is not to be trusted: ${why}`, { cause });
-
-function parse(bytes: Uint8Array, number: number): Metadata<Root> {
-  try {
-    return Metadata.fromJSON(
-      MetadataKind.Root,
-      JSON.parse(new TextDecoder().decode(bytes)) as Parameters<typeof Metadata.fromJSON>[1],
-    );
-  } catch (error) {
-    throw bad(`root ${number} of its chain is no root metadata`, error);
-  }
-}
+import { parseMetadata } from './tuf/metadata.ts';
+import { requireSuccessor } from './tuf/root.ts';
 
 /** Throws `keystore_failed` unless `roots` begin with the one whose SHA-256 is `pin` and each vouches for the next. */
 export function verifyRootChain(roots: readonly Uint8Array[], pin: string, hash: HashFactory): void {
-  const [first, ...others] = roots;
+  const bad = (why: string, cause?: unknown): UpdateError =>
+    new UpdateError('keystore_failed', `the keystore's trusted root is not to be trusted: ${why}`, { cause });
+  const [first] = roots;
   if (first === undefined || toHex(digestOf(hash, first)) !== pin) throw bad('it does not begin with the pinned root');
   if (roots.length > LIMITS.root_chain_max) throw bad(`there are more than ${LIMITS.root_chain_max} roots`);
-  let before = parse(first, 1);
-  others.forEach((bytes, i) => {
-    const next = parse(bytes, i + 2);
-    if (next.signed.version !== before.signed.version + 1) throw bad(`version ${before.signed.version + 1} is missing`);
-    for (const signer of [before, next]) {
-      try {
-        signer.verifyDelegate('root', next);
-      } catch (error) {
-        throw bad(`root version ${next.signed.version} is not signed by version ${signer.signed.version}`, error);
-      }
-    }
-    before = next;
-  });
+  try {
+    const documents = roots.map((bytes, i) => parseMetadata('root', bytes, `root ${i + 1} of its chain`));
+    documents.slice(1).forEach((next, i) => requireSuccessor(documents[i]!, next));
+  } catch (error) {
+    throw bad(UpdateError.from(error).message, error);
+  }
 }

@@ -48,8 +48,7 @@ const ALL_ROOMS = [
 const DEVICE_PACKAGES = [
   /^@noble\//,
   /^stream-chain(\/|$)/,
-  /^tuf-js(\/|$)/,
-  /^@tufjs\/models$/,
+  /^@tufjs\/canonical-json$/,
   /^smol-toml$/,
   /^fzstd$/,
   // An optional peer, loaded only where the configuration asks for a token.

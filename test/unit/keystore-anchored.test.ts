@@ -50,14 +50,17 @@ describe('a chain of roots', () => {
     refused([second], /does not begin with the pinned root/);
     refused([first, await rootOf(3, signers)], /version 2 is missing/);
     refused([first, second, first], /version 3 is missing/);
-    refused([first, await rootOf(2, others)], /version 2 is not signed by version 1/);
+    refused([first, await rootOf(2, others)], /version 2\) is signed by 0 of the keys that .*version 1\) names/);
     const unsigned = JSON.parse(new TextDecoder().decode(await rootOf(2, others, [signers]))) as {
       signatures: { keyid: string }[];
     };
     const old = Object.keys((JSON.parse(new TextDecoder().decode(first)) as { signed: { keys: object } }).signed.keys);
     unsigned.signatures = unsigned.signatures.filter(({ keyid }) => old.includes(keyid));
-    refused([first, new TextEncoder().encode(JSON.stringify(unsigned))], /version 2 is not signed by version 2/);
-    refused([first, new TextEncoder().encode('no JSON')], /root 2 of its chain is no root metadata/);
+    refused(
+      [first, new TextEncoder().encode(JSON.stringify(unsigned))],
+      /version 2\) is signed by 0 of the keys that .*version 2\) names/,
+    );
+    refused([first, new TextEncoder().encode('no JSON')], /root 2 of its chain is no JSON/);
   });
 
   test('has a bound, and as many roots as that fit into the record', async () => {

@@ -1,0 +1,69 @@
+/**
+ * The metadata that were accepted last, as files on the data partition.
+ *
+ * They save the link what is here already and are what newer ones are compared with. They are not believed for lying
+ * here: each is verified again under the present root. The root itself and the versions are in the keystore.
+ * @module
+ */
+import type { HashFactory } from '../../../native-free/io.ts';
+import { digestOf, toHex } from '../../../native-free/hash.ts';
+import { LIMITS } from '../../../native-free/limits.ts';
+import { ioError, readSmallFile, writeFileAtomically } from '../../transfer/filesystem.ts';
+import type { FileSystem } from '../../transfer/filesystem.ts';
+import { encodeName } from './fetch.ts';
+
+export interface StoreOptions {
+  readonly fs: FileSystem;
+  readonly hash: HashFactory;
+  readonly folder: string;
+}
+
+/** Leaves room for `.json.new` in the 255 bytes of a file's name. */
+const NAME_CHARS_MAX = 200;
+
+export class MetadataStore {
+  readonly #fs: FileSystem;
+  readonly #hash: HashFactory;
+  readonly #folder: string;
+  #isMade = false;
+
+  constructor({ fs, hash, folder }: StoreOptions) {
+    this.#fs = fs;
+    this.#hash = hash;
+    this.#folder = folder;
+  }
+
+  /** Null also for a file that cannot be read: it is fetched again, and checked against the counters. */
+  async load(role: string): Promise<Uint8Array | null> {
+    return readSmallFile(this.#fs, this.#path(role), LIMITS.metadata_bytes_max).catch(() => null);
+  }
+
+  /** Durable when it resolves. */
+  async save(role: string, bytes: Uint8Array): Promise<void> {
+    const path = this.#path(role);
+    try {
+      if (!this.#isMade) await this.#fs.makeFolder(this.#folder);
+      this.#isMade = true;
+      await writeFileAtomically(this.#fs, path, bytes);
+    } catch (error) {
+      throw ioError(error, 'output_unwritable', `cannot keep metadata in ${path}`);
+    }
+  }
+
+  /** Durable when it resolves. */
+  async forget(roles: readonly string[]): Promise<void> {
+    try {
+      if ((await this.#fs.stat(this.#folder)) === null) return;
+      for (const role of roles) await this.#fs.unlink(this.#path(role));
+      await this.#fs.syncFolder(this.#folder);
+    } catch (error) {
+      throw ioError(error, 'output_unwritable', `cannot remove metadata from ${this.#folder}`);
+    }
+  }
+
+  #path(role: string): string {
+    const encoded = encodeName(role);
+    const digest = (): string => toHex(digestOf(this.#hash, new TextEncoder().encode(role)));
+    return `${this.#folder}/${encoded.length <= NAME_CHARS_MAX ? encoded : `role-${digest()}`}.json`;
+  }
+}
