@@ -67,6 +67,7 @@ export const STATUS = {
   foreign_malformed: row(2060, 20, false, 'a foreign patch (BSDIFF40, ...) is damaged or of another kind', 'check the patch file'),
   metadata_malformed: row(2070, 20, false, 'signed metadata or a manifest lacks a field or has a wrong one', 'publish the release again'),
   record_malformed: row(2080, 30, false, 'a durable record (journal, boot state, counters) is damaged', 'see the message: the record is kept aside and the agent starts from what the slots say'),
+  payload_work: row(2090, 20, false, 'decoding takes more work than the payload header declares', 'check that the source is the right one; else publish the payload again'),
 
   // 3000: integrity
   header_digest: row(3000, 20, true, 'the payload header does not have the digest that the signed metadata gives', 'fetch again; if it stays, the payload was tampered with'),
@@ -124,6 +125,7 @@ export const STATUS = {
   release_exists: row(8090, 30, false, 'the version was published before with other content', 'publish under another version: devices may already run this one'),
   outside_hours: row(8100, 10, true, 'the time is outside the allowed hours', 'nothing: it goes on when the hours begin; what is stored stays'),
   hook_failed: row(8110, 30, true, 'a hook that only informs has failed', 'check the command; the update was not affected'),
+  decoder_work: row(8150, 10, false, 'the payload needs more decoding work than this device allows', 'raise decoder_work in [limits], or publish the full payload'),
 
   // 9000: bugs
   bug: row(9000, 30, false, 'engraft contradicts itself', 'report a bug with the message'),

@@ -87,12 +87,13 @@ function hexdump(payload: Uint8Array): string {
     put(count, what);
   };
   put(8, 'magic');
-  put(4, `version 2, delta with its body here, mixing, segments of 2^${payload[11]} bytes`);
+  put(4, `version 3, delta with its body here, mixing, segments of 2^${payload[11]} bytes`);
   put(4, `header of ${header.headerBytes} bytes`);
   varint(`${(header.decoderMemoryBytes / 1024).toLocaleString('en')} KiB to decode`);
   varint(`target of ${header.targetBytes} bytes`);
   varint(`source of ${header.sourceBytes}`);
   varint(`plan of ${header.planBytes} bytes`);
+  varint(`${header.decoderWork} unit of work`);
   put(1, `tables of 2^${header.modelSizes.flagBits} slots for flags, 2^${header.modelSizes.byteBits} for bytes`);
   varint(`segment 0 is coded in ${header.segments[0]!.encodedBytes} bytes`);
   put(32, 'digest of the source');

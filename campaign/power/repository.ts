@@ -15,10 +15,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assembleDelta, assembleFull } from '../../native-free/diff/assemble.ts';
-import { encodeSegment } from '../../native-free/diff/encode-segment.ts';
+import { encodeCovered } from '../../native-free/diff/encode-segment.ts';
 import { coverListOf } from '../../native-free/format/cover.ts';
 import { parseHeader } from '../../native-free/format/payload-header.ts';
-import { encodePlan } from '../../native-free/model/plan-coder.ts';
 import { keygen, loadSigners, publish, Repository } from '../../src/release/index.ts';
 import type { PayloadMaker } from '../../src/release/index.ts';
 import { seededRandom } from '../../src/testing/index.ts';
@@ -61,16 +60,9 @@ const maker: PayloadMaker = {
   },
   delta(source, target) {
     const covers = coverListOf([{ sourceOffset: 0, targetOffset: 0, length: Math.min(source.length, target.length) }]);
-    const segments = segmentsOf(target).map((segment, i) => {
-      const start = i * SEGMENT_BYTES;
-      return encodeSegment(source, target, covers, start, start + segment.length, MODEL_SIZES);
-    });
     const payload = assembleDelta({
       ...common(target),
-      segments,
-      plan: encodePlan(covers, undefined, undefined, undefined, MODEL_SIZES),
-      coverCount: 1,
-      modelSizes: MODEL_SIZES,
+      ...encodeCovered({ source, target, covers }, SEGMENT_BYTES, MODEL_SIZES),
       sourceBytes: source.length,
       sourceDigest: sha256(source),
     });

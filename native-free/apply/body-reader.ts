@@ -1,5 +1,6 @@
 /**
- * The payload's body, chunk by chunk; nothing of a chunk is given out before its digest matched.
+ * The payload's body, chunk by chunk; nothing of a chunk is given out before its digest matched. A body in the header is
+ * one chunk of any length: the header's digest has vouched for all of it.
  * @module
  */
 import type { PayloadHeader } from '../format/payload-header.ts';
@@ -14,6 +15,7 @@ export class BodyReader {
   readonly #header: PayloadHeader;
   readonly #hash: HashFactory;
   readonly #buffer: Uint8Array;
+  readonly #chunkBytes: number;
   #chunk: Uint8Array = new Uint8Array(0);
   #chunkIndex = -1;
   #position = 0;
@@ -23,10 +25,11 @@ export class BodyReader {
     this.#payload = payload;
     this.#header = header;
     this.#hash = hash;
-    this.#buffer = new Uint8Array(header.inlineBody === null ? Math.min(LIMITS.chunk_bytes, header.bodyBytes) : 0);
-    if (header.inlineBody === null) return;
-    // Vouched for by the header's digest already.
-    this.#chunk = header.inlineBody;
+    const isInline = header.inlineBody !== null;
+    this.#chunkBytes = isInline ? header.bodyBytes : LIMITS.chunk_bytes;
+    this.#buffer = new Uint8Array(isInline ? 0 : Math.min(LIMITS.chunk_bytes, header.bodyBytes));
+    if (!isInline) return;
+    this.#chunk = header.inlineBody!;
     this.#chunkIndex = 0;
   }
 
@@ -43,9 +46,9 @@ export class BodyReader {
   /** Fills `into` with authenticated bytes. */
   async fill(into: Uint8Array): Promise<void> {
     for (let done = 0; done < into.length;) {
-      const index = Math.floor(this.#position / LIMITS.chunk_bytes);
+      const index = Math.floor(this.#position / this.#chunkBytes);
       if (index !== this.#chunkIndex) await this.#load(index);
-      const from = this.#position - index * LIMITS.chunk_bytes;
+      const from = this.#position - index * this.#chunkBytes;
       const take = Math.min(into.length - done, this.#chunk.length - from);
       into.set(this.#chunk.subarray(from, from + take), done);
       done += take;
@@ -54,9 +57,10 @@ export class BodyReader {
   }
 
   async #load(index: number): Promise<void> {
-    const offset = index * LIMITS.chunk_bytes;
-    const length = Math.min(LIMITS.chunk_bytes, this.#header.bodyBytes - offset);
-    if (length <= 0) throw new UpdateError('bug', `body offset ${this.#position} is past the body's end`);
+    const offset = index * this.#chunkBytes;
+    const length = Math.min(this.#chunkBytes, this.#header.bodyBytes - offset);
+    if (length <= 0 || this.#header.inlineBody !== null)
+      throw new UpdateError('bug', `body offset ${this.#position} is past the body's end`);
     await this.#payload.skipTo(this.#header.headerBytes + offset, `chunk ${index}`);
     this.#chunk = this.#buffer.subarray(0, length);
     this.#chunkIndex = index;

@@ -8,7 +8,7 @@
  * @module
  */
 import { coverListOf } from '../format/cover.ts';
-import { plainPlan, type Plan } from '../format/plan.ts';
+import { plainPlan, PlanRoom, type Plan } from '../format/plan.ts';
 import {
   headerLength,
   HEADER_PREFIX_BYTES,
@@ -22,12 +22,14 @@ import type { ByteSource, CancelSignal, HashFactory, RandomSource, SegmentSink }
 import { LIMITS } from '../limits.ts';
 import { MixCoder } from '../model/mix-coder.ts';
 import type { ModelCoder, ModelCoderFactory } from '../model/model-coder.ts';
-import { decodePlan } from '../model/plan-coder.ts';
+import { planSteps } from '../model/plan-coder.ts';
+import { WORK_UNIT } from '../model/work.ts';
 import { UpdateError } from '../status.ts';
 import { BodyReader } from './body-reader.ts';
-import { coversAllowed } from './memory.ts';
+import { checkWork, planBytesAllowed } from './memory.ts';
+import { Pauses } from './pauses.ts';
 import { PieceReader } from './piece-reader.ts';
-import { DeltaSegmentDecoder, FullSegmentDecoder, throwIfCancelled, type SegmentDecoder } from './segment-decoders.ts';
+import { DeltaSegmentDecoder, FullSegmentDecoder, type SegmentDecoder } from './segment-decoders.ts';
 
 export type ApplyEvent =
   | { readonly type: 'header'; readonly header: PayloadHeader }
@@ -58,16 +60,23 @@ export interface ApplyOptions {
   /** First segment still to be done. */
   readonly resumeSegment?: number;
   readonly memoryBytesMax?: number;
+  /** Units of work (2^20 look-ups) that a payload may declare; default: what the format allows. */
+  readonly workMax?: number;
   /** Default: the reference coder in JavaScript. */
   readonly models?: ModelCoderFactory;
   readonly signal?: CancelSignal;
+  /**
+   * Called every few milliseconds of work: lets the caller's event loop turn, so that a cancellation can be heard. Without it
+   * the loop only turns where the source, sink or payload let it.
+   */
+  readonly pause?: () => Promise<void>;
 }
 
 const referenceModels: ModelCoderFactory = (encoding, sizes) => new MixCoder(encoding, sizes);
 
 /**
  * Applies a payload.
- * @throws UpdateError of the families 2000 (format) and 3000 (integrity), `decoder_memory`, `aborted`, and whatever
+ * @throws UpdateError of the families 2000 (format) and 3000 (integrity), `decoder_memory`, `decoder_work`, `aborted`, and whatever
  * the given source, sink and payload throw. Nothing unverified has reached the sink then.
  */
 export async function* applyPayload(options: ApplyOptions): AsyncGenerator<ApplyEvent, ApplyResult> {
@@ -78,20 +87,22 @@ export async function* applyPayload(options: ApplyOptions): AsyncGenerator<Apply
   if (first < 0 || first > header.segments.length) {
     throw new UpdateError('usage_invalid', `cannot resume at segment ${first} of ${header.segments.length}`);
   }
-  const coversMax = coversAllowed(header, options.memoryBytesMax ?? LIMITS.decoder_memory_bytes_max);
+  const room = new PlanRoom(planBytesAllowed(header, options.memoryBytesMax ?? LIMITS.decoder_memory_bytes_max));
+  checkWork(header.decoderWork, options.workMax ?? LIMITS.decoder_work_units_max);
   yield { type: 'header', header };
 
   const body = new BodyReader(payload, header, hash);
   const coder = header.kind === 'full' ? null : (options.models ?? referenceModels)(false, header.modelSizes);
-  const plan = await readPlan(body, header, coder, coversMax);
+  const pauses = new Pauses(options.signal, options.pause, coder?.work);
+  const plan = await readPlan(body, header, coder, room, pauses);
   yield { type: 'plan', covers: plan.covers.count };
 
-  const decoder = coder === null ? new FullSegmentDecoder() : deltaDecoder(header, plan, coder, options);
+  const decoder = coder === null ? new FullSegmentDecoder() : deltaDecoder(header, plan, coder, options, pauses);
   let target: Uint8Array | null = null;
   // One buffer for all coded segments: fresh ones would wait for the collector, megabytes at a time.
   const encoded = new Uint8Array(largestEncoded(header, first));
   for (let index = first; index < header.segments.length; index++) {
-    throwIfCancelled(options.signal);
+    await pauses.pause();
     target ??= new Uint8Array(Math.min(header.segmentBytes, header.targetBytes));
     const offset = index * header.segmentBytes;
     const bytes = target.subarray(0, segmentLength(header, index));
@@ -132,15 +143,23 @@ async function readPlan(
   body: BodyReader,
   header: PayloadHeader,
   coder: ModelCoder | null,
-  coversMax: number,
+  room: PlanRoom,
+  pauses: Pauses,
 ): Promise<Plan> {
   if (coder === null) return plainPlan(coverListOf([]));
+  coder.work.limit = header.decoderWork * WORK_UNIT;
   const plan = new Uint8Array(header.planBytes);
   await body.fill(plan);
-  return decodePlan(plan, header, coversMax, coder);
+  return pauses.drive(planSteps(plan, header, room, coder));
 }
 
-function deltaDecoder(header: PayloadHeader, plan: Plan, coder: ModelCoder, options: ApplyOptions): SegmentDecoder {
+function deltaDecoder(
+  header: PayloadHeader,
+  plan: Plan,
+  coder: ModelCoder,
+  options: ApplyOptions,
+  pauses: Pauses,
+): SegmentDecoder {
   if (options.source === undefined) throw new UpdateError('usage_invalid', 'a delta payload needs a source image');
   if (options.source.size < header.sourceBytes) {
     throw new UpdateError(
@@ -151,7 +170,7 @@ function deltaDecoder(header: PayloadHeader, plan: Plan, coder: ModelCoder, opti
       },
     );
   }
-  return new DeltaSegmentDecoder(plan, coder, options.source, header.sourceBytes, options.signal);
+  return new DeltaSegmentDecoder(plan, coder, options.source, header.sourceBytes, pauses);
 }
 
 /** Of the segments that are coded; stored ones go straight into the target. */

@@ -5,11 +5,12 @@
 import { decompress } from 'fzstd';
 import { FOLLOW_BYTES_MAX, piecesOf, type Piece } from '../format/pieces.ts';
 import type { Plan } from '../format/plan.ts';
-import type { CancelSignal, RandomSource } from '../io.ts';
+import type { RandomSource } from '../io.ts';
 import { LIMITS } from '../limits.ts';
 import type { ModelCoder } from '../model/model-coder.ts';
 import { SegmentCoder } from '../model/segment-coder.ts';
 import { UpdateError } from '../status.ts';
+import { Pauses } from './pauses.ts';
 
 export interface SegmentDecoder {
   /** Decodes `encoded` into all of `target`, whose first byte has offset `targetOffset` in the image. */
@@ -23,23 +24,26 @@ export class DeltaSegmentDecoder implements SegmentDecoder {
   readonly #plan: Plan;
   readonly #source: RandomSource;
   readonly #sourceBytes: number;
-  readonly #signal: CancelSignal | undefined;
+  readonly #coder: ModelCoder;
+  readonly #pauses: Pauses;
 
   /** `sourceBytes` is the size that the patch was made from: a slot may be larger. */
-  constructor(plan: Plan, coder: ModelCoder, source: RandomSource, sourceBytes: number, signal?: CancelSignal) {
+  constructor(plan: Plan, coder: ModelCoder, source: RandomSource, sourceBytes: number, pauses = new Pauses()) {
     this.#plan = plan;
     this.#segment = new SegmentCoder(plan, coder);
     this.#source = source;
     this.#sourceBytes = sourceBytes;
-    this.#signal = signal;
+    this.#coder = coder;
+    this.#pauses = pauses;
   }
 
   async decode(encoded: Uint8Array, target: Uint8Array, targetOffset: number): Promise<void> {
     this.#segment.begin(encoded);
     for (const piece of piecesOf(this.#plan.covers, targetOffset, targetOffset + target.length)) {
-      throwIfCancelled(this.#signal);
+      await this.#pauses.work();
       const window = await this.#read(piece);
       this.#segment.piece(piece, window, target, piece.targetOffset - targetOffset);
+      this.#coder.work.check();
     }
   }
 
@@ -96,8 +100,4 @@ function checkZstdFrame(encoded: Uint8Array, expectedBytes: number): void {
       `a zstd frame says ${size} bytes where the segment has ${expectedBytes}`,
     );
   }
-}
-
-export function throwIfCancelled(signal: CancelSignal | undefined): void {
-  if (signal?.aborted === true) throw new UpdateError('aborted', 'apply was cancelled');
 }

@@ -14,6 +14,8 @@ import { declaredMemoryBytes } from '../apply/memory.ts';
 import { digestOf, sha256Pure } from '../hash.ts';
 import type { HashFactory } from '../io.ts';
 import { LIMITS } from '../limits.ts';
+import type { PlanNeeds } from '../model/plan-coder.ts';
+import { workUnits } from '../model/work.ts';
 import { SMALLEST_SIZES, type ModelSizes } from '../model/model-coder.ts';
 import { UpdateError } from '../status.ts';
 
@@ -33,7 +35,10 @@ export interface DeltaParts extends TargetParts {
   readonly sourceDigest: Uint8Array;
   readonly plan: Uint8Array;
   readonly modelSizes: ModelSizes;
-  readonly coverCount: number;
+  /** What its decoder will hold and do for the plan. */
+  readonly planNeeds: PlanNeeds;
+  /** Look-ups of all segments together. */
+  readonly segmentWork: number;
 }
 
 /** A delta payload. Throws `bug` when the parts contradict each other, `limit_exceeded` when a bound is passed. */
@@ -44,7 +49,8 @@ export function assembleDelta(parts: DeltaParts): Uint8Array {
 /** A full payload; its segments are zstd frames, or the target's own bytes where zstd does not help. */
 export function assembleFull(parts: TargetParts): Uint8Array {
   const none = {
-    ...{ sourceBytes: 0, sourceDigest: new Uint8Array(32), plan: new Uint8Array(0), coverCount: 0 },
+    ...{ sourceBytes: 0, sourceDigest: new Uint8Array(32), plan: new Uint8Array(0) },
+    ...{ planNeeds: { memoryBytes: 0, work: 0 }, segmentWork: 0 },
     modelSizes: SMALLEST_SIZES,
   };
   return assemble('full', parts, none);
@@ -53,7 +59,7 @@ export function assembleFull(parts: TargetParts): Uint8Array {
 function assemble(
   kind: PayloadKind,
   parts: TargetParts,
-  delta: Pick<DeltaParts, 'sourceBytes' | 'sourceDigest' | 'plan' | 'coverCount' | 'modelSizes'>,
+  delta: Pick<DeltaParts, 'sourceBytes' | 'sourceDigest' | 'plan' | 'planNeeds' | 'segmentWork' | 'modelSizes'>,
 ): Uint8Array {
   checkParts(parts, delta.sourceBytes, delta.plan.length);
   const body = concat([delta.plan, ...parts.segments]);
@@ -71,16 +77,20 @@ function assemble(
     planBytes: delta.plan.length,
     modelSizes: delta.modelSizes,
     segments,
+    chunkDigests,
+    inlineBody: isInline ? body : null,
   };
+  const decoderMemoryBytes = declaredMemoryBytes(sizes, delta.planNeeds.memoryBytes);
+  const decoderWork = workUnits(delta.planNeeds.work + delta.segmentWork);
+  checkNeeds(decoderMemoryBytes, decoderWork);
   const fields: PayloadHeaderFields = {
     ...sizes,
     codec: kind === 'delta' ? CODEC.mixing : CODEC.zstd,
     sourceBytes: delta.sourceBytes,
     sourceDigest: delta.sourceDigest,
     targetDigest: parts.targetDigest,
-    decoderMemoryBytes: declaredMemoryBytes(sizes, delta.coverCount),
-    chunkDigests,
-    inlineBody: isInline ? body : null,
+    decoderMemoryBytes,
+    decoderWork,
   };
   const header = encodeHeader(fields);
   return isInline ? header : concat([header, body]);
@@ -98,6 +108,17 @@ function checkParts(parts: TargetParts, sourceBytes: number, planBytes: number):
   const fit = parts.segments.every((bytes, i) => bytes.length <= segmentLength(parts, i));
   if (parts.segments.length !== count || parts.segmentDigests.length !== count || !fit) {
     throw new UpdateError('bug', `${parts.segments.length} coded segments do not make up ${count}`);
+  }
+}
+
+function checkNeeds(memoryBytes: number, work: number): void {
+  if (memoryBytes > LIMITS.decoder_memory_bytes_max) {
+    const most = LIMITS.decoder_memory_bytes_max;
+    throw new UpdateError('limit_exceeded', `a payload that takes ${memoryBytes} bytes to decode is over ${most}`);
+  }
+  if (work > LIMITS.decoder_work_units_max) {
+    const most = LIMITS.decoder_work_units_max;
+    throw new UpdateError('limit_exceeded', `a payload that takes ${work} units of work to decode is over ${most}`);
   }
 }
 

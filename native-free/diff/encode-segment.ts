@@ -9,6 +9,7 @@ import { LIMITS } from '../limits.ts';
 import { BitMeter, STREAM } from '../model/costs.ts';
 import { MixCoder } from '../model/mix-coder.ts';
 import { DEFAULT_SIZES, type ModelCoder, type ModelSizes } from '../model/model-coder.ts';
+import { encodePlan, planNeeds } from '../model/plan-coder.ts';
 import { SegmentCoder } from '../model/segment-coder.ts';
 
 const MIB = 1024 * 1024;
@@ -76,6 +77,7 @@ export class SegmentEncoder {
   readonly #coder: ModelCoder;
   readonly #segment: SegmentCoder;
   readonly #meter: BitMeter | null;
+  #work = 0;
 
   /** `coder` encodes; by default it is the reference coder, which can also tell costs when `metered`. */
   constructor(source: Uint8Array, target: Uint8Array, plan: Plan, options: SegmentEncoderOptions = {}) {
@@ -97,12 +99,19 @@ export class SegmentEncoder {
     return { flags: flags!, misses: misses!, literals: literals! };
   }
 
+  /** Look-ups that decoding what was encoded so far will take. */
+  get work(): number {
+    return this.#work;
+  }
+
   /**
    * Codes target range [start, end); the target's own bytes where coding does not make it smaller (a decoder tells by
    * the equal length).
    */
   encode(start: number, end: number): Uint8Array {
     const target = this.#target.subarray(start, end);
+    const { work } = this.#coder;
+    const before = work.spent;
     this.#segment.begin(null);
     for (const piece of piecesOf(this.#plan.covers, start, end)) {
       const from = piece.sourceOffset < 0 ? piece.follow : piece.sourceOffset;
@@ -110,7 +119,9 @@ export class SegmentEncoder {
       this.#segment.piece(piece, this.#source.subarray(from, from + length), target, piece.targetOffset - start);
     }
     const encoded = this.#coder.finish();
-    return encoded.length < target.length ? encoded : target.slice();
+    if (encoded.length >= target.length) return target.slice();
+    this.#work += work.spent - before;
+    return encoded;
   }
 }
 
@@ -120,14 +131,19 @@ export interface SegmentEncoderOptions {
   readonly metered?: boolean;
 }
 
-/** One segment by itself, with covers only. */
-export function encodeSegment(
-  source: Uint8Array,
-  target: Uint8Array,
-  covers: CoverList,
-  start: number,
-  end: number,
+/** The parts of a delta of which covers alone are known, nothing of the images' structure. */
+export function encodeCovered(
+  images: { readonly source: Uint8Array; readonly target: Uint8Array; readonly covers: CoverList },
+  segmentBytes: number,
   sizes: ModelSizes = DEFAULT_SIZES,
-): Uint8Array {
-  return new SegmentEncoder(source, target, plainPlan(covers), { sizes }).encode(start, end);
+) {
+  const { source, target, covers } = images;
+  const plan = encodePlan(covers, undefined, undefined, undefined, sizes);
+  const lengths = { sourceBytes: source.length, targetBytes: target.length };
+  const encoder = new SegmentEncoder(source, target, plainPlan(covers), { sizes });
+  const segments: Uint8Array[] = [];
+  for (let start = 0; start < target.length; start += segmentBytes) {
+    segments.push(encoder.encode(start, Math.min(target.length, start + segmentBytes)));
+  }
+  return { plan, planNeeds: planNeeds(plan, lengths, sizes), segments, segmentWork: encoder.work, modelSizes: sizes };
 }

@@ -22,4 +22,4 @@ export { parseCovers, type ParseOptions } from './parse-covers.ts';
 export { indexSource, kmersOf, kmerWordsFor, Searcher, type SourceIndex } from './source-index.ts';
 export * from './stages.ts';
 export * from './suffix-array.ts';
-export { encodePlan, type PlanCosts } from '../model/plan-coder.ts';
+export { encodePlan, planNeeds, type PlanCosts, type PlanNeeds } from '../model/plan-coder.ts';

@@ -14,7 +14,7 @@ import { coverAt, coverListOf, firstCoverEndingAfter, type Cover, type CoverList
 import type { Plan } from '../format/plan.ts';
 import { MixCoder } from '../model/mix-coder.ts';
 import type { ModelSizes } from '../model/model-coder.ts';
-import { decodePlan, encodePlan, type PlanCosts } from '../model/plan-coder.ts';
+import { decodePlan, encodePlan, needsOf, type PlanCosts, type PlanNeeds } from '../model/plan-coder.ts';
 import { AddressMap } from '../predict/address-map.ts';
 import { canonicalImage, masked, sourceNames, targetNames } from './canonical.ts';
 import { coarseCovers } from './coarse-align.ts';
@@ -215,6 +215,7 @@ export interface FinishedPlan {
   readonly plan: Plan;
   readonly bytes: Uint8Array;
   readonly costs: PlanCosts;
+  readonly needs: PlanNeeds;
   /** What the segments are to be coded with, and their size. */
   readonly modelSizes: ModelSizes;
   readonly segmentBytes: number;
@@ -237,6 +238,7 @@ export function finishPlan(
   const modelSizes = wantedSizes ?? modelSizesFor(trimmed, images.target.length, size);
   const bytes = encodePlan(trimmed, withBases(layouts, bases), sizes, costs, modelSizes);
   // What the decoder will know, and nothing else, is what segments are encoded with.
-  const plan = decodePlan(bytes, sizes, undefined, new MixCoder(false, modelSizes));
-  return { plan, bytes, costs, modelSizes, segmentBytes: size };
+  const coder = new MixCoder(false, modelSizes);
+  const plan = decodePlan(bytes, sizes, undefined, coder);
+  return { plan, bytes, costs, needs: needsOf(plan, coder), modelSizes, segmentBytes: size };
 }

@@ -41,6 +41,8 @@ export interface PayloadHeaderFields {
   readonly segmentBytes: number;
   /** What a decoder needs over its runtime's floor, so that a device can refuse in time. */
   readonly decoderMemoryBytes: number;
+  /** Work that decoding takes at most, in units of WORK_UNIT look-ups; 0 for a full payload, whose sizes say it all. */
+  readonly decoderWork: number;
   /** Length of the plan section (covers, layouts); 0 for a full payload. */
   readonly planBytes: number;
   /** Model tables of a delta; SMALLEST_SIZES for a full payload. */
@@ -62,7 +64,7 @@ export interface PayloadHeader extends PayloadHeaderFields {
 
 /** Like PNG's: not text, and damaged visibly by line-ending conversion. */
 export const PAYLOAD_MAGIC: readonly number[] = [0x89, 0x45, 0x47, 0x46, 0x54, 0x0d, 0x0a, 0x1a];
-export const PAYLOAD_VERSION = 2;
+export const PAYLOAD_VERSION = 3;
 /** Bytes that tell how long the header is. */
 export const HEADER_PREFIX_BYTES = 16;
 const DIGEST_BYTES = 32;
@@ -100,6 +102,7 @@ export function encodeHeader(fields: PayloadHeaderFields): Uint8Array {
   if (isDelta) {
     varints.varint(fields.sourceBytes);
     varints.varint(fields.planBytes);
+    varints.varint(fields.decoderWork);
     varints.u8(packedSizes(fields.modelSizes));
   }
   for (const segment of fields.segments) varints.varint(segment.encodedBytes);
@@ -178,10 +181,12 @@ export function parseHeader(bytes: Uint8Array): PayloadHeader {
   const targetBytes = reader.varint('target size', LIMITS.image_bytes_max);
   const sourceBytes = kind === 'delta' ? reader.varint('source size', LIMITS.image_bytes_max) : 0;
   const planBytes = kind === 'delta' ? reader.varint('plan size', LIMITS.plan_bytes_max) : 0;
+  const decoderWork = kind === 'delta' ? reader.varint('decoder work', LIMITS.decoder_work_units_max) : 0;
   const modelSizes = kind === 'delta' ? unpackedSizes(reader.u8('table sizes')) : SMALLEST_SIZES;
   const tables = readTables(reader, kind, { targetBytes, segmentBytes, planBytes }, isInline);
   return {
-    ...{ kind, codec, sourceBytes, targetBytes, segmentBytes, decoderMemoryBytes, planBytes, headerBytes, modelSizes },
+    ...{ kind, codec, sourceBytes, targetBytes, segmentBytes, planBytes, headerBytes, modelSizes },
+    ...{ decoderMemoryBytes, decoderWork },
     ...tables,
     payloadBytes: headerBytes + (isInline ? 0 : tables.bodyBytes),
   };

@@ -1,7 +1,8 @@
 /**
- * The plan: all that a decoder knows before the first segment.
+ * The plan: all that a decoder knows before the first segment, and the memory that it takes.
  * @module
  */
+import { UpdateError } from '../status.ts';
 import type { Base } from '../predict/data-reader.ts';
 import type { CoverList } from './cover.ts';
 import type { Layout } from './regions.ts';
@@ -16,6 +17,37 @@ export interface Plan {
 }
 
 export const BASES_MAX = 8;
+
+/** Bytes that the parts of a plan take in a decoder, and what is made of them. */
+export const PLAN_BYTES = {
+  /** Three numbers, and the order in which regions look for them. */
+  cover: 48,
+  /** A stretch of the address map while it is made: as found, in order, laid down. */
+  stretch: 40,
+  /** Two regions and their pair. */
+  pair: 576,
+  base: 96,
+  module: 128,
+} as const;
+
+/** Memory that is left for a plan. */
+export class PlanRoom {
+  #left: number;
+
+  constructor(bytes: number) {
+    this.#left = bytes;
+  }
+
+  /**
+   * Room for `count` parts, taken before they are made.
+   * @throws UpdateError plan_malformed
+   */
+  take(part: keyof typeof PLAN_BYTES, count = 1): void {
+    this.#left -= PLAN_BYTES[part] * count;
+    if (this.#left >= 0) return;
+    throw new UpdateError('plan_malformed', `${count} ${part}s more than the declared memory has room for`);
+  }
+}
 
 const NO_LAYOUT: Layout = { regions: [], vaHigh: [] };
 

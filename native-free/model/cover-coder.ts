@@ -7,13 +7,18 @@
  * @module
  */
 import { LIMITS } from '../limits.ts';
+import type { PlanRoom } from '../format/plan.ts';
 import { UpdateError } from '../status.ts';
 import { emptyCoverList, type CoverList } from '../format/cover.ts';
 import { bitLength } from './hash.ts';
 import type { ModelCoder } from './model-coder.ts';
 import { NumberCoder } from './number-coder.ts';
+import { allAtOnce, type Steps } from './steps.ts';
+import { WORK, type WorkMeter } from './work.ts';
 
 const RECENT = 16;
+/** Covers between two steps: some milliseconds. */
+const STEP_COVERS = 256;
 /** Kinds of numbers, and of flags. */
 const COUNT = 0;
 const GAP = 1;
@@ -33,6 +38,7 @@ export interface ImageSizes {
 /** Codes cover lists; one instance a plan. */
 export class CoverCoder {
   readonly #numbers: NumberCoder;
+  readonly #work: WorkMeter;
   readonly #recent = new Float64Array(RECENT);
   /** Of the cover before: sizes of its gap and length, whether each of the last displacements was known, and change. */
   #gap = 0;
@@ -43,18 +49,30 @@ export class CoverCoder {
 
   constructor(coder: ModelCoder) {
     this.#numbers = new NumberCoder(coder);
+    this.#work = coder.work;
+  }
+
+  /** Codes a whole list at once; see `steps`. */
+  code(covers: CoverList | null, sizes: ImageSizes, room?: PlanRoom): CoverList {
+    return allAtOnce(this.steps(covers, sizes, room));
   }
 
   /**
-   * Codes a whole list; a decoder passes null and `countMax`.
-   * @throws UpdateError plan_malformed when decoded covers overlap, leave an image or are too many
+   * Codes a whole list; a decoder passes null, and the room that there is.
+   * @throws UpdateError plan_malformed when decoded covers overlap, leave an image or are too many; payload_work
    */
-  code(covers: CoverList | null, sizes: ImageSizes, countMax: number = LIMITS.covers_max): CoverList {
+  *steps(covers: CoverList | null, sizes: ImageSizes, room?: PlanRoom): Steps<CoverList> {
     const count = this.#numbers.code(covers?.count ?? 0, COUNT);
-    if (count > countMax) throw new UpdateError('plan_malformed', `${count} covers; at most ${countMax} are allowed`);
+    if (count > LIMITS.covers_max) {
+      throw new UpdateError('plan_malformed', `${count} covers; at most ${LIMITS.covers_max} are allowed`);
+    }
+    room?.take('cover', count);
     const list = covers ?? emptyCoverList(count);
     let end = 0;
     for (let i = 0; i < count; i++) {
+      this.#work.spent += WORK.cover;
+      this.#work.check();
+      if (i % STEP_COVERS === 0) yield;
       const gap = this.#step(list.targetOffset[i]! - end, GAP, this.#length, this.#hits & 7, this.#gap);
       const gapSize = bitLength(Math.min(gap, 2 ** 31));
       const displacement = this.#displacement(list.sourceOffset[i]! - list.targetOffset[i]!, gapSize);

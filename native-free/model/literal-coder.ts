@@ -85,7 +85,8 @@ export class LiteralCoder {
     const from = this.#expectedAt(target, at, most);
     const actual = this.#coder.encoding ? bytesAt(target, at, most) : 0;
     const coded = most === 4 ? placed(kind, actual, va) : actual;
-    const expected = from < 0 ? 0 : placed(kind, bytesAt(this.#match, from, most), va);
+    const seen = from < 0 ? 0 : bytesAt(this.#match, from, most);
+    const expected = most === 4 ? placed(kind, seen, va) : seen;
     let order = firstOrder(kind, most);
     let value = 0;
     let holds = from >= 0;
@@ -132,6 +133,7 @@ export class LiteralCoder {
         ? contextHash(49, last & 0xff)
         : contextHash(50, (Math.min(24, this.#matched) << 8) | expected, Math.min(7, this.#trouble >> 2));
     const set = 6144 + (kind << 5) + (expected < 0 ? 0 : 1 + Math.min(15, this.#matched >> 1));
+    this.#coder.work.spent += 8 * 10;
     const coded = this.#coder.byte(value, 10, set);
     this.#older = (older << 8) | (last >>> 24);
     this.#last = (last << 8) | coded;
@@ -148,6 +150,7 @@ export class LiteralCoder {
     const actual = this.#coder.encoding ? toAbsolute(kind, bytesAt(target, at, 4), va) : 0;
     let value = 0;
     let holds = from >= 0;
+    this.#coder.work.spent += 4 * 8 * 9;
     for (let left = 3; left >= 0; left--) {
       const shift = 8 * left;
       const e = (expected >>> shift) & 255;

@@ -13,6 +13,7 @@
 import { SQUASH, STRETCH } from './logistic.ts';
 import { BYTE_SETS, CONTEXTS_MAX, FLAG_SETS, PLAIN_BITS, type ModelCoder, type ModelSizes } from './model-coder.ts';
 import { RangeCoder } from './range-coder.ts';
+import { WorkMeter } from './work.ts';
 
 /**
  * A slot is probability (16 bits), count (8 bits), then check (flags) or history (bytes: the last bits seen below a 1,
@@ -41,6 +42,8 @@ const TREE_SETS = 256;
 export class MixCoder implements ModelCoder {
   readonly encoding: boolean;
   readonly contexts = new Uint32Array(CONTEXTS_MAX);
+  readonly work = new WorkMeter();
+  readonly #sizes: ModelSizes;
   readonly #range: RangeCoder;
   readonly #flags: Uint32Array;
   readonly #bytes: Uint32Array;
@@ -56,6 +59,7 @@ export class MixCoder implements ModelCoder {
 
   constructor(encoding: boolean, sizes: ModelSizes) {
     this.encoding = encoding;
+    this.#sizes = sizes;
     this.#range = new RangeCoder(encoding);
     this.#flags = new Uint32Array(2 ** sizes.flagBits);
     this.#bytes = new Uint32Array(2 ** sizes.byteBits);
@@ -74,6 +78,7 @@ export class MixCoder implements ModelCoder {
 
   start(bytes: Uint8Array | null): void {
     this.#range.start(bytes);
+    this.work.start(this.#sizes);
     this.#flags.fill(FRESH);
     // A group without check is never asked: findGroup makes it fresh first.
     this.#bytes.fill(0);

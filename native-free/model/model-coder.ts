@@ -8,6 +8,8 @@
  * @module
  */
 
+import type { WorkMeter } from './work.ts';
+
 /** Most contexts of one decision. */
 export const CONTEXTS_MAX = 12;
 
@@ -44,6 +46,8 @@ export interface ModelCoder {
   readonly encoding: boolean;
   /** Hashes of the contexts of the next decision: filled by the caller before `flag` and `byte`. */
   readonly contexts: Uint32Array;
+  /** Counted by those who call, who know what else they do. */
+  readonly work: WorkMeter;
 
   /** A new stream with fresh models: to be written (null), or read from `bytes`; past their end zeros are read. */
   start(bytes: Uint8Array | null): void;

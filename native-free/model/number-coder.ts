@@ -74,6 +74,7 @@ export class NumberCoder {
     contexts[3] = contextHash(4, place, c);
     contexts[4] = contextHash(5, place, a, b);
     contexts[5] = contextHash(6, place ^ Math.imul(a, 0x9e3779b1), b, c);
+    this.#coder.work.spent += 6;
     return this.#coder.flag(bit, 6, kind * SETS + step);
   }
 }

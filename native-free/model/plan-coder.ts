@@ -2,18 +2,26 @@
  * The plan section: covers, then the layouts of both images.
  * @module
  */
-import type { Plan } from '../format/plan.ts';
-import { LIMITS } from '../limits.ts';
+import { PLAN_BYTES, type Plan, type PlanRoom } from '../format/plan.ts';
+import { countStretches } from '../predict/stretches.ts';
 import { CoverCoder, type ImageSizes } from './cover-coder.ts';
 import { MixCoder } from './mix-coder.ts';
 import { DEFAULT_SIZES, type ModelCoder, type ModelSizes } from './model-coder.ts';
 import { RegionCoder, type PairedRegions } from './region-coder.ts';
+import { allAtOnce, type Steps } from './steps.ts';
 import type { CoverList } from '../format/cover.ts';
 
 /** What a plan's parts cost, in bytes. */
 export interface PlanCosts {
   covers: number;
   regions: number;
+}
+
+/** What a plan asks of its decoder. */
+export interface PlanNeeds {
+  readonly memoryBytes: number;
+  /** Look-ups. */
+  readonly work: number;
 }
 
 /**
@@ -40,17 +48,47 @@ export function encodePlan(
   return bytes;
 }
 
-/**
- * Reads a plan; `coder` decodes and has tables of the payload's sizes.
- * @throws UpdateError plan_malformed when anything in it leaves an image, overlaps or is out of bounds
- */
+/** Reads a plan at once; see `planSteps`. */
 export function decodePlan(
   bytes: Uint8Array,
   sizes: ImageSizes,
-  coversMax: number = LIMITS.covers_max,
+  room?: PlanRoom,
   coder: ModelCoder = new MixCoder(false, DEFAULT_SIZES),
 ): Plan {
+  return allAtOnce(planSteps(bytes, sizes, room, coder));
+}
+
+/**
+ * Reads a plan; `coder` decodes and has tables of the payload's sizes. Afterwards there is room for all that is made of it.
+ * @throws UpdateError plan_malformed when anything in it leaves an image, overlaps or is out of bounds; payload_work
+ */
+export function* planSteps(
+  bytes: Uint8Array,
+  sizes: ImageSizes,
+  room: PlanRoom | undefined,
+  coder: ModelCoder,
+): Steps<Plan> {
   coder.start(bytes);
-  const covers = new CoverCoder(coder).code(null, sizes, coversMax);
-  return { covers, ...new RegionCoder(coder, covers, sizes).code(null) };
+  const covers = yield* new CoverCoder(coder).steps(null, sizes, room);
+  const plan = { covers, ...(yield* new RegionCoder(coder, covers, sizes, room).steps(null)) };
+  yield* countStretches(plan, coder.work, room);
+  return plan;
+}
+
+/** What a decoder of these bytes will need: worked out by being one. */
+export function planNeeds(bytes: Uint8Array, sizes: ImageSizes, modelSizes: ModelSizes): PlanNeeds {
+  const coder = new MixCoder(false, modelSizes);
+  return needsOf(decodePlan(bytes, sizes, undefined, coder), coder);
+}
+
+/** What a plan needs that `coder` has just read. */
+export function needsOf(plan: Plan, coder: ModelCoder): PlanNeeds {
+  const bases = plan.bases.reduce((sum, list) => sum + list.length, 0);
+  const memoryBytes =
+    PLAN_BYTES.cover * plan.covers.count +
+    PLAN_BYTES.stretch * allAtOnce(countStretches(plan)) +
+    PLAN_BYTES.pair * plan.source.regions.length +
+    PLAN_BYTES.base * bases +
+    PLAN_BYTES.module * plan.source.vaHigh.length;
+  return { memoryBytes, work: coder.work.spent };
 }

@@ -7,7 +7,7 @@
  * @module
  */
 import type { CoverList } from '../format/cover.ts';
-import { BASES_MAX } from '../format/plan.ts';
+import { BASES_MAX, type PlanRoom } from '../format/plan.ts';
 import { REGION_KIND, type Layout, type Region, type RegionKind } from '../format/regions.ts';
 import { LIMITS } from '../limits.ts';
 import type { Base } from '../predict/data-reader.ts';
@@ -15,6 +15,8 @@ import { UpdateError } from '../status.ts';
 import type { ImageSizes } from './cover-coder.ts';
 import type { ModelCoder } from './model-coder.ts';
 import { NumberCoder } from './number-coder.ts';
+import { allAtOnce, type Steps } from './steps.ts';
+import { WORK, type WorkMeter } from './work.ts';
 
 /** Kinds of numbers; covers have the ones below. */
 const COUNT = 8;
@@ -38,6 +40,9 @@ const VA_FOLLOWS = 17;
 const IN_TARGET = 18;
 const SAME_HIGH = 19;
 const SCALE = 20;
+
+/** Pairs, or regions' bases, between two steps: some milliseconds. */
+const STEP_PAIRS = 64;
 
 const SCALES = [1, 4, 16, 24] as const;
 const TWO_32 = 2 ** 32;
@@ -66,6 +71,8 @@ export interface PairedRegions {
 /** Codes layouts; one instance a plan. */
 export class RegionCoder {
   readonly #numbers: NumberCoder;
+  readonly #work: WorkMeter;
+  readonly #room: PlanRoom | undefined;
   readonly #covers: CoverList;
   readonly #sizes: ImageSizes;
   #places: OffsetMap | null = null;
@@ -73,22 +80,32 @@ export class RegionCoder {
   /** End of the last region of the source that is in the file. */
   #end = 0;
 
-  constructor(coder: ModelCoder, covers: CoverList, sizes: ImageSizes) {
+  constructor(coder: ModelCoder, covers: CoverList, sizes: ImageSizes, room?: PlanRoom) {
     this.#numbers = new NumberCoder(coder);
+    this.#work = coder.work;
+    this.#room = room;
     this.#covers = covers;
     this.#sizes = sizes;
   }
 
+  /** Codes all at once; see `steps`. */
+  code(plan: PairedRegions | null): Layouts {
+    return allAtOnce(this.steps(plan));
+  }
+
   /**
    * Codes the layouts of a plan; a decoder passes null. The encoder's regions must pair up: see PairedRegions.
-   * @throws UpdateError plan_malformed when decoded regions overlap, leave an image or are too many
+   * @throws UpdateError plan_malformed when decoded regions overlap, leave an image or are too many; payload_work
    */
-  code(plan: PairedRegions | null): Layouts {
+  *steps(plan: PairedRegions | null): Steps<Layouts> {
     const count = this.#number(plan?.pairs.length ?? 0, COUNT, LIMITS.regions_max);
+    this.#room?.take('pair', count);
     const pairs: RegionPair[] = [];
     const highs: (readonly [number, number])[] = [];
     let last: RegionPair | null = null;
     for (let i = 0; i < count; i++) {
+      this.#spend(WORK.pair);
+      if (i % STEP_PAIRS === 0) yield;
       const known = plan?.pairs[i] ?? null;
       const source = this.#source(known?.source ?? null, last?.source ?? null);
       if (source.module === highs.length) highs.push(this.#high(plan?.highs[source.module] ?? null));
@@ -96,14 +113,20 @@ export class RegionCoder {
       last = { source, target, bases: [] };
       pairs.push(last);
     }
-    const bases = this.#bases(plan?.pairs ?? null, pairs);
+    const bases = yield* this.#bases(plan?.pairs ?? null, pairs);
     return layoutsOf(
       pairs.map((pair, i) => ({ ...pair, bases: bases[i]! })),
       highs,
     );
   }
 
+  #spend(lookups: number): void {
+    this.#work.spent += lookups;
+    this.#work.check();
+  }
+
   #high(known: readonly [number, number] | null): readonly [number, number] {
+    this.#room?.take('module');
     const source = this.#number(known?.[0] ?? 0, HIGH, TWO_32 - 1);
     const same = this.#numbers.flag(known !== null && known[0] === known[1], SAME_HIGH);
     return [source, same ? source : this.#number(known?.[1] ?? 0, TARGET_HIGH, TWO_32 - 1)];
@@ -169,23 +192,31 @@ export class RegionCoder {
     return Math.min(Math.max(0, this.#places.map(offset)), this.#sizes.targetBytes);
   }
 
-  #bases(known: readonly RegionPair[] | null, pairs: readonly RegionPair[]): Base[][] {
+  *#bases(known: readonly RegionPair[] | null, pairs: readonly RegionPair[]): Steps<Base[][]> {
     let module: readonly RegionPair[] = [];
     let end = 0;
-    return pairs.map(({ source }, i) => {
+    const all: Base[][] = [];
+    for (const [i, { source }] of pairs.entries()) {
+      if (i % STEP_PAIRS === 0) yield;
       if (i === end) {
         while (end < pairs.length && pairs[end]!.source.module === source.module) end++;
         module = pairs.slice(i, end);
       }
-      if (source.kind !== REGION_KIND.data64 && source.kind !== REGION_KIND.data32) return [];
+      if (source.kind !== REGION_KIND.data64 && source.kind !== REGION_KIND.data32) {
+        all.push([]);
+        continue;
+      }
       const bases = known?.[i]!.bases ?? [];
       const count = this.#number(bases.length, BASES, BASES_MAX, source.kind);
-      return Array.from({ length: count }, (_, b) => this.#base(bases[b] ?? null, module));
-    });
+      this.#room?.take('base', count);
+      all.push(Array.from({ length: count }, (_, b) => this.#base(bases[b] ?? null, module)));
+    }
+    return all;
   }
 
   /** A base is in a region of its module, mostly at its start, and moved with it. */
   #base(known: Base | null, module: readonly RegionPair[]): Base {
+    this.#spend(WORK.base);
     const wanted = known === null ? 0 : ownerOf(known.source, module);
     const index = this.#number(wanted, BASE_REGION, module.length - 1);
     const { source, target } = module[index]!;

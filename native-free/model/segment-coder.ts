@@ -19,6 +19,7 @@ import { noMeter, type CostMeter } from './costs.ts';
 import { LiteralCoder } from './literal-coder.ts';
 import type { ModelCoder } from './model-coder.ts';
 import { UnitCoder } from './unit-coder.ts';
+import { WORK } from './work.ts';
 
 /** A page of this many bytes is first asked whether it is the source's, as it is. */
 const PAGE_BYTES = 4096;
@@ -62,6 +63,7 @@ export class SegmentCoder {
    * decoder; `source` holds the piece's source bytes from index 0, or for literals what follows the cover before.
    */
   piece(piece: Piece, source: Uint8Array, target: Uint8Array, at: number): void {
+    this.#coder.work.spent += WORK.piece;
     if (piece.sourceOffset < 0) this.#codeLiterals(piece, source, target, at);
     else this.#codeCovered(piece, source, target, at);
   }
@@ -117,7 +119,10 @@ export class SegmentCoder {
         from = end;
         continue;
       }
-      if (!begun) reader.begin(run);
+      if (!begun) {
+        reader.begin(run);
+        this.#coder.work.spent += WORK.begin;
+      }
       begun = true;
       end = this.#units.code({ reader, run, regionKind: kind, from, end, coverLeft }, target, to);
       from = end;
@@ -130,6 +135,7 @@ export class SegmentCoder {
       while (same < PAGE_BYTES && source[from + same] === target[to + same]) same++;
     }
     const index = PAGE_BITS + ((kind << 8) | (this.#pageHistory & 255));
+    this.#coder.work.spent++;
     const exact = this.#coder.bit(same === PAGE_BYTES ? 1 : 0, index);
     this.#pageHistory = (this.#pageHistory << 1) | exact;
     if (exact !== 0 && !this.#coder.encoding) target.set(source.subarray(from, from + PAGE_BYTES), to);

@@ -13,6 +13,7 @@ import type { Run, UnitReader } from '../predict/unit-reader.ts';
 import { bitLength, contextHash } from './hash.ts';
 import type { ModelCoder } from './model-coder.ts';
 import { STREAM, type CostMeter } from './costs.ts';
+import { WORK } from './work.ts';
 
 const BLOCK_SET = 0;
 const UNIT_SETS = 64;
@@ -90,6 +91,8 @@ export class UnitCoder {
 
   #codeBlock(reader: UnitReader, from: number, target: Uint8Array, to: number, toEnd: number): void {
     const block = this.#block;
+    const { work } = this.#coder;
+    work.spent += WORK.unit * block.count;
     const risk = this.#expect(reader, from);
     this.#meter.stream(STREAM.flags);
     const same = this.#coder.encoding && this.#isAsExpected(reader, target, to) ? 1 : 0;
@@ -109,6 +112,7 @@ export class UnitCoder {
       this.#missHistory <<= 1;
       return;
     }
+    work.spent += WORK.unit * block.count;
     for (let i = 0; i < block.count; i++) {
       const place = to + block.at[i]!;
       const length = this.#length(i);
@@ -181,6 +185,7 @@ export class UnitCoder {
     contexts[4] = contextHash(5, this.#region, (risk >> 8) & 15, history & 7);
     contexts[5] = contextHash(6, Math.min(12, bitLength(toEnd)), risk & 0xf, history & 3);
     contexts[6] = contextHash(7, risk, kind);
+    this.#coder.work.spent += 7;
     return this.#coder.flag(same, 7, BLOCK_SET + (risk & 15));
   }
 
@@ -225,6 +230,7 @@ export class UnitCoder {
     contexts[5] = contextHash(16, what, (Math.min(10, bitLength(toEnd)) << 8) | (misses & 7), trail & 15);
     contexts[6] = contextHash(17, what, this.#before, block.opcode[i]! >>> 16);
     contexts[7] = contextHash(18, (what << 8) | (this.#region & 255), trail & 0xff, origins);
+    this.#coder.work.spent += 8;
     return this.#coder.flag(hit, 8, UNIT_SETS + ((kind << 4) | Math.min(15, candidates.origin[c]!)));
   }
 
@@ -238,6 +244,7 @@ export class UnitCoder {
     let value = 0;
     let likeExpected = 1;
     let likeSource = 1;
+    this.#coder.work.spent += 8 * 8 * length;
     for (let left = length - 1; left >= 0; left--) {
       const shift = 8 * left;
       const e = (expected >>> shift) & 255;

@@ -34,6 +34,7 @@ export interface BadVector {
   /** The header is checked against the digest of the undamaged one. */
   readonly isSigned?: boolean;
   readonly memoryBytesMax?: number;
+  readonly workMax?: number;
   readonly error: StatusCode;
 }
 
@@ -42,6 +43,7 @@ interface Places {
   readonly target: number;
   readonly source: number;
   readonly plan: number;
+  readonly work: number;
   readonly sizes: number;
   readonly encoded: number;
   readonly digests: number;
@@ -57,11 +59,12 @@ function placesOf(payload: Uint8Array): Places {
   const target = after(16);
   const source = after(target);
   const plan = after(source);
-  const sizes = after(plan);
+  const work = after(plan);
+  const sizes = after(work);
   const encoded = sizes + 1;
   const digests = header.segments.reduce(after, encoded);
   const body = header.headerBytes - (header.inlineBody?.length ?? 0);
-  return { target, source, plan, sizes, encoded, digests, body };
+  return { target, source, plan, work, sizes, encoded, digests, body };
 }
 
 /** Damages of fields of `tiny-delta`, whose body is in the header, and of `chunked-delta`. */
@@ -79,7 +82,8 @@ function damagedHeaders(tiny: Uint8Array, chunked: Uint8Array): BadVector[] {
     bad('magic byte changed', 'payload_magic', [0, 136]),
     bad('line ends converted', 'payload_magic', [5, 10]),
     bad('version 1', 'payload_version', [8, 1]),
-    bad('version 3', 'payload_version', [8, 3]),
+    bad('version 2', 'payload_version', [8, 2]),
+    bad('version 4', 'payload_version', [8, 4]),
     bad('unknown kind', 'payload_version', [9, 131]),
     bad('full payload with the codec of a delta', 'payload_version', [9, 130]),
     bad('codec of version 1', 'payload_version', [10, 1]),
@@ -98,6 +102,7 @@ function damagedHeaders(tiny: Uint8Array, chunked: Uint8Array): BadVector[] {
     bad('plan one byte longer', 'payload_malformed', [at.plan, tiny[at.plan]! + 1]),
     bad('flag tables over their bound', 'payload_malformed', [at.sizes, 0xd4]),
     bad('byte tables over their bound', 'payload_malformed', [at.sizes, 0x2d]),
+    bad('less work declared than decoding takes', 'payload_work', [at.work, 0]),
     bad('larger tables than declared memory has room for', 'payload_malformed', [at.sizes, 0xcc]),
     bad('segment coded larger than it is', 'payload_malformed', [at.encoded, 94]),
     bad('source larger than there is', 'source_digest', [at.source, 88]),
@@ -120,8 +125,12 @@ function incomplete(): BadVector[] {
     { name: 'another source', base: 'tiny-delta', sourceEdits: [[20, 33]], error: 'segment_digest' },
     { name: 'another source behind code', base: 'code-a64', sourceEdits: [[200, 33]], error: 'segment_digest' },
     { name: 'less memory than declared', base: 'tiny-delta', memoryBytesMax: 2 ** 20, error: 'decoder_memory' },
+    { name: 'less work than declared', base: 'tiny-delta', workMax: 0, error: 'decoder_work' },
   ];
 }
+
+/** What a plan may need that nobody can read. */
+const PLENTY = { memoryBytes: 32_000, work: 2 ** 20 };
 
 /** Payloads whose plan is impossible: `tiny-delta` with another plan. */
 function malformedPlans(tiny: VectorImages): BadVector[] {
@@ -129,7 +138,7 @@ function malformedPlans(tiny: VectorImages): BadVector[] {
   const targetBytes = tiny.target.length;
   const made = (name: string, plan: Uint8Array, more: Partial<DeltaParts> = {}): BadVector => ({
     ...{ name, base: 'tiny-delta', error: 'plan_malformed' },
-    payloadBase64: base64(assembleDelta({ ...parts, plan, coverCount: 400, ...more })),
+    payloadBase64: base64(assembleDelta({ ...parts, plan, planNeeds: PLENTY, ...more })),
   });
   const covers = (...list: Cover[]): Uint8Array => planOf(list, () => undefined);
   const regions = (...list: RawRegion[]): Uint8Array => planOf([], (numbers) => writeRegions(numbers, list));
@@ -139,7 +148,9 @@ function malformedPlans(tiny: VectorImages): BadVector[] {
     made('cover leaves the source', covers({ sourceOffset: 80, targetOffset: 0, length: 8 })),
     made('cover begins before the source', covers({ sourceOffset: -1, targetOffset: 3, length: 8 })),
     made('cover leaves the target', covers({ sourceOffset: 0, targetOffset: targetBytes - 7, length: 8 })),
-    made('more covers than declared memory has room for', covers(...many), { coverCount: 0 }),
+    made('more covers than declared memory has room for', covers(...many), {
+      planNeeds: { ...PLENTY, memoryBytes: 0 },
+    }),
     made('number of 53 bits', new Uint8Array(0)),
     made(
       'more regions than there may be',

@@ -8,7 +8,7 @@ import { SegmentEncoder } from '../../native-free/diff/encode-segment.ts';
 import { coverListOf } from '../../native-free/format/cover.ts';
 import { MixCoder } from '../../native-free/model/mix-coder.ts';
 import type { ModelCoderFactory } from '../../native-free/model/model-coder.ts';
-import { decodePlan, encodePlan } from '../../native-free/model/plan-coder.ts';
+import { decodePlan, encodePlan, needsOf } from '../../native-free/model/plan-coder.ts';
 import { repeated } from './bytes.ts';
 import type { VectorImages } from './good.ts';
 
@@ -38,13 +38,15 @@ export function deltaParts(images: VectorImages, coder: ModelCoderFactory = refe
   const covers = coverListOf(images.covers);
   const lengths = { sourceBytes: source.length, targetBytes: target.length };
   const plan = encodePlan(covers, regions, lengths, undefined, sizes);
-  const known = decodePlan(plan, lengths, undefined, coder(false, sizes));
+  const decoder = coder(false, sizes);
+  const known = decodePlan(plan, lengths, undefined, decoder);
   const encoder = new SegmentEncoder(source, target, known, { coder: coder(true, sizes) });
   const ranges = rangesOf(images);
+  const segments = ranges.map(([start, end]) => encoder.encode(start, end));
   return {
     ...{ sourceBytes: source.length, sourceDigest: sha256(source), targetBytes: target.length },
-    ...{ targetDigest: sha256(target), segmentBytes, modelSizes: sizes, plan, coverCount: covers.count },
-    segments: ranges.map(([start, end]) => encoder.encode(start, end)),
+    ...{ targetDigest: sha256(target), segmentBytes, modelSizes: sizes, plan },
+    ...{ planNeeds: needsOf(known, decoder), segmentWork: encoder.work, segments },
     segmentDigests: ranges.map(([start, end]) => sha256(target.subarray(start, end))),
   };
 }

@@ -16,6 +16,8 @@ export interface LimitsConfig {
   readonly allowedHours: readonly DayWindow[];
   readonly rateBytesPerSecond?: number;
   readonly decoderMemoryBytes: number;
+  /** Units of 2^20 look-ups that decoding one payload may take. */
+  readonly decoderWork: number;
   readonly attemptsMax: number;
   readonly resumesMax: number;
   readonly retriesMax: number;
@@ -39,6 +41,7 @@ export function readLimits(top: TableReader): LimitsConfig {
       1,
       LIMITS.decoder_memory_bytes_max,
     ),
+    decoderWork: table.integer('decoder_work', LIMITS.decoder_work_units_max, 1, LIMITS.decoder_work_units_max),
     attemptsMax: table.integer('attempts_max', 5, 1, 1000),
     resumesMax: table.integer('resumes_max', 20, 1, 100_000),
     retriesMax: table.integer('retries_max', 50, 0, 1_000_000),

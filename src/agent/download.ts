@@ -8,6 +8,7 @@ import { Link } from '../transfer/link.ts';
 import { Meter } from '../transfer/meter.ts';
 import { Spool } from '../transfer/spool.ts';
 import { obtainHeader } from '../transfer/header.ts';
+import { checkWork } from '../../native-free/apply/memory.ts';
 import { parseHeader } from '../../native-free/format/payload-header.ts';
 import type { PayloadHeader } from '../../native-free/format/payload-header.ts';
 import { bytesEqual } from '../../native-free/hash.ts';
@@ -120,6 +121,7 @@ function checkAgainstPlan(context: Context, header: PayloadHeader, plan: Plan): 
     same('source size', header.sourceBytes, plan.source.bytes);
     sameDigest('source digest', header.sourceDigest, plan.source.sha256);
   }
+  checkWork(header.decoderWork, context.config.limits.decoderWork);
   const allowed = context.config.limits.decoderMemoryBytes;
   if (header.decoderMemoryBytes <= allowed) return;
   throw new UpdateError(

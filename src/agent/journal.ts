@@ -61,6 +61,7 @@ export interface Plan {
   readonly source: ImageId | null;
   readonly target: ImageId;
   readonly decoderMemoryBytes: number;
+  readonly decoderWork: number;
   readonly rollbackIndex: number;
 }
 

@@ -77,7 +77,9 @@ function afterFailure(state: State, error: UpdateError): State | null {
  * payload itself is vouched for, so a segment that does not decode says the same of the source.
  */
 function repairable(error: UpdateError): boolean {
-  return ['segment_digest', 'segment_malformed', 'source_digest', 'slot_unreadable'].includes(error.code);
+  return ['segment_digest', 'segment_malformed', 'payload_work', 'source_digest', 'slot_unreadable'].includes(
+    error.code,
+  );
 }
 
 /** Run until the machine rests in IDLE or stops. Throws what could not be turned into an outcome. */

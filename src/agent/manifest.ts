@@ -80,6 +80,7 @@ export function planOf(target: SignedTarget, release: ReleaseName): Plan {
     source,
     target: image('target'),
     decoderMemoryBytes: integer(custom, 'decoderMemoryBytes', LIMITS.decoder_memory_bytes_max),
+    decoderWork: integer(custom, 'decoderWork', LIMITS.decoder_work_units_max),
     rollbackIndex: integer(custom, 'rollbackIndex', Number.MAX_SAFE_INTEGER),
   };
 }

@@ -146,11 +146,18 @@ export async function choosePlan(
   { release, source, full }: Part,
 ): Promise<Plan> {
   if (source?.sha256 === full.target.sha256) {
-    return { ...full, kind: 'copy', source, payload: { ...full.payload, bytes: 0 }, decoderMemoryBytes: 0 };
+    return {
+      ...full,
+      kind: 'copy',
+      source,
+      payload: { ...full.payload, bytes: 0 },
+      decoderMemoryBytes: 0,
+      decoderWork: 0,
+    };
   }
   const delta = source === null ? null : await deltaPlan(targets, release, source);
-  const memoryMax = context.config.limits.decoderMemoryBytes;
-  if (delta !== null && delta.decoderMemoryBytes <= memoryMax) return delta;
+  const { decoderMemoryBytes: memoryMax, decoderWork: workMax } = context.config.limits;
+  if (delta !== null && delta.decoderMemoryBytes <= memoryMax && delta.decoderWork <= workMax) return delta;
   if (full.decoderMemoryBytes <= memoryMax) return full;
   throw new UpdateError(
     'decoder_memory',

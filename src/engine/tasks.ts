@@ -102,7 +102,12 @@ export interface TaskResults {
   name: Tables;
   match: Cover[];
   plan: FinishedPlan;
-  encode: { readonly encoded: Uint8Array; readonly digest: Uint8Array; readonly costs: SegmentCosts | null };
+  encode: {
+    readonly encoded: Uint8Array;
+    readonly digest: Uint8Array;
+    readonly work: number;
+    readonly costs: SegmentCosts | null;
+  };
   full: { readonly encoded: Uint8Array; readonly digest: Uint8Array };
   prove: true;
 }

@@ -56,7 +56,7 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
       const encoder = new SegmentEncoder(images.source, images.target, plan, { coder, metered });
       const encoded = encoder.encode(task.start, task.end);
       const digest = segmentDigest({ target: images.target, start: task.start, end: task.end });
-      return { encoded: tight(encoded), digest, costs: encoder.costs };
+      return { encoded: tight(encoded), digest, work: encoder.work, costs: encoder.costs };
     }
     case 'full': {
       const encoded = await compressSegment(task.target.subarray(task.start, task.end));

@@ -29,6 +29,8 @@ export const targetCustomSchema = releaseKeySchema.extend({
   headerDigest: sha256,
   headerBytes: z.number().int().min(1).max(LIMITS.header_bytes_max),
   decoderMemoryBytes: z.number().int().min(0).max(LIMITS.decoder_memory_bytes_max),
+  /** Units of 2^20 look-ups. */
+  decoderWork: z.number().int().min(0).max(LIMITS.decoder_work_units_max),
   rollbackIndex: z.number().int().min(0),
 });
 export type TargetCustom = z.infer<typeof targetCustomSchema>;

@@ -206,7 +206,7 @@ function deltaSources(catalog: Catalog, release: CatalogRelease, count: number):
 /** Makes the TUF target of a payload, with its `custom` field checked as a reader would. The payload is let go. */
 function targetMaker(payload: CatalogPayload, { header, payload: bytes }: PayloadResult): MadePayload['targetIn'] {
   const headerDigest = sha256Hex(bytes.subarray(0, header.headerBytes));
-  const { headerBytes, decoderMemoryBytes } = header;
+  const { headerBytes, decoderMemoryBytes, decoderWork } = header;
   const { kind, source, targetName: path, bytes: length, sha256 } = payload;
   return ({ product, version, hardware, slotClass, artifact, rollbackIndex }) => {
     const custom: TargetCustom = targetCustomSchema.parse({
@@ -220,6 +220,7 @@ function targetMaker(payload: CatalogPayload, { header, payload: bytes }: Payloa
       headerDigest,
       headerBytes,
       decoderMemoryBytes,
+      decoderWork,
       rollbackIndex,
     });
     return new TargetFile({ path, length, hashes: { sha256 }, unrecognizedFields: { custom } });

@@ -11,6 +11,7 @@ import {
   type ModelCoderFactory,
   type ModelSizes,
 } from '../../native-free/model/model-coder.ts';
+import { WorkMeter } from '../../native-free/model/work.ts';
 import { base64 } from './mix-coder.generated.ts';
 import { instantiate } from './instance.ts';
 
@@ -34,16 +35,19 @@ export class WasmCoder implements ModelCoder {
   readonly encoding: boolean;
   /** A view of the coder's memory: made anew when that has grown. */
   contexts: Uint32Array;
+  readonly work = new WorkMeter();
   readonly flag: (value: number, count: number, set: number) => number;
   readonly byte: (value: number, count: number, set: number) => number;
   readonly bit: (value: number, index: number) => number;
   readonly #exports: Exports;
+  readonly #sizes: ModelSizes;
   /** Where an encoder's stream is. */
   #stream = 0;
 
   /** Throws a plain error where WebAssembly, its SIMD, or the memory cannot be had: see `modelCoder`. */
   constructor(encoding: boolean, sizes: ModelSizes) {
     this.encoding = encoding;
+    this.#sizes = sizes;
     const exports = instantiate<Exports>(base64);
     exports.create(encoding ? 1 : 0, sizes.flagBits, sizes.byteBits);
     if (encoding) this.#stream = exports.room(STREAM_BYTES_MAX);
@@ -62,6 +66,7 @@ export class WasmCoder implements ModelCoder {
       // Room may have been made by growing, which takes views away.
       this.contexts = this.#view();
     }
+    this.work.start(this.#sizes);
     start();
   }
 

@@ -6,8 +6,7 @@
 import { createHash } from 'node:crypto';
 import { coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
 import { assembleDelta, assembleFull } from '../../native-free/diff/assemble.ts';
-import { encodePlan } from '../../native-free/model/plan-coder.ts';
-import { encodeSegment } from '../../native-free/diff/encode-segment.ts';
+import { encodeCovered } from '../../native-free/diff/encode-segment.ts';
 import type { HashFactory } from '../../native-free/io.ts';
 
 export const sha256Node: HashFactory = () => createHash('sha256');
@@ -75,7 +74,7 @@ export const TEST_SIZES = { flagBits: 12, byteBits: 14 };
 
 /** A delta payload of a pair with known covers. */
 export function deltaPayload(pair: Pair, segmentBytes: number): Uint8Array {
-  const { source, target, covers } = pair;
+  const { source, target } = pair;
   const ranges = rangesOf(target.length, segmentBytes);
   return assembleDelta({
     sourceBytes: source.length,
@@ -83,10 +82,7 @@ export function deltaPayload(pair: Pair, segmentBytes: number): Uint8Array {
     targetBytes: target.length,
     targetDigest: sha256(target),
     segmentBytes,
-    modelSizes: TEST_SIZES,
-    plan: encodePlan(covers, undefined, undefined, undefined, TEST_SIZES),
-    coverCount: covers.count,
-    segments: ranges.map(([start, end]) => encodeSegment(source, target, covers, start, end, TEST_SIZES)),
+    ...encodeCovered(pair, segmentBytes, TEST_SIZES),
     segmentDigests: ranges.map(([start, end]) => sha256(target.subarray(start, end))),
     hash: sha256Node,
   });

@@ -6,8 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Updater } from 'tuf-js';
 import { assembleDelta, assembleFull } from '../../native-free/diff/assemble.ts';
-import { encodePlan } from '../../native-free/model/plan-coder.ts';
-import { encodeSegment } from '../../native-free/diff/encode-segment.ts';
+import { encodeCovered } from '../../native-free/diff/encode-segment.ts';
 import { coverListOf } from '../../native-free/format/cover.ts';
 import { parseHeader } from '../../native-free/format/payload-header.ts';
 import {
@@ -45,17 +44,9 @@ export const plainMaker: PayloadMaker = {
   async delta(source, target) {
     const length = Math.min(source.length, target.length);
     const covers = coverListOf([{ sourceOffset: 0, targetOffset: 0, length }]);
-    const segments = segmentsOf(target).map((segment, i) => {
-      return encodeSegment(source, target, covers, i * SEGMENT, i * SEGMENT + segment.length, TEST_SIZES);
-    });
     const payload = assembleDelta({
-      ...{
-        ...common(target),
-        segments,
-        plan: encodePlan(covers, undefined, undefined, undefined, TEST_SIZES),
-        coverCount: 1,
-        modelSizes: TEST_SIZES,
-      },
+      ...common(target),
+      ...encodeCovered({ source, target, covers }, SEGMENT, TEST_SIZES),
       ...{ sourceBytes: source.length, sourceDigest: sha256(source) },
     });
     return { payload, header: parseHeader(payload), kind: 'delta', cpuSeconds: 0 };

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { coverAt, coverListOf, firstCoverEndingAfter, type Cover } from '../../native-free/format/cover.ts';
 import { piecesOf } from '../../native-free/format/pieces.ts';
+import { PLAN_BYTES, PlanRoom } from '../../native-free/format/plan.ts';
 import { decodePlan, encodePlan } from '../../native-free/model/plan-coder.ts';
 import { UpdateError } from '../../native-free/status.ts';
 
@@ -21,7 +22,9 @@ function coversFrom(steps: readonly { gap: number; length: number; sourceOffset:
 }
 
 const sizes = { sourceBytes: 2 ** 31, targetBytes: 2 ** 31 };
-const decode = (plan: Uint8Array, limits = sizes, countMax?: number) => decodePlan(plan, limits, countMax).covers;
+const decode = (plan: Uint8Array, limits = sizes, countMax = 2000) => {
+  return decodePlan(plan, limits, new PlanRoom(countMax * PLAN_BYTES.cover)).covers;
+};
 
 describe('plan section', () => {
   it('gives back any list of covers', () => {
@@ -43,7 +46,7 @@ describe('plan section', () => {
     ]) {
       expect(() => decode(plan, limits)).toThrow(UpdateError);
     }
-    expect(() => decode(plan, sizes, 0)).toThrow(/1 covers; at most 0/);
+    expect(() => decode(plan, sizes, 0)).toThrow(/1 covers more than the declared memory has room for/);
   });
 
   it('turns any bytes into valid covers or an UpdateError', () => {

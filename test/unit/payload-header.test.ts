@@ -69,7 +69,7 @@ describe('payload header', () => {
 
   it('names another version instead of guessing', () => {
     const future = headerOf(delta);
-    future[8] = 3;
+    future[8] = 4;
     expect(codeOf(() => parseHeader(future))).toBe('payload_version');
   });
 });

@@ -11,6 +11,7 @@ import { REGION_KIND, type Region, type RegionKind } from '../../native-free/for
 import { LIMITS } from '../../native-free/limits.ts';
 import { CoverCoder, type ImageSizes } from '../../native-free/model/cover-coder.ts';
 import { MixCoder } from '../../native-free/model/mix-coder.ts';
+import { PlanRoom } from '../../native-free/format/plan.ts';
 import { decodePlan, encodePlan, type PlanCosts } from '../../native-free/model/plan-coder.ts';
 import { RegionCoder, type PairedRegions, type RegionPair } from '../../native-free/model/region-coder.ts';
 import { UpdateError } from '../../native-free/status.ts';
@@ -18,12 +19,12 @@ import { WasmCoder } from '../../src/wasm/mix-coder.ts';
 import { random, TEST_SIZES } from '../support/images.ts';
 
 const SIZES: ImageSizes = { sourceBytes: 2 ** 20, targetBytes: 2 ** 20 };
-const COVERS_MAX = 1000;
+const room = (): PlanRoom => new PlanRoom(200_000);
 const decoder = new MixCoder(false, TEST_SIZES);
 
 const encode = (covers: CoverList, regions: PairedRegions, sizes = SIZES, costs?: PlanCosts): Uint8Array =>
   encodePlan(covers, regions, sizes, costs, TEST_SIZES);
-const decode = (plan: Uint8Array, sizes = SIZES): Plan => decodePlan(plan, sizes, COVERS_MAX, decoder);
+const decode = (plan: Uint8Array, sizes = SIZES): Plan => decodePlan(plan, sizes, room(), decoder);
 
 const coversIn = (covers: CoverList): Cover[] => Array.from({ length: covers.count }, (_, i) => coverAt(covers, i));
 
@@ -166,7 +167,7 @@ describe('plan with layouts', () => {
     new RegionCoder(twin, covers, SIZES).code(regions);
     const plan = encode(covers, regions);
     expect(Buffer.compare(twin.finish(), plan)).toBe(0);
-    expect(decodePlan(plan, SIZES, COVERS_MAX, new WasmCoder(false, TEST_SIZES))).toEqual(decode(plan));
+    expect(decodePlan(plan, SIZES, room(), new WasmCoder(false, TEST_SIZES))).toEqual(decode(plan));
   });
 
   it('costs next to nothing where covers tell what became of regions', () => {

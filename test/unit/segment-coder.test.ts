@@ -20,6 +20,7 @@ import { REGION_KIND, type Region, type RegionKind } from '../../native-free/for
 import { LIMITS } from '../../native-free/limits.ts';
 import { MixCoder } from '../../native-free/model/mix-coder.ts';
 import type { ModelCoder, ModelSizes } from '../../native-free/model/model-coder.ts';
+import { Pauses } from '../../native-free/apply/pauses.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { WasmCoder } from '../../src/wasm/mix-coder.ts';
 import { imageBytes, random, TEST_SIZES } from '../support/images.ts';
@@ -236,7 +237,8 @@ describe('segments of images with regions of every kind', () => {
   it('stop being decoded when the work is cancelled', async () => {
     const { source, target, plan } = syntheticCase(33);
     const bytes = coded({ source, target, plan }, mix);
-    const decoder = new DeltaSegmentDecoder(plan, mixReader, memorySource(source), source.length, { aborted: true });
+    const cancelled = new Pauses({ aborted: true });
+    const decoder = new DeltaSegmentDecoder(plan, mixReader, memorySource(source), source.length, cancelled);
     await expect(decoder.decode(bytes, new Uint8Array(target.length), 0)).rejects.toMatchObject({ code: 'aborted' });
   });
 });

@@ -84,6 +84,7 @@ describe('stored payloads', () => {
     change(source, vector.sourceEdits);
     const error = await apply(payload, source, 64, {
       ...(vector.memoryBytesMax === undefined ? {} : { memoryBytesMax: vector.memoryBytesMax }),
+      ...(vector.workMax === undefined ? {} : { workMax: vector.workMax }),
       ...(vector.isSigned === true
         ? { expectedHeaderDigest: new Uint8Array(Buffer.from(base.headerSha256, 'hex')) }
         : {}),

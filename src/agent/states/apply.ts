@@ -3,6 +3,7 @@
  * removed.
  * @module
  */
+import { setImmediate as breathe } from 'node:timers/promises';
 import { applyPayload } from '../../../native-free/apply/patcher.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { chunksFinished } from '../../transfer/layout.ts';
@@ -57,7 +58,9 @@ export async function apply(context: Context): Promise<Next> {
           expectedHeaderDigest: hexToBytes(plan.headerDigest),
           resumeSegment: attempt.segmentsDone,
           memoryBytesMax: context.config.limits.decoderMemoryBytes,
+          workMax: context.config.limits.decoderWork,
           signal: context.signal,
+          pause: breathe,
         });
         await follow(context, attempt, plan, download, header, run);
       } finally {

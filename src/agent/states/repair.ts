@@ -6,6 +6,7 @@
  * When so much is bad that the rest of the full payload is cheaper than delta and repairs together, it takes over.
  * @module
  */
+import { setImmediate as breathe } from 'node:timers/promises';
 import { applyPayload } from '../../../native-free/apply/patcher.ts';
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import { bytesEqual } from '../../../native-free/hash.ts';
@@ -146,6 +147,7 @@ async function repairSegment(context: Context, attempt: Attempt, full: Full): Pr
       resumeSegment: index,
       memoryBytesMax: context.config.limits.decoderMemoryBytes,
       signal: context.signal,
+      pause: breathe,
     });
     for await (const event of run) if (event.type === 'segment') break;
   } finally {

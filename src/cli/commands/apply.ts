@@ -126,6 +126,8 @@ async function applyEngraft(
     hash: sha256Node,
     models: modelCoder,
     signal: work.signal,
+    // Reads and writes are synchronous: this is what lets a signal in.
+    pause: breathe,
   });
   try {
     for await (const event of events) {
@@ -136,8 +138,6 @@ async function applyEngraft(
         work.progress.start('apply', header.targetBytes);
       } else if (event.type === 'segment') {
         work.progress.update(event.targetBytesDone);
-        // Reads and writes are synchronous: let a signal in between two segments.
-        await breathe();
       }
     }
   } catch (error) {
@@ -185,7 +185,7 @@ async function explain(
   source: RandomSource | undefined,
 ): Promise<unknown> {
   if (!UpdateError.is(error) || header?.kind !== 'delta' || source === undefined) return error;
-  const suspicious = error.code === 'segment_digest' || error.code === 'segment_malformed';
+  const suspicious = ['segment_digest', 'segment_malformed', 'payload_work'].includes(error.code);
   if (!suspicious || source.size < header.sourceBytes) return error;
   const actual = await hashSource(source, header.sourceBytes);
   if (bytesEqual(actual, header.sourceDigest)) return error;

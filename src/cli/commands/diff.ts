@@ -128,6 +128,7 @@ function factsOf(made: PayloadResult): Record<string, unknown> {
     segments: header.segments.length,
     segmentBytes: header.segmentBytes,
     decoderMemoryBytes: header.decoderMemoryBytes,
+    decoderWork: header.decoderWork,
     matcher: made.matcher ?? null,
     fellBack: made.fellBack ?? null,
     covers: made.covers ?? 0,

@@ -109,6 +109,7 @@ function textOf(header: PayloadHeader, damage: Damage, options: InspectOptions):
     ],
     ['target', `${formatCount(header.targetBytes)} bytes, sha256 ${toHex(header.targetDigest)}`],
     ['decoder memory', formatBytes(header.decoderMemoryBytes)],
+    ['decoder work', `${formatCount(header.decoderWork)} units of 2^20 look-ups`],
     ['intact', damage.intact ? 'yes' : damageText(damage)],
   ];
   if (header.kind === 'delta') {
