@@ -7,6 +7,7 @@ wanted=(
   libubootenv-tool grub-common          # boot control: the real tools
   softhsm2 swtpm swtpm-tools tpm2-tools # keystores: software tokens
   nginx-light                           # an independent server of ranges
+  swupdate openssl                      # an update client that is not ours
   e2fsprogs iproute2 python3            # loop devices, namespaces, a link emulator
 )
 

@@ -18,6 +18,7 @@ import {
   type TargetCustom,
 } from './custom.ts';
 import { imageDigests, sha256Hex } from './digests.ts';
+import { foreignBundleOf, type ForeignBundle } from './foreign-bundle.ts';
 import type { RoleSigners } from './keys.ts';
 import type { LockOptions } from './lock.ts';
 import type { PayloadMaker, PayloadProgress, PayloadResult } from './payload-maker.ts';
@@ -39,6 +40,8 @@ export interface PublishOptions extends ReleaseKey {
   readonly force?: boolean;
   /** How foreign clients name the raw image; default PRODUCT-VERSION-HARDWARE-SLOTCLASS.img. */
   readonly filename?: string;
+  /** 'none' keeps the file for foreign clients alone; 'auto' does so for bundles of SWUpdate and RAUC. Default 'auto'. */
+  readonly payloads?: 'auto' | 'all' | 'none';
   readonly matcher?: 'own' | 'bsdiff' | 'both';
   readonly lock?: LockOptions;
   readonly signal?: AbortSignal;
@@ -53,6 +56,8 @@ export interface PublishResult {
   readonly added: readonly CatalogPayload[];
   readonly versions: Readonly<Record<string, number>>;
   readonly cpuSeconds: number;
+  /** Why no payloads were made: the kind of bundle that was recognised, or that none were asked for. */
+  readonly withoutPayloads: ForeignBundle | 'asked' | null;
 }
 
 interface MadePayload {
@@ -88,24 +93,30 @@ export async function publish(options: PublishOptions): Promise<PublishResult> {
   // Founds the repository if need be: bad keys and conflicts show before hours of work, not after.
   const before = await options.repository.exclusively(options.signers, async ({ state }) => state, options.lock);
   const rollbackIndex = checkRelease(before.catalog, { ...key, sha256: artifact.sha256 }, options);
-  const { release, made, cpuSeconds } = await makeRelease(options, before.catalog, {
-    ...key,
-    rollbackIndex,
-    publishedAt: options.repository.now().toISOString(),
-    artifact,
-    payloads: [],
-    dropped: [],
-  });
+  const publishedAt = options.repository.now().toISOString();
+  const bare = { ...key, rollbackIndex, publishedAt, artifact, payloads: [], dropped: [] };
+  const withoutPayloads = whyWithoutPayloads(options, artifact.filename);
+  await options.repository.blobs.add(options.image);
+  const { release, made, cpuSeconds } =
+    withoutPayloads === null
+      ? await makeRelease(options, before.catalog, bare)
+      : { release: bare, made: [], cpuSeconds: 0 };
   if (options.signal?.aborted) throw new UpdateError('aborted', 'publishing was cancelled; nothing was published');
   return options.repository.exclusively(
     options.signers,
     async (access) => {
       // Others may have published meanwhile: the index rises above theirs as well.
       const rollbackIndex = checkRelease(access.state.catalog, { ...key, sha256: artifact.sha256 }, options);
-      return commitRelease(access, { ...release, rollbackIndex }, made, cpuSeconds);
+      const done = await commitRelease(access, { ...release, rollbackIndex }, made);
+      return { ...done, cpuSeconds, withoutPayloads };
     },
     options.lock,
   );
+}
+
+function whyWithoutPayloads({ payloads, image }: PublishOptions, filename: string): PublishResult['withoutPayloads'] {
+  if (payloads === 'none') return 'asked';
+  return payloads === 'all' ? null : foreignBundleOf(image, filename);
 }
 
 /** What must hold for a release to be published. Returns its rollback index. */
@@ -148,7 +159,6 @@ async function makeRelease(options: PublishOptions, catalog: Catalog, bare: Cata
   const made: MadePayload[] = [];
   const dropped: CatalogRelease['dropped'] = [];
   let cpuSeconds = 0;
-  await blobs.add(image);
 
   const progress = (payload: string) => (at: PayloadProgress) => options.onProgress?.({ ...at, payload });
   const store = async (result: PayloadResult, targetName: string, source: CatalogPayload['source']): Promise<void> => {
@@ -197,7 +207,7 @@ function deltaSources(catalog: Catalog, release: CatalogRelease, count: number):
   const sources = new Map<string, CatalogRelease>();
   for (const earlier of [...catalog.releases].reverse()) {
     if (sources.size >= count) break;
-    if (!sameLine(earlier, release) || sameRelease(earlier, release)) continue;
+    if (!sameLine(earlier, release) || sameRelease(earlier, release) || earlier.payloads.length === 0) continue;
     if (!sources.has(earlier.artifact.sha256)) sources.set(earlier.artifact.sha256, earlier);
   }
   return [...sources.values()];
@@ -231,15 +241,13 @@ async function commitRelease(
   { state, commit }: RepositoryWriter,
   release: CatalogRelease,
   made: readonly MadePayload[],
-  cpuSeconds: number,
-): Promise<PublishResult> {
+): Promise<Omit<PublishResult, 'cpuSeconds' | 'withoutPayloads'>> {
   // Someone else may have published the same release meanwhile: what is there stays.
   const added = made.filter(({ payload }) => state.targets[payload.targetName] === undefined);
   const payloads = added.map(({ payload }) => payload);
   const at = state.catalog.releases.findIndex((known) => sameRelease(known, release));
   const known = state.catalog.releases[at];
-  if (known !== undefined && added.length === 0)
-    return { release: known, added: [], versions: state.versions, cpuSeconds };
+  if (known !== undefined && added.length === 0) return { release: known, added: [], versions: state.versions };
   const merged: CatalogRelease =
     known === undefined
       ? { ...release, payloads }
@@ -249,5 +257,5 @@ async function commitRelease(
   else releases[at] = merged;
   const targets = added.map(({ targetIn }) => targetIn(merged));
   const versions = await commit({ targets, catalog: { format: 1, releases } });
-  return { release: merged, added: payloads, versions, cpuSeconds };
+  return { release: merged, added: payloads, versions };
 }

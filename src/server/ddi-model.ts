@@ -115,7 +115,8 @@ export function deploymentBase(
     version: release.version,
     name: release.product,
     artifacts: [{ filename, hashes: { sha1, md5, sha256 }, size: bytes, _links: links }],
-    metadata,
+    // A release without payloads is for foreign clients alone; ours has to see that at once.
+    ...(release.payloads.length > 0 ? { metadata } : {}),
   };
   const messages = said?.flatMap(({ details }) => details).reverse();
   const actionHistory = messages === undefined ? {} : { actionHistory: { status: action.state, messages } };

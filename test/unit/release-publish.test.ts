@@ -1,3 +1,5 @@
+import { foreignBundleOf } from '../../src/release/foreign-bundle.ts';
+import { cpioOf } from '../support/swu.ts';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
@@ -103,6 +105,40 @@ describe('publish', () => {
       },
     };
     expect((await release(9, { engine })).release.rollbackIndex).toBe(4);
+  });
+
+  test('keeps bundles of foreign clients as they are, and never makes a delta from one', async () => {
+    const { release, repository } = await publisher();
+    const swu = cpioOf(new Map([['sw-description', Buffer.from('software = {}')]]));
+    const kept = await release(1, { image: swu });
+    expect(kept).toMatchObject({
+      withoutPayloads: 'SWUpdate',
+      added: [],
+      release: { payloads: [], artifact: { bytes: swu.length } },
+    });
+    expect(new Uint8Array(await readFile(repository.blobs.path(kept.release.artifact.sha256)))).toEqual(
+      new Uint8Array(swu),
+    );
+    expect((await release(2)).added.map(({ kind }) => kind)).toEqual(['full']);
+    expect((await release(3, { image: swu, payloads: 'all', from: 0 })).added.map(({ kind }) => kind)).toEqual([
+      'full',
+    ]);
+    expect(await release(4, { payloads: 'none' })).toMatchObject({ withoutPayloads: 'asked', added: [] });
+  });
+
+  test('tells bundles from images by their content', () => {
+    const squashfs = Buffer.alloc(8192);
+    squashfs.write('hsqs');
+    expect(foreignBundleOf(squashfs, 'rootfs.squashfs')).toBeNull();
+    const cms = Buffer.concat([Buffer.from([0x30, 0x82, 0x04, 0x00]), Buffer.alloc(1024)]);
+    const size = Buffer.alloc(8);
+    size.writeBigUInt64BE(BigInt(cms.length));
+    expect(foreignBundleOf(Buffer.concat([squashfs, cms, size]), 'bundle')).toBe('RAUC');
+    expect(foreignBundleOf(imageOf(1), 'encrypted.raucb')).toBe('RAUC');
+    expect(foreignBundleOf(cpioOf(new Map([['init', Buffer.from('#!/bin/sh')]])), 'initramfs.cpio')).toBeNull();
+    for (const length of [0, 1, 5, 8, 16, 110, 124]) {
+      expect(foreignBundleOf(squashfs.subarray(0, length), 'image')).toBeNull();
+    }
   });
 
   test('drops a delta that is not smaller and says so', async () => {

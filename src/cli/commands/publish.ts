@@ -2,6 +2,7 @@
  * `engraft publish`: an image becomes a signed release with a full payload and deltas, and, if asked, a deployment.
  * @module
  */
+import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { PublishProgress, PublishResult } from '../../release/index.ts';
@@ -21,6 +22,7 @@ interface PublishCommandOptions extends CommonOptions {
   readonly from: number;
   readonly force?: boolean;
   readonly filename?: string;
+  readonly payloads: 'auto' | 'all' | 'none';
   readonly matcher: 'own' | 'bsdiff' | 'both';
   readonly workers?: number;
   readonly memory?: number;
@@ -49,6 +51,11 @@ export function define(): Command {
     .option('--from <n>', 'make deltas from so many earlier releases', integerOption('--from', 0, 1000), 3)
     .option('--force', 'allow a rollback index below one published before')
     .option('--filename <name>', 'what foreign clients call the raw image')
+    .addOption(
+      new Option('--payloads <which>', 'auto: none for bundles of SWUpdate and RAUC, which they unpack themselves')
+        .choices(['auto', 'all', 'none'])
+        .default('auto'),
+    )
     .addOption(
       new Option('-m, --matcher <name>', 'who finds matches').choices(['own', 'bsdiff', 'both']).default('own'),
     )
@@ -81,9 +88,20 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
       ...(memoryBytesMax === undefined ? {} : { memoryBytesMax }),
     });
     try {
-      const { rollbackIndex, from, force, filename, matcher } = options;
+      // Foreign clients know their bundles by the ending.
+      const filename = options.filename ?? (/\.(swu|raucb)$/.test(image) ? basename(image) : undefined);
+      const { rollbackIndex, from, force, payloads, matcher } = options;
       const key = { product, version, hardware, slotClass };
-      const settings = { rollbackIndex, from, force, filename, matcher, signal, onProgress: showPhases(progress) };
+      const settings = {
+        rollbackIndex,
+        from,
+        force,
+        filename,
+        payloads,
+        matcher,
+        signal,
+        onProgress: showPhases(progress),
+      };
       return await publish({ repository, signers, engine, image: bytes, ...key, ...settings, lock: { signal } });
     } finally {
       progress.stop();
@@ -116,7 +134,15 @@ async function deploy(options: PublishCommandOptions, { release }: PublishResult
   return createDeployment({ repo, store, tenant: tenant.toLowerCase(), release, devices });
 }
 
-function textOf({ release, added, versions }: PublishResult, deployment: number | null): string {
+const bundleText = (client: string): string =>
+  `a bundle of ${client}: kept as it is for that client, no payloads made (--payloads all makes them)`;
+const WITHOUT = {
+  SWUpdate: bundleText('SWUpdate'),
+  RAUC: bundleText('RAUC'),
+  asked: 'no payloads, as asked: for foreign clients alone',
+};
+
+function textOf({ release, added, versions, withoutPayloads }: PublishResult, deployment: number | null): string {
   const { product, version, hardware, slotClass, rollbackIndex, artifact } = release;
   const share = (bytes: number): string => `${((100 * bytes) / artifact.bytes).toFixed(2)} %`;
   const rows = release.payloads.map((payload) => [
@@ -129,7 +155,9 @@ function textOf({ release, added, versions }: PublishResult, deployment: number 
   return [
     `${product} ${version} for ${hardware} (${slotClass}), rollback index ${rollbackIndex}`,
     `image ${formatBytes(artifact.bytes)}, SHA-256 ${artifact.sha256}`,
-    formatTable([['payload', 'bytes', 'of the image', ''], ...rows]),
+    withoutPayloads === null
+      ? formatTable([['payload', 'bytes', 'of the image', ''], ...rows])
+      : WITHOUT[withoutPayloads],
     ...dropped,
     `targets metadata version ${versions['targets']}`,
     ...(deployment === null ? [] : [`deployment ${deployment}`]),
