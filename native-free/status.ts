@@ -5,6 +5,7 @@
  * protocol: append, never renumber. docs/errors.md is generated from this table, and a test fails when it is stale.
  * @module
  */
+import { codeOfErrno, ioCode } from './errno.ts';
 
 /** What a device reports for an attempt, and what a program exits with. */
 export const OUTCOME = {
@@ -56,6 +57,8 @@ export const STATUS = {
   state_conflict: row(1100, 30, false, 'a request contradicts the present state', 'read the present state; a closed action stays closed'),
   store_failed: row(1110, 30, true, "the server's database cannot be opened, read or written", 'check the file named in the message, its folder and free space'),
   agent_running: row(1120, 30, true, 'another agent works on the same data folder', 'stop the other one, or wait for it to end'),
+  resources_exhausted: row(1130, 30, true, 'the process or the system has no more file descriptors or memory', 'end other programs, or raise the limits of this one (open files, memory)'),
+  access_denied: row(1135, 30, false, 'the operating system does not permit it', 'check owner and mode of the named path, and as which user this runs'),
 
   // 2000: format
   payload_magic: row(2000, 20, false, 'the data is not an engraft payload', 'check that the right file was given'),
@@ -103,6 +106,8 @@ export const STATUS = {
   disk_full: row(6050, 30, true, 'the disk is full', 'free space and try again'),
   slot_mounted: row(6060, 30, false, 'the slot to be written is mounted or otherwise in use', 'unmount it; an inactive slot must not be in use'),
   slot_read_only: row(6070, 30, false, 'the slot to be written is on a read-only device', 'check the device and how it is attached'),
+  disk_read_only: row(6080, 30, false, 'the file system is read-only', 'look for an earlier error of the disk in the kernel log; check it and mount it for writing'),
+  storage_failed: row(6090, 30, true, 'the storage answered with an error', 'look into the kernel log; check and replace the storage'),
 
   // 7000: boot control
   boot_unreadable: row(7000, 30, true, 'the boot control cannot be read', 'check the boot control backend'),
@@ -172,11 +177,18 @@ export class UpdateError extends Error {
     return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true;
   }
 
-  /** Wrap anything thrown: an UpdateError passes, all else becomes `code` with the original as its cause. */
+  /**
+   * Wrap anything thrown: an UpdateError passes, all else becomes `code` with the original as its cause. What the
+   * operating system refused (a full disk, no more descriptors) keeps its own meaning: it is nobody's bug.
+   */
   static from(value: unknown, code: StatusCode = 'bug', context = ''): UpdateError {
     if (UpdateError.is(value)) return value;
     const text = value instanceof Error ? value.message : String(value);
-    return new UpdateError(code, context === '' ? text : `${context}: ${text}`, { cause: value });
+    const errno = ioCode(value);
+    return new UpdateError(codeOfErrno(errno, code), context === '' ? text : `${context}: ${text}`, {
+      detail: errno === '' ? undefined : { errno },
+      cause: value,
+    });
   }
 
   /** A plain object for logs, `--json` output and problem+json. */

@@ -2,9 +2,10 @@
  * The agent: its parts put together, and the loop around the state machine.
  * @module
  */
+import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { nodeClock } from '../transfer/clock.ts';
-import { ioError, settleFolder } from '../transfer/filesystem.ts';
+import { settleFolder } from '../transfer/filesystem.ts';
 import { sha256Node } from '../transfer/hash.ts';
 import { nodeNetwork } from '../transfer/node-network.ts';
 import { nodeFileSystem } from '../transfer/node-filesystem.ts';

@@ -12,8 +12,9 @@
  * @module
  */
 import * as nodeFs from 'node:fs/promises';
+import { ioCode } from '../../native-free/errno.ts';
+import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { ioCode, ioError } from '../transfer/filesystem.ts';
 
 export interface BlockDeviceInfo {
   /** The path that was asked for; may be a link. */

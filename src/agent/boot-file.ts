@@ -4,9 +4,10 @@
  * (`boot_id=...`); the agent never writes that one.
  * @module
  */
+import { ioError } from '../../native-free/io-error.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { ioError, readSmallFile, settleFolder, writeFileAtomically } from '../transfer/filesystem.ts';
+import { readSmallFile, settleFolder, writeFileAtomically } from '../transfer/filesystem.ts';
 import type { FileSystem } from '../transfer/filesystem.ts';
 import type { BootVariables } from './boot-control.ts';
 

@@ -6,8 +6,9 @@
  * blocks by name at the next boot.
  * @module
  */
+import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { ioError, readSmallFile, settleFolder, writeFileAtomically, writePlainFile } from '../transfer/filesystem.ts';
+import { readSmallFile, settleFolder, writeFileAtomically, writePlainFile } from '../transfer/filesystem.ts';
 import type { FileSystem } from '../transfer/filesystem.ts';
 import type { BootVariables } from './boot-control.ts';
 import { runningSlot } from './boot-running.ts';

@@ -3,8 +3,8 @@
  * the kernel command line, and the kernel draws a new boot id at every start.
  * @module
  */
+import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { ioError } from '../transfer/filesystem.ts';
 import type { FileSystem } from '../transfer/filesystem.ts';
 
 export interface RunningOptions {

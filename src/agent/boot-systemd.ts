@@ -6,8 +6,9 @@
  * So every change, the flip included, is the renaming of one file.
  * @module
  */
+import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { ioError, settleFolder } from '../transfer/filesystem.ts';
+import { settleFolder } from '../transfer/filesystem.ts';
 import type { FileSystem } from '../transfer/filesystem.ts';
 import { requireKept, slotActive } from './boot-control.ts';
 import type { BootControl, BootState } from './boot-control.ts';

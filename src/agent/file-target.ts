@@ -7,9 +7,11 @@
  * back renames the previous file over `path`. Which slot is running follows from which of these files exist.
  * @module
  */
+import { ioError } from '../../native-free/io-error.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { folderOf, ioError, readSmallFile, settleFolder, writeFileAtomically } from '../transfer/filesystem.ts';
+import type { StatusCode } from '../../native-free/status.ts';
+import { folderOf, readSmallFile, settleFolder, writeFileAtomically } from '../transfer/filesystem.ts';
 import type { FileSystem } from '../transfer/filesystem.ts';
 import type { BootControl, BootState } from './boot-control.ts';
 import { formatVariables, parseVariables } from './boot-file.ts';
@@ -122,7 +124,7 @@ export class FileTarget implements BootControl, SlotSet {
   }
 
   async growthBytes(_slot: string, imageBytes: number): Promise<number> {
-    const stat = await this.#fs.stat(this.#staged);
+    const stat = await this.#guard(() => this.#fs.stat(this.#staged), 'boot_unreadable');
     return Math.max(0, imageBytes - (stat?.bytes ?? 0));
   }
 
@@ -141,7 +143,8 @@ export class FileTarget implements BootControl, SlotSet {
   }
 
   async #committed(): Promise<string> {
-    const bytes = await this.#guard(() => readSmallFile(this.#fs, this.#stateFile, LIMITS.record_bytes_max));
+    const read = (): Promise<Uint8Array | null> => readSmallFile(this.#fs, this.#stateFile, LIMITS.record_bytes_max);
+    const bytes = await this.#guard(read, 'boot_unreadable', `cannot read ${this.#stateFile}`);
     if (bytes === null) return 'A';
     return parseVariables(new TextDecoder().decode(bytes)).get('COMMITTED') === 'B' ? 'B' : 'A';
   }
@@ -152,14 +155,18 @@ export class FileTarget implements BootControl, SlotSet {
   }
 
   async #exists(path: string): Promise<boolean> {
-    return (await this.#guard(() => this.#fs.stat(path))) !== null;
+    return (await this.#guard(() => this.#fs.stat(path), 'boot_unreadable', `cannot look at ${path}`)) !== null;
   }
 
-  async #guard<T>(work: () => Promise<T>): Promise<T> {
+  async #guard<T>(
+    work: () => Promise<T>,
+    code: StatusCode = 'boot_unwritable',
+    what = `cannot switch ${this.#path}`,
+  ): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      throw ioError(error, 'boot_unwritable', `cannot switch ${this.#path}`);
+      throw ioError(error, code, what, { path: this.#path });
     }
   }
 }

@@ -7,12 +7,11 @@
  */
 import type { HashFactory } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { folderOf } from '../transfer/filesystem.ts';
 import type { FileSystem } from '../transfer/filesystem.ts';
 import type { AgentConfig } from './config.ts';
 import { partsOf } from './journal.ts';
 import type { Attempt, JournalBody } from './journal.ts';
-import { loadRecord, storeRecord } from './record.ts';
+import { keepAside, loadRecord, storeRecord } from './record.ts';
 import type { RecordPlace } from './record.ts';
 
 export interface HistoryEntry {
@@ -106,9 +105,7 @@ export class History {
       return await this.entries();
     } catch (error) {
       if (!UpdateError.is(error) || (error.code !== 'record_malformed' && error.code !== 'limit_exceeded')) throw error;
-      const { fs, path } = this.#place;
-      await fs.rename(path, `${path}.damaged`);
-      await fs.syncFolder(folderOf(path));
+      await keepAside(this.#place);
       return [];
     }
   }

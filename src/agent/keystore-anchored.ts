@@ -33,6 +33,8 @@ export interface AnchoredKeystoreOptions {
   readonly hardware: KeystoreHardware;
 }
 
+const CODES = { read: 'keystore_failed', write: 'keystore_failed' } as const;
+
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
 export class AnchoredKeystore implements Keystore {
@@ -43,7 +45,14 @@ export class AnchoredKeystore implements Keystore {
   #known: { readonly content: Content; readonly copy: number } | null = null;
 
   constructor({ fs, hash, path, hardware }: AnchoredKeystoreOptions) {
-    this.#places = [path, `${path}.copy`].map((each) => ({ fs, hash, path: each, kind: 'anchored', version: 1 }));
+    this.#places = [path, `${path}.copy`].map((each) => ({
+      fs,
+      hash,
+      path: each,
+      kind: 'anchored',
+      version: 1,
+      codes: CODES,
+    }));
     this.#hash = hash;
     this.#hardware = hardware;
   }
@@ -124,7 +133,7 @@ export class AnchoredKeystore implements Keystore {
   /** Both copies, then the hardware: cut off before it, the record does not count and this is done again. */
   async #begin(content: Content, tell: (digest: string) => Promise<void>): Promise<void> {
     this.#known = null;
-    for (const place of this.#places) await this.#store(place, content);
+    for (const place of this.#places) await storeRecord(place, content);
     await tell(this.#digest(content));
   }
 
@@ -145,7 +154,7 @@ export class AnchoredKeystore implements Keystore {
       // A damaged copy is no copy: the other one may be whole.
       const content = (await loadRecord(place).catch((error: unknown) => {
         if (UpdateError.is(error) && error.code === 'record_malformed') return null;
-        throw this.#error(`${place.path} cannot be read`, error);
+        throw error;
       })) as Content | null;
       if (content !== null && this.#digest(content) === anchor) return { content, copy };
     }
@@ -156,18 +165,10 @@ export class AnchoredKeystore implements Keystore {
     const { copy } = await this.#read();
     const other = 1 - copy;
     this.#known = null;
-    await this.#store(this.#places[other]!, content);
+    await storeRecord(this.#places[other]!, content);
     await this.#hardware.commit(this.#digest(content), content.counters);
-    await this.#store(this.#places[copy]!, content);
+    await storeRecord(this.#places[copy]!, content);
     this.#known = { content, copy: other };
-  }
-
-  async #store(place: RecordPlace, content: Content): Promise<void> {
-    try {
-      await storeRecord(place, content);
-    } catch (error) {
-      throw this.#error(`${place.path} cannot be written`, error);
-    }
   }
 
   async #verify(roots: readonly string[]): Promise<void> {
@@ -187,8 +188,7 @@ export class AnchoredKeystore implements Keystore {
     );
   }
 
-  #error(what: string, cause?: unknown): UpdateError {
-    const reason = cause instanceof Error ? `: ${cause.message}` : '';
-    return new UpdateError('keystore_failed', `keystore with ${this.#hardware.name}: ${what}${reason}`, { cause });
+  #error(what: string): UpdateError {
+    return new UpdateError('keystore_failed', `keystore with ${this.#hardware.name}: ${what}`);
   }
 }

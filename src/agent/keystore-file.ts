@@ -15,6 +15,8 @@ import type { Keystore } from './keystore.ts';
 import { loadRecord, storeRecord } from './record.ts';
 import type { RecordPlace } from './record.ts';
 
+const CODES = { read: 'keystore_failed', write: 'keystore_failed' } as const;
+
 interface KeystoreBody {
   /** Base64 of the root metadata. */
   root: string | null;
@@ -32,7 +34,14 @@ export class FileKeystore implements Keystore {
   readonly #places: readonly RecordPlace[];
 
   constructor({ fs, hash, path }: FileKeystoreOptions) {
-    this.#places = [path, `${path}.copy`].map((each) => ({ fs, hash, path: each, kind: 'keystore', version: 1 }));
+    this.#places = [path, `${path}.copy`].map((each) => ({
+      fs,
+      hash,
+      path: each,
+      kind: 'keystore',
+      version: 1,
+      codes: CODES,
+    }));
   }
 
   async trustedRoot(): Promise<Uint8Array | null> {
@@ -76,8 +85,11 @@ export class FileKeystore implements Keystore {
     }
     if (whole.length === 0) {
       if (failure === null) return { root: null, counters: {}, even: true };
-      const reason = failure instanceof Error ? failure.message : String(failure);
-      throw new UpdateError('keystore_failed', `no copy of the keystore can be read: ${reason}`, { cause: failure });
+      // What the storage says of it passes; damage does not, and is no longer a matter of one record.
+      const known = UpdateError.from(failure, 'keystore_failed');
+      if (known.code !== 'record_malformed' && known.code !== 'limit_exceeded') throw known;
+      const message = `no copy of the keystore can be read: ${known.message}`;
+      throw new UpdateError('keystore_failed', message, { detail: known.detail, cause: known });
     }
     const counters = whole.map((body) => body.counters).reduce(highest);
     const even = whole.length === this.#places.length && whole.every((body) => isDeepStrictEqual(body, whole[0]));
@@ -86,13 +98,6 @@ export class FileKeystore implements Keystore {
 
   /** The first copy is written first and read first, so what a caller was told is kept stays readable. */
   async #write(body: KeystoreBody): Promise<void> {
-    for (const place of this.#places) {
-      try {
-        await storeRecord(place, body);
-      } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        throw new UpdateError('keystore_failed', `cannot write ${place.path}: ${reason}`, { cause: error });
-      }
-    }
+    for (const place of this.#places) await storeRecord(place, body);
   }
 }

@@ -3,10 +3,11 @@
  * byte is downloaded or a slot is touched.
  * @module
  */
+import { ioError } from '../../native-free/io-error.ts';
 import { toHex } from '../../native-free/hash.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { folderOf, ioError } from '../transfer/filesystem.ts';
+import { folderOf } from '../transfer/filesystem.ts';
 import { placeOf, slotsOf } from './context.ts';
 import type { Context } from './context.ts';
 import type { ImageId, Plan, ReleaseName } from './journal.ts';
@@ -228,7 +229,7 @@ export async function checkRoom(
     try {
       free = await context.fs.freeBytes(folder);
     } catch (error) {
-      throw ioError(error, 'slot_unreadable', 'cannot ask for the free space');
+      throw ioError(error, 'input_unreadable', `cannot ask for the free space in ${folder}`, { path: folder });
     }
     // Equal figures mean one file system, which then must hold all of it.
     const sum = (needed.get(free) ?? 0) + bytes;

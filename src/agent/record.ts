@@ -7,11 +7,13 @@
  * lies: such a record is never guessed at.
  * @module
  */
+import { ioError } from '../../native-free/io-error.ts';
 import { digestOf, toHex } from '../../native-free/hash.ts';
 import type { HashFactory } from '../../native-free/io.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { ioError, readSmallFile, writeFileAtomically } from '../transfer/filesystem.ts';
+import type { StatusCode } from '../../native-free/status.ts';
+import { folderOf, readSmallFile, writeFileAtomically } from '../transfer/filesystem.ts';
 import type { FileSystem } from '../transfer/filesystem.ts';
 
 export interface RecordPlace {
@@ -21,6 +23,8 @@ export interface RecordPlace {
   /** 'journal', 'keystore', ... */
   readonly kind: string;
   readonly version: number;
+  /** Codes of what the storage refuses. Default: `input_unreadable` and `output_unwritable`, as the errno says more. */
+  readonly codes?: { readonly read: StatusCode; readonly write: StatusCode };
 }
 
 /** The parsed JSON, or null when there is no record. Throws `record_malformed` when it is damaged or foreign, `input_unreadable`. */
@@ -30,7 +34,7 @@ export async function loadRecord(place: RecordPlace): Promise<unknown> {
   try {
     bytes = await readSmallFile(fs, path, LIMITS.record_bytes_max);
   } catch (error) {
-    throw ioError(error, 'input_unreadable', `cannot read the ${kind} ${path}`);
+    throw ioError(error, place.codes?.read ?? 'input_unreadable', `cannot read the ${kind} ${path}`, { path });
   }
   if (bytes === null) return null;
   const bad = (why: string): UpdateError =>
@@ -59,6 +63,16 @@ export async function storeRecord(place: RecordPlace, value: unknown): Promise<v
   try {
     await writeFileAtomically(fs, path, bytes);
   } catch (error) {
-    throw ioError(error, 'output_unwritable', `cannot write ${path}`);
+    throw ioError(error, place.codes?.write ?? 'output_unwritable', `cannot write ${path}`, { path });
+  }
+}
+
+/** A damaged record gets another name, for people to look at. Throws as `storeRecord`. */
+export async function keepAside({ fs, path, kind, codes }: RecordPlace): Promise<void> {
+  try {
+    await fs.rename(path, `${path}.damaged`);
+    await fs.syncFolder(folderOf(path));
+  } catch (error) {
+    throw ioError(error, codes?.write ?? 'output_unwritable', `cannot set the damaged ${kind} ${path} aside`, { path });
   }
 }

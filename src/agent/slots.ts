@@ -3,9 +3,12 @@
  * every segment.
  * @module
  */
+import { ioCode } from '../../native-free/errno.ts';
+import { ioError } from '../../native-free/io-error.ts';
 import type { RandomSource, SegmentSink } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { ioCode, ioError, isDevicePath, readFully, writeFully } from '../transfer/filesystem.ts';
+import type { StatusCode } from '../../native-free/status.ts';
+import { isDevicePath, readFully, writeFully } from '../transfer/filesystem.ts';
 import type { FileHandle, FileSystem } from '../transfer/filesystem.ts';
 import { refuseOverlap, refuseUnsafe } from './block-device.ts';
 import type { BlockDeviceInfo } from './block-device.ts';
@@ -192,7 +195,7 @@ export async function openSource(fs: FileSystem, path: string, slot: string): Pr
         detail: { slot, path, offset, wanted: into.length },
       });
     },
-    close: () => file.close(),
+    close: () => closeSlot(file, path, slot, 'slot_unreadable'),
   };
 }
 
@@ -208,19 +211,29 @@ export async function openSink(fs: FileSystem, path: string, slot: string): Prom
         throw ioError(error, 'slot_unwritable', `cannot write slot ${slot} (${path}) at ${segment.offset}`);
       }
     },
-    close: () => file.close(),
+    close: () => closeSlot(file, path, slot, 'slot_unwritable'),
   };
+}
+
+async function closeSlot(file: FileHandle, path: string, slot: string, code: StatusCode): Promise<void> {
+  try {
+    await file.close();
+  } catch (error) {
+    throw ioError(error, code, `cannot close slot ${slot} (${path})`, { slot, path });
+  }
 }
 
 /** Cut a file to the image, so that the slot file and the image are the same bytes. */
 export async function cutFile(fs: FileSystem, path: string, bytes: number): Promise<void> {
-  const file = await fs.open(path, 'update');
   try {
-    await file.truncate(bytes);
-    await file.sync();
+    const file = await fs.open(path, 'update');
+    try {
+      await file.truncate(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
   } catch (error) {
-    throw ioError(error, 'slot_unwritable', `cannot cut ${path} to ${bytes} bytes`);
-  } finally {
-    await file.close();
+    throw ioError(error, 'slot_unwritable', `cannot cut ${path} to ${bytes} bytes`, { path });
   }
 }

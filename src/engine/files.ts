@@ -10,8 +10,10 @@
 import { randomBytes } from 'node:crypto';
 import { unlinkSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { link, lstat, open, realpath, rename, unlink } from 'node:fs/promises';
+import { link, lstat, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { ioCode } from '../../native-free/errno.ts';
+import { ioError } from '../../native-free/io-error.ts';
 import type { CancelSignal } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';
 
@@ -55,14 +57,7 @@ function trackUntilFinished(path: string): void {
 
 /** An UpdateError that says which file could not be written and why. */
 export function writeError(error: unknown, path: string): UpdateError {
-  if (UpdateError.is(error)) return error;
-  const code = (error as NodeJS.ErrnoException)?.code;
-  const reason = error instanceof Error ? error.message : String(error);
-  const full = code === 'ENOSPC' || code === 'EDQUOT';
-  return new UpdateError(full ? 'disk_full' : 'output_unwritable', `cannot write ${path}: ${reason}`, {
-    detail: { path, reason: code },
-    cause: error,
-  });
+  return ioError(error, 'output_unwritable', `cannot write ${path}`, { path });
 }
 
 /** Sync a folder, so that names in it survive a power cut. A file system that cannot do it is not an error. */
@@ -72,10 +67,35 @@ export async function syncFolder(path: string): Promise<void> {
     handle = await open(path, 'r');
     await handle.sync();
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
+    const code = ioCode(error);
     if (code !== 'EINVAL' && code !== 'ENOTSUP' && code !== 'EISDIR' && code !== 'EPERM') throw writeError(error, path);
   } finally {
     await handle?.close();
+  }
+}
+
+/**
+ * Make a folder with its parents, folder by folder: Node's own recursive mkdir says ENOENT where the disk is full.
+ * Errors are Node's.
+ */
+export async function makeFolders(path: string, mode?: number): Promise<void> {
+  const folder = resolve(path);
+  if (await isFolder(folder)) return;
+  if (dirname(folder) !== folder) await makeFolders(dirname(folder), mode);
+  try {
+    await mkdir(folder, mode);
+  } catch (error) {
+    // Somebody else may have made it meanwhile.
+    if (ioCode(error) !== 'EEXIST' || !(await isFolder(folder))) throw error;
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (ioCode(error) === 'ENOENT' || ioCode(error) === 'ENOTDIR') return false;
+    throw error;
   }
 }
 
@@ -85,7 +105,7 @@ async function finalPlace(path: string): Promise<{ path: string; mode: number | 
   try {
     place = await realpath(place);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw writeError(error, path);
+    if (ioCode(error) !== 'ENOENT') throw writeError(error, path);
     return { path: place, mode: undefined };
   }
   const facts = await lstat(place);

@@ -14,5 +14,12 @@ export {
 export type { EngineProgress, Phase } from './job.ts';
 export { MemoryGate } from './admission.ts';
 export { defaultMemoryBytesMax, jobMemoryBytes } from './memory-plan.ts';
-export { replaceFile, syncFolder, writeFileAtomically, type AtomicFile, type AtomicWriteOptions } from './files.ts';
+export {
+  makeFolders,
+  replaceFile,
+  syncFolder,
+  writeFileAtomically,
+  type AtomicFile,
+  type AtomicWriteOptions,
+} from './files.ts';
 export { fileByteSource, fileSink, fileSource, hashSource, readImage, sha256Node } from './node-io.ts';

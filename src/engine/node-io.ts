@@ -8,6 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { ioError } from '../../native-free/io-error.ts';
 import type { ByteSource, Hash, HashFactory, RandomSource, SegmentSink } from '../../native-free/io.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
@@ -22,12 +23,7 @@ export interface Closeable {
 }
 
 function unreadable(path: string, error: unknown): UpdateError {
-  if (UpdateError.is(error)) return error;
-  const reason = error instanceof Error ? error.message : String(error);
-  return new UpdateError('input_unreadable', `cannot read ${path}: ${reason}`, {
-    detail: { path, reason: (error as NodeJS.ErrnoException)?.code },
-    cause: error,
-  });
+  return ioError(error, 'input_unreadable', `cannot read ${path}`, { path });
 }
 
 /** Open a regular file or block device for reading. Throws UpdateError `input_unreadable`. */

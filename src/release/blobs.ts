@@ -4,9 +4,10 @@
  * @module
  */
 import { join } from 'node:path';
+import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { sha256Hex } from './digests.ts';
-import { fileError, writeAtomically, type RepositoryFiles } from './files.ts';
+import { writeAtomically, type RepositoryFiles } from './files.ts';
 
 export class BlobFolder {
   readonly folder: string;
@@ -35,7 +36,7 @@ export class BlobFolder {
     try {
       await this.#files.makeFolder(this.folder);
     } catch (cause) {
-      throw fileError(cause, `cannot make ${this.folder}`, 'output_unwritable');
+      throw ioError(cause, 'output_unwritable', `cannot make ${this.folder}`);
     }
     await writeAtomically(this.#files, this.path(sha256), bytes);
     return sha256;

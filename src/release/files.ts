@@ -6,10 +6,12 @@
  * before or the file after, never a part.
  * @module
  */
+import { ioCode } from '../../native-free/errno.ts';
+import { ioError } from '../../native-free/io-error.ts';
+import { makeFolders } from '../engine/files.ts';
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { UpdateError, type StatusCode } from '../../native-free/status.ts';
 
 /** What a repository asks of a file system. Paths are absolute or relative to the process; errors are Node's. */
 export interface RepositoryFiles {
@@ -28,13 +30,11 @@ export interface RepositoryFiles {
   list(path: string): Promise<string[]>;
 }
 
-const missing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
+const missing = (error: unknown): boolean => ioCode(error) === 'ENOENT';
 
 /** Node's file system. */
 export const nodeFiles: RepositoryFiles = {
-  async makeFolder(path) {
-    await mkdir(path, { recursive: true });
-  },
+  makeFolder: (path) => makeFolders(path),
   async writeNew(path, bytes) {
     const file = await open(path, 'wx', 0o644);
     try {
@@ -97,14 +97,6 @@ export async function writeAtomically(files: RepositoryFiles, path: string, byte
     await files.syncFolder(folder);
   } catch (cause) {
     await files.remove(temporary).catch(() => undefined);
-    throw fileError(cause, `cannot write ${path}`, 'output_unwritable');
+    throw ioError(cause, 'output_unwritable', `cannot write ${path}`, { path });
   }
-}
-
-/** Node's file errors as ours; an UpdateError passes. */
-export function fileError(cause: unknown, text: string, code: StatusCode): UpdateError {
-  if (UpdateError.is(cause)) return cause;
-  const errno = (cause as NodeJS.ErrnoException).code ?? String(cause);
-  const full = errno === 'ENOSPC' || errno === 'EDQUOT';
-  return new UpdateError(full ? 'disk_full' : code, `${text}: ${errno}`, { cause });
 }

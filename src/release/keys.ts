@@ -7,9 +7,12 @@
  * @module
  */
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
-import { open, mkdir, readFile, stat, unlink } from 'node:fs/promises';
+import { open, readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ioCode } from '../../native-free/errno.ts';
+import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
+import { makeFolders } from '../engine/files.ts';
 
 /** The four top-level roles of TUF (specification, section 2.1). */
 export const ROLES = ['root', 'targets', 'snapshot', 'timestamp'] as const;
@@ -48,9 +51,9 @@ export function keyPath(dir: string, role: RoleName): string {
  */
 export async function keygen(dir: string, roles: readonly RoleName[] = ROLES): Promise<KeyDescription[]> {
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await makeFolders(dir, 0o700);
   } catch (cause) {
-    throw new UpdateError('output_unwritable', `cannot make the key folder ${dir}: ${reason(cause)}`, { cause });
+    throw ioError(cause, 'output_unwritable', `cannot make the key folder ${dir}`, { path: dir });
   }
   const made: KeyDescription[] = [];
   try {
@@ -78,8 +81,8 @@ async function writeExclusively(path: string, text: string): Promise<void> {
       await file.close();
     }
   } catch (cause) {
-    const exists = (cause as NodeJS.ErrnoException).code === 'EEXIST';
-    const text = exists ? `${path} exists; a key is never overwritten` : `cannot write ${path}: ${reason(cause)}`;
+    if (ioCode(cause) !== 'EEXIST') throw ioError(cause, 'output_unwritable', `cannot write ${path}`, { path });
+    const text = `${path} exists; a key is never overwritten`;
     throw new UpdateError('output_unwritable', text, { cause, detail: { path } });
   }
 }
@@ -125,8 +128,7 @@ export async function loadSigner(path: string): Promise<Signer> {
     }
     pem = await readFile(path, 'utf8');
   } catch (cause) {
-    if (UpdateError.is(cause)) throw cause;
-    throw new UpdateError('key_unreadable', `cannot read the key ${path}: ${reason(cause)}`, { cause });
+    throw ioError(cause, 'key_unreadable', `cannot read the key ${path}`, { path });
   }
   let key: KeyObject;
   try {
@@ -159,11 +161,7 @@ async function exists(path: string): Promise<boolean> {
     await stat(path);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw new UpdateError('key_unreadable', `cannot look at ${path}: ${reason(error)}`, { cause: error });
+    if (ioCode(error) === 'ENOENT') return false;
+    throw ioError(error, 'key_unreadable', `cannot look at ${path}`, { path });
   }
-}
-
-function reason(cause: unknown): string {
-  return (cause as NodeJS.ErrnoException).code ?? String(cause);
 }

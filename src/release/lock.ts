@@ -8,6 +8,7 @@
  * @module
  */
 import Libsql from 'libsql';
+import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { monotonicMs, pause } from '../platform/timers.ts';
 
@@ -54,7 +55,7 @@ function tryAcquire(path: string): (() => void) | null {
     database?.close();
     const code = String((cause as { code?: unknown }).code ?? '');
     if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) return null;
-    throw new UpdateError('output_unwritable', `cannot open the lock ${path}: ${(cause as Error).message}`, { cause });
+    throw ioError(cause, 'output_unwritable', `cannot take the lock ${path}`, { path });
   }
   const held = database;
   return () => {

@@ -16,10 +16,11 @@
 import { join } from 'node:path';
 import type { MetaFile, TargetFile } from '@tufjs/models';
 import { Metadata, Snapshot, Targets, Timestamp, type Root } from '@tufjs/models';
+import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { BlobFolder } from './blobs.ts';
 import { emptyCatalog, parseCatalog, type Catalog } from './catalog.ts';
-import { fileError, nodeFiles, TEMPORARY_MARK, writeAtomically, type RepositoryFiles } from './files.ts';
+import { nodeFiles, TEMPORARY_MARK, writeAtomically, type RepositoryFiles } from './files.ts';
 import type { RoleName, RoleSigners, Signer } from './keys.ts';
 import {
   missingKey,
@@ -336,7 +337,7 @@ export class Repository {
     try {
       return await this.#files.size(path);
     } catch (cause) {
-      throw fileError(cause, `cannot look at ${path}`, 'input_unreadable');
+      throw ioError(cause, 'input_unreadable', `cannot look at ${path}`);
     }
   }
 
@@ -344,7 +345,7 @@ export class Repository {
     try {
       return await this.#files.read(path);
     } catch (cause) {
-      throw fileError(cause, `cannot read ${path}`, 'input_unreadable');
+      throw ioError(cause, 'input_unreadable', `cannot read ${path}`);
     }
   }
 
@@ -354,7 +355,7 @@ export class Repository {
         await this.#files.makeFolder(join(this.dir, name));
       }
     } catch (cause) {
-      throw fileError(cause, `cannot make the repository ${this.dir}`, 'output_unwritable');
+      throw ioError(cause, 'output_unwritable', `cannot make the repository ${this.dir}`);
     }
   }
 

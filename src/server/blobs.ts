@@ -9,6 +9,8 @@ import { randomBytes } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from 'hono';
+import { ioCode } from '../../native-free/errno.ts';
+import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import type { Pace } from './pace.ts';
 import { chooseRanges, rangeStillValid, tagListed, type ByteRange } from './ranges.ts';
@@ -53,8 +55,8 @@ async function openBlob(repo: string, sha256: string): Promise<FileHandle> {
   try {
     return await open(join(repo, 'blobs', 'sha256', sha256), 'r');
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw unknown(cause);
-    throw new UpdateError('input_unreadable', `cannot open blob ${sha256}`, { cause });
+    if (ioCode(cause) === 'ENOENT') throw unknown(cause);
+    throw ioError(cause, 'input_unreadable', `cannot open blob ${sha256}`);
   }
 }
 

@@ -9,7 +9,9 @@ import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import { pino, type Logger } from 'pino';
+import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
+import { makeFolders } from '../engine/files.ts';
 import { after } from '../platform/timers.ts';
 import type { AuthOptions } from './auth.ts';
 import { blobHandler } from './blobs.ts';
@@ -128,12 +130,11 @@ function makeApp(options: ServerOptions, { store, mirror, logger, stats }: Parts
 }
 
 async function makeFolderFor(path: string): Promise<void> {
-  const { mkdir } = await import('node:fs/promises');
   const { dirname } = await import('node:path');
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolders(dirname(path));
   } catch (cause) {
-    throw new UpdateError('store_failed', `cannot make the folder of ${path}`, { cause });
+    throw ioError(cause, 'store_failed', `cannot make the folder of ${path}`, { path });
   }
 }
 

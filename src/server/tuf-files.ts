@@ -9,6 +9,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
 import type { Context } from 'hono';
+import { ioCode } from '../../native-free/errno.ts';
+import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { tagListed } from './ranges.ts';
 
@@ -35,7 +37,7 @@ async function readOrNull(path: string): Promise<Buffer | null> {
   try {
     return await readFile(path);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new UpdateError('input_unreadable', `cannot read ${path}`, { cause });
+    if (ioCode(cause) === 'ENOENT') return null;
+    throw ioError(cause, 'input_unreadable', `cannot read ${path}`, { path });
   }
 }

@@ -5,9 +5,10 @@
  * single call. Durability is explicit: nothing counts as kept before `sync`, no name before `syncFolder`.
  * @module
  */
+import { ioCode } from '../../native-free/errno.ts';
+import { ioError } from '../../native-free/io-error.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import type { StatusCode } from '../../native-free/status.ts';
 
 /** An open file. Offsets and lengths are bytes. */
 export interface FileHandle {
@@ -65,21 +66,6 @@ export function folderOf(path: string): string {
   const at = path.lastIndexOf('/');
   if (at < 0) return '.';
   return at === 0 ? '/' : path.slice(0, at);
-}
-
-/** The operating system's name for what went wrong ('ENOSPC', 'EIO', ...), or ''. */
-export function ioCode(error: unknown): string {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' ? code : '';
-}
-
-/** An UpdateError for a failed call: a full disk is always `disk_full`, an UpdateError passes. */
-export function ioError(error: unknown, code: StatusCode, what: string): UpdateError {
-  if (UpdateError.is(error)) return error;
-  const cause = ioCode(error);
-  const full = cause === 'ENOSPC' || cause === 'EDQUOT';
-  const reason = error instanceof Error ? error.message : String(error);
-  return new UpdateError(full ? 'disk_full' : code, `${what}: ${reason}`, { detail: { errno: cause }, cause: error });
 }
 
 /** Write all of `bytes`, however short the single writes are. */

@@ -12,9 +12,10 @@
  */
 import { constants } from 'node:fs';
 import * as nodeFs from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
+import { ioCode } from '../../native-free/errno.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { ioCode, isDevicePath } from './filesystem.ts';
+import { isDevicePath } from './filesystem.ts';
 import type { FileHandle, FileStat, FileSystem, OpenMode } from './filesystem.ts';
 
 /** Not every platform has O_NOFOLLOW. */
@@ -78,6 +79,22 @@ async function probeSize(handle: nodeFs.FileHandle): Promise<number> {
   return high;
 }
 
+/**
+ * Folder by folder: Node's own recursive mkdir says ENOENT where the disk is full, and tries to make what is there.
+ */
+async function makeFolder(path: string): Promise<void> {
+  const found = await stat(path);
+  if (found?.kind === 'folder') return;
+  const parent = dirname(path);
+  if (found === null && parent !== path) await makeFolder(parent);
+  try {
+    await nodeFs.mkdir(path);
+  } catch (error) {
+    // Somebody else may have made it meanwhile.
+    if (ioCode(error) !== 'EEXIST' || (await stat(path))?.kind !== 'folder') throw error;
+  }
+}
+
 async function stat(path: string): Promise<FileStat | null> {
   try {
     const found = await nodeFs.stat(path);
@@ -133,7 +150,7 @@ export const nodeFileSystem: FileSystem = {
   rename: (from, to) => nodeFs.rename(from, to),
   link: (from, to) => nodeFs.link(from, to),
   unlink: (path) => nodeFs.rm(path, { force: true }),
-  makeFolder: async (path) => void (await nodeFs.mkdir(path, { recursive: true })),
+  makeFolder: (path) => makeFolder(resolve(path)),
   removeFolder: (path) => nodeFs.rm(path, { recursive: true, force: true }),
   list,
   stat,

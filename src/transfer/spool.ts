@@ -5,10 +5,13 @@
  * costs its own bytes again. That is cheaper than an fsync per chunk on flash, and needs no record of its own.
  * @module
  */
+import { ioCode } from '../../native-free/errno.ts';
+import { ioError } from '../../native-free/io-error.ts';
+import type { StatusCode } from '../../native-free/status.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { bytesEqual, digestOf } from '../../native-free/hash.ts';
 import type { HashFactory } from '../../native-free/io.ts';
-import { ioError, readSmallFile, writePlainFile } from './filesystem.ts';
+import { readSmallFile, writePlainFile } from './filesystem.ts';
 import type { FileSystem } from './filesystem.ts';
 
 const CHUNK_NAME = /^chunk-([0-9]{1,9})$/;
@@ -59,7 +62,7 @@ export class Spool {
 
   /** Indexes of the chunk files that exist, whole or not. */
   async chunks(): Promise<Set<number>> {
-    const names = await this.#guard('list', () => this.#fs.list(this.#folder));
+    const names = await this.#guard('list', () => this.#fs.list(this.#folder), 'input_unreadable');
     const found = new Set<number>();
     for (const name of names) {
       const match = CHUNK_NAME.exec(name);
@@ -95,18 +98,27 @@ export class Spool {
 
   async #load(name: string, digest: Uint8Array, bytesMax: number): Promise<Uint8Array | null> {
     const path = `${this.#folder}/${name}`;
-    const stat = await this.#guard('look into', () => this.#fs.stat(path));
+    const stat = await this.#guard('look into', () => this.#fs.stat(path), 'input_unreadable');
     if (stat === null || stat.bytes > bytesMax) return null;
-    const bytes = await this.#guard(`read ${name} of`, () => readSmallFile(this.#fs, path, bytesMax));
+    let bytes: Uint8Array | null;
+    try {
+      bytes = await readSmallFile(this.#fs, path, bytesMax);
+    } catch (error) {
+      // A file on a bad block is a lost one: it is fetched again, into other blocks.
+      if (ioCode(error) !== 'EIO')
+        throw ioError(error, 'input_unreadable', `cannot read ${path} of the spool`, { path });
+      await this.#guard(`remove ${name} of`, () => this.#fs.unlink(path));
+      return null;
+    }
     if (bytes === null || !bytesEqual(digestOf(this.#hash, bytes), digest)) return null;
     return bytes;
   }
 
-  async #guard<T>(verb: string, work: () => Promise<T>): Promise<T> {
+  async #guard<T>(verb: string, work: () => Promise<T>, code: StatusCode = 'output_unwritable'): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      throw ioError(error, 'output_unwritable', `cannot ${verb} the spool ${this.#folder}`);
+      throw ioError(error, code, `cannot ${verb} the spool ${this.#folder}`, { path: this.#folder });
     }
   }
 }

@@ -94,6 +94,7 @@ describe('writeError', () => {
     const error = (code: string) => Object.assign(new Error(code), { code });
     expect(writeError(error('ENOSPC'), 'x').code).toBe('disk_full');
     expect(writeError(error('EDQUOT'), 'x').code).toBe('disk_full');
-    expect(writeError(error('EACCES'), 'x').code).toBe('output_unwritable');
+    expect(writeError(error('EACCES'), 'x').code).toBe('access_denied');
+    expect(writeError(error('EISDIR'), 'x').code).toBe('output_unwritable');
   });
 });

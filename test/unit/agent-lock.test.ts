@@ -2,11 +2,12 @@
  * One agent at a time on a data folder: a lock holds as long as its process lives, and no longer than its boot.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { withAgentLock } from '../../src/cli/agent-commands/common.ts';
+import { UpdateError } from '../../native-free/status.ts';
+import { withAgentLock } from '../../src/cli/agent-commands/lock.ts';
 import { temporaryFolder } from '../support/release.ts';
 
 let data: string;
@@ -30,7 +31,7 @@ function boot(id: string): void {
 }
 
 /** What the lock says while it is held. */
-const take = (): Promise<string> => withAgentLock(data, async () => readFileSync(lock, 'utf8'), proc);
+const take = (): Promise<string> => withAgentLock(data, async () => readFileSync(lock, 'utf8'), { proc });
 
 describe('the lock of an agent', () => {
   test('says process, start and boot, and is gone at the end', async () => {
@@ -84,7 +85,7 @@ describe('the lock of an agent', () => {
 
   test('is held by one of several agents that find the same stale one at the same moment', async () => {
     const script = `
-      import { withAgentLock } from ${JSON.stringify(new URL('../../dist/src/cli/agent-commands/common.js', import.meta.url).href)};
+      import { withAgentLock } from ${JSON.stringify(new URL('../../dist/src/cli/agent-commands/lock.js', import.meta.url).href)};
       const [data, at] = process.argv.slice(1);
       while (Date.now() < Number(at));
       await withAgentLock(data, async () => {
@@ -105,12 +106,49 @@ describe('the lock of an agent', () => {
   });
 
   test('of somebody else is not removed at the end', async () => {
-    await withAgentLock(data, async () => writeFileSync(lock, '4711 300 boot-1\n'), proc);
+    await withAgentLock(data, async () => writeFileSync(lock, '4711 300 boot-1\n'), { proc });
     expect(readFileSync(lock, 'utf8')).toBe('4711 300 boot-1\n');
   });
 
   test('that a power cut has left empty is taken over', async () => {
     writeFileSync(lock, '');
     await take();
+  });
+
+  test('that cannot be written costs the file, not the work: nobody else gets in, and what happened stands', async () => {
+    mkdirSync(join(lock, 'in the way'), { recursive: true });
+    const notes: UpdateError[] = [];
+    const onNote = (error: UpdateError): void => void notes.push(error);
+    const inner = await withAgentLock(data, () => take().catch((error: unknown) => error), { proc, onNote });
+    expect(inner).toMatchObject({ code: 'agent_running' });
+    expect(notes).toMatchObject([{ message: expect.stringContaining(lock) as unknown, outcome: 30 }]);
+    expect(notes[0]!.code).not.toBe('bug');
+    const failing = withAgentLock(data, () => Promise.reject(new UpdateError('health_failed', 'sick')), {
+      proc,
+      onNote,
+    });
+    await expect(failing).rejects.toMatchObject({ code: 'health_failed' });
+  });
+
+  test('that cannot be removed changes nothing in how the work ended', async () => {
+    const notes: UpdateError[] = [];
+    const onNote = (error: UpdateError): void => void notes.push(error);
+    const jam = (): void => {
+      rmSync(lock);
+      mkdirSync(lock);
+    };
+    expect(await withAgentLock(data, async () => (jam(), 'committed'), { proc, onNote })).toBe('committed');
+    expect(notes).toMatchObject([{ message: expect.stringContaining(`cannot remove the lock ${lock}`) as unknown }]);
+  });
+
+  test('of a data folder that cannot be made: the agent runs, and is alone', async () => {
+    writeFileSync(join(data, 'file'), '');
+    const folder = join(data, 'file', 'engraft');
+    const notes: UpdateError[] = [];
+    const onNote = (error: UpdateError): void => void notes.push(error);
+    const inner = (): Promise<unknown> =>
+      withAgentLock(folder, async () => 'in', { proc }).catch((error: unknown) => error);
+    expect(await withAgentLock(folder, inner, { proc, onNote })).toMatchObject({ code: 'agent_running' });
+    expect(notes).toMatchObject([{ code: 'output_unwritable', detail: { errno: 'EEXIST' } }]);
   });
 });

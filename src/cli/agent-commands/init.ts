@@ -7,9 +7,11 @@
  * @module
  */
 import { constants } from 'node:fs';
-import { copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
+import { ioCode } from '../../../native-free/errno.ts';
+import { ioError } from '../../../native-free/io-error.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { report } from '../frame.ts';
 import type { CommonOptions } from '../frame.ts';
@@ -108,7 +110,7 @@ async function init(folder: string, options: InitOptions): Promise<void> {
   parseConfig(text, resolve(folder), at('agent.toml'));
   const root = await reading(options.root, () => readFile(options.root));
   const held = slots.existing ? await contentOf(slots.a, options.image) : null;
-  await mkdir(at('data'), { recursive: true });
+  await makeFolder(at('data'));
   await create(at('agent.toml'), text);
   const image = options.image ?? '';
   if (!slots.existing) await makeFileSlots(image, at, () => rm(at('agent.toml')));
@@ -139,13 +141,22 @@ async function makeFileSlots(image: string, at: (name: string) => string, undo: 
   await create(at('slot-b.img'), '');
 }
 
+async function makeFolder(path: string): Promise<void> {
+  const { nodeFileSystem } = await import('../../transfer/index.ts');
+  try {
+    await nodeFileSystem.makeFolder(path);
+  } catch (error) {
+    throw ioError(error, 'output_unwritable', `cannot make the folder ${path}`, { path });
+  }
+}
+
 async function create(path: string, content: string | Uint8Array): Promise<void> {
   try {
     await writeFile(path, content, { flag: 'wx' });
   } catch (cause) {
-    const exists = (cause as NodeJS.ErrnoException).code === 'EEXIST';
-    const why = exists ? 'it exists: the folder is prepared already' : String(cause);
-    throw new UpdateError('output_unwritable', `cannot make ${path}: ${why}`, { detail: { path }, cause });
+    if (ioCode(cause) !== 'EEXIST') throw ioError(cause, 'output_unwritable', `cannot make ${path}`, { path });
+    const message = `cannot make ${path}: it exists: the folder is prepared already`;
+    throw new UpdateError('output_unwritable', message, { detail: { path }, cause });
   }
 }
 
@@ -153,9 +164,9 @@ async function reading<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    const exists = (cause as NodeJS.ErrnoException).code === 'EEXIST';
-    if (exists) throw new UpdateError('output_unwritable', 'the folder is prepared already', { cause });
-    throw new UpdateError('input_unreadable', `cannot read ${path}: ${String(cause)}`, { detail: { path }, cause });
+    if (ioCode(cause) === 'EEXIST')
+      throw new UpdateError('output_unwritable', 'the folder is prepared already', { cause });
+    throw ioError(cause, 'input_unreadable', `cannot read ${path}`, { path });
   }
 }
 

@@ -4,11 +4,13 @@
  */
 import { readFile } from 'node:fs/promises';
 import { Argument, Command, Option } from 'commander';
+import { ioError } from '../../../native-free/io-error.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { AgentConfig } from '../../agent/index.ts';
 import { report } from '../frame.ts';
 import { formatTable } from '../text.ts';
-import { DEFAULT_CONFIG, readConfig, withAgentLock } from './common.ts';
+import { DEFAULT_CONFIG, readConfig } from './common.ts';
+import { withAgentLock } from './lock.ts';
 import type { AgentCommandOptions } from './common.ts';
 
 interface KeystoreOptions extends AgentCommandOptions {
@@ -111,6 +113,6 @@ async function readRoot(path: string): Promise<Uint8Array> {
   try {
     return new Uint8Array(await readFile(path));
   } catch (cause) {
-    throw new UpdateError('key_unreadable', `cannot read the pinned root ${path}`, { cause });
+    throw ioError(cause, 'key_unreadable', `cannot read the pinned root ${path}`, { path });
   }
 }

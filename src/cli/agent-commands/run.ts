@@ -9,8 +9,9 @@ import type { AgentEvent, Attempt, RunResult } from '../../agent/index.ts';
 import { note, report, withSignals } from '../frame.ts';
 import { createProgress } from '../progress.ts';
 import type { Progress } from '../progress.ts';
-import { readConfig, withAgentLock, DEFAULT_CONFIG } from './common.ts';
+import { readConfig, DEFAULT_CONFIG } from './common.ts';
 import type { AgentCommandOptions } from './common.ts';
+import { withAgentLock } from './lock.ts';
 import { Log, logFormat } from './log.ts';
 import type { LogFormat } from './log.ts';
 import { joinService } from './service.ts';
@@ -51,11 +52,14 @@ async function runAgent(options: RunCommandOptions): Promise<void> {
     },
   });
   try {
-    const result = await withAgentLock(config.dataFolder, () =>
-      withSignals(async (signal) => {
-        await service?.ready();
-        return agent.run({ once: options.once, signal });
-      }),
+    const result = await withAgentLock(
+      config.dataFolder,
+      () =>
+        withSignals(async (signal) => {
+          await service?.ready();
+          return agent.run({ once: options.once, signal });
+        }),
+      { onNote: (error) => log.event({ type: 'note', message: error.message, error }) },
     );
     progress.stop();
     process.exitCode = result.status;

@@ -5,7 +5,7 @@
  */
 import { Kysely, Migrator, SqliteDialect } from 'kysely';
 import Libsql from 'libsql';
-import { UpdateError } from '../../../native-free/status.ts';
+import { ioError } from '../../../native-free/io-error.ts';
 import { withLock } from '../../release/index.ts';
 import { migrationsFor } from './migrations.ts';
 import type { Database } from './schema.ts';
@@ -25,7 +25,7 @@ export async function openDatabase(path: string): Promise<Kysely<Database>> {
     raw.exec('PRAGMA synchronous = FULL');
     raw.exec('PRAGMA foreign_keys = ON');
   } catch (cause) {
-    throw new UpdateError('store_failed', `cannot open the database ${path}: ${(cause as Error).message}`, { cause });
+    throw ioError(cause, 'store_failed', `cannot open the database ${path}`, { path });
   }
   // A deferred transaction that reads first cannot become a writer once another process wrote: it fails at once,
   // whatever the busy timeout. Immediate ones queue up.
@@ -37,9 +37,7 @@ export async function openDatabase(path: string): Promise<Kysely<Database>> {
     else await withLock(`${path}.migrate`, () => migrate(db), { waitMs: 30_000 });
   } catch (cause) {
     await db.destroy();
-    throw new UpdateError('store_failed', `cannot migrate the database ${path}: ${(cause as Error).message}`, {
-      cause,
-    });
+    throw ioError(cause, 'store_failed', `cannot migrate the database ${path}`, { path });
   }
   return db;
 }
