@@ -4,9 +4,10 @@
  * when the rest of the refresh fails or the power does.
  * @module
  */
+import { ioError } from '../../../native-free/io-error.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { ioError, readSmallFile } from '../../transfer/filesystem.ts';
+import { readSmallFile } from '../../transfer/filesystem.ts';
 import type { FileSystem } from '../../transfer/filesystem.ts';
 import type { Keystore } from '../keystore.ts';
 import { fetchRoot } from './fetch.ts';

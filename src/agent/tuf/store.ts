@@ -5,10 +5,11 @@
  * here: each is verified again under the present root. The root itself and the versions are in the keystore.
  * @module
  */
+import { ioError } from '../../../native-free/io-error.ts';
 import type { HashFactory } from '../../../native-free/io.ts';
 import { digestOf, toHex } from '../../../native-free/hash.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
-import { ioError, readSmallFile, writeFileAtomically } from '../../transfer/filesystem.ts';
+import { readSmallFile, writeFileAtomically } from '../../transfer/filesystem.ts';
 import type { FileSystem } from '../../transfer/filesystem.ts';
 import { encodeName } from './fetch.ts';
 
