@@ -13,6 +13,8 @@ export const FAULT_KINDS = [
   /** Calls to storage fail. */
   'EIO',
   'ENOSPC',
+  'EMFILE',
+  'EACCES',
   /** Writes take only a part of what they are given; no failure at all. */
   'short',
   /** Answers do not come, or end early. */
@@ -36,8 +38,15 @@ export interface FaultPlan {
   readonly seed: number;
 }
 
-/** Calls that can find a full disk. */
-const GROWING = new Set(['write', 'truncate', 'open', 'link', 'makeFolder', 'rename', 'sync', 'syncFolder']);
+/** Calls that can fail with it: a full disk is found by those that grow something, and so on. */
+export const CALLS_HIT: Readonly<Partial<Record<FaultKind, ReadonlySet<string>>>> = {
+  ENOSPC: new Set(['write', 'truncate', 'open', 'link', 'makeFolder', 'rename', 'sync', 'syncFolder']),
+  EMFILE: new Set(['open', 'list', 'syncFolder']),
+  EACCES: new Set(['open', 'link', 'makeFolder', 'rename', 'unlink', 'list']),
+};
+
+/** Faults of storage and tools in a row that the agent outlasts: they change nothing in how an attempt ends. */
+const PASSING_MAX = 3;
 
 export interface InjectedFaults {
   readonly hooks: Faults;
@@ -50,18 +59,24 @@ export function faultsOf(world: World, plan: FaultPlan): InjectedFaults {
   let calls = 0;
   const hit = (): boolean => ++calls >= plan.at && calls < plan.at + plan.count;
   // A write that is cut short and one answer that is changed once must make no difference to the outcome.
-  world.faulty = plan.kind !== 'short' && !(plan.kind === 'corrupt' && plan.count === 1);
-  // Each may cost chunks again, on the slots as well as on the link.
-  if (plan.kind === 'corrupt' || plan.kind === 'drop') world.tally.failedRuns += 2 * plan.count;
+  const isOfStorage = plan.kind === 'EIO' || plan.kind === 'ignored' || CALLS_HIT[plan.kind] !== undefined;
+  const passes = (isOfStorage && plan.count <= PASSING_MAX) || (plan.kind === 'corrupt' && plan.count === 1);
+  world.faulty = plan.kind !== 'short' && !passes;
+  // Each may cost chunks again, on the slots as well as on the link, or in the spool.
+  if (plan.kind === 'corrupt' || plan.kind === 'drop' || isOfStorage) world.tally.failedRuns += 2 * plan.count;
   const none = (): void => undefined;
   switch (plan.kind) {
     case 'EIO':
-      return { hooks: { file: (call) => (hit() ? fail(world, 'EIO', call) : undefined) }, afterCut: none };
     case 'ENOSPC':
+    case 'EMFILE':
+    case 'EACCES': {
+      const { kind } = plan;
+      const canFail = ({ name }: FileCall): boolean => CALLS_HIT[kind]?.has(name) ?? true;
       return {
-        hooks: { file: (call) => (isGrowing(call) && hit() ? fail(world, 'ENOSPC', call) : undefined) },
+        hooks: { file: (call) => (canFail(call) && hit() ? fail(world, kind, call) : undefined) },
         afterCut: none,
       };
+    }
     case 'short':
       return {
         hooks: {
@@ -90,9 +105,7 @@ export function faultsOf(world: World, plan: FaultPlan): InjectedFaults {
   }
 }
 
-const isGrowing = ({ name }: FileCall): boolean => GROWING.has(name);
-
-function fail(world: World, code: 'EIO' | 'ENOSPC', { name, path }: FileCall): never {
+function fail(world: World, code: FaultKind, { name, path }: FileCall): never {
   if (name === 'sync' && path.startsWith('/dev/')) world.storage.lose(path);
   throw errnoError(code, `injected into ${name} of ${path}`);
 }

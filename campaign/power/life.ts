@@ -10,6 +10,7 @@ import { writeFileAtomically } from '../../src/transfer/filesystem.ts';
 import { heldIndex } from './observed.ts';
 import { checkAfterCut, checkAtRest, checkBooted } from './oracle.ts';
 import { AgentProcess } from './process.ts';
+import { endsSealed } from './sealed.ts';
 import type { ProcessHooks } from './process.ts';
 import { PATHS, TRIES } from './world.ts';
 import type { World } from './world.ts';
@@ -104,12 +105,18 @@ async function oneRun(world: World, process: AgentProcess, options: LifeOptions)
   }
   const rests = result.code === 'no_update' && result.state === 'IDLE' && world.server.assigned === null;
   if (!rests) return false;
+  if (world.sealedRuns >= 0) return endsSealed(world, result);
   const { tally } = world;
   // A source that cannot be read is repaired from the full payload.
   const again = (tally.cuts + tally.failedRuns) * AGAIN_BYTES + (world.faulty ? FULL_BYTES : 0);
   const most = (options.undisturbedBytes?.[world.step] ?? Infinity) + again;
   await checkAtRest(world, most);
-  return world.violations.length > 0 || !world.nextStep();
+  if (world.violations.length > 0) return true;
+  if (world.nextStep()) return false;
+  if (world.scenario.sealed === undefined) return true;
+  world.sealedRuns = 0;
+  world.running = null;
+  return false;
 }
 
 /** A run that ended with an error is started again, as a service manager does. Returns false for a violation. */

@@ -123,7 +123,8 @@ function checkReported(world: World): void {
   violations.push(`ended with ${outcome.status} ${outcome.code} and should with ${status} ${code}: ${outcome.message}`);
 }
 
-function checkRunning(world: World): void {
+/** The committed release runs, and the boot loader would begin with it again. */
+export function checkRunning(world: World): void {
   if (world.lenient) return;
   const { promised, violations } = world;
   const held = heldIndex(world, world.running?.slot ?? 'A');

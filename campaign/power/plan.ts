@@ -4,7 +4,7 @@
  */
 import { below, seededRandom } from '../../src/testing/index.ts';
 import type { Case, Recording } from './cases.ts';
-import { FAULT_KINDS } from './faults.ts';
+import { CALLS_HIT, FAULT_KINDS } from './faults.ts';
 import type { FaultKind, FaultPlan } from './faults.ts';
 import { cutSeed } from './life.ts';
 import type { Cut } from './life.ts';
@@ -46,12 +46,13 @@ const drawPolicy = (random: () => number): Cut['policy'] => [...POLICIES, 'kill'
 
 /** Calls a fault of this kind can hit in an undisturbed life. */
 export function callsOf({ fileCalls, scenario, operations }: Recording, kind: FaultKind): number {
-  const changing = ['write', 'truncate', 'open', 'link', 'makeFolder', 'rename', 'sync', 'syncFolder'];
   switch (kind) {
     case 'EIO':
       return fileCalls.length;
     case 'ENOSPC':
-      return fileCalls.filter(({ name }) => changing.includes(name)).length;
+    case 'EMFILE':
+    case 'EACCES':
+      return fileCalls.filter(({ name }) => CALLS_HIT[kind]!.has(name)).length;
     case 'short':
       return fileCalls.filter(({ name }) => name === 'write').length;
     case 'ignored':

@@ -12,6 +12,7 @@ import type { FileCall, LinkPlan, MemoryAnswer } from '../../src/testing/index.t
 import { sha256Node } from '../../src/transfer/hash.ts';
 import { observedBoot, observedKeystore, seenClose, seenWrite } from './observed.ts';
 import type { Scenario } from './scenarios.ts';
+import { refuseSealed } from './sealed.ts';
 import { PATHS, slotPath, TRIES } from './world.ts';
 import type { World } from './world.ts';
 
@@ -74,6 +75,7 @@ export class AgentProcess {
     });
     this.fs = watchFileSystem(world.storage, (call) => {
       this.use(`${call.name} ${call.path}`);
+      if (!this.isBooting) refuseSealed(world, call);
       const most = this.isBooting ? undefined : faults?.file?.(call);
       seenWrite(world, call);
       return most;

@@ -32,6 +32,8 @@ export interface Scenario {
   readonly driftedSegment?: number;
   /** Decoding a delta takes several times as long as all the rest: seeds choose it less often. */
   readonly isSlow?: boolean;
+  /** At the end the data partition becomes full or read-only, and the device is rebooted over and over. */
+  readonly sealed?: 'ENOSPC' | 'EROFS';
   /** The agent reboots by a command of its own, instead of somebody else later. */
   readonly rebootCommand?: boolean;
 }
@@ -110,6 +112,8 @@ export const SCENARIOS: readonly Scenario[] = [
     ],
   },
   { name: 'drifted', boot: 'file', classes: ROOTFS, driftedSegment: 1, steps: [{ deploy: 4, ...OK }], isSlow: true },
+  { name: 'full', boot: 'file', classes: ROOTFS, steps: [{ deploy: 2, ...OK }], sealed: 'ENOSPC' },
+  { name: 'read-only', boot: 'environment', classes: ROOTFS, steps: [{ deploy: 2, ...OK }], sealed: 'EROFS' },
   { name: 'classes', boot: 'environment', classes: ['rootfs', 'boot'], steps: [{ deploy: 2, ...OK }] },
 ];
 

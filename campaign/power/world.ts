@@ -79,6 +79,8 @@ export class World {
   step = -1;
   /** What runs: gone when the power is. */
   running: { readonly slot: string; readonly bootId: string } | null = null;
+  /** Runs since the data partition could not be written any more; -1 before. */
+  sealedRuns = -1;
   /** Operations since the start of the life, or since the last cut; the power fails in number `cutAt`. */
   operations = 0;
   cutAt = Infinity;
@@ -108,6 +110,7 @@ export class World {
     twin.step = this.step;
     twin.rolledBack = this.rolledBack;
     twin.running = this.running;
+    twin.sealedRuns = this.sealedRuns;
     twin.operations = this.operations;
     twin.cutAt = this.cutAt;
     twin.lenient = this.lenient;

@@ -2,7 +2,7 @@
  * The agent: its parts put together, and the loop around the state machine.
  * @module
  */
-import { ioError } from '../../native-free/io-error.ts';
+import { ioError, mayPass } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { nodeClock } from '../transfer/clock.ts';
 import { settleFolder } from '../transfer/filesystem.ts';
@@ -26,6 +26,7 @@ import type { AttemptOutcome, State } from './journal.ts';
 import { makeKeystore } from './keystores.ts';
 import type { Keystore } from './keystore.ts';
 import { runMachine } from './machine.ts';
+import { patiently } from './patience/faults.ts';
 import { reconcile } from './reconcile.ts';
 import { FileSlots } from './slots.ts';
 import type { SlotSet } from './slots.ts';
@@ -108,18 +109,7 @@ export class Agent {
   async run(options: RunOptions = {}): Promise<RunResult> {
     const context = this.#context(options);
     try {
-      const { dataFolder } = this.#config;
-      await this.#world.fs.makeFolder(dataFolder).catch((error: unknown) => {
-        throw ioError(error, 'output_unwritable', `cannot make the data folder ${dataFolder}`);
-      });
-      await settleFolder(this.#world.fs, `${dataFolder}/journal`);
-      await this.#boot.settle?.();
-      await this.#journal.load();
-      if (this.#journal.damage !== null) {
-        context.emit({ type: 'note', message: this.#journal.damage.message, error: this.#journal.damage });
-      }
-      await openLedger(context);
-      await reconcile(context);
+      await patiently(context, 'the start', () => this.#begin(context));
       return options.once === true ? await this.#once(context) : await this.#loop(context);
     } catch (error) {
       // The figures of an interrupted download are worth a record; nothing depends on it.
@@ -128,6 +118,23 @@ export class Agent {
     } finally {
       await closeLedger(context);
     }
+  }
+
+  /** What was left by an earlier process, or by this one before a fault that outlasted all patience. */
+  async #begin(context: Context): Promise<void> {
+    const { dataFolder } = this.#config;
+    await this.#world.fs.makeFolder(dataFolder).catch((error: unknown) => {
+      throw ioError(error, 'output_unwritable', `cannot make the data folder ${dataFolder}`, { path: dataFolder });
+    });
+    await settleFolder(this.#world.fs, `${dataFolder}/journal`);
+    await this.#boot.settle?.();
+    await this.#journal.load();
+    if (this.#journal.damage !== null) {
+      context.emit({ type: 'note', message: this.#journal.damage.message, error: this.#journal.damage });
+    }
+    // First what needs nothing of the data partition but to read it: a good slot must not be lost to a full disk.
+    await reconcile(context);
+    await openLedger(context);
   }
 
   /** One attempt, or one poll. */
@@ -153,8 +160,11 @@ export class Agent {
   async #loop(context: Context): Promise<RunResult> {
     const { limits, server } = this.#config;
     const { clock } = this.#world;
+    let isBegun = true;
     for (let failures = 0; ;) {
       try {
+        if (!isBegun) await this.#begin(context);
+        isBegun = true;
         if (this.#journal.body.state === 'IDLE') this.#beginCheck(context);
         if ((await runMachine(context)) === 'STOP') {
           return { status: 0, code: 'reboot_pending', message: 'a reboot is due', state: this.#journal.body.state };
@@ -167,6 +177,8 @@ export class Agent {
         const error = UpdateError.from(thrown);
         if (!UpdateError.is(thrown) || error.code === 'aborted') throw thrown;
         if (this.#journal.body.state === 'CHECK') this.#journal.body.state = 'IDLE';
+        // What is in memory may be ahead of the journal.
+        if (mayPass(error)) isBegun = false;
         context.emit({ type: 'note', message: error.message, error });
         const policy = { firstMs: limits.backoffFirstMs, mostMs: limits.backoffMostMs };
         const opensMs = waitForHours(error, clock.now());

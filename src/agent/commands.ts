@@ -3,6 +3,7 @@
  * @module
  */
 import { spawn } from 'node:child_process';
+import { ioCode } from '../../native-free/errno.ts';
 import { after } from '../platform/timers.ts';
 
 export interface CommandRequest {
@@ -24,6 +25,8 @@ export interface CommandResult {
   readonly stdout: string;
   /** The same before decoding; for tools that print bytes. */
   readonly stdoutBytes?: Uint8Array;
+  /** The system's word for why it could not be started ('ENOENT', 'EMFILE'). */
+  readonly errno?: string;
 }
 
 /** Never rejects for what the command does. */
@@ -49,7 +52,7 @@ export const runCommand: CommandRunner = ({ argv, deadlineMs, env, input, signal
     } catch (error) {
       // An argument or a variable that the system cannot take, such as one with a NUL in it.
       const text = error instanceof Error ? error.message : String(error);
-      resolve({ exitCode: null, timedOut: false, output: text, stdout: '' });
+      resolve({ exitCode: null, timedOut: false, output: text, stdout: '', errno: ioCode(error) });
       return;
     }
     const kill = (): void => {
@@ -78,7 +81,7 @@ export const runCommand: CommandRunner = ({ argv, deadlineMs, env, input, signal
       pieceBytes += data.length;
     });
     child.stderr?.on('data', take);
-    const end = (exitCode: number | null, text = ''): void => {
+    const end = (exitCode: number | null, text = '', errno?: string): void => {
       timer.cancel();
       signal?.removeEventListener('abort', kill);
       // A process that it left behind may hold these for hours, and with them this one.
@@ -91,9 +94,10 @@ export const runCommand: CommandRunner = ({ argv, deadlineMs, env, input, signal
         output: (output + text).trim(),
         stdout: stdoutBytes.toString('utf8'),
         stdoutBytes,
+        errno,
       });
     };
-    child.on('error', (error) => end(null, error.message));
+    child.on('error', (error) => end(null, error.message, ioCode(error)));
     child.on('exit', (code) => {
       timer.cancel();
       lastWords(child, () => end(code));

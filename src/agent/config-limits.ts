@@ -21,6 +21,7 @@ export interface LimitsConfig {
   readonly attemptsMax: number;
   readonly resumesMax: number;
   readonly retriesMax: number;
+  readonly faultRetriesMax: number;
   readonly backoffFirstMs: number;
   readonly backoffMostMs: number;
   readonly idleSeconds: number;
@@ -45,6 +46,7 @@ export function readLimits(top: TableReader): LimitsConfig {
     attemptsMax: table.integer('attempts_max', 5, 1, 1000),
     resumesMax: table.integer('resumes_max', 20, 1, 100_000),
     retriesMax: table.integer('retries_max', 50, 0, 1_000_000),
+    faultRetriesMax: table.integer('fault_retries_max', 8, 0, 1000),
     backoffFirstMs: table.integer('backoff_first_ms', 1_000, 1, 3_600_000),
     backoffMostMs: table.integer('backoff_most_ms', 300_000, 1, 86_400_000),
     idleSeconds: table.integer('idle_seconds', 30, 1, 3600),

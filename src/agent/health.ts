@@ -2,9 +2,10 @@
  * Health of a slot on trial: every configured command must exit 0, all of them within one deadline.
  * @module
  */
+import { codeOfErrno } from '../../native-free/errno.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import type { Clock } from '../transfer/clock.ts';
-import type { CommandRunner } from './commands.ts';
+import type { CommandResult, CommandRunner } from './commands.ts';
 
 export interface HealthOptions {
   readonly commands: readonly (readonly string[])[];
@@ -28,6 +29,7 @@ export async function checkHealth(options: HealthOptions): Promise<void> {
       leftMs = Math.max(0, leftMs - (clock.monotonicMs() - startMs));
       continue;
     }
+    refuseUnasked(argv, result);
     const why = result.timedOut ? `did not end within ${options.deadlineMs} ms` : `ended with ${result.exitCode}`;
     const words = result.output.slice(-500);
     throw new UpdateError(
@@ -38,4 +40,13 @@ export async function checkHealth(options: HealthOptions): Promise<void> {
       },
     );
   }
+}
+
+/** A check for which there was no process to be had says nothing of the slot. Throws `resources_exhausted`, `storage_failed`. */
+function refuseUnasked(argv: readonly string[], { exitCode, errno = '', output }: CommandResult): void {
+  const code = codeOfErrno(errno === 'EAGAIN' ? 'ENOMEM' : errno, 'bug');
+  if (exitCode !== null || (code !== 'resources_exhausted' && code !== 'storage_failed')) return;
+  throw new UpdateError(code, `health check '${argv.join(' ')}' could not be started: ${output}`, {
+    detail: { argv, errno },
+  });
 }

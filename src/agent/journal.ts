@@ -8,9 +8,8 @@
 import type { HashFactory } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import type { StatusCode } from '../../native-free/status.ts';
-import { folderOf } from '../transfer/filesystem.ts';
 import type { FileSystem } from '../transfer/filesystem.ts';
-import { loadRecord, storeRecord } from './record.ts';
+import { keepAside, loadRecord, storeRecord } from './record.ts';
 import type { RecordPlace } from './record.ts';
 
 /** The states of DESIGN.md. WAIT_NET is only ever shown: after a restart it is APPLY again. */
@@ -93,6 +92,8 @@ export interface Attempt {
   repairedSegments: number;
   /** Starts of the process since the last progress; bounds crash loops. */
   resumes: number;
+  /** Faults of storage or tools since the last progress that were tried again. */
+  faults?: number;
   /** Payload bytes taken from the link, and those of chunks fetched more than once. */
   wireBytes: number;
   refetchedBytes: number;
@@ -151,6 +152,7 @@ export interface JournalOptions {
 export class Journal {
   readonly #place: RecordPlace;
   #body: JournalBody = emptyJournal();
+  #kept: JournalBody = emptyJournal();
   /** What `load` found wrong, for the log. */
   damage: UpdateError | null = null;
 
@@ -178,12 +180,14 @@ export class Journal {
   async load(): Promise<JournalBody> {
     try {
       this.#body = await this.peek();
+      this.#kept = structuredClone(this.#body);
     } catch (error) {
       if (!UpdateError.is(error) || (error.code !== 'record_malformed' && error.code !== 'limit_exceeded')) throw error;
-      await this.#keepAside();
       this.damage = error;
       this.#body = { ...emptyJournal(), recovered: true };
-      await this.save();
+      this.#kept = structuredClone(this.#body);
+      // Where the disk is full or read-only it stays where it is, and is found again: the running slot matters more.
+      await this.#putAside().catch(() => undefined);
     }
     return this.#body;
   }
@@ -192,12 +196,22 @@ export class Journal {
   async save(): Promise<void> {
     this.#body.sequence++;
     await storeRecord(this.#place, this.#body);
+    this.#kept = structuredClone(this.#body);
   }
 
-  async #keepAside(): Promise<void> {
-    const { fs, path } = this.#place;
-    await fs.rename(path, `${path}.damaged`);
-    await fs.syncFolder(folderOf(path));
+  /** The state that is durable. */
+  get keptState(): State {
+    return this.#kept.state;
+  }
+
+  /** The body is again what was loaded or saved last: as a process begun now would find it. */
+  revert(): void {
+    this.#body = structuredClone(this.#kept);
+  }
+
+  async #putAside(): Promise<void> {
+    await keepAside(this.#place);
+    await this.save();
   }
 }
 

@@ -6,10 +6,12 @@
  * does on failure is in one place here, not in the handlers.
  * @module
  */
+import { mayPass } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import type { Context } from './context.ts';
 import { attemptOf } from './context.ts';
 import type { AttemptOutcome, State } from './journal.ts';
+import { isTriedAgain, keepPatiently } from './patience/faults.ts';
 import { apply } from './states/apply.ts';
 import { arm } from './states/arm.ts';
 import { check } from './states/check.ts';
@@ -92,8 +94,23 @@ export async function runMachine(context: Context): Promise<Next> {
     if (next === 'STOP') return 'STOP';
     // Polling in vain must not wear out the flash.
     if (state === 'CHECK' && next === 'IDLE') context.journal.body.state = 'IDLE';
-    else await enter(context, next);
+    else await advance(context, state, next);
   }
+}
+
+async function advance(context: Context, state: State, next: State): Promise<void> {
+  let entered = next;
+  try {
+    await keepPatiently(context, state, next);
+  } catch (thrown) {
+    const error = UpdateError.from(thrown);
+    if (state !== 'TRIAL' || !mayPass(error)) throw thrown;
+    // Healthy as it says it is, nothing can be kept while it runs: from such a release there would be no next update.
+    attemptOf(context).outcome = outcomeOf(error);
+    entered = 'ROLLBACK';
+    await keepPatiently(context, state, entered);
+  }
+  context.emit({ type: 'state', state: entered });
 }
 
 /** Make `next` durable and say so. */
@@ -104,28 +121,36 @@ export async function enter(context: Context, next: State): Promise<void> {
 }
 
 async function step(context: Context, state: State, handler: Handler): Promise<Next> {
-  try {
-    if (context.signal?.aborted) throw new UpdateError('aborted', 'the agent was stopped');
-    return await handler(context);
-  } catch (thrown) {
-    const error = UpdateError.from(thrown);
-    if (error.code === 'aborted') throw error;
-    const next = afterFailure(state, error);
-    if (next === null) throw thrown;
-    context.emit({ type: 'note', message: `${state} failed: ${error.message}`, error });
-    const attempt = attemptOf(context);
-    if (attempt.cancelId !== null) {
-      // Whatever failed while it was stopped: it was cancelled, nothing is armed, and that is what the server waits for.
-      const why = error.code === 'cancelled' ? error.message : `cancelled by the server, then: ${error.message}`;
-      attempt.outcome = outcomeOf(new UpdateError('cancelled', why, { detail: error.detail, cause: error }));
-      return next === 'REPAIR' ? 'REPORT' : next;
+  for (;;) {
+    try {
+      if (context.signal?.aborted) throw new UpdateError('aborted', 'the agent was stopped');
+      return await handler(context);
+    } catch (thrown) {
+      const error = UpdateError.from(thrown);
+      if (error.code === 'aborted') throw error;
+      if (await isTriedAgain(context, state, error)) continue;
+      return failed(context, state, error);
     }
-    if (next === 'REPAIR' && attempt.plan !== null && attempt.plan.kind !== 'full') {
-      // Every repair brings at least one segment, so this ends.
-      attempt.fellBack ??= error.message;
-      return 'REPAIR';
-    }
-    attempt.outcome = outcomeOf(error);
+  }
+}
+
+/** The state that a failed one leads to, with the outcome in the attempt. Throws `error` where it leads to none. */
+function failed(context: Context, state: State, error: UpdateError): Next {
+  const next = afterFailure(state, error);
+  if (next === null) throw error;
+  context.emit({ type: 'note', message: `${state} failed: ${error.message}`, error });
+  const attempt = attemptOf(context);
+  if (attempt.cancelId !== null) {
+    // Whatever failed while it was stopped: it was cancelled, nothing is armed, and that is what the server waits for.
+    const why = error.code === 'cancelled' ? error.message : `cancelled by the server, then: ${error.message}`;
+    attempt.outcome = outcomeOf(new UpdateError('cancelled', why, { detail: error.detail, cause: error }));
     return next === 'REPAIR' ? 'REPORT' : next;
   }
+  if (next === 'REPAIR' && attempt.plan !== null && attempt.plan.kind !== 'full') {
+    // Every repair brings at least one segment, so this ends.
+    attempt.fellBack ??= error.message;
+    return 'REPAIR';
+  }
+  attempt.outcome = outcomeOf(error);
+  return next === 'REPAIR' ? 'REPORT' : next;
 }

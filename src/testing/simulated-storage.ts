@@ -80,6 +80,11 @@ export class SimulatedStorage implements FileSystem {
     return this.#names.get(path)?.content() ?? null;
   }
 
+  /** Is there a file or a folder? */
+  holds(path: string): boolean {
+    return this.#names.has(path);
+  }
+
   /** What would be there if every unsynced change were lost. */
   durable(path: string): Uint8Array | null {
     return this.#durableNames.get(path)?.durable() ?? null;

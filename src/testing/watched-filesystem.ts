@@ -13,6 +13,8 @@ export interface FileCall {
   /** Of reads and writes. */
   readonly offset?: number;
   readonly bytes?: number;
+  /** Of `open`. */
+  readonly mode?: OpenMode;
 }
 
 /** May throw (the call fails), or return how many bytes a write may take at most. */
@@ -43,9 +45,9 @@ function watchHandle(file: FileHandle, path: string, watch: FileWatcher): FileHa
 }
 
 export function watchFileSystem(fs: FileSystem, watch: FileWatcher): FileSystem {
-  const one = <T>(name: keyof FileSystem, path: string, work: () => Promise<T>): Promise<T> => {
+  const one = <T>(name: keyof FileSystem, path: string, work: () => Promise<T>, mode?: OpenMode): Promise<T> => {
     try {
-      watch({ name, path });
+      watch(mode === undefined ? { name, path } : { name, path, mode });
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -53,7 +55,7 @@ export function watchFileSystem(fs: FileSystem, watch: FileWatcher): FileSystem 
   };
   return {
     open: (path: string, mode: OpenMode) =>
-      one('open', path, async () => watchHandle(await fs.open(path, mode), path, watch)),
+      one('open', path, async () => watchHandle(await fs.open(path, mode), path, watch), mode),
     rename: (from, to) => one('rename', to, () => fs.rename(from, to)),
     link: (from, to) => one('link', to, () => fs.link(from, to)),
     unlink: (path) => one('unlink', path, () => fs.unlink(path)),
@@ -75,7 +77,7 @@ export function poweredFileSystem(fs: FileSystem, power: Power): FileSystem {
 export interface FileFault {
   readonly matches?: (call: FileCall) => boolean;
   readonly at: number;
-  readonly code: 'EIO' | 'ENOSPC' | 'EROFS';
+  readonly code: 'EIO' | 'ENOSPC' | 'EROFS' | 'EMFILE' | 'EACCES' | 'EDQUOT' | 'ENFILE';
   /** From `at` on every matching call fails; default only that one. */
   readonly forEver?: boolean;
 }

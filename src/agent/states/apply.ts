@@ -95,6 +95,7 @@ async function follow(
     if (event.type !== 'segment') continue;
     attempt.segmentsDone = event.index + 1;
     attempt.resumes = 0;
+    attempt.faults = 0;
     download.note();
     await context.journal.save();
     const finished = chunksFinished(header, droppedTo, attempt.segmentsDone);

@@ -3,6 +3,7 @@
  * installed again: the attempt is over.
  * @module
  */
+import { mayPass } from '../../../native-free/io-error.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { retryDelayMs } from '../../transfer/retry-after.ts';
 import { Spool } from '../../transfer/spool.ts';
@@ -12,6 +13,7 @@ import { History, historyEntry, historyFile } from '../history.ts';
 import { tellHooks } from '../hooks.ts';
 import type { Attempt } from '../journal.ts';
 import type { Next } from '../machine.ts';
+import { patiently } from '../patience/faults.ts';
 
 /** A program that runs once must end; the report goes out at the next start. */
 const TRIES_ONCE = 3;
@@ -93,5 +95,12 @@ async function forget(context: Context, attempt: Attempt): Promise<void> {
     : null;
   body.last = { ...attempt, finishedAtMs: context.clock.now() };
   body.attempt = null;
-  if (!later) await new Spool({ fs, hash, folder: spoolFolder(config), payloadSha256: '' }).clear();
+  if (later) return;
+  const spool = new Spool({ fs, hash, folder: spoolFolder(config), payloadSha256: '' });
+  // What stays is in the way of nothing: the next attempt removes it.
+  await patiently(context, 'the spool', () => spool.clear(), 2).catch((thrown: unknown) => {
+    const error = UpdateError.from(thrown);
+    if (!mayPass(error)) throw thrown;
+    context.emit({ type: 'note', message: error.message, error });
+  });
 }
