@@ -5,7 +5,6 @@
 import { ioError, mayPass } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { nodeClock } from '../transfer/clock.ts';
-import { settleFolder } from '../transfer/filesystem.ts';
 import { sha256Node } from '../transfer/hash.ts';
 import { nodeNetwork } from '../transfer/node-network.ts';
 import { nodeFileSystem } from '../transfer/node-filesystem.ts';
@@ -26,7 +25,7 @@ import type { AttemptOutcome, State } from './journal.ts';
 import { makeKeystore } from './keystores.ts';
 import type { Keystore } from './keystore.ts';
 import { runMachine } from './machine.ts';
-import { patiently } from './patience/faults.ts';
+import { patiently, settle } from './patience/faults.ts';
 import { reconcile } from './reconcile.ts';
 import { FileSlots } from './slots.ts';
 import type { SlotSet } from './slots.ts';
@@ -126,8 +125,7 @@ export class Agent {
     await this.#world.fs.makeFolder(dataFolder).catch((error: unknown) => {
       throw ioError(error, 'output_unwritable', `cannot make the data folder ${dataFolder}`, { path: dataFolder });
     });
-    await settleFolder(this.#world.fs, `${dataFolder}/journal`);
-    await this.#boot.settle?.();
+    await settle(context);
     await this.#journal.load();
     if (this.#journal.damage !== null) {
       context.emit({ type: 'note', message: this.#journal.damage.message, error: this.#journal.damage });

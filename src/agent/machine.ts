@@ -11,7 +11,7 @@ import { UpdateError } from '../../native-free/status.ts';
 import type { Context } from './context.ts';
 import { attemptOf } from './context.ts';
 import type { AttemptOutcome, State } from './journal.ts';
-import { isTriedAgain, keepPatiently } from './patience/faults.ts';
+import { isTriedAgain, keepPatiently, settle } from './patience/faults.ts';
 import { apply } from './states/apply.ts';
 import { arm } from './states/arm.ts';
 import { check } from './states/check.ts';
@@ -121,9 +121,10 @@ export async function enter(context: Context, next: State): Promise<void> {
 }
 
 async function step(context: Context, state: State, handler: Handler): Promise<Next> {
-  for (;;) {
+  for (let isAgain = false; ; isAgain = true) {
     try {
       if (context.signal?.aborted) throw new UpdateError('aborted', 'the agent was stopped');
+      if (isAgain) await settle(context);
       return await handler(context);
     } catch (thrown) {
       const error = UpdateError.from(thrown);

@@ -14,6 +14,7 @@
 import { mayPass } from '../../../native-free/io-error.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { backoffMs } from '../../transfer/clock.ts';
+import { settleFolder } from '../../transfer/filesystem.ts';
 import type { Context } from '../context.ts';
 import type { Attempt, Journal, State } from '../journal.ts';
 
@@ -48,6 +49,15 @@ export async function isTriedAgain(context: Context, state: State, error: Update
 
 function sourceCanBeRepaired(attempt: Attempt | null, { code }: UpdateError): boolean {
   return code === 'slot_unreadable' && attempt?.plan?.kind !== 'full';
+}
+
+/**
+ * What can be read becomes durable. A call that failed may have left a name that the next power cut takes back; what reads
+ * right is not written again, so it has to be settled first, as in a new process.
+ */
+export async function settle({ fs, boot, config }: Context): Promise<void> {
+  await settleFolder(fs, `${config.dataFolder}/journal`);
+  await boot.settle?.();
 }
 
 /** The journal as it was kept last, but for what was counted since. */
