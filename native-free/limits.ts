@@ -50,6 +50,9 @@ export const LIMITS = {
   record_bytes_max: 1 * MIB,
   /** Versions of the trusted root that a keystore with hardware keeps. */
   root_chain_max: 192,
+  /** What a server may say about the time between two polls: a mistake there silences no device, and makes no storm. */
+  poll_ms_min: 10_000,
+  poll_ms_max: 7 * 86_400_000,
   /** What a server's `Retry-After` may ask for at most: one that says a day is asked again after an hour. */
   retry_after_ms_max: 3_600_000,
   /** Ranges of one HTTP request; a request for more is answered with the whole blob. */

@@ -96,6 +96,10 @@ export const STATUS = {
   content_wrong: row(5020, 10, true, 'the server sent something else than was asked for', 'check for a captive portal or a wrong URL'),
   retries_exhausted: row(5030, 10, false, 'the retry cap was reached', 'check the link; the next attempt starts with what is already stored'),
   cancelled: row(5040, 10, false, 'the deployment was cancelled by the server', 'nothing; the active slot was not touched'),
+  range_unsupported: row(5050, 10, false, 'the server gives whole blobs only, not the range that was asked for', 'serve blobs from a server that answers Range requests; a proxy or CDN before it may have taken them out'),
+  link_slow: row(5060, 10, true, 'the answer came slower than the lowest rate, or was not over within its deadline', 'wait; on a link that is slower than this by nature lower rate_min_bytes_per_second or raise exchange_seconds'),
+  proxy_refused: row(5070, 10, true, 'the proxy did not let the request through', 'check the address of the proxy, its rules, and the user and password for it'),
+  tls_unusable: row(5075, 10, true, 'a root, certificate or key for the connection cannot be read or used', 'check the files named in [server] of the configuration'),
 
   // 6000: slot I/O
   slot_missing: row(6000, 30, false, 'a slot does not exist', 'check the slot paths in the configuration'),

@@ -6,7 +6,6 @@ import { ioError, mayPass } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { nodeClock } from '../transfer/clock.ts';
 import { sha256Node } from '../transfer/hash.ts';
-import { nodeNetwork } from '../transfer/node-network.ts';
 import { nodeFileSystem } from '../transfer/node-filesystem.ts';
 import { retryDelayMs } from '../transfer/retry-after.ts';
 import { readBlockDevice } from './block-device.ts';
@@ -17,11 +16,13 @@ import { runCommand } from './commands.ts';
 import type { AgentConfig } from './config.ts';
 import type { AgentEvent, Context, World } from './context.ts';
 import { DdiClient } from './ddi.ts';
+import { pollPauseMs } from './deployments.ts';
 import type { DeploymentSource } from './deployments.ts';
 import { FileTarget } from './file-target.ts';
 import { waitForHours } from './hours.ts';
 import { Journal } from './journal.ts';
 import type { AttemptOutcome, State } from './journal.ts';
+import { agentNetwork } from './network/agent-network.ts';
 import { makeKeystore } from './keystores.ts';
 import type { Keystore } from './keystore.ts';
 import { runMachine } from './machine.ts';
@@ -76,7 +77,7 @@ export class Agent {
     this.#world = {
       fs: nodeFileSystem,
       clock: nodeClock,
-      network: nodeNetwork({ idleMs: config.limits.idleSeconds * 1000 }),
+      network: parts.world?.network ?? agentNetwork(config),
       hash: sha256Node,
       run: runCommand,
       ...parts.world,
@@ -168,9 +169,9 @@ export class Agent {
           return { status: 0, code: 'reboot_pending', message: 'a reboot is due', state: this.#journal.body.state };
         }
         failures = 0;
-        const pause = context.sleepMs ?? server.pollSeconds * 1000;
+        const pause = pollPauseMs(context.sleepMs, server.pollSeconds);
         // A tenth of jitter, so that a fleet does not poll in step.
-        await clock.sleep(Math.max(DEFAULT_KEEP_ASKING_MS, pause * (0.95 + 0.1 * clock.random())), context.signal);
+        await clock.sleep(pause * (0.95 + 0.1 * clock.random()), context.signal);
       } catch (thrown) {
         const error = UpdateError.from(thrown);
         if (!UpdateError.is(thrown) || error.code === 'aborted') throw thrown;

@@ -3,6 +3,7 @@
  * @module
  */
 import { LIMITS } from '../../native-free/limits.ts';
+import { DEFAULT_RATE_FLOOR } from '../transfer/http/rate-floor.ts';
 import type { TableReader } from './config-reader.ts';
 import { parseHours } from './hours.ts';
 import type { DayWindow } from './hours.ts';
@@ -25,6 +26,11 @@ export interface LimitsConfig {
   readonly backoffFirstMs: number;
   readonly backoffMostMs: number;
   readonly idleSeconds: number;
+  /** For everything that is not a payload: polls, metadata, reports. */
+  readonly exchangeSeconds: number;
+  /** A payload that comes slower, in a whole window, is asked for anew. */
+  readonly rateMinBytesPerSecond: number;
+  readonly rateMinWindowSeconds: number;
   readonly spareBytes: number;
 }
 
@@ -50,6 +56,9 @@ export function readLimits(top: TableReader): LimitsConfig {
     backoffFirstMs: table.integer('backoff_first_ms', 1_000, 1, 3_600_000),
     backoffMostMs: table.integer('backoff_most_ms', 300_000, 1, 86_400_000),
     idleSeconds: table.integer('idle_seconds', 30, 1, 3600),
+    exchangeSeconds: table.integer('exchange_seconds', 300, 1, 86_400),
+    rateMinBytesPerSecond: table.integer('rate_min_bytes_per_second', DEFAULT_RATE_FLOOR.bytesPerSecond, 1, most),
+    rateMinWindowSeconds: table.integer('rate_min_window_seconds', DEFAULT_RATE_FLOOR.windowMs / 1000, 1, 86_400),
     spareBytes: table.integer('spare_bytes', 1024 * 1024, 0, most),
   };
   table.done();

@@ -15,6 +15,8 @@ import { readLimits } from './config-limits.ts';
 import type { LimitsConfig } from './config-limits.ts';
 import { TableReader } from './config-reader.ts';
 import { isName } from './manifest.ts';
+import { readNetwork } from './network/config-network.ts';
+import type { NetworkConfig } from './network/config-network.ts';
 
 export interface AgentConfig {
   readonly device: {
@@ -33,7 +35,7 @@ export interface AgentConfig {
     readonly pollSeconds: number;
     /** How often a running download asks whether it was cancelled. */
     readonly cancelPollSeconds: number;
-  };
+  } & NetworkConfig;
   /** Journal, keystore, spool and metadata are in here. */
   readonly dataFolder: string;
   readonly place:
@@ -132,6 +134,7 @@ function readServer(top: TableReader): AgentConfig['server'] {
     token,
     pollSeconds: table.integer('poll_seconds', 300, 1, 7 * 86_400),
     cancelPollSeconds: table.integer('cancel_poll_seconds', 60, 1, 86_400),
+    ...readNetwork(table),
   };
   table.done();
   return server;

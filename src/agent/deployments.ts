@@ -2,6 +2,7 @@
  * Where deployments come from, as the state machine sees it. hawkBit's DDI is one such place.
  * @module
  */
+import { LIMITS } from '../../native-free/limits.ts';
 import type { AttemptOutcome, ReleaseName } from './journal.ts';
 
 export interface Deployment {
@@ -26,4 +27,14 @@ export interface DeploymentSource {
   close(actionId: string, outcome: AttemptOutcome): Promise<void>;
   /** Answer a cancellation. */
   answerCancel(cancelId: string, accepted: boolean, message: string): Promise<void>;
+}
+
+/**
+ * How long to wait for the next poll: what the server said, within the limits; where it said nothing, as configured. A
+ * server may only ask for polls as close together as the configuration has them itself, or as the limit has them.
+ */
+export function pollPauseMs(saidMs: number | null, pollSeconds: number): number {
+  const ownMs = pollSeconds * 1000;
+  if (saidMs === null) return ownMs;
+  return Math.min(LIMITS.poll_ms_max, Math.max(Math.min(LIMITS.poll_ms_min, ownMs), saidMs));
 }

@@ -9,6 +9,7 @@ import { Meter } from '../transfer/meter.ts';
 import { Spool } from '../transfer/spool.ts';
 import { obtainHeader } from '../transfer/header.ts';
 import { checkWork } from '../../native-free/apply/memory.ts';
+import { floorBytes } from '../transfer/http/rate-floor.ts';
 import { parseHeader } from '../../native-free/format/payload-header.ts';
 import type { PayloadHeader } from '../../native-free/format/payload-header.ts';
 import { bytesEqual } from '../../native-free/hash.ts';
@@ -19,6 +20,7 @@ import { spoolFolder } from './context.ts';
 import type { Context } from './context.ts';
 import { checkHours } from './hours.ts';
 import type { Attempt, Plan } from './journal.ts';
+import { networkBounds } from './network/agent-network.ts';
 
 export interface Download {
   readonly link: Link;
@@ -67,6 +69,8 @@ export function openDownload(context: Context, attempt: Attempt, plan: Plan): Do
       // The way to the server is open again. A server that is overloaded or wrong is given its time.
       return answered && error.code === 'link_failed';
     },
+    progressBytes: floorBytes(networkBounds(config).floor),
+    whileFlowing: async () => void (await throwIfCancelled(context, attempt)),
     onFlow: () => context.emit({ type: 'state', state: context.journal.body.state }),
   });
   const spool = new Spool({ fs, hash, folder: spoolFolder(config), payloadSha256: plan.payload.sha256 });

@@ -2,13 +2,16 @@
  * Is the agent getting anywhere? The service manager's watchdog is fed only while it is.
  *
  * A timer that fires proves that the event loop turns, not that the machine moves: an answer that never comes leaves
- * the loop turning for ever. So the parts through which all work passes are watched: every piece from the network and
- * every piece hashed (each segment written, each window of a slot read, each record) is progress. A wait that says how
- * long it may take (a pause between polls, a command with its deadline) is allowed that long. Silence beyond
- * that, for longer than a bound, is being stuck.
+ * the loop turning for ever. So the parts through which all work passes are watched: bytes from the network, where they
+ * come at the lowest rate at least, and every piece hashed (each segment written, each window of a slot read, each record)
+ * is progress. A wait that says how long it may take (a pause between polls, a command with its deadline) is allowed that
+ * long. Silence beyond that, for longer than a bound, is being stuck.
  * @module
  */
 import { monotonicMs } from '../platform/timers.ts';
+import { RateGauge } from '../transfer/http/rate-floor.ts';
+import type { RateFloor } from '../transfer/http/rate-floor.ts';
+import type { NetworkBounds } from '../transfer/node-network.ts';
 import type { World } from './context.ts';
 
 export interface PulseOptions {
@@ -38,14 +41,27 @@ export class Pulse {
 
   /** Await `work`, which may take `mostMs`; its end is progress, whatever it is. */
   async during<T>(mostMs: number, work: () => Promise<T>): Promise<T> {
+    try {
+      return await this.allow(mostMs, work);
+    } finally {
+      this.beat();
+    }
+  }
+
+  /** Await `work`, which may take `mostMs` and need not be progress. */
+  async allow<T>(mostMs: number, work: () => Promise<T>): Promise<T> {
     const wait = { untilMs: this.#nowMs() + mostMs };
     this.#waits.add(wait);
     try {
       return await work();
     } finally {
       this.#waits.delete(wait);
-      this.beat();
     }
+  }
+
+  /** The clock that silence is measured by. */
+  get nowMs(): number {
+    return this.#nowMs();
   }
 
   /** For how long nothing has happened that should have; within the bound it is alive. */
@@ -62,8 +78,8 @@ export class Pulse {
 
 type Watched = Pick<World, 'clock' | 'network' | 'hash' | 'run'>;
 
-/** The same parts, reporting to `pulse`. `idleMs`: how long the network may be silent before it gives up by itself. */
-export function watchWorld(pulse: Pulse, { clock, network, hash, run }: Watched, idleMs: number): Watched {
+/** The same parts, reporting to `pulse`. `bounds`: after what time the network gives up by itself. */
+export function watchWorld(pulse: Pulse, { clock, network, hash, run }: Watched, bounds: NetworkBounds): Watched {
   return {
     clock: {
       now: () => clock.now(),
@@ -75,11 +91,12 @@ export function watchWorld(pulse: Pulse, { clock, network, hash, run }: Watched,
     network: {
       reset: () => network.reset?.(),
       request: async (request) => {
-        const response = await pulse.during(idleMs, () => network.request(request));
+        const response = await pulse.during(bounds.answerMs, () => network.request(request));
+        const floor = request.bulk === true ? bounds.floor : { bytesPerSecond: Infinity, windowMs: bounds.exchangeMs };
         return {
           status: response.status,
           header: (name) => response.header(name),
-          body: watchPieces(pulse, response.body, idleMs),
+          body: watchPieces(pulse, response.body, floor),
           discard: () => response.discard(),
         };
       },
@@ -98,17 +115,27 @@ export function watchWorld(pulse: Pulse, { clock, network, hash, run }: Watched,
   };
 }
 
-/** Only while a piece is waited for: what the reader does between two pieces is its own progress, or none. */
+/**
+ * Only while a piece is waited for: what the reader does between two pieces is its own progress, or none. A piece alone is
+ * no progress, since a byte now and then could go on for ever: enough of them within the window are, and the end is.
+ */
 async function* watchPieces(
   pulse: Pulse,
   body: AsyncIterable<Uint8Array>,
-  idleMs: number,
+  floor: RateFloor,
 ): AsyncGenerator<Uint8Array, void> {
   const pieces = body[Symbol.asyncIterator]();
+  const gauge = new RateGauge(floor);
   try {
     for (;;) {
-      const { done, value } = await pulse.during(idleMs, () => pieces.next());
-      if (done === true) return;
+      const begunMs = pulse.nowMs;
+      const { done, value } = await pulse.allow(Math.max(0, gauge.leftMs), () => pieces.next());
+      gauge.waited(pulse.nowMs - begunMs);
+      if (done === true) {
+        pulse.beat();
+        return;
+      }
+      if (gauge.arrived(value.length)) pulse.beat();
       yield value;
     }
   } finally {

@@ -3,6 +3,7 @@
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
+import { DEFAULT_RATE_FLOOR, floorBytes } from './http/rate-floor.ts';
 import { DEFAULT_BACKOFF } from './clock.ts';
 import type { BackoffPolicy, Clock } from './clock.ts';
 import { refuseHtml, statusError } from './network.ts';
@@ -16,7 +17,7 @@ export interface ByteRange {
 }
 
 export interface LinkWait {
-  /** Consecutive failures without one byte of progress, from 1. */
+  /** Consecutive failures without progress, from 1. */
   readonly failures: number;
   readonly delayMs: number;
   readonly error: UpdateError;
@@ -31,6 +32,8 @@ export interface LinkOptions {
   readonly backoff?: BackoffPolicy;
   /** Consecutive failures without progress before `retries_exhausted`. Default 50. */
   readonly retriesMax?: number;
+  /** So many bytes are progress: less than that between two failures is a link that only seems to live. */
+  readonly progressBytes?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
   /** Called before every wait (the WAIT_NET state); may throw to give up, e.g. on cancellation. */
@@ -41,6 +44,8 @@ export interface LinkOptions {
   readonly whileWaiting?: (error: UpdateError) => Promise<boolean>;
   /** Called when bytes flow again. */
   readonly onFlow?: () => void;
+  /** Called after every piece; may throw to give up. A link that drips is no reason to be deaf. */
+  readonly whileFlowing?: () => Promise<void>;
 }
 
 /** Bytes came that are not the ones that were asked for: what else this connection gives is not to be trusted. */
@@ -52,7 +57,11 @@ export class Link {
   readonly #options: LinkOptions;
   /** The strong ETag of the first answer: all later ones must have it. */
   #etag: string | null = null;
+  /** Consecutive failures without a byte between them. */
   #failures = 0;
+  /** Consecutive failures without `progressBytes` between them, and the bytes since the last one. */
+  #stalls = 0;
+  #flowedBytes = 0;
   /** Consecutive answers with wrong content: flowing bytes alone do not end them. */
   #wrong = 0;
   #distrusted = 0;
@@ -69,6 +78,7 @@ export class Link {
   /** What came was what was asked for, by its digest. */
   verified(): void {
     this.#wrong = 0;
+    this.#stalls = 0;
   }
 
   /** The bytes of `range`, in order, in pieces as the link gives them. */
@@ -77,9 +87,10 @@ export class Link {
     while (at < range.to) {
       try {
         for await (const piece of this.#stream({ from: at, to: range.to })) {
-          this.#flowing();
+          this.#flowing(piece.length);
           at += piece.length;
           yield piece;
+          if (at < range.to) await this.#options.whileFlowing?.();
         }
       } catch (error) {
         await this.pause(error);
@@ -104,7 +115,8 @@ export class Link {
     const { clock, signal, onWait, retriesMax = 50, backoff = DEFAULT_BACKOFF } = this.#options;
     const error = UpdateError.from(cause, 'link_failed', this.#options.url);
     if (signal?.aborted) throw new UpdateError('aborted', 'the download was stopped', { cause: error });
-    if (!error.retryable || error.code === 'over_budget' || error.code === 'aborted') throw error;
+    // What policy forbids (hours, budgets, a cancellation) is not for the link to wait out.
+    if (!error.retryable || error.status >= 8000 || error.code === 'aborted') throw error;
     this.#options.network.reset?.();
     if (isWrongContent(error)) {
       // Digests are what vouches for the content. A server that renews its ETags must not lock the device out for ever.
@@ -113,8 +125,9 @@ export class Link {
       this.#distrusted++;
     }
     this.#failures++;
+    this.#stalls++;
     const failures = Math.max(this.#failures, this.#wrong);
-    if (failures > retriesMax) {
+    if (Math.max(failures, this.#stalls) > retriesMax) {
       throw new UpdateError('retries_exhausted', `gave up after ${retriesMax} retries: ${error.message}`, {
         detail: { url: this.#options.url, retries: retriesMax, last: error.code },
         cause: error,
@@ -135,7 +148,12 @@ export class Link {
     }
   }
 
-  #flowing(): void {
+  #flowing(bytes: number): void {
+    this.#flowedBytes += bytes;
+    if (this.#flowedBytes >= (this.#options.progressBytes ?? floorBytes(DEFAULT_RATE_FLOOR))) {
+      this.#flowedBytes = 0;
+      this.#stalls = 0;
+    }
     if (this.#failures > 0) {
       this.#failures = 0;
       this.#options.onFlow?.();
@@ -146,7 +164,14 @@ export class Link {
     const { url, network, signal, headers } = this.#options;
     const asked: Record<string, string> = { ...headers, range: `bytes=${range.from}-${range.to - 1}` };
     if (this.#etag !== null) asked['if-range'] = this.#etag;
-    const response = await network.request({ method: 'GET', url, headers: asked, signal, followRedirects: true });
+    const response = await network.request({
+      method: 'GET',
+      url,
+      headers: asked,
+      signal,
+      followRedirects: true,
+      bulk: true,
+    });
     let good = false;
     try {
       this.#checkAnswer(response, range);
@@ -176,9 +201,14 @@ export class Link {
     if (encoding !== 'identity') throw wrong(`content-encoding ${encoding} was not asked for`);
     if (status === 200) this.#checkWhole(response, range, wrong);
     else {
-      const expected = `bytes ${range.from}-${range.to - 1}/${totalBytes}`;
       const given = response.header('content-range') ?? 'none';
-      if (given !== expected) throw wrong(`content-range is "${given}" and should be "${expected}"`);
+      // A server may not know the whole length, or not say it (RFC 9110, 14.4).
+      const [, from, last, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/i.exec(given.trim()) ?? [];
+      const isIt = Number(from) === range.from && Number(last) === range.to - 1;
+      if (!isIt || (total !== '*' && Number(total) !== totalBytes)) {
+        const expected = `bytes ${range.from}-${range.to - 1}/${totalBytes}`;
+        throw wrong(`content-range is "${given}" and should be "${expected}"`);
+      }
     }
     const etag = response.header('etag');
     const strong = etag !== null && !etag.startsWith('W/') ? etag : null;
@@ -188,13 +218,23 @@ export class Link {
     this.#etag = strong;
   }
 
-  /** A server without Range support is fine for the whole blob, and only for that. */
+  /**
+   * The whole blob is fine where it was asked for from its beginning, or where it is not the one that was known before
+   * (If-Range). Else the server knows no ranges, and would not know them after fifty waits either.
+   */
   #checkWhole(response: NetworkResponse, range: ByteRange, wrong: (what: string) => UpdateError): void {
-    const { totalBytes } = this.#options;
-    if (range.from !== 0) throw wrong('the server ignored the range');
+    const { url, totalBytes } = this.#options;
     const length = response.header('content-length');
     if (length !== null && Number(length) !== totalBytes) {
       throw wrong(`the blob has ${length} bytes and should have ${totalBytes}`);
     }
+    if (range.from === 0) return;
+    if (this.#etag !== null && response.header('etag') !== this.#etag) {
+      throw wrong('the whole blob came instead of the range');
+    }
+    const asked = `bytes ${range.from} to ${range.to}`;
+    throw new UpdateError('range_unsupported', `${url}: ${asked} were asked for and the whole blob came`, {
+      detail: { url, ...range, httpStatus: response.status },
+    });
   }
 }

@@ -16,6 +16,11 @@ export interface NetworkRequest {
    * answer like any other, so that nobody can pass for the server by redirecting to himself.
    */
   readonly followRedirects?: boolean;
+  /**
+   * A body of any length (a payload): held to a lowest rate. Everything else has to be over within one deadline, since
+   * the device does nothing else meanwhile.
+   */
+  readonly bulk?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -30,7 +35,7 @@ export interface NetworkResponse {
 }
 
 export interface Network {
-  /** Rejects with `link_failed` when there is no answer. Any HTTP status is an answer. */
+  /** Rejects with `link_failed` when there is no answer, `proxy_refused` where a proxy stops it. Any HTTP status is an answer. */
   request(request: NetworkRequest): Promise<NetworkResponse>;
   /** Close connections that stand idle: the next request begins with a new one. */
   reset?(): void;

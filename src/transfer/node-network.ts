@@ -5,176 +5,125 @@
  * and those bytes would cross a metered link again. Here everything that came off the socket is handed out first, and
  * only then the error. Idle connections are closed as soon as anything went wrong, so that a new address, another route
  * or a portal that has gone is noticed by the next request; names are looked up anew for each connection.
+ *
+ * Nothing here waits for ever, whoever drips what: the head of an answer, a whole exchange and each window of a long body
+ * have their bounds, and each of them ends in an error that is worth another try.
  * @module
  */
-import * as http from 'node:http';
-import * as https from 'node:https';
-import { TLSSocket } from 'node:tls';
+import type * as http from 'node:http';
+import { urlToHttpOptions } from 'node:url';
 import { UpdateError } from '../../native-free/status.ts';
-import { after } from '../platform/timers.ts';
-import type { Timer } from '../platform/timers.ts';
+import { after, monotonicMs } from '../platform/timers.ts';
+import { Body, linkFailed, overdue } from './http/body.ts';
+import type { BodyBounds } from './http/body.ts';
+import { Connections } from './http/connections.ts';
+import type { TlsCredentials } from './http/connections.ts';
+import { proxyRefused } from './http/proxy.ts';
+import type { ProxyChoice } from './http/proxy.ts';
+import { DEFAULT_RATE_FLOOR, RateGauge } from './http/rate-floor.ts';
+import type { RateFloor } from './http/rate-floor.ts';
 import type { Network, NetworkRequest, NetworkResponse } from './network.ts';
 
 export interface NodeNetworkOptions {
-  /** No byte for this long: the link counts as dropped. Default 30,000. */
+  /** No byte of a body for this long: the link counts as dropped. Default 30,000. */
   readonly idleMs?: number;
+  /** The head of an answer has to be there, with lookup, connection and handshake. Default twice `idleMs`. */
+  readonly answerMs?: number;
+  /** A whole exchange that is not `bulk`. Default 300,000. */
+  readonly exchangeMs?: number;
+  /** For bodies that are `bulk`. */
+  readonly floor?: RateFloor;
   readonly userAgent?: string;
-  /** Roots besides the platform's, PEM. */
-  readonly ca?: string;
+  readonly credentials?: () => TlsCredentials;
+  readonly proxy?: ProxyChoice;
 }
 
-const REDIRECTS_MAX = 3;
-/** An idle connection older than this may have died without a word (NAT, another cell). */
-const REUSE_MS = 10_000;
-/** A body that the reader is slow to take stays in the kernel beyond this. */
-const QUEUE_BYTES = 64 * 1024;
-
-const linkFailed = (url: string, error: unknown): UpdateError => {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new UpdateError('link_failed', `${url}: ${reason}`, { detail: { url }, cause: error });
-};
-
-/** Calls `expire` when it was not fed for `idleMs`. */
-class IdleGuard {
-  readonly #idleMs: number;
-  readonly #expire: (why: Error) => void;
-  #timer: Timer | undefined;
-
-  constructor(idleMs: number, expire: (why: Error) => void) {
-    this.#idleMs = idleMs;
-    this.#expire = expire;
-  }
-
-  feed(): void {
-    this.#timer?.cancel();
-    const why = new Error(`no byte for ${this.#idleMs} ms`);
-    this.#timer = after(this.#idleMs, () => this.#expire(why));
-  }
-
-  rest(): void {
-    this.#timer?.cancel();
-  }
+export interface NetworkBounds {
+  readonly idleMs: number;
+  readonly answerMs: number;
+  readonly exchangeMs: number;
+  readonly floor: RateFloor;
 }
 
-/** The body's pieces: all that arrived, then the error if there was one. */
-class Body implements AsyncIterable<Uint8Array> {
-  readonly #url: string;
-  readonly #message: http.IncomingMessage;
-  readonly #guard: IdleGuard;
-  readonly #queue: Uint8Array[] = [];
-  #queuedBytes = 0;
-  #ended = false;
-  #error: unknown = null;
-  #wake: (() => void) | null = null;
+export const REDIRECTS_MAX = 3;
 
-  constructor(url: string, message: http.IncomingMessage, idleMs: number) {
-    this.#url = url;
-    this.#message = message;
-    this.#guard = new IdleGuard(idleMs, (why) => {
-      this.#finish(why);
-      this.#drop();
-    });
-    message.on('data', (piece: Uint8Array) => this.#arrived(piece));
-    message.on('end', () => this.#finish(null));
-    message.on('error', (error) => this.#finish(error));
-    message.on('close', () => this.#finish(new Error('the connection was closed')));
-    // Nothing is taken before somebody reads: the answer may be one that nobody wants.
-    message.pause();
-  }
-
-  #arrived(piece: Uint8Array): void {
-    if (piece.length === 0) return;
-    this.#queue.push(piece);
-    this.#queuedBytes += piece.length;
-    if (this.#queuedBytes >= QUEUE_BYTES) this.#message.pause();
-    this.#wake?.();
-  }
-
-  #finish(error: unknown): void {
-    if (this.#ended || this.#error !== null) return;
-    if (error === null) this.#ended = true;
-    else {
-      this.#error = error;
-      // What the message had taken off the socket while it was paused.
-      const rest = this.#message.read() as Uint8Array | null;
-      if (rest !== null) this.#queue.push(rest);
-    }
-    this.#guard.rest();
-    this.#wake?.();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
-    try {
-      for (;;) {
-        const piece = this.#queue.shift();
-        if (piece !== undefined) {
-          this.#queuedBytes -= piece.length;
-          yield piece;
-        } else if (this.#error !== null) throw linkFailed(this.#url, this.#error);
-        else if (this.#ended) return;
-        else await this.#more();
-      }
-    } finally {
-      this.#guard.rest();
-      this.discard();
-    }
-  }
-
-  /** The guard only runs while we wait for the link: a slow reader is no dropped link. */
-  async #more(): Promise<void> {
-    this.#guard.feed();
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      this.#message.resume();
-    });
-    this.#wake = null;
-    this.#guard.rest();
-  }
-
-  /** Closes the connection, unless all of the answer is here: then the next request may use it. */
-  discard(): void {
-    if (this.#ended) return;
-    const empty = this.#message.headers['content-length'] === '0' || this.#message.statusCode === 204;
-    if (empty) this.#message.resume();
-    else this.#drop();
-  }
-
-  /** With an RST: after a mere FIN the server would go on sending what nobody reads, and over a link that was gone. */
-  #drop(): void {
-    const { socket } = this.#message;
-    if (socket instanceof TLSSocket) socket.destroy();
-    else socket.resetAndDestroy();
-  }
+export function boundsOf({ idleMs = 30_000, answerMs, exchangeMs, floor }: NodeNetworkOptions): NetworkBounds {
+  const bounds = { idleMs, answerMs: answerMs ?? 2 * idleMs };
+  return { ...bounds, exchangeMs: exchangeMs ?? 300_000, floor: floor ?? DEFAULT_RATE_FLOOR };
 }
+
+/** These may be sent again by whoever sends them, whatever became of the first (RFC 9110, 9.2.2). */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'PUT']);
 
 interface Exchange {
   readonly request: NetworkRequest;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly agent: http.Agent;
-  readonly idleMs: number;
-  readonly ca: string | undefined;
+  readonly connections: Connections;
+  readonly answerMs: number;
 }
 
+/** A connection that had served before was closed before it served again. */
+const staleConnection = (url: string, cause: Error): UpdateError =>
+  new UpdateError('link_failed', `${url}: ${cause.message}`, { detail: { url, reused: true }, cause });
+
 /** Resolves with the head of the answer. */
-function send({ request, url, headers, agent, idleMs, ca }: Exchange): Promise<http.IncomingMessage> {
+function send({ request, url, headers, connections, answerMs }: Exchange): Promise<http.IncomingMessage> {
   return new Promise((resolve, reject) => {
     const { method, body, signal } = request;
-    const options = { method, headers, agent, signal, ca };
-    const sent = url.startsWith('https:') ? https.request(url, options) : http.request(url, options);
-    const guard = new IdleGuard(idleMs, (why) => sent.destroy(why));
-    guard.feed();
+    const isOwn = new URL(url).origin === new URL(request.url).origin;
+    const { client, options, headers: more, plainProxy } = connections.route(url, isOwn);
+    const target = urlToHttpOptions(new URL(url));
+    const sent = client.request({ ...target, method, ...options, headers: { ...headers, ...more } });
+    const settle = (): void => {
+      late.cancel();
+      signal?.removeEventListener('abort', stop);
+    };
+    // A request without a socket yet does not tell that it was destroyed.
+    const giveUp = (why: Error): void => {
+      settle();
+      reject(why);
+      sent.destroy(why);
+    };
+    const stop = (): void => giveUp(new UpdateError('aborted', `${url}: stopped`));
+    const late = after(answerMs, () => giveUp(new Error(`no answer within ${answerMs} ms`)));
     sent.on('response', (message) => {
-      guard.rest();
-      resolve(message);
+      settle();
+      if (signal !== undefined) {
+        // From here on it is the body that has to end.
+        const drop = (): void => void message.destroy(new Error('stopped'));
+        signal.addEventListener('abort', drop, { once: true });
+        message.once('close', () => signal.removeEventListener('abort', drop));
+      }
+      if (plainProxy !== null && message.statusCode === 407) {
+        reject(proxyRefused(url, plainProxy, message));
+        message.destroy();
+      } else resolve(message);
     });
     // Also after the answer's head: then the message has the same error, and is where it is told.
     sent.on('error', (error) => {
-      guard.rest();
-      reject(error);
+      settle();
+      reject(sent.reusedSocket ? staleConnection(url, error) : error);
     });
-    sent.end(body);
+    if (signal?.aborted === true) stop();
+    else {
+      signal?.addEventListener('abort', stop, { once: true });
+      sent.end(body);
+    }
   });
+}
+
+/** At once on a new connection where the first was a stale one: a server may close an idle one at any time. */
+async function sendTwice(exchange: Exchange): Promise<http.IncomingMessage> {
+  const { request, connections } = exchange;
+  try {
+    return await send(exchange);
+  } catch (error) {
+    const isStale = UpdateError.is(error) && error.detail['reused'] === true;
+    if (!isStale || !IDEMPOTENT.has(request.method)) throw error;
+    connections.reset();
+    return send(exchange);
+  }
 }
 
 /** Where a redirect leads, or null when it is not to be followed. Never from https to http. */
@@ -199,8 +148,8 @@ function headersFor(request: NetworkRequest, url: string, userAgent: string): Re
   return headers;
 }
 
-function responseOf(url: string, message: http.IncomingMessage, idleMs: number): NetworkResponse {
-  const body = new Body(url, message, idleMs);
+function responseOf(url: string, message: http.IncomingMessage, bounds: BodyBounds): NetworkResponse {
+  const body = new Body(url, message, bounds);
   return {
     status: message.statusCode ?? 0,
     header: (name) => {
@@ -214,30 +163,30 @@ function responseOf(url: string, message: http.IncomingMessage, idleMs: number):
 
 /** The real network. */
 export function nodeNetwork(options: NodeNetworkOptions = {}): Network {
-  const { idleMs = 30_000, userAgent = 'engraft-agent', ca } = options;
-  // Handshakes are what small exchanges cost most on a slow link, so requests that follow each other share one.
-  const keep = { keepAlive: true, timeout: REUSE_MS };
-  const agents = { 'http:': new http.Agent(keep), 'https:': new https.Agent(keep) };
-  const reset = (): void => {
-    for (const { freeSockets } of Object.values(agents)) {
-      for (const sockets of Object.values(freeSockets)) for (const socket of sockets ?? []) socket.destroy();
-    }
-  };
+  const { userAgent = 'engraft-agent', credentials, proxy } = options;
+  const { idleMs, answerMs, exchangeMs, floor } = boundsOf(options);
+  const connections = new Connections({ credentials, proxy, connectMs: answerMs });
+  const reset = (): void => connections.reset();
   return {
     reset,
     async request(request) {
-      const { signal } = request;
+      const isBulk = request.bulk === true;
+      const untilMs = monotonicMs() + exchangeMs;
+      const deadline = isBulk ? null : { untilMs, deadlineMs: exchangeMs };
       let { url } = request;
       for (let redirects = 0; ; redirects++) {
         let message: http.IncomingMessage;
         try {
-          const agent = agents[url.startsWith('https:') ? 'https:' : 'http:'];
-          message = await send({ request, url, headers: headersFor(request, url, userAgent), agent, idleMs, ca });
+          const leftMs = isBulk ? answerMs : Math.min(answerMs, untilMs - monotonicMs());
+          if (leftMs <= 0) throw overdue(url, exchangeMs);
+          const headers = headersFor(request, url, userAgent);
+          message = await sendTwice({ request, url, headers, connections, answerMs: leftMs });
         } catch (error) {
           reset();
-          throw signal?.aborted ? new UpdateError('aborted', `${url}: stopped`) : linkFailed(url, error);
+          throw linkFailed(url, error);
         }
-        const response = responseOf(url, message, idleMs);
+        const gauge = isBulk ? new RateGauge(floor) : null;
+        const response = responseOf(url, message, { idleMs, gauge, deadline });
         const next = request.followRedirects === true && redirects < REDIRECTS_MAX ? redirectedTo(message, url) : null;
         if (next === null) return response;
         await response.discard();

@@ -5,7 +5,7 @@ import type { ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { nodeClock, runCommand } from '../../src/agent/index.ts';
-import type { CommandRequest } from '../../src/agent/index.ts';
+import type { CommandRequest, Network } from '../../src/agent/index.ts';
 import { Notifier, notifierOf } from '../../src/agent/notify.ts';
 import { Pulse, watchWorld } from '../../src/agent/watchdog.ts';
 import { UpdateError } from '../../native-free/status.ts';
@@ -16,6 +16,11 @@ import { notifyReceiver, receiverMissing } from './agent-life-receiver.ts';
 const children: ChildProcess[] = [];
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+const bounds = (ms: number) => ({
+  ...{ idleMs: ms, answerMs: ms, exchangeMs: ms },
+  floor: { bytesPerSecond: 1000, windowMs: ms },
 });
 
 describe('the pulse', () => {
@@ -61,7 +66,7 @@ describe('the pulse', () => {
 
   test('hears of pieces from the network, of bytes hashed, of commands and of pauses', async () => {
     const it = pulse();
-    const world = watchWorld(it, parts, 30);
+    const world = watchWorld(it, parts, bounds(30));
     const beats = async (work: () => unknown): Promise<void> => {
       at.nowMs += 1000;
       expect(it.alive).toBe(false);
@@ -71,7 +76,7 @@ describe('the pulse', () => {
     await beats(() => world.hash().update(new Uint8Array(3)));
     await beats(() => world.clock.sleep(1));
     await beats(() => world.run({ argv: ['true'], deadlineMs: 9000 }));
-    const response = await world.network.request({ method: 'GET', url: 'http://x/' });
+    const response = await world.network.request({ method: 'GET', url: 'http://x/', bulk: true });
     let bytes = 0;
     for await (const piece of response.body) {
       at.nowMs += 1000;
@@ -82,16 +87,46 @@ describe('the pulse', () => {
     expect(it.alive).toBe(true);
   });
 
+  describe.each([true, false])('watching a body that drips (a payload: %s)', (bulk) => {
+    /** Bytes one by one, each after 10 ms; the agent's clock moves with them. */
+    const dripping = (bytes: number): Network => ({
+      request: async () => ({
+        status: 200,
+        header: () => null,
+        discard: async () => undefined,
+        body: (async function* () {
+          for (let i = 0; i < bytes; i++) {
+            at.nowMs += 10;
+            yield new Uint8Array(1);
+          }
+        })(),
+      }),
+    });
+
+    test('is not kept alive by it: only what comes at the lowest rate is progress', async () => {
+      const it = pulse(100);
+      const world = watchWorld(it, { ...parts, network: dripping(100) }, bounds(300));
+      const response = await world.network.request({ method: 'GET', url: 'http://x/', bulk });
+      const alive: boolean[] = [];
+      for await (const _ of response.body) alive.push(it.alive);
+      // The bound, for which the reader may be silent; while a piece is waited for there are 300 ms more.
+      expect(alive.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => true));
+      expect(alive.slice(45)).toEqual(Array.from({ length: 55 }, () => false));
+      // That it is over is progress.
+      expect(it.alive).toBe(true);
+    });
+  });
+
   test('does not take a reader that never comes back for a slow network', async () => {
     const it = pulse();
-    const response = await watchWorld(it, parts, 5000).network.request({ method: 'GET', url: 'http://x/' });
+    const response = await watchWorld(it, parts, bounds(5000)).network.request({ method: 'GET', url: 'http://x/' });
     for await (const _ of response.body) break;
     at.nowMs += 101;
     expect(it.alive).toBe(false);
   });
 
   test('leaves what it watches as it was', async () => {
-    const world = watchWorld(pulse(), parts, 30);
+    const world = watchWorld(pulse(), parts, bounds(30));
     const digest = world.hash();
     digest.update(new Uint8Array([1, 2, 3]));
     const plain = hash();
@@ -179,7 +214,7 @@ describe.skipIf(receiverMissing !== null)(`with a receiver in Python ${receiverM
     const problems: UpdateError[] = [];
     const it = new Notifier({ run: runCommand, socket: receiver.socket, watchdogMs: 90, onProblem: (error) => problems.push(error) }); // prettier-ignore
     const pulse = new Pulse({ boundMs: 300 });
-    const world = watchWorld(pulse, { clock: nodeClock, network: new MemoryNetwork({ handler: () => ({ status: 404 }) }), hash, run: runCommand }, 100); // prettier-ignore
+    const world = watchWorld(pulse, { clock: nodeClock, network: new MemoryNetwork({ handler: () => ({ status: 404 }) }), hash, run: runCommand }, bounds(100)); // prettier-ignore
     it.beatWith(pulse);
     // A long pause is no standstill.
     await world.clock.sleep(900);

@@ -2,6 +2,7 @@
  * The link: ranges, drops, wrong answers, budget and rate.
  */
 import { describe, expect, test } from 'vitest';
+import { UpdateError } from '../../native-free/status.ts';
 import { backoffMs, Link, Meter, runsOf } from '../../src/transfer/index.ts';
 import type { LinkOptions } from '../../src/transfer/index.ts';
 import { FakeClock, MemoryNetwork, serveBytes, type MemoryAnswer, type MemoryNetworkOptions } from '../../src/testing/index.ts'; // prettier-ignore
@@ -45,9 +46,61 @@ describe('a link', () => {
     clock.sleeps.forEach((ms, i) => expect(ms).toBeLessThanOrEqual(Math.min(1000, 100 * 2 ** i)));
   });
 
-  test('starts counting anew after every byte of progress', async () => {
-    const { link } = linkOver({ plan: (_request, number) => (number % 3 ? { refuse: true } : { dropAfterBytes: 10 }) }, { retriesMax: 3 }); // prettier-ignore
+  test('starts counting anew after enough bytes, and waits short again after every byte', async () => {
+    const plan = (_request: unknown, number: number) => (number % 3 ? { refuse: true } : { dropAfterBytes: 10 });
+    const { link, clock } = linkOver({ plan }, { retriesMax: 3, progressBytes: 10 });
     expect(await link.fetchAll({ from: 0, to: 200 })).toEqual(CONTENT.slice(0, 200));
+    for (const ms of clock.sleeps) expect(ms).toBeLessThanOrEqual(4000);
+  });
+
+  test.each([
+    ['a byte for each connection', { dropAfterBytes: 1 }],
+    ['eleven bytes for each connection', { dropAfterBytes: 11 }],
+  ])('that gives %s only seems to live: it ends at the cap, with what came kept', async (_what, plan) => {
+    const { link, memory } = linkOver({ plan: () => plan, pieceBytes: 1 }, { retriesMax: 50 });
+    await expect(link.fetchAll({ from: 0, to: 10_000 })).rejects.toMatchObject({
+      code: 'retries_exhausted',
+      outcome: 10,
+    });
+    expect(memory.requests).toHaveLength(51);
+  });
+
+  test('asks after every piece whether to go on, and never behind the last one', async () => {
+    let asked = 0;
+    const { link } = linkOver({ pieceBytes: 1000 }, { whileFlowing: async () => void asked++ });
+    await link.fetchAll({ from: 0, to: 5000 });
+    expect(asked).toBe(4);
+    const cancelled = new UpdateError('cancelled', 'x');
+    const stopped = linkOver({ pieceBytes: 1000 }, { whileFlowing: () => Promise.reject(cancelled) });
+    await expect(stopped.link.fetchAll({ from: 0, to: 5000 })).rejects.toBe(cancelled);
+    expect(stopped.clock.sleeps).toEqual([]);
+  });
+
+  test('ends at once, and says so, where the server knows no ranges', async () => {
+    const whole = (): MemoryAnswer => ({ status: 200, headers: { etag: '"v1"' }, body: CONTENT });
+    const { link, memory, clock } = linkOver({ handler: whole });
+    // From the beginning it is of use.
+    expect(await link.fetchAll({ from: 0, to: 10 })).toEqual(CONTENT.slice(0, 10));
+    await expect(link.fetchAll({ from: 10, to: 20 })).rejects.toMatchObject({ code: 'range_unsupported', outcome: 10 });
+    expect(memory.requests).toHaveLength(2);
+    expect(clock.sleeps).toEqual([]);
+  });
+
+  test('asks again for the range where the whole blob came because it was replaced', async () => {
+    let etag = '"v1"';
+    const { link, memory } = linkOver({ handler: (request) => serveBytes(request, CONTENT, etag) });
+    await link.fetchAll({ from: 0, to: 10 });
+    etag = '"v2"';
+    expect(await link.fetchAll({ from: 10, to: 20 })).toEqual(CONTENT.slice(10, 20));
+    expect(memory.requests).toHaveLength(3);
+  });
+
+  test.each(['bytes 5-9/*', 'Bytes 5-9/10000', ' bytes 5-9/* '])('takes a Content-Range of "%s"', async (range) => {
+    const { link, clock } = linkOver({
+      handler: () => ({ status: 206, headers: { 'content-range': range }, body: CONTENT.slice(5, 10) }),
+    });
+    expect(await link.fetchAll({ from: 5, to: 10 })).toEqual(CONTENT.slice(5, 10));
+    expect(clock.sleeps).toEqual([]);
   });
 
   const html: MemoryAnswer = { status: 200, headers: { 'content-type': 'text/html; charset=utf-8' }, body: '<html>' };
@@ -58,7 +111,12 @@ describe('a link', () => {
   });
   test.each<[string, MemoryAnswer, string]>([
     ['an HTML page', html, 'content_wrong'],
-    ['the whole blob instead of a range', { status: 200, body: CONTENT }, 'content_wrong'],
+    [
+      'a blob of another size instead of a range',
+      { status: 200, headers: { 'content-length': '9999' } },
+      'content_wrong',
+    ],
+    ['another range of a blob of any size', ranged({ 'content-range': 'bytes 0-4/*' }), 'content_wrong'],
     ['another range', ranged({ 'content-range': 'bytes 0-4/10000' }), 'content_wrong'],
     ['a blob of another size', ranged({ 'content-range': 'bytes 5-9/10001' }), 'content_wrong'],
     ['no Content-Range', ranged({}), 'content_wrong'],

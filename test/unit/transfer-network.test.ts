@@ -196,7 +196,7 @@ describe('a captive portal', () => {
       message: expect.stringMatching(/self.signed/i),
     });
     expect(asked).toBe(0);
-    const trusting = nodeNetwork({ ca: readFileSync(cert, 'utf8') });
+    const trusting = nodeNetwork({ credentials: () => ({ ca: readFileSync(cert, 'utf8') }) });
     expect((await trusting.request({ method: 'GET', url })).status).toBe(200);
     expect(asked).toBe(1);
   });

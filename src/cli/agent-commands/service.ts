@@ -7,11 +7,11 @@
  */
 import type { AgentConfig, AgentEvent, World } from '../../agent/index.ts';
 import { runCommand } from '../../agent/commands.ts';
+import { agentNetwork, networkBounds } from '../../agent/network/agent-network.ts';
 import { notifierOf } from '../../agent/notify.ts';
 import { Pulse, watchWorld } from '../../agent/watchdog.ts';
 import { nodeClock } from '../../transfer/clock.ts';
 import { sha256Node } from '../../transfer/hash.ts';
-import { nodeNetwork } from '../../transfer/node-network.ts';
 import type { Log } from './log.ts';
 
 export interface Service {
@@ -30,10 +30,9 @@ export function joinService(config: AgentConfig, log: Log): Service | null {
   });
   if (notifier === null) return null;
   const pulse = new Pulse({ boundMs: config.health.stuckSeconds * 1000 });
-  const idleMs = config.limits.idleSeconds * 1000;
-  const real = { clock: nodeClock, network: nodeNetwork({ idleMs }), hash: sha256Node, run: runCommand };
+  const real = { clock: nodeClock, network: agentNetwork(config), hash: sha256Node, run: runCommand };
   return {
-    world: watchWorld(pulse, real, idleMs),
+    world: watchWorld(pulse, real, networkBounds(config)),
     async ready() {
       await notifier.ready();
       notifier.beatWith(pulse);

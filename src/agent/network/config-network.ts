@@ -1,0 +1,32 @@
+/**
+ * The part of `[server]` that is about the way to it: roots, the device's certificate, the proxy.
+ * @module
+ */
+import { parseProxy } from '../../transfer/http/proxy.ts';
+import type { TableReader } from '../config-reader.ts';
+
+export interface NetworkConfig {
+  /** PEM file with the roots that are trusted instead of the platform's. */
+  readonly ca?: string;
+  /** The device's certificate with its chain, and its key: PEM files. */
+  readonly client?: { readonly cert: string; readonly key: string };
+  /** `http://user:password@host:port`, or 'none'; without it the environment says. */
+  readonly proxy?: string;
+}
+
+export function readNetwork(table: TableReader): NetworkConfig {
+  const ca = table.has('ca') ? table.path('ca') : undefined;
+  const isPair = table.has('client_cert') === table.has('client_key');
+  if (!isPair) {
+    const missing = table.has('client_cert') ? 'client_key' : 'client_cert';
+    throw table.wrong(missing, 'is missing: client_cert and client_key go together');
+  }
+  const client = table.has('client_cert')
+    ? { cert: table.path('client_cert'), key: table.path('client_key') }
+    : undefined;
+  const proxy = table.optionalText('proxy');
+  if (proxy !== undefined && proxy !== 'none' && parseProxy(proxy) === null) {
+    throw table.wrong('proxy', 'should be a proxy such as http://proxy.example:3128, or "none"');
+  }
+  return { ca, client, proxy };
+}
