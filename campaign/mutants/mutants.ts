@@ -29,6 +29,7 @@ const PREPARE = 'src/agent/states/prepare.ts';
 const RECONCILE = 'src/agent/reconcile.ts';
 const TARGET = 'src/agent/file-target.ts';
 const AGENT = 'src/agent/agent.ts';
+const PATIENCE = 'src/agent/patience/faults.ts';
 const ENVIRONMENT = 'src/testing/simulated-environment.ts';
 
 const one = (file: string, from: string, to: string): readonly Edit[] => [{ file, from, to }];
@@ -66,10 +67,45 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'what an earlier process left taken for durable',
     why: 'a name that was never synced reads right, is not written again, and the next cut takes it back',
     scenarios: ['update', 'file-target'],
-    edits: [
-      { file: AGENT, from: '      await settleFolder(this.#world.fs, `${dataFolder}/journal`);\n', to: '' },
-      { file: AGENT, from: '      await this.#boot.settle?.();\n', to: '      void settleFolder;\n' },
-    ],
+    edits: one(AGENT, '    await settle(context);\n', '    void settle;\n'),
+  },
+  {
+    name: 'what a failed call left taken for durable',
+    why: 'tried again, a flag that reads right is not written again, and the next cut takes the flip back',
+    scenarios: ['update', 'rollback'],
+    edits: one(
+      'src/agent/machine.ts',
+      '      if (isAgain) await settle(context);\n',
+      '      void [isAgain, settle];\n',
+    ),
+  },
+  {
+    name: 'fault taken for the outcome at once',
+    why: 'one I/O error that is gone a second later ends the update',
+    scenarios: ['update', 'environment'],
+    edits: one(PATIENCE, 'if (!mayPass(error) || ', 'if (mayPass(error) || '),
+  },
+  {
+    name: 'tried again from memory',
+    why: 'what a handler had half done counts as done',
+    scenarios: ['classes', 'update'],
+    edits: one(
+      PATIENCE,
+      '  const { attempt } = journal.body;\n  journal.revert();\n',
+      '  const { attempt } = journal.body;\n',
+    ),
+  },
+  {
+    name: 'state gone on with though it could not be recorded',
+    why: 'after a cut the machine is somewhere else than the device',
+    scenarios: ['full', 'update'],
+    edits: one(PATIENCE, '() => journal.save(), most);', '() => journal.save().catch(() => undefined), most);'),
+  },
+  {
+    name: 'journal written before the running slot is confirmed',
+    why: 'a full data partition makes a good device change slots',
+    scenarios: ['full', 'read-only'],
+    edits: one(AGENT, '    await settle(context);\n', '    await settle(context);\n    await this.#journal.load();\n    await this.#journal.save();\n'), // prettier-ignore
   },
   {
     name: 'short write taken as whole',

@@ -1,0 +1,110 @@
+/**
+ * The program `engraft-agent` on a data partition that is really full, and really read-only: a small tmpfs. Needs root.
+ */
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { createDeployment, createServer, type EngraftServer } from '../../src/server/index.ts';
+import { FakeBootLoader } from '../../src/testing/index.ts';
+import { nodeFileSystem } from '../../src/transfer/index.ts';
+import { AGENT_PROGRAM, runAgentProgram, type AgentEnded } from '../support/agent-program.ts';
+import { imagePair, sameBytes } from '../support/agent.ts';
+import { publisher, temporaryFolder } from '../support/release.ts';
+
+const mount = (...args: string[]): boolean => spawnSync('mount', args).status === 0;
+
+/** Why this cannot be tried here, or null. */
+function obstacle(): string | null {
+  if (!existsSync(AGENT_PROGRAM)) return 'the program is not built';
+  if (process.getuid?.() !== 0) return 'only root may mount a file system';
+  const folder = temporaryFolder();
+  if (!mount('-t', 'tmpfs', '-o', 'size=64k', 'none', folder)) return 'this system does not let root mount a tmpfs';
+  spawnSync('umount', [folder]);
+  return null;
+}
+const why = obstacle();
+
+const cleaning: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const clean of cleaning.splice(0).reverse()) await clean();
+});
+
+async function bench() {
+  const { source, target } = imagePair();
+  const made = await publisher();
+  await made.release(1, { image: source, rollbackIndex: 1 });
+  await made.release(2, { image: target, rollbackIndex: 2 });
+  const server: EngraftServer = await createServer({ repo: made.dir });
+  cleaning.push(() => server.close(0));
+  const url = await server.listen(0);
+  const folder = temporaryFolder();
+  copyFileSync(AGENT_PROGRAM, join(folder, 'engraft-agent.mjs'));
+  writeFileSync(join(folder, 'image'), source);
+  const agent = (args: string[]): Promise<AgentEnded> => runAgentProgram(folder, args, undefined, 'engraft-agent.mjs');
+  const home = join(folder, 'device');
+  const root = join(made.dir, 'metadata', '1.root.json');
+  const made2 = await agent(
+    ['init', home, '--image', 'image', '--image-version', '1.0', '--root', root, '--server', url]
+      .concat(['--id', 'dev-1', '--product', 'cam', '--hardware', 'v1', '--json']), // prettier-ignore
+  );
+  expect(made2.code, made2.stderr).toBe(0);
+  const config = join(home, 'agent.toml');
+  const text = readFileSync(config, 'utf8').replace('commands = []', 'commands = [["true"]]');
+  writeFileSync(config, `${text}\n[limits]\nbackoff_first_ms = 5\nbackoff_most_ms = 20\nspare_bytes = 0\n`);
+  const data = join(home, 'data');
+  const kept = join(folder, 'kept');
+  cpSync(data, kept, { recursive: true });
+  mkdirSync(data, { recursive: true });
+  expect(mount('-t', 'tmpfs', '-o', 'size=4m', 'none', data)).toBe(true);
+  cleaning.push(() => spawnSync('umount', [data]));
+  cpSync(kept, data, { recursive: true });
+  const loader = new FakeBootLoader({
+    fs: nodeFileSystem,
+    stateFile: join(home, 'boot-state'),
+    choiceFile: join(home, 'boot-choice'),
+  });
+  const run = (): Promise<AgentEnded> => agent(['run', '--config', config, '--once', '--json']);
+  const fill = (): void => void spawnSync('dd', ['if=/dev/zero', `of=${join(data, 'filler')}`, 'bs=4096']);
+  const bootState = (): string => readFileSync(join(home, 'boot-state'), 'utf8');
+  const deploy = async (): Promise<void> => {
+    const release = { product: 'cam', version: '2.0', hardware: 'v1', slotClass: 'rootfs' };
+    await createDeployment({ repo: made.dir, tenant: 'default', release, devices: ['dev-1'] });
+  };
+  return { home, data, source, target, loader, run, fill, bootState, deploy };
+}
+
+describe.skipIf(why !== null)(
+  `engraft-agent on a real data partition${why === null ? '' : ` (skipped: ${why})`}`,
+  () => {
+    test('that is full, then read-only: confirmed at every boot, and the device stays where it is', async () => {
+      const it = await bench();
+      expect((await it.run()).json).toMatchObject({ code: 'no_update' });
+      it.fill();
+      for (const state of ['full', 'read-only']) {
+        if (state === 'read-only') expect(mount('-o', 'remount,ro', it.data)).toBe(true);
+        for (let boots = 0; boots < 4; boots++) {
+          expect(await it.loader.boot()).toBe('A');
+          const ended = await it.run();
+          expect(ended, ended.stderr).toMatchObject({ code: 0, json: { code: 'no_update' } });
+          expect(it.bootState()).toMatch(/BOOT_A_LEFT=3/);
+        }
+      }
+    });
+
+    test('that is full when an update comes: disk_full with its path, and the update when there is room', async () => {
+      const it = await bench();
+      it.fill();
+      await it.deploy();
+      const ended = await it.run();
+      expect(ended, ended.stderr).toMatchObject({ code: 30, json: { error: { code: 'disk_full' } } });
+      expect(String((ended.json['error'] as { message: string }).message)).toContain(it.data);
+      rmSync(join(it.data, 'filler'));
+      const done = await it.run();
+      expect(done, done.stderr).toMatchObject({ code: 0, json: { code: 'reboot_pending' } });
+      expect(await it.loader.boot()).toBe('B');
+      expect(await it.run()).toMatchObject({ code: 0, json: { status: 0, code: 'ok' } });
+      expect(sameBytes(new Uint8Array(readFileSync(join(it.home, 'slot-b.img'))), it.target)).toBe(true);
+    });
+  },
+);
