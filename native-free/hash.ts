@@ -4,19 +4,22 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import type { Hash, HashFactory } from './io.ts';
+import { bytesOf, type BytesLike } from './views.ts';
 
 /** The native-free default, about 90 MB/s. */
 export const sha256Pure: HashFactory = (): Hash => sha256.create();
 
 /** Digest of one byte array. */
-export function digestOf(hash: HashFactory, bytes: Uint8Array): Uint8Array {
+export function digestOf(hash: HashFactory, bytes: BytesLike): Uint8Array {
   const state = hash();
-  state.update(bytes);
+  state.update(bytesOf(bytes, 'bytes'));
   return state.digest();
 }
 
 /** Compares two byte arrays; digests are public, so no constant time is needed. */
-export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
+export function bytesEqual(one: BytesLike, other: BytesLike): boolean {
+  const a = bytesOf(one, 'the first');
+  const b = bytesOf(other, 'the second');
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
@@ -25,8 +28,8 @@ export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
 const HEX = '0123456789abcdef';
 
 /** Lower-case hexadecimal. */
-export function toHex(bytes: Uint8Array): string {
+export function toHex(bytes: BytesLike): string {
   let text = '';
-  for (const byte of bytes) text += HEX[byte >> 4] + HEX[byte & 15];
+  for (const byte of bytesOf(bytes, 'bytes')) text += HEX[byte >> 4] + HEX[byte & 15];
   return text;
 }

@@ -30,3 +30,4 @@ export {
   type StatusCode,
   type StatusRow,
 } from './status.ts';
+export type { BytesLike } from './views.ts';

@@ -35,8 +35,9 @@ export const LIMITS = {
   source_window_bytes: 64 * KIB,
   /** Foreign patches (BSDIFF40) are read whole into memory up to here. */
   foreign_patch_bytes_max: 512 * MIB,
-  /** A foreign patch's control triples. */
+  /** A foreign patch's control triples, and those among them that make nothing. */
   foreign_controls_max: 2 ** 24,
+  foreign_empty_controls_max: 2 ** 16,
   /** One metadata document (TUF role file). */
   metadata_bytes_max: 8 * MIB,
   /** The two that are asked for before anything says how long they are. */

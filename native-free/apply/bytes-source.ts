@@ -4,9 +4,11 @@
  */
 import type { AcceptedSegment, ByteSource, RandomSource, SegmentSink } from '../io.ts';
 import { UpdateError } from '../status.ts';
+import { bytesOf, type BytesLike } from '../views.ts';
 
 /** A payload in memory, given out in pieces of `pieceBytes`. */
-export function bytesSource(bytes: Uint8Array, pieceBytes = 64 * 1024): ByteSource {
+export function bytesSource(payload: BytesLike, pieceBytes = 64 * 1024): ByteSource {
+  const bytes = bytesOf(payload, 'payload');
   let at = 0;
   return {
     async read() {
@@ -22,7 +24,8 @@ export function bytesSource(bytes: Uint8Array, pieceBytes = 64 * 1024): ByteSour
 }
 
 /** A source image in memory. */
-export function memorySource(bytes: Uint8Array): RandomSource {
+export function memorySource(source: BytesLike): RandomSource {
+  const bytes = bytesOf(source, 'source');
   return {
     size: bytes.length,
     async read(offset, into) {
@@ -38,7 +41,8 @@ export function memorySource(bytes: Uint8Array): RandomSource {
 }
 
 /** Writes accepted segments into `bytes`, which has the target's size. */
-export function memorySink(bytes: Uint8Array): SegmentSink {
+export function memorySink(target: BytesLike): SegmentSink {
+  const bytes = bytesOf(target, 'target');
   return {
     async write(segment: AcceptedSegment) {
       if (segment.offset + segment.bytes.length > bytes.length) {

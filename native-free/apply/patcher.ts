@@ -25,6 +25,7 @@ import type { ModelCoder, ModelCoderFactory } from '../model/model-coder.ts';
 import { planSteps } from '../model/plan-coder.ts';
 import { WORK_UNIT } from '../model/work.ts';
 import { UpdateError } from '../status.ts';
+import { bytesOf, checkObject, type BytesLike } from '../views.ts';
 import { BodyReader } from './body-reader.ts';
 import { checkWork, planBytesAllowed } from './memory.ts';
 import { Pauses } from './pauses.ts';
@@ -56,7 +57,7 @@ export interface ApplyOptions {
   /** Default: pure JavaScript. */
   readonly hash?: HashFactory;
   /** SHA-256 of the whole header, from signed metadata. Without it the header vouches for itself only. */
-  readonly expectedHeaderDigest?: Uint8Array;
+  readonly expectedHeaderDigest?: BytesLike;
   /** First segment still to be done. */
   readonly resumeSegment?: number;
   readonly memoryBytesMax?: number;
@@ -80,6 +81,9 @@ const referenceModels: ModelCoderFactory = (encoding, sizes) => new MixCoder(enc
  * the given source, sink and payload throw. Nothing unverified has reached the sink then.
  */
 export async function* applyPayload(options: ApplyOptions): AsyncGenerator<ApplyEvent, ApplyResult> {
+  checkObject(options, 'options');
+  checkObject(options.payload, 'payload');
+  checkObject(options.sink, 'sink');
   const hash = options.hash ?? sha256Pure;
   const payload = new PieceReader(options.payload);
   const header = await readHeader(payload, hash, options.expectedHeaderDigest);
@@ -121,7 +125,7 @@ export async function* applyPayload(options: ApplyOptions): AsyncGenerator<Apply
 export async function readHeader(
   payload: PieceReader,
   hash: HashFactory,
-  expectedDigest?: Uint8Array,
+  expectedDigest?: BytesLike,
 ): Promise<PayloadHeader> {
   const prefix = new Uint8Array(HEADER_PREFIX_BYTES);
   await payload.fill(prefix, 'header');
@@ -130,7 +134,7 @@ export async function readHeader(
   await payload.fill(bytes.subarray(HEADER_PREFIX_BYTES), 'header');
   if (expectedDigest !== undefined) {
     const digest = digestOf(hash, bytes);
-    if (!bytesEqual(digest, expectedDigest)) {
+    if (!bytesEqual(digest, bytesOf(expectedDigest, 'expectedHeaderDigest'))) {
       throw new UpdateError('header_digest', 'the payload header is not the one that was signed', {
         detail: { expected: toHex(expectedDigest), actual: toHex(digest) },
       });

@@ -14,6 +14,8 @@ const END_MAGIC = [0x177245, 0x385090] as const;
 const GROUP_SYMBOLS = 50;
 const CODE_BITS_MAX = 20;
 const SELECTORS_MAX = 18_002;
+/** Streams without a block, one behind the other: nobody writes more than one. */
+const EMPTY_STREAMS_MAX = 100;
 
 /** CRC-32 of bzip2: polynomial 0x04c11db7, most significant bit first. */
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -124,17 +126,52 @@ export class Bzip2Reader {
   read(into: Uint8Array): number {
     let done = 0;
     while (done < into.length) {
-      if (this.#repeat > 0) {
-        const count = Math.min(this.#repeat, into.length - done);
-        into.fill(this.#last, done, done + count);
-        for (let i = 0; i < count; i++) this.#check(this.#last);
-        this.#repeat -= count;
-        done += count;
-      } else if (this.#left > 0) {
+      const count = this.some(into.subarray(done));
+      if (count === 0) break;
+      done += count;
+    }
+    return done;
+  }
+
+  /**
+   * The start of `into`, from one block: the work of one call is bounded. Returns how many bytes; 0 at the end.
+   * @throws UpdateError foreign_malformed
+   */
+  some(into: Uint8Array): number {
+    if (into.length === 0) return 0;
+    while (this.#left === 0 && this.#repeat === 0) if (!this.#nextBlock()) return 0;
+    return this.#fromBlock(into);
+  }
+
+  /** Like `some`, but begins no further block: 0 at the end of the one at hand. */
+  restOfBlock(into: Uint8Array): number {
+    return this.#fromBlock(into);
+  }
+
+  /**
+   * To be called at the end of a block, when no more is wanted: checks the block, and the stream if that ends here. What
+   * follows is not looked at. Nothing is checked of a stream that nothing was read of.
+   * @throws UpdateError foreign_malformed
+   */
+  finish(): void {
+    if (this.#state !== 'blocks') return;
+    this.#finishBlock();
+    if (this.#atBlock()) return;
+    if (this.#reader.word() !== this.#streamCrc) bad('the stream does not have its checksum');
+  }
+
+  #fromBlock(into: Uint8Array): number {
+    let done = 0;
+    while (done < into.length && this.#left + this.#repeat > 0) {
+      if (this.#repeat === 0) {
         done += this.#emit(into, done);
-      } else if (!this.#nextBlock()) {
-        break;
+        continue;
       }
+      const count = Math.min(this.#repeat, into.length - done);
+      into.fill(this.#last, done, done + count);
+      for (let i = 0; i < count; i++) this.#check(this.#last);
+      this.#repeat -= count;
+      done += count;
     }
     return done;
   }
@@ -176,10 +213,8 @@ export class Bzip2Reader {
     if (this.#state === 'end') return false;
     if (this.#state === 'start') this.#startStream();
     else this.#finishBlock();
-    for (;;) {
-      const magic = [this.#reader.bits(24), this.#reader.bits(24)];
-      if (magic[0] === BLOCK_MAGIC[0] && magic[1] === BLOCK_MAGIC[1]) break;
-      if (magic[0] !== END_MAGIC[0] || magic[1] !== END_MAGIC[1]) bad('a block has a wrong magic number');
+    for (let empty = 0; !this.#atBlock(); empty++) {
+      if (empty > EMPTY_STREAMS_MAX) bad('too many streams without a block');
       if (this.#reader.word() !== this.#streamCrc) bad('the stream does not have its checksum');
       if (this.#reader.alignedAtEnd()) {
         this.#state = 'end';
@@ -189,6 +224,14 @@ export class Bzip2Reader {
     }
     this.#readBlock();
     return true;
+  }
+
+  /** True at a block, false at the end of a stream. */
+  #atBlock(): boolean {
+    const magic = [this.#reader.bits(24), this.#reader.bits(24)];
+    if (magic[0] === BLOCK_MAGIC[0] && magic[1] === BLOCK_MAGIC[1]) return true;
+    if (magic[0] !== END_MAGIC[0] || magic[1] !== END_MAGIC[1]) bad('a block has a wrong magic number');
+    return false;
   }
 
   #startStream(): void {

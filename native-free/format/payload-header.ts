@@ -9,6 +9,7 @@
 import { LIMITS } from '../limits.ts';
 import { MODEL_BITS_MIN, SMALLEST_SIZES, type ModelSizes } from '../model/model-coder.ts';
 import { UpdateError } from '../status.ts';
+import { bytesOf, type BytesLike } from '../views.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 
 export type PayloadKind = 'delta' | 'full';
@@ -132,7 +133,8 @@ export function encodeHeader(fields: PayloadHeaderFields): Uint8Array {
  * Length of the header, from its first HEADER_PREFIX_BYTES bytes.
  * @throws UpdateError payload_magic, payload_version, payload_truncated, payload_malformed
  */
-export function headerLength(prefix: Uint8Array): number {
+export function headerLength(bytes: BytesLike): number {
+  const prefix = bytesOf(bytes, 'header');
   const known = Math.min(prefix.length, PAYLOAD_MAGIC.length);
   for (let i = 0; i < known; i++) {
     if (prefix[i] !== PAYLOAD_MAGIC[i]) {
@@ -158,7 +160,8 @@ export function headerLength(prefix: Uint8Array): number {
  * hand before anything is allocated.
  * @throws UpdateError payload_magic, payload_version, payload_truncated, payload_malformed
  */
-export function parseHeader(bytes: Uint8Array): PayloadHeader {
+export function parseHeader(payload: BytesLike): PayloadHeader {
+  const bytes = bytesOf(payload, 'payload');
   const headerBytes = headerLength(bytes);
   if (bytes.length < headerBytes) {
     throw new UpdateError('payload_truncated', `header of ${headerBytes} bytes, only ${bytes.length} given`);

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { setImmediate as breathe } from 'node:timers/promises';
 import { applyBsdiff40, parseBsdiff40 } from '../../native-free/compat/index.ts';
 import type { CancelSignal, RandomSource } from '../../native-free/io.ts';
 import { LIMITS } from '../../native-free/limits.ts';
@@ -50,7 +51,7 @@ export async function applyBsdiff40File(work: Bsdiff40Work): Promise<{
       work.progress.start('apply', targetBytes);
       const hash = createHash('sha256');
       let done = 0;
-      for await (const piece of applyBsdiff40({ patch, source: work.source, signal: work.signal })) {
+      for await (const piece of applyBsdiff40({ patch, source: work.source, signal: work.signal, pause: breathe })) {
         hash.update(piece);
         await file.write(piece);
         done += piece.length;

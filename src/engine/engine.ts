@@ -20,15 +20,18 @@ import { abortedError, MemoryGate, throwIfAborted } from './admission.ts';
 import {
   bsdiffMemoryBytes,
   checkImageSize,
+  checkMemory,
   defaultMemoryBytesMax,
   jobMemoryBytes,
   WORKER_FLOOR_BYTES,
 } from './memory-plan.ts';
+import { bytesOf, checkObject, type BytesLike } from '../../native-free/views.ts';
 import { matchByBsdiff } from './bsdiff-matcher.ts';
 import { builtFile } from './built-file.ts';
 import type { DeltaCosts, EngineProgress, Job, Matched, SourceImage } from './job.ts';
 import { compressFull, encodeDelta, layoutsOnly, matchOwn, prove } from './job.ts';
 import { WorkerPool } from './pool.ts';
+import { worthless } from './worthless.ts';
 
 export type Matcher = 'own' | 'bsdiff';
 
@@ -122,7 +125,7 @@ export class DeltaEngine {
    * The full payload of a target, proved.
    * Throws UpdateError `limit_exceeded`, `memory_exceeded`, `aborted`, `proof_failed`.
    */
-  async full(target: Uint8Array, options: MakeOptions = {}): Promise<PayloadResult> {
+  async full(target: BytesLike, options: MakeOptions = {}): Promise<PayloadResult> {
     return this.#admitted(null, target, options, async (job) => {
       const payload = (await compressFull(job))!;
       await prove(job, new Uint8Array(0), payload);
@@ -134,9 +137,11 @@ export class DeltaEngine {
    * The delta payload that brings a slot from `source` to `target`, proved.
    * Throws UpdateError `delta_not_smaller` when the full payload is as small, and what `full` throws.
    */
-  async delta(source: Uint8Array, target: Uint8Array, options: MakeOptions = {}): Promise<PayloadResult> {
-    return this.#admitted(source, target, options, async (job, image) => {
+  async delta(source: BytesLike, target: BytesLike, options: MakeOptions = {}): Promise<PayloadResult> {
+    const bytes = bytesOf(source, 'source');
+    return this.#admitted(bytes, target, options, async (job, image) => {
       const delta = await this.#encode(job, image!, options);
+      if (UpdateError.is(delta)) throw delta;
       const full = await compressFull(job, delta.payload.length);
       const refused = full === null ? null : notSmaller(delta.payload, full);
       if (refused !== null) throw refused;
@@ -149,8 +154,9 @@ export class DeltaEngine {
    * Both payloads, proved; the delta only where there is a source and it is smaller than the full payload.
    * Throws what `full` throws; a delta that is not smaller is told in the result.
    */
-  async make(source: Uint8Array | null, target: Uint8Array, options: MakeOptions = {}): Promise<MakeResult> {
-    return this.#admitted(source, target, options, async (job, image, stop) => {
+  async make(source: BytesLike | null, target: BytesLike, options: MakeOptions = {}): Promise<MakeResult> {
+    const bytes = source === null ? null : bytesOf(source, 'source');
+    return this.#admitted(bytes, target, options, async (job, image, stop) => {
       const deltaJob: Job = { ...job, cpu: { seconds: 0 } };
       // The suffix sort keeps one thread busy; compressing keeps the others.
       const [payload, delta] = await sideBySide(
@@ -161,11 +167,29 @@ export class DeltaEngine {
       await prove(job, new Uint8Array(0), payload!);
       const full = resultOf(job, payload!);
       if (delta === null) return { full, delta: null, deltaRefused: 'there is no source' };
+      if (UpdateError.is(delta)) return { full, delta: null, deltaRefused: delta.message };
       const refused = notSmaller(delta.payload, payload!);
       if (refused !== null) return { full, delta: null, deltaRefused: refused.message };
       await prove(deltaJob, image!.source, delta.payload);
       return { full, delta: resultOf(deltaJob, delta.payload, delta) };
     });
+  }
+
+  /**
+   * Checks that a job of these sizes may ever run, before its images are read.
+   * @throws UpdateError limit_exceeded, memory_exceeded, usage_invalid
+   */
+  checkSizes(sourceBytes: number, targetBytes: number, options: MakeOptions = {}): void {
+    checkImageSize('target', targetBytes);
+    checkImageSize('source', sourceBytes);
+    checkMemory(this.#needs(sourceBytes, targetBytes, options).memoryBytes, this.workers, this.#memoryBytesMax);
+  }
+
+  #needs(sourceBytes: number, targetBytes: number, options: MakeOptions) {
+    const usual = options.lowMemory === true ? LOW_MEMORY_SEGMENT_BYTES : segmentBytesFor(targetBytes);
+    const segmentBytes = checkedSegmentBytes(options.segmentBytes ?? usual);
+    const shape = { sourceBytes, targetBytes, segmentBytes, workers: this.workers, matcher: options.matcher ?? 'own' };
+    return { segmentBytes, memoryBytes: jobMemoryBytes(shape) };
   }
 
   /** End all threads; jobs that run end as `aborted`. */
@@ -177,24 +201,15 @@ export class DeltaEngine {
   /** Check, wait for memory, share the images, run `work`, give the memory back. */
   async #admitted<R>(
     source: Uint8Array | null,
-    target: Uint8Array,
+    targetImage: BytesLike,
     options: MakeOptions,
     work: (job: Job, image: SourceImage | null, stop: AbortController) => Promise<R>,
   ): Promise<R> {
-    checkImageSize('target', target.length);
-    checkImageSize('source', source?.length ?? 0);
+    const target = bytesOf(targetImage, 'target');
+    checkObject(options, 'options');
     const lowMemory = options.lowMemory ?? false;
-    const usual = lowMemory ? LOW_MEMORY_SEGMENT_BYTES : segmentBytesFor(target.length);
-    const segmentBytes = checkedSegmentBytes(options.segmentBytes ?? usual);
-    const sourceBytes = source?.length ?? 0;
-    const matcher = options.matcher ?? 'own';
-    const needed = jobMemoryBytes({
-      sourceBytes,
-      targetBytes: target.length,
-      segmentBytes,
-      workers: this.workers,
-      matcher,
-    });
+    this.checkSizes(source?.length ?? 0, target.length, options);
+    const { segmentBytes, memoryBytes } = this.#needs(source?.length ?? 0, target.length, options);
     // One failure stops what runs beside it, so each job has a signal of its own.
     const stop = new AbortController();
     const outer = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
@@ -202,7 +217,7 @@ export class DeltaEngine {
     // Every task listens to it; that many listeners are no leak.
     setMaxListeners(0, signal);
     throwIfAborted(signal);
-    const release = await this.#gate.acquire(needed, signal);
+    const release = await this.#gate.acquire(memoryBytes, signal);
     try {
       const shared = shareImage(target);
       const cpu = { seconds: 0 };
@@ -239,7 +254,8 @@ export class DeltaEngine {
     }
   }
 
-  async #encode(job: Job, image: SourceImage, options: MakeOptions): Promise<MadeDelta> {
+  /** A delta that is not proved; the refusal where none can be worth its while. */
+  async #encode(job: Job, image: SourceImage, options: MakeOptions): Promise<MadeDelta | UpdateError> {
     const images = { source: image.source, target: job.target };
     const matcher = options.matcher ?? 'own';
     const made: MadeDelta[] = [];
@@ -255,6 +271,8 @@ export class DeltaEngine {
     }
     if (made.length === 0 || matcher === 'both') {
       const matched = await matchOwn(job, images);
+      const refused = made.length > 0 ? null : await worthless(job, image, matched);
+      if (refused !== null) return refused;
       made.unshift({ ...(await encodeDelta(job, image, matched)), matcher: 'own', fellBack });
     }
     // The first of equals, which is our own: the same choice every time.

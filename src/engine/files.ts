@@ -16,6 +16,7 @@ import { ioCode } from '../../native-free/errno.ts';
 import { ioError } from '../../native-free/io-error.ts';
 import type { CancelSignal } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';
+import { bytesOf, type BytesLike } from '../../native-free/views.ts';
 
 /** A file under construction. */
 export interface AtomicFile {
@@ -181,6 +182,6 @@ export async function writeFileAtomically<T>(
 }
 
 /** `writeFileAtomically` for bytes that are all there. */
-export function replaceFile(path: string, bytes: Uint8Array, options: AtomicWriteOptions = {}): Promise<void> {
-  return writeFileAtomically(path, (file) => file.write(bytes), options);
+export function replaceFile(path: string, content: BytesLike, options: AtomicWriteOptions = {}): Promise<void> {
+  return writeFileAtomically(path, (file) => file.write(bytesOf(content, 'content')), options);
 }

@@ -22,4 +22,4 @@ export {
   type AtomicFile,
   type AtomicWriteOptions,
 } from './files.ts';
-export { fileByteSource, fileSink, fileSource, hashSource, readImage, sha256Node } from './node-io.ts';
+export { fileByteSource, fileSink, fileSource, hashSource, imageSize, readImage, sha256Node } from './node-io.ts';

@@ -9,8 +9,8 @@ import type { SegmentCosts } from '../../native-free/diff/encode-segment.ts';
 import type { PairedLayouts } from '../../native-free/diff/pair-regions.ts';
 import { joinWindows, NO_LAYOUTS, windowsOf, type Images, type Window } from '../../native-free/diff/stages.ts';
 import { coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
-import type { Plan } from '../../native-free/format/plan.ts';
-import { SMALL_SIZES } from '../../native-free/model/model-coder.ts';
+import { plainPlan, type Plan } from '../../native-free/format/plan.ts';
+import { DEFAULT_SIZES, SMALL_SIZES } from '../../native-free/model/model-coder.ts';
 import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
 import { every } from '../platform/timers.ts';
 import { sha256Node } from './node-io.ts';
@@ -53,7 +53,7 @@ interface Range {
 }
 
 /** [0, total) in steps; the last range may be shorter. */
-function rangesOf(total: number, stepBytes: number): Range[] {
+export function rangesOf(total: number, stepBytes: number): Range[] {
   const ranges: Range[] = [];
   for (let start = 0; start < total; start += stepBytes) {
     ranges.push({ start, end: Math.min(total, start + stepBytes) });
@@ -65,7 +65,7 @@ function rangesOf(total: number, stepBytes: number): Range[] {
  * Perform all items, a few at a time, results in the items' order. After a failure nothing new begins, and the
  * failure is thrown when what had begun is over (so that its memory is free). `enough` ends it early.
  */
-async function inLanes<I, R>(
+export async function inLanes<I, R>(
   items: readonly I[],
   lanes: number,
   perform: (item: I) => Promise<R>,
@@ -201,6 +201,14 @@ export async function encodeDelta(job: Job, image: SourceImage, matched: Matched
   });
   const costs = job.metered ? costsOf(finished.costs, parts, payload.length) : null;
   return { payload, covers: plan.covers, costs };
+}
+
+/** What target bytes [start, end) cost as literals; what they are if that gains nothing. */
+export async function sampleLiterals(job: Job, image: SourceImage, start: number, end: number): Promise<number> {
+  const images = { source: image.source, target: job.target };
+  const plan = plainPlan(coverListOf([]));
+  const task = { kind: 'encode', images, plan, sizes: DEFAULT_SIZES, start, end, metered: false } as const;
+  return (await job.pool.run(task, job)).encoded.length;
 }
 
 function costsOf(

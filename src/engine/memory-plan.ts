@@ -54,6 +54,23 @@ export function jobMemoryBytes(shape: JobShape): number {
   return images + match + encode;
 }
 
+/**
+ * Checks a job's need against what all jobs may take, worker threads included: the figure that the caller gave.
+ * @throws UpdateError memory_exceeded
+ */
+export function checkMemory(neededBytes: number, workers: number, allowedBytes: number): void {
+  const floorBytes = workers * WORKER_FLOOR_BYTES;
+  if (neededBytes + floorBytes <= allowedBytes) return;
+  const mebibytes = (bytes: number): string => `${Math.ceil(bytes / MIB)} MiB`;
+  const threads = workers === 1 ? '1 worker thread' : `${workers} worker threads`;
+  throw new UpdateError(
+    'memory_exceeded',
+    `the job needs about ${mebibytes(neededBytes + floorBytes)} (${mebibytes(floorBytes)} of it for ${threads}); ` +
+      `${Math.floor(allowedBytes / MIB)} MiB are allowed`,
+    { detail: { neededBytes: neededBytes + floorBytes, allowedBytes, workers } },
+  );
+}
+
 /** Three quarters of what the machine, or the container, has. */
 export function defaultMemoryBytesMax(): number {
   const machine = totalmem();

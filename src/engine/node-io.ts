@@ -124,6 +124,13 @@ export function fileSink(fd: number, path: string): SegmentSink {
   };
 }
 
+/** Size of an image that is not read yet. Throws UpdateError `input_unreadable`. */
+export function imageSize(path: string): number {
+  const { fd, size } = openInput(path);
+  closeSync(fd);
+  return size;
+}
+
 /**
  * Read a whole image straight into shared memory, where worker threads see it without a copy.
  * Throws UpdateError `input_unreadable`, `limit_exceeded`.

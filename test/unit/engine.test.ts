@@ -203,8 +203,20 @@ describe('memory', () => {
     await withEngine({ workers: 1, memoryBytesMax: 49 * 2 ** 20 }, async (own) => {
       await expect(own.delta(pair.source, pair.target)).rejects.toMatchObject({
         code: 'memory_exceeded',
-        detail: { neededBytes: expect.any(Number), allowedBytes: 2 ** 20 },
+        // The figure that was given, and threads among what is needed.
+        message: expect.stringMatching(
+          /about \d+ MiB \(48 MiB of it for 1 worker thread\); 49 MiB are allowed/,
+        ) as unknown,
+        detail: { neededBytes: expect.any(Number) as unknown, allowedBytes: 49 * 2 ** 20 },
       });
+    });
+  });
+
+  it('is asked for by sizes alone, before there are images', async () => {
+    await withEngine({ workers: 1, memoryBytesMax: 500 * 2 ** 20 }, async (own) => {
+      own.checkSizes(2 ** 20, 2 ** 20);
+      expect(() => own.checkSizes(2 ** 30, 2 ** 30)).toThrow(/500 MiB are allowed/);
+      expect(() => own.checkSizes(0, 2 ** 31)).toThrow(expect.objectContaining({ code: 'limit_exceeded' }));
     });
   });
 
@@ -216,6 +228,30 @@ describe('memory', () => {
       ]);
       expect(Buffer.compare(both[0].payload, both[1].payload)).toBe(0);
     });
+  });
+});
+
+describe('a target that nothing helps', () => {
+  const next = random(77);
+  const noise = Uint8Array.from({ length: 2 ** 21 + 5000 }, () => next() * 256);
+  const foreign = Uint8Array.from({ length: 2 ** 16 }, () => next() * 256);
+
+  it('is noticed by a sample, long before all of it is coded', async () => {
+    const phases = new Set<Phase>();
+    const options = { onProgress: ({ phase }: EngineProgress) => void phases.add(phase) };
+    await expect(engine.delta(foreign, noise, options)).rejects.toMatchObject({
+      code: 'delta_not_smaller',
+      message: expect.stringContaining('nothing of the source was found') as unknown,
+    });
+    expect(phases.has('encode')).toBe(false);
+    const { delta, deltaRefused } = await engine.make(foreign, noise);
+    expect([delta, deltaRefused]).toEqual([null, expect.stringContaining('nothing of the source was found')]);
+  });
+
+  it('is not assumed where a little of it is like the source', async () => {
+    const alike = noise.slice();
+    alike.set(foreign.subarray(0, 5000), 2 ** 20);
+    expect((await engine.delta(foreign, alike)).payload.length).toBeLessThan(alike.length);
   });
 });
 

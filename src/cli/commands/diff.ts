@@ -62,15 +62,13 @@ export function define(): Command {
 }
 
 async function diff(sourcePath: string, targetPath: string, options: DiffOptions): Promise<void> {
-  const { DeltaEngine, readImage, replaceFile } = await import('../../engine/index.ts');
+  const { DeltaEngine, imageSize, readImage, replaceFile } = await import('../../engine/index.ts');
   const startedAt = performance.now();
   const progress = await createProgress(options);
   const result = await withSignals(async (signal) => {
     if (sourcePath === '-' && options.full !== true) {
       throw new UpdateError('usage_invalid', 'a patch needs a source; only with --full it may be -');
     }
-    const source = options.full === true ? null : readImage(sourcePath);
-    const target = readImage(targetPath);
     const engine = new DeltaEngine({
       ...(options.workers === undefined ? {} : { workers: options.workers }),
       ...(options.memory === undefined ? {} : { memoryBytesMax: options.memory * 2 ** 20 }),
@@ -85,6 +83,11 @@ async function diff(sourcePath: string, targetPath: string, options: DiffOptions
         lowMemory: options.lowMemory ?? false,
         ...(options.segmentSize === undefined ? {} : { segmentBytes: options.segmentSize * 1024 }),
       };
+      // By size first: nothing is read that there is no memory for.
+      const isFull = options.full === true;
+      engine.checkSizes(isFull ? 0 : imageSize(sourcePath), imageSize(targetPath), makeOptions);
+      const source = isFull ? null : readImage(sourcePath);
+      const target = readImage(targetPath);
       const made =
         source === null ? await engine.full(target, makeOptions) : await engine.delta(source, target, makeOptions);
       await replaceFile(options.output, made.payload, { signal });

@@ -141,20 +141,15 @@ function damageText(damage: Damage): string {
 
 async function inspectBsdiff40(path: string, options: InspectOptions): Promise<void> {
   const { readForeignPatch } = await import('../bsdiff40-file.ts');
-  const { bsdiffCovers, parseBsdiff40 } = await import('../../../native-free/compat/index.ts');
+  const { bsdiffFacts } = await import('../../../native-free/compat/index.ts');
   const patch = readForeignPatch(path);
-  const { targetBytes } = parseBsdiff40(patch);
-  const { covers } = bsdiffCovers(patch);
-  const coveredBytes = covers.length.reduce((sum, length) => sum + length, 0);
-  report(
-    options,
-    { path, format: 'bsdiff40', payloadBytes: patch.length, targetBytes, covers: covers.count, coveredBytes },
-    () =>
-      formatTable([
-        ['kind:', 'BSDIFF40'],
-        ['patch:', `${formatCount(patch.length)} bytes`],
-        ['target:', `${formatCount(targetBytes)} bytes`],
-        ['covers:', `${formatCount(covers.count)}, over ${formatCount(coveredBytes)} bytes`],
-      ]),
+  const { targetBytes, covers, coveredBytes } = await bsdiffFacts(patch);
+  report(options, { path, format: 'bsdiff40', payloadBytes: patch.length, targetBytes, covers, coveredBytes }, () =>
+    formatTable([
+      ['kind:', 'BSDIFF40'],
+      ['patch:', `${formatCount(patch.length)} bytes`],
+      ['target:', `${formatCount(targetBytes)} bytes`],
+      ['covers:', `${formatCount(covers)}, over ${formatCount(coveredBytes)} bytes`],
+    ]),
   );
 }

@@ -77,8 +77,7 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
   checkReleaseKey({ product, version, hardware, slotClass });
   const repository = new Repository(options.repo, { expiryDays: { timestamp: options.expireDays } });
   const signers = await loadSigners(options.keys);
-  const { DeltaEngine, readImage } = await import('../../engine/index.ts');
-  const bytes = readImage(image);
+  const { DeltaEngine, imageSize, readImage } = await import('../../engine/index.ts');
   const progress = await createProgress(options);
   const result = await withSignals(async (signal) => {
     const { workers, memory } = options;
@@ -91,6 +90,9 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
       // Foreign clients know their bundles by the ending.
       const filename = options.filename ?? (/\.(swu|raucb)$/.test(image) ? basename(image) : undefined);
       const { rollbackIndex, from, force, payloads, matcher } = options;
+      // By size first: nothing is read that there is no memory for.
+      engine.checkSizes(0, imageSize(image));
+      const bytes = readImage(image);
       const key = { product, version, hardware, slotClass };
       const settings = {
         rollbackIndex,
