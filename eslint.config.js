@@ -14,6 +14,7 @@ const ASK_THE_TIME = [
   'src/release/repository.ts', // expiry dates
   'src/server/deploy.ts', // when a deployment was made
   'src/server/server.ts', // rows of the database
+  'src/server/store/migrations.ts', // where the ids of a new database begin
   'bench/harness.ts', // the date of a report
   'campaign/sigkill/run.ts', // names of devices
 ];
@@ -22,6 +23,7 @@ const ASK_THE_TIME = [
 const RECKON_WITH_IT = [
   'src/agent/hours.ts', // hours of the day in which something may happen
   'src/release/files.ts', // the age of a file
+  'src/server/upkeep.ts', // the age of a row, which is older than the process
   'test/**/*.ts', // clocks that are set, certificates that expire
 ];
 

@@ -66,6 +66,13 @@ export const LIMITS = {
   device_attribute_chars_max: 1024,
   feedback_details_max: 64,
   feedback_detail_chars_max: 4096,
+  /** Deadlines of a connection to the server: to the end of a header, of a body, of silence, between two requests. */
+  http_header_ms: 20_000,
+  http_request_ms: 120_000,
+  http_silence_ms: 120_000,
+  http_keep_alive_ms: 75_000,
+  /** What the server remembers of its devices between two polls, so that an idle one asks no database: some 300 B each. */
+  poll_states_max: 2 ** 17,
   /** Rows of one answer of the management API. */
   page_rows_max: 500,
   /** Devices named one by one in a deployment. */

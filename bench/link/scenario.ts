@@ -91,7 +91,7 @@ function publishRelease(folder: string, bytes: number): Uint8Array {
   writeFileSync(join(folder, 'target'), target);
   const keys = join(folder, 'keys');
   run(engraft, 'keygen', keys);
-  run(engraft, 'publish', join(folder, 'target'), '--repo', join(folder, 'repo'), '--keys', keys, '--product', 'cam', '--hardware', 'v1', '--release-version', '2.0', '--workers', '1', '--deploy-to', 'dev-1'); // prettier-ignore
+  run(engraft, 'publish', join(folder, 'target'), '--repo', join(folder, 'repo'), '--keys', keys, '--product', 'cam', '--hardware', 'v1', '--release-version', '2.0', '--workers', '1', '--deploy-to', 'dev-1', '--register'); // prettier-ignore
   return target;
 }
 

@@ -16,6 +16,8 @@ const commands: readonly CommandEntry[] = [
   { name: 'publish', summary: 'add a release to a signed repository', load: () => import('./commands/publish.ts') },
   { name: 'refresh', summary: 'sign a repository anew before it expires', load: () => import('./commands/refresh.ts') },
   { name: 'serve', summary: 'serve a repository to devices', load: () => import('./commands/serve.ts') },
+  { name: 'device', summary: 'ask a server about its devices', load: () => import('./commands/device.ts') },
+  { name: 'deployment', summary: 'ask about deployments, stop one', load: () => import('./commands/deployment.ts') },
 ];
 
 await runProgram({

@@ -41,3 +41,17 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
     /^[\d,.]+( %)?$/.test(cell) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!);
   return rows.map((row) => row.map(padded).join('  ').trimEnd()).join('\n');
 }
+
+/** The payload of an action: 'delta from 1.0, 1.2 KiB'. */
+export function describePayload(payload: { kind: string; bytes: number; sourceVersion: string | null } | null): string {
+  if (payload === null) return '-';
+  const from = payload.sourceVersion === null ? '' : ` from ${payload.sourceVersion}`;
+  return `${payload.kind}${from}, ${formatBytes(payload.bytes)}`;
+}
+
+/** How an action ended: '40 health_failed (8040)'; '-' while it goes on. */
+export function endOf(action: { outcome: number | null; reason: string | null; subStatus: number | null }): string {
+  if (action.outcome === null) return '-';
+  const why = action.reason === null ? '' : ` ${action.reason}`;
+  return `${action.outcome}${why}${action.subStatus === null || action.subStatus === 0 ? '' : ` (${action.subStatus})`}`;
+}

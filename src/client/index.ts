@@ -6,6 +6,7 @@
 import { STATUS, UpdateError, type StatusCode } from '../../native-free/status.ts';
 import type {
   Deployment,
+  DeploymentAction,
   Device,
   DeviceDetail,
   NewDeployment,
@@ -28,6 +29,14 @@ export interface ClientOptions {
 
 export interface Page {
   readonly limit?: number;
+}
+
+export interface DeviceFilter extends Page {
+  readonly after?: string;
+  readonly product?: string;
+  readonly hardware?: string;
+  /** What runs there. */
+  readonly version?: string;
 }
 
 export interface ReleaseFilter extends Page {
@@ -73,8 +82,8 @@ export class ManagementClient {
   }
 
   /** In the order of their ids, those after `after`. */
-  async devices(page: Page & { readonly after?: string } = {}): Promise<Device[]> {
-    return (await this.#ask<{ devices: Device[] }>('GET', '/devices', this.#scoped(page))).devices;
+  async devices(filter: DeviceFilter = {}): Promise<Device[]> {
+    return (await this.#ask<{ devices: Device[] }>('GET', '/devices', this.#scoped(filter))).devices;
   }
 
   device(controllerId: string): Promise<DeviceDetail> {
@@ -91,12 +100,20 @@ export class ManagementClient {
   }
 
   /** Newest first. */
-  async deployments(page: Page & { readonly before?: number } = {}): Promise<Deployment[]> {
+  async deployments(
+    page: Page & { readonly before?: number; readonly state?: Deployment['state'] } = {},
+  ): Promise<Deployment[]> {
     return (await this.#ask<{ deployments: Deployment[] }>('GET', '/deployments', this.#scoped(page))).deployments;
   }
 
   deployment(id: number): Promise<Deployment> {
     return this.#ask('GET', `/deployments/${id}`, this.#scoped());
+  }
+
+  /** Its devices with their actions, in the order of the devices' ids, those after `after`. */
+  async deploymentActions(id: number, page: Page & { readonly after?: string } = {}): Promise<DeploymentAction[]> {
+    const path = `/deployments/${id}/actions`;
+    return (await this.#ask<{ actions: DeploymentAction[] }>('GET', path, this.#scoped(page))).actions;
   }
 
   cancelDeployment(id: number): Promise<Deployment> {

@@ -32,6 +32,18 @@ const feedbackSchema = z.object({
       .nullish(),
     details: z.union([z.array(text), text.transform((one) => [one])]).nullish(),
   }),
+  engraft: z
+    .object({
+      product: z.string().optional(),
+      version: z.string().optional(),
+      hardware: z.string().optional(),
+      code: z
+        .string()
+        .regex(/^\w{1,40}$/)
+        .optional(),
+      subStatus: z.number().int().min(0).max(99_999).optional(),
+    })
+    .nullish(),
 });
 
 const configDataSchema = z.object({
@@ -41,7 +53,8 @@ const configDataSchema = z.object({
 
 /** Throws UpdateError usage_invalid. */
 export function parseFeedback(body: unknown, channel: Feedback['channel']): Feedback {
-  const { time, timestamp, status } = check(feedbackSchema, body);
+  const { time, timestamp, status, engraft } = check(feedbackSchema, body);
+  const { product, version, hardware, code: reason, subStatus } = engraft ?? {};
   const details = (status.details ?? []).slice(0, LIMITS.feedback_details_max);
   return {
     channel,
@@ -50,6 +63,9 @@ export function parseFeedback(body: unknown, channel: Feedback['channel']): Feed
     code: status.code ?? null,
     details: details.map((detail) => detail.slice(0, LIMITS.feedback_detail_chars_max)),
     time: `${time ?? ''}/${timestamp ?? ''}`,
+    about: { product, version, hardware },
+    reason: reason ?? null,
+    subStatus: subStatus ?? null,
   };
 }
 

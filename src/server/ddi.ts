@@ -5,15 +5,15 @@
  * taken before: then its answer was lost on the way, and the device is told once more that all is well.
  * @module
  */
-import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono, type Context } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { checkDevice, type AuthOptions } from './auth.ts';
 import * as model from './ddi-model.ts';
+import { readJson } from './http/body.ts';
+import type { ClientAddress } from './http/client-address.ts';
 import { withHttpStatus } from './problem.ts';
-import type { DeviceName, Feedback, Store } from './store/index.ts';
+import type { DeviceName, Feedback, PollState, Store } from './store/index.ts';
 
 export interface DdiOptions {
   readonly store: Store;
@@ -22,8 +22,7 @@ export interface DdiOptions {
   /** How devices reach this server; default: as the request did. */
   readonly publicUrl?: string;
   readonly now: () => number;
-  /** Brings the store up to date with the repository. */
-  readonly refresh: () => Promise<void>;
+  readonly address: ClientAddress;
 }
 
 export const tenantPattern = /^[A-Za-z0-9_-]{1,40}$/;
@@ -43,7 +42,6 @@ export function ddiRoutes(options: DdiOptions): Hono<DdiEnv> {
     context.header('Cache-Control', 'no-store');
     await next();
   });
-  app.use(`${base}/*`, bodyLimit({ maxSize: LIMITS.ddi_body_bytes_max, onError: tooLarge }));
   app.get(base, (context) => poll(context, options));
   app.put(`${base}/configData`, (context) => configData(context, options));
   app.get(`${base}/deploymentBase/:actionId`, (context) => deployment(context, options, 'deployment'));
@@ -54,10 +52,6 @@ export function ddiRoutes(options: DdiOptions): Hono<DdiEnv> {
   return app;
 }
 
-function tooLarge(): never {
-  throw new UpdateError('limit_exceeded', `the body is over ${LIMITS.ddi_body_bytes_max} bytes`);
-}
-
 async function admit(context: DdiContext, { store, auth }: DdiOptions): Promise<DeviceName> {
   const tenant = context.req.param('tenant') ?? '';
   const controllerId = context.req.param('controllerId') ?? '';
@@ -66,23 +60,19 @@ async function admit(context: DdiContext, { store, auth }: DdiOptions): Promise<
     throw new UpdateError('usage_invalid', 'the controller id is not 1 to 128 letters, digits or ._:@+=~-');
   }
   const name = { tenant: tenant.toLowerCase(), controllerId };
-  checkDevice(auth, context.req.header('Authorization'), await store.devices.tokenDigest(name));
+  checkDevice(auth, context.req.header('Authorization'), (await store.polls.state(name)).tokenDigest);
   return name;
 }
 
 /** The beginning of all links. */
 function originOf(context: DdiContext, options: DdiOptions): string {
-  return options.publicUrl?.replace(/\/+$/, '') ?? new URL(context.req.url).origin;
+  return options.publicUrl?.replace(/\/+$/, '') ?? options.address.origin(context);
 }
 
 async function poll(context: DdiContext, options: DdiOptions): Promise<Response> {
   const { store, now } = options;
   const device = context.get('device');
-  await options.refresh();
-  const attributesWanted = await store.devices.seen(device, now(), addressOf(context));
-  await store.deployments.join(device, now());
-  const action = await store.actions.current(device);
-  const installed = await store.actions.installed(device);
+  const { attributesWanted, action, installedId } = await stateOf(device, store, now(), options.address.of(context));
   const base = `${originOf(context, options)}/${context.req.param('tenant')}/controller/v1/${device.controllerId}`;
   const links: model.ControllerLinks = {
     ...(action === null
@@ -90,25 +80,29 @@ async function poll(context: DdiContext, options: DdiOptions): Promise<Response>
       : action.state === 'canceling'
         ? { cancelAction: `${base}/cancelAction/${action.id}` }
         : { deploymentBase: `${base}/deploymentBase/${action.id}` }),
-    ...(installed === null ? {} : { installedBase: `${base}/installedBase/${installed.id}` }),
+    ...(installedId === null ? {} : { installedBase: `${base}/installedBase/${installedId}` }),
     ...(attributesWanted ? { configData: `${base}/configData` } : {}),
   };
   return context.json(model.controllerBase(options.pollSeconds, links));
 }
 
-/** Null where there is no socket (requests made in process). */
-function addressOf(context: DdiContext): string | null {
-  try {
-    return getConnInfo(context).remote.address ?? null;
-  } catch {
-    return null;
-  }
+/** Notes the poll, and gives the device its part in deployments to all. A known device with nothing new writes nothing. */
+async function stateOf(device: DeviceName, store: Store, at: number, address: string | null): Promise<PollState> {
+  const known = await store.polls.state(device);
+  if (known.known) store.polls.seen(device, at, address);
+  else await store.devices.meet(device, at, address);
+  if (known.joined) return known;
+  const { changes } = store.polls;
+  await store.deployments.join(device, at);
+  const state = await store.polls.state(device);
+  if (changes === store.polls.changes) state.joined = true;
+  return state;
 }
 
 async function configData(context: DdiContext, { store }: DdiOptions): Promise<Response> {
-  const { mode, data } = model.parseConfigData(await jsonOf(context));
+  const { mode, data } = model.parseConfigData(await readJson(context, LIMITS.ddi_body_bytes_max));
   await store.devices.setAttributes(context.get('device'), mode, data);
-  return context.body(null, 200);
+  return taken(context);
 }
 
 async function deployment(
@@ -117,13 +111,14 @@ async function deployment(
   which: 'deployment' | 'installed',
 ): Promise<Response> {
   const { store, now } = options;
-  const action = await store.actions.get(context.get('device'), actionIdOf(context));
+  const device = context.get('device');
+  const action = await store.actions.get(device, actionIdOf(context));
   const shown = which === 'installed' ? ['finished'] : ['pending', 'running'];
   if (!shown.includes(action.state)) {
     throw new UpdateError('entity_unknown', `action ${action.id} is ${action.state}: nothing to ${which} here`);
   }
   const release = await store.releases.get(action.releaseId);
-  if (which === 'deployment') await store.actions.retrieved(action.id, now());
+  if (which === 'deployment' && action.retrievedAt === null) await store.actions.retrieved(device, action.id, now());
   const history = context.req.query('actionHistory') === undefined ? null : await store.actions.feedback(action.id);
   return context.json(model.deploymentBase(action, release, originOf(context, options), history));
 }
@@ -138,26 +133,22 @@ async function cancelation(context: DdiContext, { store }: DdiOptions): Promise<
 
 async function feedback(context: DdiContext, { store, now }: DdiOptions, channel: Feedback['channel']) {
   const id = actionIdOf(context);
-  const report = model.parseFeedback(await jsonOf(context), channel);
+  const report = model.parseFeedback(await readJson(context, LIMITS.ddi_body_bytes_max), channel);
   try {
     await store.actions.report(context.get('device'), id, report, now());
   } catch (error) {
     throw UpdateError.is(error) && error.detail['closed'] === true ? withHttpStatus(error, 410) : error;
   }
-  return context.body(null, 200);
+  return taken(context);
+}
+
+/** Said with a length, so that a device knows at once that nothing follows. */
+function taken(context: DdiContext): Response {
+  return context.body(null, 200, { 'Content-Length': '0' });
 }
 
 function actionIdOf(context: DdiContext): number {
   const text = context.req.param('actionId') ?? '';
   if (!/^\d{1,15}$/.test(text)) throw new UpdateError('entity_unknown', 'an action id is a number');
   return Number(text);
-}
-
-async function jsonOf(context: DdiContext): Promise<unknown> {
-  try {
-    return await context.req.json();
-  } catch (cause) {
-    if (UpdateError.is(cause)) throw cause;
-    throw new UpdateError('usage_invalid', 'the body is not JSON', { cause });
-  }
 }

@@ -2,6 +2,7 @@
  * A deployment made without a running server: straight into its store, which both may use at the same time.
  * @module
  */
+import { existsSync } from 'node:fs';
 import { UpdateError } from '../../native-free/status.ts';
 import { Repository, type ReleaseKey } from '../release/index.ts';
 import { defaultStorePath } from './server.ts';
@@ -14,12 +15,36 @@ export interface CreateDeploymentOptions {
   readonly tenant: string;
   readonly release: ReleaseKey;
   readonly devices: readonly string[] | 'all';
+  /** Makes unknown devices known. Default true: a program does not mistype; people may, so the commands say false. */
+  readonly register?: boolean;
+}
+
+export interface CheckDevicesOptions extends Omit<CreateDeploymentOptions, 'release' | 'devices'> {
+  readonly line: Pick<ReleaseKey, 'product' | 'hardware'>;
+  readonly devices: readonly string[];
+}
+
+/**
+ * Whether devices can be given a release of this product and hardware, before there is one.
+ * @throws UpdateError store_failed, entity_unknown for devices that nobody knows, not_compatible
+ */
+export async function checkDevices(options: CheckDevicesOptions): Promise<void> {
+  const { tenant, devices, line, register = true } = options;
+  const path = options.store ?? defaultStorePath(options.repo);
+  if (register && !existsSync(path)) return;
+  // Without a database no device is known; none is made only to say so.
+  const store = await Store.open(existsSync(path) ? path : ':memory:');
+  try {
+    await store.deployments.check(tenant, devices, line, register);
+  } finally {
+    await store.close();
+  }
 }
 
 /**
  * Takes over the repository's catalog and assigns the release.
  * @returns the deployment's id
- * @throws UpdateError store_failed, entity_unknown
+ * @throws UpdateError store_failed, entity_unknown (also for a device), not_compatible
  */
 export async function createDeployment(options: CreateDeploymentOptions): Promise<number> {
   const store = await Store.open(options.store ?? defaultStorePath(options.repo));
@@ -29,7 +54,8 @@ export async function createDeployment(options: CreateDeploymentOptions): Promis
     const { product, version, hardware, slotClass } = options.release;
     const [release] = await store.releases.list({ product, version, hardware, slotClass, limit: 1 });
     if (release === undefined) throw new UpdateError('entity_unknown', `${product} ${version} is not published`);
-    return await store.deployments.create(options.tenant, release.id, options.devices, Date.now());
+    const { tenant, devices, register = true } = options;
+    return await store.deployments.create({ tenant, releaseId: release.id, devices, register }, Date.now());
   } finally {
     await store.close();
   }

@@ -4,8 +4,11 @@
  */
 export { createServer, defaultStorePath } from './server.ts';
 export type { EngraftServer, ServerOptions, ServerStats } from './server.ts';
-export { createDeployment } from './deploy.ts';
-export type { CreateDeploymentOptions } from './deploy.ts';
+export { createLogger } from './http/log.ts';
+export type { LogLevel } from './http/log.ts';
+export type { Deadlines } from './http/listen.ts';
+export { checkDevices, createDeployment } from './deploy.ts';
+export type { CheckDevicesOptions, CreateDeploymentOptions } from './deploy.ts';
 export { controllerPattern, tenantPattern } from './ddi.ts';
 export type { AuthOptions } from './auth.ts';
 export type { Problem } from './problem.ts';
@@ -15,6 +18,7 @@ export type {
   Action,
   ActionFeedback,
   Deployment,
+  DeploymentAction,
   Device,
   DeviceDetail,
   NewDeployment,

@@ -7,6 +7,7 @@ import { z } from '@hono/zod-openapi';
 import { LIMITS } from '../../native-free/limits.ts';
 import { namePattern } from '../release/index.ts';
 import { controllerPattern, tenantPattern } from './ddi.ts';
+import { ACTION_STATES, DEPLOYMENT_STATES } from './store/index.ts';
 
 const id = z.number().int().min(1);
 const instant = z.string().openapi({ format: 'date-time' });
@@ -28,6 +29,9 @@ export const beforeQuery = z.object({ tenant, limit, before: z.coerce.number().i
 export const afterQuery = z.object({ tenant, limit, after: controllerId.optional() });
 
 const name = z.string().regex(namePattern);
+const attribute = z.string().max(LIMITS.device_attribute_chars_max).optional();
+export const deviceQuery = afterQuery.extend({ product: attribute, hardware: attribute, version: attribute });
+export const deploymentQuery = beforeQuery.extend({ state: z.enum(DEPLOYMENT_STATES).optional() });
 export const releaseQuery = z.object({
   ...{ limit, before: z.coerce.number().int().min(1).optional() },
   ...{ product: name.optional(), version: name.optional(), hardware: name.optional(), slotClass: name.optional() },
@@ -76,8 +80,17 @@ export const actionSchema = z
     id,
     deploymentId: id,
     releaseId: id,
-    state: z.enum(['pending', 'running', 'canceling', 'finished', 'failed', 'canceled']),
+    state: z.enum(ACTION_STATES),
     code: z.number().int().nullable().openapi({ description: 'the last numeric status that the device reported' }),
+    outcome: z.number().int().nullable().openapi({ description: '0, 10, 20, 30 or 40 once it has ended by a report' }),
+    reason: z.string().nullable().openapi({ description: "the sub-code of an engraft agent's last report" }),
+    subStatus: z.number().int().nullable().openapi({ description: 'its number' }),
+    sourceVersion: z.string().nullable().openapi({ description: 'what ran when the device fetched the action' }),
+    version: name.openapi({ description: 'of the release' }),
+    payload: z
+      .object({ kind: z.enum(['full', 'delta']), bytes: z.number().int(), sourceVersion: z.string().nullable() })
+      .nullable()
+      .openapi({ description: 'what an engraft agent fetches, by the version that it said to run' }),
     createdAt: instant,
     updatedAt: instant,
   })
@@ -98,6 +111,12 @@ export const deviceSchema = z
   .object({
     controllerId,
     tenant: z.string(),
+    product: z.string().nullable(),
+    hardware: z.string().nullable(),
+    version: z
+      .string()
+      .nullable()
+      .openapi({ description: 'what runs, as far as the device or its last success tells' }),
     attributes: z.record(z.string(), z.string()),
     hasToken: z.boolean(),
     firstSeen: instant,
@@ -110,13 +129,18 @@ export const deviceDetailSchema = deviceSchema
   .extend({ actions: z.array(actionSchema.extend({ feedback: z.array(feedbackSchema) })) })
   .openapi('DeviceDetail');
 
+export const deploymentActionSchema = actionSchema
+  .extend({ controllerId, runs: z.string().nullable(), lastSeen: instant.nullable() })
+  .openapi('DeploymentAction');
+
 export const deploymentSchema = z
   .object({
     id,
     tenant: z.string(),
     releaseId: id,
+    release: z.object({ product: name, version: name, hardware: name, slotClass: name }),
     selector: z.enum(['devices', 'all']),
-    state: z.enum(['active', 'cancelled', 'superseded']),
+    state: z.enum(DEPLOYMENT_STATES),
     createdAt: instant,
     actions: z.record(z.string(), z.number().int()).openapi({ description: 'devices by the state of their action' }),
   })
@@ -137,6 +161,10 @@ export const newDeploymentSchema = z
     devices: z.union([z.literal('all'), z.array(controllerId).min(1).max(LIMITS.deployment_devices_max)]).openapi({
       description: "ids, or 'all' of the release's product and hardware, including those that report in later",
     }),
+    register: z
+      .boolean()
+      .optional()
+      .openapi({ description: 'make devices known that are not; else they are refused, as ids are mistyped' }),
   })
   .openapi('NewDeployment');
 
@@ -145,6 +173,7 @@ export type Release = z.infer<typeof releaseSchema>;
 export type Action = z.infer<typeof actionSchema>;
 export type ActionFeedback = z.infer<typeof feedbackSchema>;
 export type Device = z.infer<typeof deviceSchema>;
+export type DeploymentAction = z.infer<typeof deploymentActionSchema>;
 export type DeviceDetail = z.infer<typeof deviceDetailSchema>;
 export type Deployment = z.infer<typeof deploymentSchema>;
 export type NewDevice = z.infer<typeof newDeviceSchema>;

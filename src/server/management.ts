@@ -4,12 +4,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import { createRoute, OpenAPIHono, z, type RouteConfig } from '@hono/zod-openapi';
-import { bodyLimit } from 'hono/body-limit';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { checkManagement, tokenDigest, type AuthOptions } from './auth.ts';
+import { jsonBody } from './http/body.ts';
 import * as model from './management-model.ts';
-import type { Store, StoredAction, StoredDeployment, StoredDevice } from './store/index.ts';
+import type { Store, StoredAction, StoredDeployment, StoredDevice, StoredRelease } from './store/index.ts';
 
 export interface ManagementOptions {
   readonly store: Store;
@@ -31,6 +31,7 @@ const ok = <S extends z.ZodType>(description: string, schema: S) => ({
 });
 const secured = { security: [{ bearer: [] }] } satisfies Partial<RouteConfig>;
 const body = <S extends z.ZodType>(schema: S) => ({ ...json(schema), required: true });
+const bounded = { middleware: jsonBody(LIMITS.management_body_bytes_max) };
 
 /** The routes, to be mounted at /api/v1. */
 export function managementRoutes(options: ManagementOptions): OpenAPIHono {
@@ -49,15 +50,10 @@ export function managementRoutes(options: ManagementOptions): OpenAPIHono {
     await options.refresh();
     await next();
   });
-  app.use('*', bodyLimit({ maxSize: LIMITS.management_body_bytes_max, onError: tooLarge }));
   releaseRoutes(app, options);
   deviceRoutes(app, options);
   deploymentRoutes(app, options);
   return app;
-}
-
-function tooLarge(): never {
-  throw new UpdateError('limit_exceeded', `the body is over ${LIMITS.management_body_bytes_max} bytes`);
 }
 
 function releaseRoutes(app: OpenAPIHono, { store }: ManagementOptions): void {
@@ -91,16 +87,16 @@ function releaseRoutes(app: OpenAPIHono, { store }: ManagementOptions): void {
 function deviceRoutes(app: OpenAPIHono, { store, now }: ManagementOptions): void {
   const list = createRoute({
     ...{ method: 'get', path: '/devices', operationId: 'listDevices', ...secured },
-    request: { query: model.afterQuery },
+    request: { query: model.deviceQuery },
     responses: ok('in the order of their ids', z.object({ devices: z.array(model.deviceSchema) })),
   });
   app.openapi(list, async (context) => {
-    const { tenant, limit, after } = context.req.valid('query');
-    return context.json({ devices: (await store.devices.list(tenant, limit, after)).map(deviceOf) }, 200);
+    const { tenant, limit, after, ...filter } = context.req.valid('query');
+    return context.json({ devices: (await store.devices.list(tenant, limit, after, filter)).map(deviceOf) }, 200);
   });
 
   const register = createRoute({
-    ...{ method: 'post', path: '/devices', operationId: 'registerDevice', ...secured },
+    ...{ method: 'post', path: '/devices', operationId: 'registerDevice', ...secured, ...bounded },
     request: { query: model.tenantQuery, body: body(model.newDeviceSchema) },
     responses: ok('registered; the token is shown only here', model.registeredDeviceSchema),
   });
@@ -121,7 +117,7 @@ function deviceRoutes(app: OpenAPIHono, { store, now }: ManagementOptions): void
     const device = deviceOf(await store.devices.get(name));
     const actions = await store.actions.history(name, HISTORY_ROWS);
     const detailed = actions.map(async (action) => ({
-      ...actionOf(action),
+      ...actionOf(action, await store.releases.get(action.releaseId), device.version),
       feedback: (await store.actions.feedback(action.id)).map((said) => ({
         ...{ ...said, details: [...said.details] },
         receivedAt: iso(said.receivedAt),
@@ -133,25 +129,45 @@ function deviceRoutes(app: OpenAPIHono, { store, now }: ManagementOptions): void
 
 function deploymentRoutes(app: OpenAPIHono, { store, now }: ManagementOptions): void {
   const create = createRoute({
-    ...{ method: 'post', path: '/deployments', operationId: 'createDeployment', ...secured },
+    ...{ method: 'post', path: '/deployments', operationId: 'createDeployment', ...secured, ...bounded },
     request: { query: model.tenantQuery, body: body(model.newDeploymentSchema) },
     responses: ok('created', model.deploymentSchema),
   });
   app.openapi(create, async (context) => {
-    const { releaseId, devices } = context.req.valid('json');
     const { tenant } = context.req.valid('query');
-    const id = await store.deployments.create(tenant, releaseId, devices, now());
+    const id = await store.deployments.create({ tenant, ...context.req.valid('json') }, now());
     return context.json(deploymentOf(await store.deployments.get(tenant, id)), 200);
   });
 
   const list = createRoute({
     ...{ method: 'get', path: '/deployments', operationId: 'listDeployments', ...secured },
-    request: { query: model.beforeQuery },
+    request: { query: model.deploymentQuery },
     responses: ok('newest first', z.object({ deployments: z.array(model.deploymentSchema) })),
   });
   app.openapi(list, async (context) => {
-    const { tenant, limit, before } = context.req.valid('query');
-    return context.json({ deployments: (await store.deployments.list(tenant, limit, before)).map(deploymentOf) }, 200);
+    const { tenant, limit, before, state } = context.req.valid('query');
+    const deployments = await store.deployments.list(tenant, limit, before, state);
+    return context.json({ deployments: deployments.map(deploymentOf) }, 200);
+  });
+
+  const actions = createRoute({
+    ...{ method: 'get', path: '/deployments/{id}/actions', operationId: 'listDeploymentActions', ...secured },
+    request: { params: model.idParam, query: model.afterQuery },
+    responses: ok(
+      'its devices in the order of their ids',
+      z.object({ actions: z.array(model.deploymentActionSchema) }),
+    ),
+  });
+  app.openapi(actions, async (context) => {
+    const { tenant, limit, after } = context.req.valid('query');
+    const { releaseId, id } = await store.deployments.get(tenant, context.req.valid('param').id);
+    const release = await store.releases.get(releaseId);
+    const rows = await store.actions.ofDeployment(tenant, id, limit, after);
+    const shown = rows.map(({ controllerId, runs, lastSeen, ...action }) => {
+      const seen = { controllerId, runs, lastSeen: lastSeen === null ? null : iso(lastSeen) };
+      return { ...actionOf(action, release, runs), ...seen };
+    });
+    return context.json({ actions: shown }, 200);
   });
 
   const get = createRoute({
@@ -180,13 +196,24 @@ function deploymentRoutes(app: OpenAPIHono, { store, now }: ManagementOptions): 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 function deviceOf(device: StoredDevice): model.Device {
-  const { controllerId, tenant, attributes, hasToken, firstSeen, lastSeen, lastAddress } = device;
+  const { attributes, firstSeen, lastSeen, ...same } = device;
   const seen = { firstSeen: iso(firstSeen), lastSeen: lastSeen === null ? null : iso(lastSeen) };
-  return { controllerId, tenant, attributes: { ...attributes }, hasToken, ...seen, lastAddress };
+  return { ...same, attributes: { ...attributes }, ...seen };
 }
 
-function actionOf({ id, deploymentId, releaseId, state, code, createdAt, updatedAt }: StoredAction): model.Action {
-  return { id, deploymentId, releaseId, state, code, createdAt: iso(createdAt), updatedAt: iso(updatedAt) };
+/** @param runs on the device now */
+function actionOf(action: StoredAction, release: StoredRelease, runs: string | null): model.Action {
+  const { retrievedAt, createdAt, updatedAt, ...same } = action;
+  const payload = payloadFor(release, retrievedAt === null ? runs : action.sourceVersion);
+  return { ...same, version: release.version, payload, createdAt: iso(createdAt), updatedAt: iso(updatedAt) };
+}
+
+/** What a device that runs `version` is to fetch: agents choose so themselves, by what their slot holds. */
+function payloadFor({ payloads }: StoredRelease, version: string | null): model.Action['payload'] {
+  const delta = payloads.find(({ kind, source }) => kind === 'delta' && source?.version === version);
+  const chosen = delta ?? payloads.find(({ kind }) => kind === 'full');
+  if (chosen === undefined) return null;
+  return { kind: chosen.kind, bytes: chosen.bytes, sourceVersion: chosen.source?.version ?? null };
 }
 
 function deploymentOf(deployment: StoredDeployment): model.Deployment {

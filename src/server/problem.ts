@@ -6,6 +6,7 @@ import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { Logger } from 'pino';
 import { STATUS, UpdateError, type StatusCode } from '../../native-free/status.ts';
+import { errorFields } from './http/log.ts';
 
 /** HTTP status of the codes that a client can bring about; all others are the server's own trouble: 500. */
 const HTTP: Partial<Record<StatusCode, number>> = {
@@ -15,8 +16,13 @@ const HTTP: Partial<Record<StatusCode, number>> = {
   state_conflict: 409,
   release_exists: 409,
   release_rollback: 409,
+  not_compatible: 409,
   limit_exceeded: 413,
   repository_busy: 503,
+  store_failed: 503,
+  disk_full: 503,
+  resources_exhausted: 503,
+  repository_missing: 503,
 };
 
 /** The body of an error answer. */
@@ -32,34 +38,52 @@ export interface Problem {
   readonly action: string;
 }
 
-/** An UpdateError whose answer has an HTTP status of its own (410 for closed actions). */
-export function withHttpStatus(error: UpdateError, http: number): UpdateError {
-  return Object.defineProperty(error, HTTP_STATUS, { value: http });
+interface OwnAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
 }
-const HTTP_STATUS = Symbol('http status');
+const OWN = Symbol('http answer');
 
-/** The answer to an error. What went wrong inside is logged, not told: it may name paths of this machine. */
+/** An UpdateError whose answer has an HTTP status of its own (410 for closed actions). */
+export function withHttpStatus(error: UpdateError, status: number, headers: OwnAnswer['headers'] = {}): UpdateError {
+  return Object.defineProperty(error, OWN, { value: { status, headers } satisfies OwnAnswer });
+}
+
+const ownAnswer = (error: UpdateError): OwnAnswer | undefined =>
+  (error as unknown as Record<symbol, OwnAnswer | undefined>)[OWN];
+
+/** What is told of an error. What went wrong inside is logged, not told: it may name paths of this machine. */
+export function problemOf(error: UpdateError): Problem {
+  const status = ownAnswer(error)?.status ?? HTTP[error.code] ?? 500;
+  return {
+    type: `urn:engraft:error:${error.code}`,
+    title: STATUS[error.code].meaning,
+    status,
+    detail: status >= 500 ? 'the server log has the details' : error.message,
+    code: error.code,
+    number: error.status,
+    action: error.action,
+  };
+}
+
+/** The answer to an error; the server's own trouble is logged. */
 export function problemResponse(error: unknown, context: Context, logger: Logger): Response {
   const known = knownError(error);
-  const own = (known as unknown as Record<symbol, number | undefined>)[HTTP_STATUS];
-  const status = own ?? HTTP[known.code] ?? 500;
-  if (status >= 500) logger.error({ err: known, path: context.req.path }, 'request failed');
-  const problem: Problem = {
-    type: `urn:engraft:error:${known.code}`,
-    title: STATUS[known.code].meaning,
-    status,
-    detail: status >= 500 ? 'the server log has the details' : known.message,
-    code: known.code,
-    number: known.status,
-    action: known.action,
+  const problem = problemOf(known);
+  const { status } = problem;
+  const { method, path } = context.req;
+  if (status >= 500) logger.error({ event: 'failed', method, path, ...errorFields(known) }, 'request failed');
+  const headers: Record<string, string> = {
+    ...{ 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' },
+    ...ownAnswer(known)?.headers,
   };
-  const headers: Record<string, string> = { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' };
   if (status === 401) headers['WWW-Authenticate'] = 'Bearer';
+  if (status === 413) headers['Connection'] = 'close';
   if (status === 503) headers['Retry-After'] = '5';
-  return new Response(context.req.method === 'HEAD' ? null : JSON.stringify(problem), { status, headers });
+  return new Response(method === 'HEAD' ? null : JSON.stringify(problem), { status, headers });
 }
 
-/** The framework refuses some requests by itself, such as bodies that are not JSON. */
+/** The framework refuses some requests by itself. */
 function knownError(error: unknown): UpdateError {
   if (!(error instanceof HTTPException) || error.status >= 500) return UpdateError.from(error);
   return withHttpStatus(new UpdateError('usage_invalid', error.message, { cause: error }), error.status);

@@ -48,7 +48,7 @@ describe('keygen, publish, serve', () => {
     expect((JSON.parse(made.stdout) as { keys: unknown[] }).keys).toHaveLength(4);
     expect((await publish(1)).code).toBe(0);
     const server = await serve('--repo', repo);
-    const second = await publish(2, '--deploy-to', 'dev-1, dev-2');
+    const second = await publish(2, '--deploy-to', 'dev-1, dev-2', '--register');
     expect(second.code).toBe(0);
     expect(second.stderr).toBe('');
     const result = JSON.parse(second.stdout) as { added: { kind: string; bytes: number }[]; deployment: number };

@@ -23,6 +23,8 @@ beforeAll(async () => {
   repo = temporaryFolder();
   mkdirSync(join(repo, 'blobs', 'sha256'), { recursive: true });
   for (const bytes of [blob, large, empty]) writeFileSync(join(repo, 'blobs', 'sha256', name(bytes)), bytes);
+  mkdirSync(join(repo, 'metadata'));
+  writeFileSync(join(repo, 'metadata', '1.root.json'), '{}');
   writeFileSync(join(repo, 'secret'), 'not for the network');
   server = await createServer({ repo, store: ':memory:' });
   url = await server.listen(0);

@@ -133,7 +133,7 @@ describe('a device', () => {
     const server = await start(dir);
     const client = clientOf(server);
     const { poll, report } = device(server);
-    await client.createDeployment({ releaseId: 1, devices: ['dev-1'] });
+    await client.createDeployment({ releaseId: 1, devices: ['dev-1'], register: true });
     const id = idOf((await poll())['deploymentBase']!);
     await report('deploymentBase', id, 'closed', 'failure', 40);
     expect((await client.device('dev-1')).actions).toMatchObject([{ state: 'failed', code: 40 }]);
@@ -145,7 +145,7 @@ describe('a device', () => {
     const server = await start(dir);
     const client = clientOf(server);
     const { poll, report } = device(server);
-    await client.createDeployment({ releaseId: 1, devices: ['dev-1'] });
+    await client.createDeployment({ releaseId: 1, devices: ['dev-1'], register: true });
     const id = idOf((await poll())['deploymentBase']!);
     for (let i = 0; i < 3; i++) {
       expect((await report('deploymentBase', id, 'proceeding', 'none', 0, 't1')).status).toBe(200);
@@ -165,7 +165,7 @@ describe('a device', () => {
     const server = await start(dir);
     const client = clientOf(server);
     const { ask, poll, report } = device(server);
-    const first = await client.createDeployment({ releaseId: 1, devices: ['dev-1'] });
+    const first = await client.createDeployment({ releaseId: 1, devices: ['dev-1'], register: true });
     const id = idOf((await poll())['deploymentBase']!);
     await ask((await poll())['deploymentBase']!);
     expect((await report('cancelAction', id, 'closed', 'success')).status).toBe(409);
@@ -210,7 +210,7 @@ describe('a server', () => {
   test('keeps its state over a restart, and takes over what was published and deployed beside it', async () => {
     const { dir, release } = await releases();
     const first = await start(dir);
-    await clientOf(first).createDeployment({ releaseId: 1, devices: ['dev-1'] });
+    await clientOf(first).createDeployment({ releaseId: 1, devices: ['dev-1'], register: true });
     const before = await device(first).poll();
     await device(first).report('deploymentBase', idOf(before['deploymentBase']!), 'proceeding', 'none', 0, 'a');
     await first.close();
@@ -243,7 +243,7 @@ describe('a server', () => {
       }
       expect((await report('deploymentBase', id, 'closed', 'success')).status).toBe(404);
     }
-    await clientOf(server).createDeployment({ releaseId: 1, devices: ['dev-1'] });
+    await clientOf(server).createDeployment({ releaseId: 1, devices: ['dev-1'], register: true });
     const id = idOf((await poll())['deploymentBase']!);
     expect((await device(server, 'thief').ask(`${device(server, 'thief').base}/deploymentBase/${id}`)).status).toBe(
       404,
@@ -272,7 +272,7 @@ describe('a server', () => {
     const { dir } = await releases();
     const server = await start(dir);
     const { ask, base, poll } = device(server);
-    await clientOf(server).createDeployment({ releaseId: 1, devices: ['dev-1'] });
+    await clientOf(server).createDeployment({ releaseId: 1, devices: ['dev-1'], register: true });
     const id = idOf((await poll())['deploymentBase']!);
     const details = Array.from({ length: 100 }, (_, i) => `${i}`.padEnd(1000, '.'));
     const long = { status: { execution: 'proceeding', result: { finished: 'none' }, details: [...details, 'x'] } };

@@ -83,7 +83,14 @@ describe('the management API', () => {
     };
     expect(document.info).toEqual({ title: 'engraft', version: '9.8.7' });
     expect(Object.keys(document.paths).sort()).toEqual([
-      ...['/deployments', '/deployments/{id}', '/deployments/{id}/cancel', '/devices', '/devices/{controllerId}'],
+      ...[
+        '/deployments',
+        '/deployments/{id}',
+        '/deployments/{id}/actions',
+        '/deployments/{id}/cancel',
+        '/devices',
+        '/devices/{controllerId}',
+      ],
       ...['/products', '/releases', '/releases/{id}'],
     ]);
     expect(Object.keys(document.components.schemas)).toContain('Problem');
@@ -113,7 +120,7 @@ describe('the store', () => {
     const path = join(temporaryFolder(), 'server.db');
     const stores = await Promise.all([1, 2, 3].map(() => Store.open(path)));
     const writes = stores.flatMap((store, i) =>
-      Array.from({ length: 10 }, (_, j) => store.devices.seen({ tenant: 't', controllerId: `d${i}-${j}` }, 1, null)),
+      Array.from({ length: 10 }, (_, j) => store.devices.meet({ tenant: 't', controllerId: `d${i}-${j}` }, 1, null)),
     );
     await Promise.all(writes);
     expect(await stores[0]!.devices.list('t', 100)).toHaveLength(30);

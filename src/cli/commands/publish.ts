@@ -4,8 +4,8 @@
  */
 import { basename } from 'node:path';
 import { Command, Option } from 'commander';
-import { UpdateError } from '../../../native-free/status.ts';
 import type { PublishProgress, PublishResult } from '../../release/index.ts';
+import { planDeployment } from '../deploy-to.ts';
 import { EXPIRE_DAYS_DEFAULT, EXPIRE_DAYS_HELP } from '../expiry.ts';
 import { integerOption, report, withSignals, type CommonOptions } from '../frame.ts';
 import { createProgress, type Progress } from '../progress.ts';
@@ -28,6 +28,7 @@ interface PublishCommandOptions extends CommonOptions {
   readonly memory?: number;
   readonly expireDays: number;
   readonly deployTo?: string;
+  readonly register?: boolean;
   readonly store?: string;
   readonly tenant: string;
 }
@@ -63,6 +64,7 @@ export function define(): Command {
     .option('--memory <mib>', 'memory bound in MiB', integerOption('--memory', 1, 2 ** 24))
     .option('--expire-days <n>', EXPIRE_DAYS_HELP, integerOption('--expire-days', 1, 36_500), EXPIRE_DAYS_DEFAULT)
     .option('--deploy-to <devices>', "deploy at once: 'all' of the product and hardware, or ids with commas between")
+    .option('--register', 'make the devices of --deploy-to known that have neither polled nor been registered')
     .option('--store <file>', "the server's database for --deploy-to (default: server.db in the repository)")
     .option('--tenant <name>', 'whose devices --deploy-to means', 'default')
     .action(publishImage);
@@ -75,6 +77,7 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
   const { product, releaseVersion: version, hardware, slotClass } = options;
   const { publish, checkReleaseKey, loadSigners, Repository } = await import('../../release/index.ts');
   checkReleaseKey({ product, version, hardware, slotClass });
+  const deploy = await planDeployment(options, { product, hardware });
   const repository = new Repository(options.repo, { expiryDays: { timestamp: options.expireDays } });
   const signers = await loadSigners(options.keys);
   const { DeltaEngine, imageSize, readImage } = await import('../../engine/index.ts');
@@ -110,7 +113,7 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
       await engine.close();
     }
   });
-  const deployment = await deploy(options, result);
+  const deployment = await deploy(result.release);
   report(options, { ...result, deployment }, () => textOf(result, deployment));
 }
 
@@ -123,17 +126,6 @@ function showPhases(progress: Progress): (event: PublishProgress) => void {
     shown = label;
     progress.update(done);
   };
-}
-
-async function deploy(options: PublishCommandOptions, { release }: PublishResult): Promise<number | null> {
-  if (options.deployTo === undefined) return null;
-  const { controllerPattern, createDeployment, tenantPattern } = await import('../../server/index.ts');
-  const devices = options.deployTo === 'all' ? 'all' : options.deployTo.split(',').map((id) => id.trim());
-  const wrong = devices === 'all' ? undefined : devices.find((id) => !controllerPattern.test(id));
-  if (wrong !== undefined) throw new UpdateError('usage_invalid', `--deploy-to: '${wrong}' is not a device id`);
-  if (!tenantPattern.test(options.tenant)) throw new UpdateError('usage_invalid', '--tenant is not a valid name');
-  const { repo, store, tenant } = options;
-  return createDeployment({ repo, store, tenant: tenant.toLowerCase(), release, devices });
 }
 
 const bundleText = (client: string): string =>

@@ -6,7 +6,6 @@ import { once } from 'node:events';
 import { Command, Option } from 'commander';
 import { UpdateError } from '../../../native-free/status.ts';
 import { integerOption, note, report, withSignals, type CommonOptions } from '../frame.ts';
-import { logStream } from '../streams.ts';
 import { packageVersion } from '../version.ts';
 
 interface ServeOptions extends CommonOptions {
@@ -18,7 +17,9 @@ interface ServeOptions extends CommonOptions {
   readonly poll: number;
   readonly publicUrl?: string;
   readonly deviceTokens?: boolean;
-  readonly logLevel: string;
+  readonly actionTimeout: number;
+  readonly trustProxy: readonly string[];
+  readonly logLevel: 'silent' | 'error' | 'warn' | 'info' | 'debug';
 }
 
 const TOKEN = 'ENGRAFT_MANAGEMENT_TOKEN';
@@ -35,7 +36,19 @@ export function define(): Command {
     .option('--rate-limit <bits>', 'bits a second for all payloads together, such as 1M: a slow link', parseRate)
     .option('--poll <s>', 'how often devices shall ask, in seconds', integerOption('--poll', 1, 86_399), 300)
     .option('--public-url <url>', 'how devices reach this server, when it is behind a proxy')
+    .option(
+      '--action-timeout <h>',
+      'hours after which an action is given up that a device fetched and does not report on; 0: never',
+      integerOption('--action-timeout', 0, 100_000),
+      168,
+    )
     .option('--device-tokens', 'devices must show a token')
+    .option(
+      '--trust-proxy <addresses>',
+      "proxies whose X-Forwarded-* headers are believed: addresses, networks or 'loopback', with commas between",
+      (text: string) => text.split(',').map((name) => name.trim()),
+      [],
+    )
     .addOption(
       new Option('--log-level <level>', 'what is logged to stderr')
         .choices(['silent', 'error', 'warn', 'info', 'debug'])
@@ -59,31 +72,41 @@ function parseRate(text: string): number {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const { createServer } = await import('../../server/index.ts');
-  const { pino } = await import('pino');
+  const { createLogger, createServer } = await import('../../server/index.ts');
   const managementToken = process.env[TOKEN] || undefined;
+  const gatewayToken = process.env[GATEWAY_TOKEN] || undefined;
   const server = await createServer({
     repo: options.repo,
     store: options.store,
-    auth: {
-      managementToken,
-      gatewayToken: process.env[GATEWAY_TOKEN] || undefined,
-      deviceTokens: options.deviceTokens,
-    },
+    auth: { managementToken, gatewayToken, deviceTokens: options.deviceTokens },
     pollSeconds: options.poll,
     publicUrl: options.publicUrl,
+    actionTimeoutHours: options.actionTimeout,
+    trustedProxies: options.trustProxy,
     rateLimitBitsPerSecond: options.rateLimit,
-    logger: pino({ level: options.logLevel }, logStream),
+    logger: createLogger(options.logLevel),
     version: packageVersion(),
   });
   await withSignals(async (signal) => {
     try {
       const url = await server.listen(options.port, options.host);
-      report(options, { url, repo: options.repo, managementApi: managementToken !== undefined }, `listening on ${url}`);
+      const openDevices = gatewayToken === undefined && options.deviceTokens !== true;
+      const facts = { url, repo: options.repo, managementApi: managementToken !== undefined, openDevices };
+      report(options, facts, `listening on ${url}`);
       if (managementToken === undefined) note(`the management API is closed: set ${TOKEN} to open it`);
+      if (openDevices && !isLoopback(options.host)) note(openText(options.host));
       if (!signal.aborted) await once(signal, 'abort');
     } finally {
       await server.close();
     }
   });
+}
+
+const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
+
+function openText(host: string): string {
+  return (
+    `warning: whoever reaches ${host} can poll and report as any device that has no token of its own: ` +
+    `start with --device-tokens or set ${GATEWAY_TOKEN}, or let a proxy ask for certificates`
+  );
 }

@@ -7,6 +7,8 @@ import { createHash } from 'node:crypto';
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { DeviceName } from './devices.ts';
+import { finishDeployments, outcomeOf } from './ends.ts';
+import type { PollStore } from './polls.ts';
 import { ACTIVE_STATES, type ActionState, type ActionsTable, type Database } from './schema.ts';
 
 export interface StoredAction {
@@ -15,9 +17,22 @@ export interface StoredAction {
   readonly releaseId: number;
   readonly state: ActionState;
   readonly code: number | null;
+  /** In our numbers, once it has ended by a report. */
+  readonly outcome: number | null;
+  readonly reason: string | null;
+  readonly subStatus: number | null;
+  /** What ran when the device fetched the action; null before, and where nobody knows. */
+  readonly sourceVersion: string | null;
   readonly retrievedAt: number | null;
   readonly createdAt: number;
   readonly updatedAt: number;
+}
+
+/** An action with its device. */
+export interface DeploymentActionRow extends StoredAction {
+  readonly controllerId: string;
+  readonly runs: string | null;
+  readonly lastSeen: number | null;
 }
 
 export const EXECUTIONS = [
@@ -41,9 +56,14 @@ export interface Feedback {
   readonly details: readonly string[];
   /** The device's own time stamp, in whatever form: it tells two equal reports apart. */
   readonly time: string;
+  /** Which release an engraft agent means: an id alone may be of an earlier database. */
+  readonly about: { readonly product?: string; readonly version?: string; readonly hardware?: string };
+  /** An engraft agent's sub-code. */
+  readonly reason: string | null;
+  readonly subStatus: number | null;
 }
 
-export interface StoredFeedback extends Omit<Feedback, 'time'> {
+export interface StoredFeedback extends Omit<Feedback, 'time' | 'about' | 'reason' | 'subStatus'> {
   readonly receivedAt: number;
 }
 
@@ -53,35 +73,11 @@ const FEEDBACK_ROWS_MAX = 500;
 export class ActionStore {
   readonly #db: Kysely<Database>;
 
-  constructor(db: Kysely<Database>) {
+  readonly #polls: PollStore;
+
+  constructor(db: Kysely<Database>, polls: PollStore) {
     this.#db = db;
-  }
-
-  /** The action that the device is to see now, or null. */
-  async current({ tenant, controllerId }: DeviceName): Promise<StoredAction | null> {
-    const row = await this.#db
-      .selectFrom('actions')
-      .selectAll()
-      .where('tenant', '=', tenant)
-      .where('controller_id', '=', controllerId)
-      .where('state', 'in', [...ACTIVE_STATES])
-      .orderBy('id')
-      .executeTakeFirst();
-    return row === undefined ? null : fromRow(row);
-  }
-
-  /** The last action that the device finished successfully, or null. */
-  async installed({ tenant, controllerId }: DeviceName): Promise<StoredAction | null> {
-    const row = await this.#db
-      .selectFrom('actions')
-      .selectAll()
-      .where('tenant', '=', tenant)
-      .where('controller_id', '=', controllerId)
-      .where('state', '=', 'finished')
-      .orderBy('updated_at', 'desc')
-      .orderBy('id', 'desc')
-      .executeTakeFirst();
-    return row === undefined ? null : fromRow(row);
+    this.#polls = polls;
   }
 
   /** Throws UpdateError entity_unknown, also for an action of another device. */
@@ -100,6 +96,30 @@ export class ActionStore {
       .limit(limit)
       .execute();
     return rows.map(fromRow);
+  }
+
+  /** A deployment's actions in the order of their devices, those after `after`. */
+  async ofDeployment(tenant: string, id: number, limit: number, after = ''): Promise<DeploymentActionRow[]> {
+    const rows = await this.#db
+      .selectFrom('actions')
+      .innerJoin('devices', (join) =>
+        join
+          .onRef('devices.tenant', '=', 'actions.tenant')
+          .onRef('devices.controller_id', '=', 'actions.controller_id'),
+      )
+      .selectAll('actions')
+      .select(['devices.version as runs', 'devices.last_seen as lastSeen'])
+      .where('actions.deployment_id', '=', id)
+      .where('actions.tenant', '=', tenant)
+      .where('actions.controller_id', '>', after)
+      .orderBy('actions.controller_id')
+      .limit(limit)
+      .execute();
+    return rows.map((row) => {
+      const controllerId = row.controller_id;
+      const sight = this.#polls.lastSeen({ tenant, controllerId });
+      return { ...fromRow(row), controllerId, runs: row.runs, lastSeen: sight?.at ?? row.lastSeen };
+    });
   }
 
   /** In the order in which they came. */
@@ -121,24 +141,60 @@ export class ActionStore {
   }
 
   /** The device has fetched the action: from now on a cancellation needs its consent. */
-  async retrieved(id: number, at: number): Promise<void> {
+  async retrieved({ tenant, controllerId }: DeviceName, id: number, at: number): Promise<void> {
     await this.#db
       .updateTable('actions')
-      .set({ retrieved_at: at })
+      .set(({ selectFrom }) => ({
+        retrieved_at: at,
+        source_version: selectFrom('devices')
+          .select('version')
+          .where('tenant', '=', tenant)
+          .where('controller_id', '=', controllerId),
+      }))
       .where('id', '=', id)
       .where('retrieved_at', 'is', null)
       .execute();
   }
 
   /**
+   * Gives up actions that a device took and has not reported on since `before`. A report that comes later after all
+   * still tells how it ended.
+   */
+  async expire(before: number, at: number): Promise<number> {
+    const ended = await this.#db.transaction().execute(async (trx) => {
+      const rows = await trx
+        .updateTable('actions')
+        .set({ state: 'timed_out', updated_at: at })
+        .where('state', 'in', [...ACTIVE_STATES])
+        .where('updated_at', '<', before)
+        .where((eb) => eb.or([eb('state', '!=', 'pending'), eb('retrieved_at', 'is not', null)]))
+        .where((eb) => eb.or([eb('retrieved_at', 'is', null), eb('retrieved_at', '<', before)]))
+        .returning(['deployment_id', 'tenant', 'controller_id'])
+        .execute();
+      await finishDeployments(trx, new Set(rows.map((row) => row.deployment_id)));
+      return rows;
+    });
+    for (const row of ended) this.#polls.forget({ tenant: row.tenant, controllerId: row.controller_id });
+    return ended.length;
+  }
+
+  /**
    * Takes a report. The same report again changes nothing, also when the action is closed by now: its answer may have
    * been lost on the way.
    * @throws UpdateError entity_unknown; state_conflict with `detail.closed` telling a closed action from one that is
-   * not being cancelled
+   * not being cancelled, or is of another release than the report
    */
   async report(name: DeviceName, id: number, feedback: Feedback, at: number): Promise<'recorded' | 'repeated'> {
+    const taken = await this.#record(name, id, feedback, at);
+    if (taken === 'recorded') this.#polls.forget(name);
+    return taken;
+  }
+
+  #record(name: DeviceName, id: number, feedback: Feedback, at: number): Promise<'recorded' | 'repeated'> {
     return this.#db.transaction().execute(async (trx) => {
       const action = await rowOf(trx, name, id);
+      const release = await releaseOf(trx, action.release_id);
+      checkRelease(id, release, feedback);
       const digest = createHash('sha256').update(JSON.stringify(feedback)).digest('hex');
       const same = await trx
         .selectFrom('feedback')
@@ -156,18 +212,41 @@ export class ActionStore {
         .execute();
       await forgetOldest(trx, id);
       const state = stateAfter(action.state, feedback);
+      const said = { code: code ?? action.code, outcome: outcomeOf(state, code) };
+      const { reason, subStatus } = feedback;
+      const why = reason === null ? {} : { reason, sub_status: subStatus };
       await trx
         .updateTable('actions')
-        .set({ state, code: code ?? action.code, updated_at: at, retrieved_at: action.retrieved_at ?? at })
+        .set({ state, ...said, ...why, updated_at: at, retrieved_at: action.retrieved_at ?? at })
         .where('id', '=', id)
         .execute();
-      if (state === 'finished') await wantAttributes(trx, name);
+      if (state === 'finished') await runs(trx, name, release.version);
+      if (!isActive(state)) await finishDeployments(trx, new Set([action.deployment_id]));
       return 'recorded';
     });
   }
 }
 
+type Named = { product: string; version: string; hardware: string };
+
+function releaseOf(trx: Transaction<Database>, id: number): Promise<Named> {
+  const names = trx.selectFrom('releases').select(['product', 'version', 'hardware']);
+  return names.where('id', '=', id).executeTakeFirstOrThrow();
+}
+
+/** Ids may have begun anew with a new database; a report that says of which release it is must fit. */
+function checkRelease(id: number, release: Named, { about }: Feedback): void {
+  for (const key of ['product', 'version', 'hardware'] as const) {
+    const said = about[key];
+    if (said === undefined || said === release[key]) continue;
+    const text = `action ${id} is about ${key} ${release[key]}, the report about ${said.slice(0, 100)}`;
+    throw new UpdateError('state_conflict', text, { detail: { closed: false } });
+  }
+}
+
 function checkOpen(action: Selectable<ActionsTable>, feedback: Feedback): void {
+  // That it was given up here is no reason not to hear how it ended there.
+  if (action.state === 'timed_out' && feedback.channel === 'deployment' && feedback.execution === 'closed') return;
   if (!isActive(action.state)) {
     const text = `action ${action.id} is closed (${action.state})`;
     throw new UpdateError('state_conflict', text, { detail: { closed: true } });
@@ -207,11 +286,11 @@ async function forgetOldest(trx: Transaction<Database>, actionId: number): Promi
   await trx.deleteFrom('feedback').where('action_id', '=', actionId).where('id', '<=', oldest.id).execute();
 }
 
-/** After an update a device may have other things to tell of itself. */
-async function wantAttributes(trx: Transaction<Database>, { tenant, controllerId }: DeviceName): Promise<void> {
+/** After an update a device may have other things to tell of itself; what it runs is known already. */
+async function runs(trx: Transaction<Database>, { tenant, controllerId }: DeviceName, version: string): Promise<void> {
   await trx
     .updateTable('devices')
-    .set({ attributes_wanted: 1 })
+    .set({ attributes_wanted: 1, version })
     .where('tenant', '=', tenant)
     .where('controller_id', '=', controllerId)
     .execute();
@@ -236,6 +315,10 @@ function fromRow(row: Selectable<ActionsTable>): StoredAction {
     releaseId: row.release_id,
     state: row.state,
     code: row.code,
+    outcome: row.outcome,
+    reason: row.reason,
+    subStatus: row.sub_status,
+    sourceVersion: row.source_version,
     retrievedAt: row.retrieved_at,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

@@ -6,18 +6,20 @@
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { DeviceName } from './devices.ts';
-import {
-  ACTIVE_STATES,
-  type ActionState,
-  type Database,
-  type DeploymentsTable,
-  type DeploymentState,
-} from './schema.ts';
+import { finishDeployments } from './ends.ts';
+import type { PollStore } from './polls.ts';
+import { type ActionState, type Database, type DeploymentsTable, type DeploymentState } from './schema.ts';
 
 export interface StoredDeployment {
   readonly id: number;
   readonly tenant: string;
   readonly releaseId: number;
+  readonly release: {
+    readonly product: string;
+    readonly version: string;
+    readonly hardware: string;
+    readonly slotClass: string;
+  };
   readonly selector: 'devices' | 'all';
   readonly state: DeploymentState;
   readonly createdAt: number;
@@ -25,22 +27,33 @@ export interface StoredDeployment {
   readonly actions: Readonly<Partial<Record<ActionState, number>>>;
 }
 
+export interface NewStoredDeployment {
+  readonly tenant: string;
+  readonly releaseId: number;
+  readonly devices: readonly string[] | 'all';
+  /** Makes unknown devices known instead of refusing them. */
+  readonly register?: boolean;
+}
+
 type Trx = Transaction<Database>;
 
 export class DeploymentStore {
   readonly #db: Kysely<Database>;
 
-  constructor(db: Kysely<Database>) {
+  readonly #polls: PollStore;
+
+  constructor(db: Kysely<Database>, polls: PollStore) {
     this.#db = db;
+    this.#polls = polls;
   }
 
   /**
-   * @param devices ids, registered or not (an unknown one is registered); or 'all' of the release's product and
-   * hardware, including those that report in later
-   * @throws UpdateError entity_unknown for the release
+   * @param devices ids, or 'all' of the release's product and hardware, including those that report in later
+   * @throws UpdateError entity_unknown for the release, and for devices unless `register` makes them known;
+   * not_compatible for devices that are of another product or hardware
    */
-  async create(tenant: string, releaseId: number, devices: readonly string[] | 'all', at: number): Promise<number> {
-    return this.#db.transaction().execute(async (trx) => {
+  async create({ tenant, releaseId, devices, register = false }: NewStoredDeployment, at: number): Promise<number> {
+    const created = await this.#db.transaction().execute(async (trx) => {
       const release = await trx.selectFrom('releases').selectAll().where('id', '=', releaseId).executeTakeFirst();
       if (release === undefined) throw new UpdateError('entity_unknown', `there is no release ${releaseId}`);
       const selector = devices === 'all' ? 'all' : 'devices';
@@ -51,16 +64,27 @@ export class DeploymentStore {
         .returning('id')
         .executeTakeFirstOrThrow();
       const names = devices === 'all' ? await matching(trx, tenant, release) : [...new Set(devices)];
-      for (const controllerId of names) {
+      const unknown = devices === 'all' ? [] : await strangers(trx, tenant, names, release, register);
+      for (const controllerId of unknown) {
         await trx
           .insertInto('devices')
           .values({ tenant, controller_id: controllerId, attributes: '{}', attributes_wanted: 1, first_seen: at })
-          .onConflict((on) => on.columns(['tenant', 'controller_id']).doNothing())
           .execute();
-        await assign(trx, { tenant, controllerId }, { id, releaseId }, at);
       }
+      const touched = new Set<number>();
+      for (const controllerId of names) {
+        for (const other of await assign(trx, { tenant, controllerId }, { id, releaseId }, at)) touched.add(other);
+      }
+      await finishDeployments(trx, touched);
       return id;
     });
+    this.#polls.forget();
+    return created;
+  }
+
+  /** Whether these devices can be given releases of a line. Throws UpdateError entity_unknown, not_compatible. */
+  async check(tenant: string, devices: readonly string[], line: Line, register = false): Promise<void> {
+    await strangers(this.#db, tenant, devices, line, register);
   }
 
   /** Gives a device the newest deployments to all that it belongs to and has no part in yet. */
@@ -68,8 +92,14 @@ export class DeploymentStore {
     const open = await this.#openFor(name);
     if (open.length === 0) return;
     await this.#db.transaction().execute(async (trx) => {
-      for (const deployment of open) await assign(trx, name, deployment, at);
+      for (const deployment of open) {
+        const touched = await assign(trx, name, deployment, at);
+        const again = trx.updateTable('deployments').set({ state: 'active' });
+        await again.where('id', '=', deployment.id).where('state', '=', 'finished').execute();
+        await finishDeployments(trx, touched);
+      }
     });
+    this.#polls.forget(name);
   }
 
   async #openFor({ tenant, controllerId }: DeviceName): Promise<{ id: number; releaseId: number }[]> {
@@ -92,7 +122,7 @@ export class DeploymentStore {
       .where('deployments.tenant', '=', tenant)
       .where('devices.controller_id', '=', controllerId)
       .where('deployments.selector', '=', 'all')
-      .where('deployments.state', '=', 'active')
+      .where('deployments.state', 'in', ['active', 'finished'])
       .where('actions.id', 'is', null)
       .orderBy('deployments.id')
       .execute();
@@ -100,16 +130,21 @@ export class DeploymentStore {
   }
 
   /** Newest first. */
-  async list(tenant: string, limit: number, before = Number.MAX_SAFE_INTEGER): Promise<StoredDeployment[]> {
-    const rows = await this.#db
+  async list(
+    tenant: string,
+    limit: number,
+    before = Number.MAX_SAFE_INTEGER,
+    state?: DeploymentState,
+  ): Promise<StoredDeployment[]> {
+    let query = this.#db
       .selectFrom('deployments')
       .selectAll()
       .where('tenant', '=', tenant)
       .where('id', '<', before)
       .orderBy('id', 'desc')
-      .limit(limit)
-      .execute();
-    return this.#counted(rows);
+      .limit(limit);
+    if (state !== undefined) query = query.where('state', '=', state);
+    return this.#counted(await query.execute());
   }
 
   /** Throws UpdateError entity_unknown. */
@@ -127,11 +162,15 @@ export class DeploymentStore {
 
   /** Stops a deployment: what no device has seen ends at once, the rest is asked of the devices. */
   async cancel(tenant: string, id: number, at: number): Promise<void> {
-    await this.get(tenant, id);
+    const { state, selector } = await this.get(tenant, id);
+    if (state === 'finished' && selector === 'devices') {
+      throw new UpdateError('state_conflict', `deployment ${id} has ended: there is nothing to cancel`);
+    }
     await this.#db.transaction().execute(async (trx) => {
       await trx.updateTable('deployments').set({ state: 'cancelled' }).where('id', '=', id).execute();
       await withdraw(trx, at, (query) => query.where('deployment_id', '=', id));
     });
+    this.#polls.forget();
   }
 
   async #counted(rows: Selectable<DeploymentsTable>[]): Promise<StoredDeployment[]> {
@@ -146,10 +185,17 @@ export class DeploymentStore {
       )
       .groupBy(['deployment_id', 'state'])
       .execute();
+    const releases = await this.#db
+      .selectFrom('releases')
+      .select(['id', 'product', 'version', 'hardware', 'slot_class as slotClass'])
+      .where('id', 'in', [...new Set(rows.map((row) => row.release_id))])
+      .execute();
+    const named = new Map(releases.map(({ id, ...release }) => [id, release]));
     return rows.map((row) => ({
       id: row.id,
       tenant: row.tenant,
       releaseId: row.release_id,
+      release: named.get(row.release_id)!,
       selector: row.selector,
       state: row.state,
       createdAt: row.created_at,
@@ -160,10 +206,47 @@ export class DeploymentStore {
   }
 }
 
-type Line = { product: string; hardware: string; slot_class: string };
+/** The most names that a message lists. */
+const NAMED_MAX = 5;
+
+function unknownDevices(names: readonly string[]): UpdateError {
+  const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : '';
+  const text = `no device has polled or been registered as ${names.slice(0, NAMED_MAX).join(', ')}${more}`;
+  return new UpdateError('entity_unknown', text, { detail: { devices: names } });
+}
+
+/** Those of the names that no device has. Throws UpdateError entity_unknown for them unless allowed, not_compatible. */
+async function strangers(
+  db: Kysely<Database>,
+  tenant: string,
+  names: readonly string[],
+  line: Line,
+  allowed: boolean,
+): Promise<string[]> {
+  const unknown: string[] = [];
+  for (const controllerId of names) {
+    const device = await db
+      .selectFrom('devices')
+      .select(['product', 'hardware'])
+      .where('tenant', '=', tenant)
+      .where('controller_id', '=', controllerId)
+      .executeTakeFirst();
+    if (device === undefined) unknown.push(controllerId);
+    for (const key of ['product', 'hardware'] as const) {
+      const own = device?.[key] ?? null;
+      if (own === null || own === line[key]) continue;
+      const text = `device ${controllerId} has the ${key} '${own}', the release is for '${line[key]}'`;
+      throw new UpdateError('not_compatible', text, { detail: { device: controllerId } });
+    }
+  }
+  if (unknown.length > 0 && !allowed) throw unknownDevices(unknown);
+  return unknown;
+}
+
+type Line = { readonly product: string; readonly hardware: string };
 
 /** A newer deployment to all takes over from the older ones of the same line: later devices go straight to it. */
-async function supersedeOlder(trx: Trx, tenant: string, line: Line): Promise<void> {
+async function supersedeOlder(trx: Trx, tenant: string, line: Line & { slot_class: string }): Promise<void> {
   const sameLine = trx
     .selectFrom('releases')
     .select('id')
@@ -175,7 +258,7 @@ async function supersedeOlder(trx: Trx, tenant: string, line: Line): Promise<voi
     .set({ state: 'superseded' })
     .where('tenant', '=', tenant)
     .where('selector', '=', 'all')
-    .where('state', '=', 'active')
+    .where('state', 'in', ['active', 'finished'])
     .where('release_id', 'in', sameLine)
     .execute();
 }
@@ -191,10 +274,13 @@ async function matching(trx: Trx, tenant: string, { product, hardware }: Line): 
   return rows.map((row) => row.controller_id);
 }
 
-/** An action for one device. An unfinished one for another release is withdrawn; for the same release it goes on. */
+/**
+ * An action for one device. An unfinished one for another release is withdrawn; for the same release it goes on.
+ * Resolves with the deployments of those that were withdrawn at once.
+ */
 async function assign(trx: Trx, name: DeviceName, deployment: { id: number; releaseId: number }, at: number) {
   const { tenant, controllerId } = name;
-  await withdraw(trx, at, (query) =>
+  const touched = await withdraw(trx, at, (query) =>
     query
       .where('tenant', '=', tenant)
       .where('controller_id', '=', controllerId)
@@ -213,19 +299,22 @@ async function assign(trx: Trx, name: DeviceName, deployment: { id: number; rele
     })
     .onConflict((on) => on.columns(['deployment_id', 'tenant', 'controller_id']).doNothing())
     .execute();
+  return touched;
 }
 
 const updating = (trx: Trx) => trx.updateTable('actions');
 type ActionUpdate = ReturnType<typeof updating>;
 
-async function withdraw(trx: Trx, at: number, which: (query: ActionUpdate) => ActionUpdate): Promise<void> {
-  await which(updating(trx))
+async function withdraw(trx: Trx, at: number, which: (query: ActionUpdate) => ActionUpdate): Promise<Set<number>> {
+  const ended = await which(updating(trx))
     .set({ state: 'canceled', updated_at: at })
     .where('state', '=', 'pending')
     .where('retrieved_at', 'is', null)
+    .returning('deployment_id')
     .execute();
   await which(updating(trx))
     .set({ state: 'canceling', updated_at: at })
-    .where('state', 'in', [...ACTIVE_STATES])
+    .where('state', 'in', ['pending', 'running'])
     .execute();
+  return new Set(ended.map((row) => row.deployment_id));
 }

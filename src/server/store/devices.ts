@@ -5,6 +5,7 @@
 import type { Kysely, Selectable } from 'kysely';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
+import type { PollStore } from './polls.ts';
 import type { Database, DevicesTable } from './schema.ts';
 
 export interface DeviceName {
@@ -16,41 +17,39 @@ export interface StoredDevice extends DeviceName {
   readonly attributes: Readonly<Record<string, string>>;
   readonly product: string | null;
   readonly hardware: string | null;
+  /** What runs, as far as the device or its last success tells. */
+  readonly version: string | null;
   readonly hasToken: boolean;
   readonly firstSeen: number;
   readonly lastSeen: number | null;
   readonly lastAddress: string | null;
 }
 
+export interface DeviceFilter {
+  readonly product?: string;
+  readonly hardware?: string;
+  readonly version?: string;
+}
+
 export type AttributeMode = 'merge' | 'replace' | 'remove';
 
 export class DeviceStore {
   readonly #db: Kysely<Database>;
+  readonly #polls: PollStore;
 
-  constructor(db: Kysely<Database>) {
+  constructor(db: Kysely<Database>, polls: PollStore) {
     this.#db = db;
+    this.#polls = polls;
   }
 
-  /** Digest of the device's own token; null when the device is unknown or has none. */
-  async tokenDigest({ tenant, controllerId }: DeviceName): Promise<string | null> {
-    const row = await this.#db
-      .selectFrom('devices')
-      .select('token_sha256')
-      .where('tenant', '=', tenant)
-      .where('controller_id', '=', controllerId)
-      .executeTakeFirst();
-    return row?.token_sha256 ?? null;
-  }
-
-  /** Notes a poll; the first one registers the device. Returns whether its attributes are wanted. */
-  async seen({ tenant, controllerId }: DeviceName, at: number, address: string | null): Promise<boolean> {
-    const row = await this.#db
+  /** Registers a device by its first poll. */
+  async meet(name: DeviceName, at: number, address: string | null): Promise<void> {
+    await this.#db
       .insertInto('devices')
-      .values({ ...fresh(tenant, controllerId, at), last_seen: at, last_address: address })
+      .values({ ...fresh(name.tenant, name.controllerId, at), last_seen: at, last_address: address })
       .onConflict((on) => on.columns(['tenant', 'controller_id']).doUpdateSet({ last_seen: at, last_address: address }))
-      .returning('attributes_wanted')
-      .executeTakeFirstOrThrow();
-    return row.attributes_wanted === 1;
+      .execute();
+    this.#polls.forget(name);
   }
 
   /** Registers a device ahead of its first poll, or gives a known one a token. */
@@ -60,6 +59,7 @@ export class DeviceStore {
       .values({ ...fresh(tenant, controllerId, at), token_sha256: tokenSha256 })
       .onConflict((on) => on.columns(['tenant', 'controller_id']).doUpdateSet({ token_sha256: tokenSha256 }))
       .execute();
+    this.#polls.forget({ tenant, controllerId });
   }
 
   /**
@@ -85,30 +85,42 @@ export class DeviceStore {
           attributes: JSON.stringify(Object.fromEntries(attributes)),
           product: own('product'),
           hardware: own('hardware'),
+          version: own('version') ?? device.version,
           attributes_wanted: 0,
         })
         .where('tenant', '=', name.tenant)
         .where('controller_id', '=', name.controllerId)
         .execute();
     });
+    this.#polls.forget(name);
   }
 
   /** In the order of their ids, those after `after`. */
-  async list(tenant: string, limit: number, after = ''): Promise<StoredDevice[]> {
-    const rows = await this.#db
+  async list(tenant: string, limit: number, after = '', filter: DeviceFilter = {}): Promise<StoredDevice[]> {
+    let query = this.#db
       .selectFrom('devices')
       .selectAll()
       .where('tenant', '=', tenant)
       .where('controller_id', '>', after)
       .orderBy('controller_id')
-      .limit(limit)
-      .execute();
-    return rows.map(fromRow);
+      .limit(limit);
+    for (const column of ['product', 'hardware', 'version'] as const) {
+      const value = filter[column];
+      if (value !== undefined) query = query.where(column, '=', value);
+    }
+    const rows = await query.execute();
+    return rows.map((row) => this.#current(fromRow(row)));
   }
 
   /** Throws UpdateError entity_unknown. */
   async get(name: DeviceName): Promise<StoredDevice> {
-    return fromRow(await rowOf(this.#db, name));
+    return this.#current(fromRow(await rowOf(this.#db, name)));
+  }
+
+  /** With a poll that is noted and not yet written. */
+  #current(device: StoredDevice): StoredDevice {
+    const sight = this.#polls.lastSeen(device);
+    return sight === undefined ? device : { ...device, lastSeen: sight.at, lastAddress: sight.address };
   }
 }
 
@@ -134,6 +146,7 @@ function fromRow(row: Selectable<DevicesTable>): StoredDevice {
     attributes: JSON.parse(row.attributes) as Record<string, string>,
     product: row.product,
     hardware: row.hardware,
+    version: row.version,
     hasToken: row.token_sha256 !== null,
     firstSeen: row.first_seen,
     lastSeen: row.last_seen,

@@ -4,9 +4,11 @@
  */
 import type { Kysely } from 'kysely';
 import { ActionStore } from './actions.ts';
+import type { Connection, OpenRaw } from './connection.ts';
 import { DeploymentStore } from './deployments.ts';
 import { DeviceStore } from './devices.ts';
-import { openDatabase } from './open.ts';
+import { openDatabase, type OpenedDatabase } from './open.ts';
+import { PollStore } from './polls.ts';
 import { ReleaseStore } from './releases.ts';
 import type { Database } from './schema.ts';
 
@@ -15,32 +17,49 @@ export class Store {
   readonly releases: ReleaseStore;
   readonly deployments: DeploymentStore;
   readonly actions: ActionStore;
+  readonly polls: PollStore;
   readonly #db: Kysely<Database>;
+  readonly #connection: Connection;
 
-  private constructor(db: Kysely<Database>) {
+  private constructor({ db, connection }: OpenedDatabase) {
     this.#db = db;
-    this.devices = new DeviceStore(db);
+    this.#connection = connection;
+    this.polls = new PollStore(db, connection);
+    this.devices = new DeviceStore(db, this.polls);
     this.releases = new ReleaseStore(db);
-    this.deployments = new DeploymentStore(db);
-    this.actions = new ActionStore(db);
+    this.deployments = new DeploymentStore(db, this.polls);
+    this.actions = new ActionStore(db, this.polls);
   }
 
   /**
    * Opens the store in a file, or in memory for ':memory:'.
-   * @throws UpdateError store_failed
+   * @param openRaw how the library opens it, for tests of what can go wrong there
+   * @throws UpdateError store_failed, disk_full
    */
-  static async open(path: string): Promise<Store> {
-    return new Store(await openDatabase(path));
+  static async open(path: string, openRaw?: OpenRaw): Promise<Store> {
+    return new Store(await openDatabase(path, openRaw));
   }
 
+  /** Throws UpdateError store_failed when nothing could be written now. */
+  probe(): void {
+    this.#connection.probe();
+  }
+
+  /** Writes what is noted, if it can be written, and closes. */
   async close(): Promise<void> {
-    await this.#db.destroy();
+    try {
+      await this.polls.flush();
+    } finally {
+      await this.#db.destroy();
+    }
   }
 }
 
-export type { AttributeMode, DeviceName, StoredDevice } from './devices.ts';
+export type { AttributeMode, DeviceFilter, DeviceName, StoredDevice } from './devices.ts';
 export type { ReleaseFilter, StoredRelease } from './releases.ts';
-export type { StoredDeployment } from './deployments.ts';
+export type { NewStoredDeployment, StoredDeployment } from './deployments.ts';
+export type { PollState } from './polls.ts';
 export { EXECUTIONS } from './actions.ts';
 export type { Execution, Feedback, StoredAction, StoredFeedback } from './actions.ts';
+export { ACTION_STATES, DEPLOYMENT_STATES } from './schema.ts';
 export type { ActionState, DeploymentState } from './schema.ts';

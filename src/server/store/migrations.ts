@@ -3,7 +3,7 @@
  * how a number counts itself up, a step asks for the dialect. Steps are appended, never changed.
  * @module
  */
-import type { ColumnDefinitionBuilder, Kysely, Migration, MigrationProvider } from 'kysely';
+import { sql, type ColumnDefinitionBuilder, type Kysely, type Migration, type MigrationProvider } from 'kysely';
 
 export type DialectName = 'sqlite' | 'postgres';
 
@@ -33,6 +33,7 @@ async function devicesAndReleases(db: Kysely<unknown>, dialect: DialectName): Pr
     .addColumn('attributes', 'text', (c) => c.notNull())
     .addColumn('product', 'text')
     .addColumn('hardware', 'text')
+    .addColumn('version', 'text')
     .addColumn('token_sha256', 'text')
     .addColumn('attributes_wanted', 'integer', (c) => c.notNull())
     .addColumn('first_seen', instant, (c) => c.notNull())
@@ -76,12 +77,19 @@ async function deploymentsAndActions(db: Kysely<unknown>, dialect: DialectName):
     .addColumn('release_id', 'integer', (c) => c.notNull().references('releases.id'))
     .addColumn('state', 'text', (c) => c.notNull())
     .addColumn('code', 'integer')
+    .addColumn('outcome', 'integer')
+    .addColumn('reason', 'text')
+    .addColumn('sub_status', 'integer')
+    .addColumn('source_version', 'text')
     .addColumn('retrieved_at', instant)
     .addColumn('created_at', instant, (c) => c.notNull())
     .addColumn('updated_at', instant, (c) => c.notNull())
     .addUniqueConstraint('actions_once', ['deployment_id', 'tenant', 'controller_id'])
     .execute();
   await db.schema.createIndex('actions_device').on('actions').columns(['tenant', 'controller_id', 'state']).execute();
+  await db.schema.createIndex('actions_deployment').on('actions').columns(['deployment_id', 'state']).execute();
+  await db.schema.createIndex('actions_silent').on('actions').columns(['state', 'updated_at']).execute();
+  await beginActionsAt(db, dialect, firstActionId(Date.now()));
   await db.schema
     .createTable('feedback')
     .addColumn('id', 'integer', counted(dialect))
@@ -95,4 +103,18 @@ async function deploymentsAndActions(db: Kysely<unknown>, dialect: DialectName):
     .addColumn('received_at', instant, (c) => c.notNull())
     .addUniqueConstraint('feedback_once', ['action_id', 'digest'])
     .execute();
+}
+
+/**
+ * Actions of a new database begin at its time, so that an old report never means a new action. In seconds since 2020,
+ * because foreign clients keep ids in 32 bits.
+ */
+function firstActionId(nowMs: number): number {
+  return Math.max(1, Math.floor((nowMs - Date.UTC(2020, 0, 1)) / 1000));
+}
+
+async function beginActionsAt(db: Kysely<unknown>, dialect: DialectName, id: number): Promise<void> {
+  if (dialect === 'sqlite')
+    await sql`INSERT INTO sqlite_sequence (name, seq) VALUES ('actions', ${id - 1})`.execute(db);
+  else await sql`ALTER TABLE actions ALTER COLUMN id RESTART WITH ${sql.lit(id)}`.execute(db);
 }

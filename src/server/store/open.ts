@@ -4,34 +4,25 @@
  * @module
  */
 import { Kysely, Migrator, SqliteDialect } from 'kysely';
-import Libsql from 'libsql';
 import { ioError } from '../../../native-free/io-error.ts';
+import { UpdateError } from '../../../native-free/status.ts';
 import { withLock } from '../../release/index.ts';
+import { Connection, type OpenRaw } from './connection.ts';
 import { migrationsFor } from './migrations.ts';
 import type { Database } from './schema.ts';
 
-/** How long a statement waits for a writer in another process. */
-const BUSY_MS = 5000;
+export interface OpenedDatabase {
+  readonly db: Kysely<Database>;
+  readonly connection: Connection;
+}
 
 /**
  * Opens, and migrates if need be. `path` may be ':memory:'.
- * @throws UpdateError store_failed
+ * @throws UpdateError store_failed, disk_full
  */
-export async function openDatabase(path: string): Promise<Kysely<Database>> {
-  let raw: Libsql.Database;
-  try {
-    raw = new Libsql(path, { timeout: BUSY_MS });
-    raw.exec('PRAGMA journal_mode = WAL');
-    raw.exec('PRAGMA synchronous = FULL');
-    raw.exec('PRAGMA foreign_keys = ON');
-  } catch (cause) {
-    throw ioError(cause, 'store_failed', `cannot open the database ${path}`, { path });
-  }
-  // A deferred transaction that reads first cannot become a writer once another process wrote: it fails at once,
-  // whatever the busy timeout. Immediate ones queue up.
-  const prepare = (sql: string) => raw.prepare(sql === 'begin' ? 'begin immediate' : sql);
-  const dialect = new SqliteDialect({ database: { prepare: prepare as never, close: () => void raw.close() } });
-  const db = new Kysely<Database>({ dialect });
+export async function openDatabase(path: string, openRaw?: OpenRaw): Promise<OpenedDatabase> {
+  const connection = await Connection.open(path, openRaw);
+  const db = new Kysely<Database>({ dialect: new SqliteDialect({ database: connection }) });
   try {
     if (path === ':memory:') await migrate(db);
     else await withLock(`${path}.migrate`, () => migrate(db), { waitMs: 30_000 });
@@ -39,11 +30,11 @@ export async function openDatabase(path: string): Promise<Kysely<Database>> {
     await db.destroy();
     throw ioError(cause, 'store_failed', `cannot migrate the database ${path}`, { path });
   }
-  return db;
+  return { db, connection };
 }
 
 async function migrate(db: Kysely<Database>): Promise<void> {
   const { error } = await new Migrator({ db, provider: migrationsFor('sqlite') }).migrateToLatest();
   if (error === undefined) return;
-  throw error instanceof Error ? error : new Error(String(error));
+  throw error instanceof Error ? error : new UpdateError('store_failed', String(error));
 }

@@ -20,6 +20,8 @@ export interface DevicesTable {
   /** Taken out of the attributes, for deployments to all devices of a product and hardware. */
   product: string | null;
   hardware: string | null;
+  /** What runs, as the device says; else what it last said to have installed. */
+  version: string | null;
   token_sha256: string | null;
   /** The next poll asks the device for its attributes. */
   attributes_wanted: number;
@@ -40,7 +42,9 @@ export interface ReleasesTable {
   payloads: string;
 }
 
-export type DeploymentState = 'active' | 'cancelled' | 'superseded';
+/** 'finished': every action has ended; one to all devices goes on with the next device of its kind. */
+export const DEPLOYMENT_STATES = ['active', 'finished', 'cancelled', 'superseded'] as const;
+export type DeploymentState = (typeof DEPLOYMENT_STATES)[number];
 
 export interface DeploymentsTable {
   id: Generated<number>;
@@ -54,7 +58,8 @@ export interface DeploymentsTable {
 
 /** The first three are active. */
 export const ACTIVE_STATES = ['pending', 'running', 'canceling'] as const;
-export type ActionState = (typeof ACTIVE_STATES)[number] | 'finished' | 'failed' | 'canceled';
+export const ACTION_STATES = [...ACTIVE_STATES, 'finished', 'failed', 'canceled', 'timed_out'] as const;
+export type ActionState = (typeof ACTION_STATES)[number];
 
 /** One device's part in a deployment; hawkBit's word. */
 export interface ActionsTable {
@@ -66,6 +71,13 @@ export interface ActionsTable {
   state: ActionState;
   /** The last numeric code that the device reported. */
   code: number | null;
+  /** 0, 10, 20, 30 or 40, once it has ended by a report: also of clients that know no such numbers. */
+  outcome: number | null;
+  /** The sub-code of an engraft agent's last report, by name and number. */
+  reason: string | null;
+  sub_status: number | null;
+  /** What ran when the device fetched the action: it tells which payload is meant for it. */
+  source_version: string | null;
   retrieved_at: number | null;
   created_at: number;
   updated_at: number;

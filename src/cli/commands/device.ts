@@ -1,0 +1,72 @@
+/**
+ * `engraft device`: which devices a server knows, what runs on them, and what they are told to install.
+ * @module
+ */
+import { Command } from 'commander';
+import type { DeviceDetail } from '../../server/index.ts';
+import { report } from '../frame.ts';
+import { asksServer, clientFor, isPaged, noteMore, shortTime } from '../management.ts';
+import type { ManagementOptions, PageOptions } from '../management.ts';
+import { describePayload, endOf, formatTable } from '../text.ts';
+
+interface ListOptions extends ManagementOptions, PageOptions {
+  readonly after?: string;
+  readonly product?: string;
+  readonly hardware?: string;
+  readonly runs?: string;
+}
+
+/** The command, for the frame. */
+export function define(): Command {
+  const list = isPaged(asksServer(new Command('list')))
+    .description('List devices in the order of their ids, with what runs on them.')
+    .option('--after <id>', 'begin behind this id')
+    .option('--product <name>', 'only of this product')
+    .option('--hardware <name>', 'only of this hardware')
+    .option('--runs <version>', 'only those that run this version')
+    .action(listDevices);
+  const show = asksServer(new Command('show'))
+    .description('Show one device: what it says of itself, its latest actions and how they ended.')
+    .argument('<id>', "the device's id (controller_id in its configuration)")
+    .action(showDevice);
+  return new Command('device').description('Ask a running server about its devices.').addCommand(list).addCommand(show);
+}
+
+async function listDevices(options: ListOptions): Promise<void> {
+  const client = await clientFor(options);
+  const { limit, after, product, hardware, runs: version } = options;
+  const devices = await client.devices({ limit, after, product, hardware, version });
+  const rows = devices.map((device) => [
+    ...[device.controllerId, device.product ?? '-', device.hardware ?? '-', device.version ?? '-'],
+    ...[shortTime(device.lastSeen), device.lastAddress ?? '-'],
+  ]);
+  const head = ['device', 'product', 'hardware', 'runs', 'last seen (UTC)', 'address'];
+  report(options, { devices }, () => (rows.length === 0 ? 'no devices' : formatTable([head, ...rows])));
+  noteMore(devices.length, options, `--after ${devices.at(-1)?.controllerId}`);
+}
+
+async function showDevice(id: string, options: ManagementOptions): Promise<void> {
+  const device = await (await clientFor(options)).device(id);
+  report(options, device, () => textOf(device));
+}
+
+function textOf(device: DeviceDetail): string {
+  const { product, hardware, version, firstSeen, lastSeen, lastAddress, hasToken, attributes } = device;
+  const facts = [
+    ['device', device.controllerId],
+    ['product', product ?? '-'],
+    ['hardware', hardware ?? '-'],
+    ['runs', version ?? 'it has not said'],
+    ['first seen', shortTime(firstSeen)],
+    ['last seen', lastSeen === null ? 'never' : `${shortTime(lastSeen)} from ${lastAddress ?? 'nowhere'}`],
+    ['token', hasToken ? 'its own' : 'none of its own'],
+    ...Object.entries(attributes).map(([key, value]) => [`attribute ${key}`, value]),
+  ];
+  const head = ['action', 'deployment', 'release', 'state', 'payload', 'ended with', 'changed (UTC)'];
+  const actions = device.actions.map((action) => [
+    ...[String(action.id), String(action.deploymentId), action.version, action.state],
+    ...[describePayload(action.payload), endOf(action), shortTime(action.updatedAt)],
+  ]);
+  const table = actions.length === 0 ? 'no actions' : formatTable([head, ...actions]);
+  return `${formatTable(facts)}\n\n${table}`;
+}
