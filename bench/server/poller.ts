@@ -3,6 +3,7 @@
  * @module
  */
 import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A connection that asks one thing after the other. */
 export class Poller {
@@ -30,7 +31,9 @@ export class Poller {
   /** Resolves with the milliseconds that a good answer took; rejects on any other. */
   async poll(device: string): Promise<number> {
     const begun = performance.now();
-    const answered = new Promise<void>((resolve, reject) => (this.#waiting = { resolve, reject }));
+    const answered = new Promise<void>((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+    });
     this.#socket.write(`GET /default/controller/v1/${device} HTTP/1.1\r\nHost: bench\r\n\r\n`);
     await answered;
     this.#waiting = null;
@@ -96,7 +99,7 @@ export async function atRate(
       const number = next++;
       const dueMs = begun + (number * 1000) / rate;
       const earlyMs = dueMs - performance.now();
-      if (earlyMs > 0) await new Promise((resolve) => setTimeout(resolve, earlyMs));
+      if (earlyMs > 0) await sleep(earlyMs);
       const startMs = performance.now();
       // Timers are late by a millisecond: that is the client's.
       const lateMs = Math.max(0, startMs - dueMs - 2);

@@ -104,7 +104,7 @@ export class PollStore {
       const batch = rows.slice(at, at + BATCH_ROWS);
       await this.#write(batch.map(([, sight]) => sight));
       for (const [key, sight] of batch) if (this.#seen.get(key) === sight) this.#seen.delete(key);
-      await new Promise<void>((resolve) => void setImmediate(resolve));
+      await turnOfTheLoop();
     }
   }
 
@@ -174,5 +174,10 @@ const UNKNOWN = (): PollState => ({
   ...{ known: false, tokenDigest: null, attributesWanted: true, action: null, installedId: null },
   joined: false,
 });
+
+const turnOfTheLoop = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 
 const keyOf = ({ tenant, controllerId }: DeviceName): string => `${tenant}/${controllerId}`;
