@@ -61,6 +61,8 @@ export interface RunResult {
 }
 
 const DEFAULT_KEEP_ASKING_MS = 1000;
+/** A program that runs once is run again, and whoever waits for it wants to read what is wrong. */
+const START_TRIES_ONCE = 3;
 
 export class Agent {
   readonly #config: AgentConfig;
@@ -109,7 +111,8 @@ export class Agent {
   async run(options: RunOptions = {}): Promise<RunResult> {
     const context = this.#context(options);
     try {
-      await patiently(context, 'the start', () => this.#begin(context));
+      const most = options.once === true ? START_TRIES_ONCE : undefined;
+      await patiently(context, 'the start', () => this.#begin(context), most);
       return options.once === true ? await this.#once(context) : await this.#loop(context);
     } catch (error) {
       // The figures of an interrupted download are worth a record; nothing depends on it.

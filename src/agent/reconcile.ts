@@ -6,6 +6,7 @@
  * given the target slot up); the order and the tries tell them apart.
  * @module
  */
+import { mayPass } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { attemptOf } from './context.ts';
 import type { Context } from './context.ts';
@@ -109,7 +110,7 @@ async function afterArming(context: Context, attempt: Attempt, boot: BootState):
   if (body.state !== 'ARM' && body.state !== 'REBOOT') return;
   if (boot.running === attempt.targetSlot) {
     // A file target has its restart command still to come.
-    if (context.boot.needsReboot) await enter(context, 'TRIAL');
+    if (context.boot.needsReboot) await enterTrial(context);
     else if (body.state === 'ARM') await enter(context, 'REBOOT');
     return;
   }
@@ -129,6 +130,21 @@ async function afterArming(context: Context, attempt: Attempt, boot: BootState):
     return;
   }
   await fellBack(context, attempt, boot);
+}
+
+/**
+ * A trial needs no record: begun anew, it is found again as it is now. The release that breaks the data partition is exactly
+ * the one that has to be tried, and to go back.
+ */
+async function enterTrial(context: Context): Promise<void> {
+  try {
+    await enter(context, 'TRIAL');
+  } catch (thrown) {
+    const error = UpdateError.from(thrown);
+    if (!mayPass(error)) throw thrown;
+    context.emit({ type: 'note', message: `the trial begins without a record: ${error.message}`, error });
+    context.emit({ type: 'state', state: 'TRIAL' });
+  }
 }
 
 /** The boot loader tried the target slot and went back. */

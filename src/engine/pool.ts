@@ -5,6 +5,7 @@
  * @module
  */
 import { Piscina } from 'piscina';
+import { codeOfErrno, ioCode } from '../../native-free/errno.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { abortedError, throwIfAborted } from './admission.ts';
 import { isAllocationFailure } from './memory-plan.ts';
@@ -70,7 +71,8 @@ export class WorkerPool {
     if (code === 'ERR_WORKER_OUT_OF_MEMORY' || isAllocationFailure(error)) {
       return new UpdateError('memory_exceeded', `a worker ran out of memory in a ${kind} task`, { cause: error });
     }
-    return new UpdateError('bug', `a worker died in a ${kind} task: ${text}`, { cause: error, detail: { kind } });
+    const meaning = codeOfErrno(ioCode(error), 'bug');
+    return new UpdateError(meaning, `a worker died in a ${kind} task: ${text}`, { cause: error, detail: { kind } });
   }
 
   /** End all threads; running tasks end as `aborted`. */

@@ -7,7 +7,9 @@
  * process.
  * @module
  */
+import { closeSync, openSync } from 'node:fs';
 import Libsql from 'libsql';
+import { ioCode } from '../../native-free/errno.ts';
 import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { monotonicMs, pause } from '../platform/timers.ts';
@@ -55,11 +57,22 @@ function tryAcquire(path: string): (() => void) | null {
     database?.close();
     const code = String((cause as { code?: unknown }).code ?? '');
     if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) return null;
-    throw ioError(cause, 'output_unwritable', `cannot take the lock ${path}`, { path });
+    throw ioError(reasonOf(cause, path), 'output_unwritable', `cannot take the lock ${path}`, { path });
   }
   const held = database;
   return () => {
     held.exec('ROLLBACK');
     held.close();
   };
+}
+
+/** SQLite does not say why it cannot open a file; the system does. */
+function reasonOf(cause: unknown, path: string): unknown {
+  if (!ioCode(cause).startsWith('SQLITE_CANTOPEN')) return cause;
+  try {
+    closeSync(openSync(path, 'a'));
+    return cause;
+  } catch (error) {
+    return error;
+  }
 }
