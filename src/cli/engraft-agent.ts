@@ -26,6 +26,11 @@ const commands: readonly CommandEntry[] = [
     summary: 'set up a TPM or token, show it, recover',
     load: () => import('./agent-commands/keystore.ts'),
   },
+  {
+    name: 'tuf',
+    summary: "verify any repository with the agent's TUF client",
+    load: () => import('./agent-commands/tuf.ts'),
+  },
   { name: 'init', summary: 'prepare a device', load: () => import('./agent-commands/init.ts') },
 ];
 
