@@ -30,6 +30,7 @@ const RECONCILE = 'src/agent/reconcile.ts';
 const TARGET = 'src/agent/file-target.ts';
 const AGENT = 'src/agent/agent.ts';
 const PATIENCE = 'src/agent/patience/faults.ts';
+const REFRESH = 'src/agent/tuf/refresh.ts';
 const ENVIRONMENT = 'src/testing/simulated-environment.ts';
 
 const one = (file: string, from: string, to: string): readonly Edit[] => [{ file, from, to }];
@@ -345,6 +346,25 @@ export const MUTANTS: readonly Mutant[] = [
       '    await this.#keystore.raise(values);\n    this.#known',
       '    this.#known',
     ),
+  },
+  {
+    name: 'root kept after the rest of the refresh',
+    why: 'a root that was seen is forgotten by a cut, and keys that it has revoked sign again',
+    scenarios: ['revoked-key'],
+    edits: [
+      { file: 'src/agent/tuf/root.ts', from: '    await keystore.setTrustedRoot(bytes);\n    await floors.raiseRoot(version);\n', to: '    void keystore;\n' }, // prettier-ignore
+      { file: REFRESH, from: '    await this.#floors.raiseRoot(this.#root.version);\n', to: '' },
+      { file: REFRESH, from: '  await floors.settle();\n', to: '  await options.keystore.setTrustedRoot(root.bytes);\n  await floors.raiseRoot(root.signed.version);\n  await floors.settle();\n' }, // prettier-ignore
+    ],
+  },
+  {
+    name: 'timestamp kept after the rest of the refresh',
+    why: 'a timestamp that was seen is forgotten by a cut, and an older one is believed',
+    scenarios: ['old-timestamp'],
+    edits: [
+      { file: 'src/agent/tuf/floors.ts', from: 'await this.#raise(Object.fromEntries(signers.map(', to: 'void Object.assign(this.#accepted, Object.fromEntries(signers.map(' }, // prettier-ignore
+      { file: REFRESH, from: "    await this.#store.save('timestamp', bytes);\n", to: '' },
+    ],
   },
   {
     name: 'file target without a way back',

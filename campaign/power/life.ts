@@ -47,6 +47,9 @@ export function cutPower(world: World, { policy, seed }: Cut): void {
   world.operations = 0;
   world.cutAt = Infinity;
   world.tally.cuts++;
+  const { attack } = world;
+  attack.on = attack.believed && !attack.refused;
+  attack.served = false;
   if (policy === 'kill') {
     // Environment tools are processes of their own: they end what they have begun.
     if (world.scenario.boot === 'environment') world.storage.settle(PATHS.environment);
@@ -74,7 +77,7 @@ export async function live(world: World, options: LifeOptions): Promise<void> {
     } catch (error) {
       // Whatever a dying process made of the error that the cut was to it: it is dead.
       if (!process.isDead) {
-        if (failedRun(world, error)) continue;
+        if (refusedAttack(world, error) || failedRun(world, error)) continue;
         return;
       }
       const cut = cuts.shift()!;
@@ -96,6 +99,7 @@ async function oneRun(world: World, process: AgentProcess, options: LifeOptions)
   if (world.running === null) return false;
   const result = await process.agent().run({ once: true });
   if (process.isDead) throw new Error('the power was cut in the last operation');
+  refusedAttack(world, null);
   world.tally.cutsInARow = 0;
   if (result.code === 'reboot_pending') {
     // A clean shutdown writes everything.
@@ -117,6 +121,23 @@ async function oneRun(world: World, process: AgentProcess, options: LifeOptions)
   world.sealedRuns = 0;
   world.running = null;
   return false;
+}
+
+/** Was a forgery refused for what it is? Anything but that, or a link or disk that failed meanwhile, is a violation. */
+function refusedAttack(world: World, error: unknown): boolean {
+  const { attack, scenario, repository } = world;
+  if (scenario.attack === undefined || !attack.served) return false;
+  attack.served = false;
+  // While a release is planned a refusal ends the attempt, and the server hears of it.
+  const reported = error === null ? world.server.closed.at(-1)?.outcome.code : undefined;
+  const code = UpdateError.is(error) ? error.code : (reported ?? null);
+  if (reported !== undefined) world.faulty = true;
+  attack.refused = code === repository.attacks[scenario.attack].code;
+  if (attack.refused) attack.on = false;
+  else if (error === null || !world.faulty) {
+    world.violations.push(`${scenario.attack}: the forged metadata were met with ${code ?? 'belief'}`);
+  }
+  return attack.refused;
 }
 
 /** A run that ended with an error is started again, as a service manager does. Returns false for a violation. */

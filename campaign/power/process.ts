@@ -221,13 +221,24 @@ function answerOf(world: World, request: NetworkRequest, faults?: Faults): Memor
   const { pathname } = new URL(request.url);
   const [, kind, ...rest] = pathname.split('/');
   const name = rest.at(-1) ?? '';
-  const { metadata, blobs } = world.repository;
-  const content = kind === 'tuf' ? metadata.get(name) : kind === 'blobs' ? blobs.get(name) : undefined;
+  const { blobs } = world.repository;
+  const content = kind === 'tuf' ? metadataOf(world, name) : kind === 'blobs' ? blobs.get(name) : undefined;
   let answer: MemoryAnswer = { status: 404 };
   if (content !== undefined) {
     answer = kind === 'tuf' ? { status: 200, body: content } : serveBytes(request, content, `"${name}"`);
   }
   return faults?.answer?.(request, answer) ?? answer;
+}
+
+/** A metadata file, as the server or the attacker gives it. */
+function metadataOf({ repository, scenario, attack }: World, name: string): Uint8Array | undefined {
+  if (scenario.attack === undefined) return repository.metadata.get(name);
+  const { metadata, forged, believed } = repository.attacks[scenario.attack];
+  const forgery = attack.on ? forged.get(name) : undefined;
+  if (forgery instanceof Uint8Array) attack.served = true;
+  if (forgery !== undefined) return forgery ?? undefined;
+  if (name === believed) attack.believed = true;
+  return metadata.get(name);
 }
 
 /** The server's side of deployments. */

@@ -14,16 +14,18 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Metadata, Timestamp } from '@tufjs/models';
 import { assembleDelta, assembleFull } from '../../native-free/diff/assemble.ts';
 import { encodeCovered } from '../../native-free/diff/encode-segment.ts';
 import { coverListOf } from '../../native-free/format/cover.ts';
 import { parseHeader } from '../../native-free/format/payload-header.ts';
 import { keygen, loadSigners, publish, Repository } from '../../src/release/index.ts';
-import type { PayloadMaker } from '../../src/release/index.ts';
+import { encodeMetadata, headOf, parseMetadata, signWith } from '../../src/release/metadata.ts';
+import type { PayloadMaker, RoleSigners } from '../../src/release/index.ts';
 import { seededRandom } from '../../src/testing/index.ts';
 import { sha256Node } from '../../src/transfer/hash.ts';
 import { SEGMENT_BYTES } from './images.ts';
-import type { RepositoryFiles } from './images.ts';
+import type { Attack, RepositoryFiles } from './images.ts';
 
 /** Always the same: waits have jitter from the clock, and a failure has to be the same failure tomorrow. */
 const MADE_AT_MS = Date.UTC(2026, 0, 1);
@@ -87,6 +89,42 @@ function readAll(folder: string): Map<string, Uint8Array> {
   return new Map(names.map((name) => [name, new Uint8Array(readFileSync(join(folder, name)))]));
 }
 
+/** The timestamp of before the last release, once the device has gone on to the snapshot of the newest one. */
+function oldTimestamp(metadata: Map<string, Uint8Array>, early: Map<string, Uint8Array>): Attack {
+  const { version } = parseMetadata('timestamp', metadata.get('timestamp.json')!, 'timestamp.json').signed.snapshotMeta;
+  return {
+    metadata,
+    forged: new Map([['timestamp.json', early.get('timestamp.json')!]]),
+    believed: `${version}.snapshot.json`,
+    code: 'metadata_rollback',
+  };
+}
+
+/** All keys are changed by root 2, and somebody has the old timestamp key: he hides the root and signs a new timestamp. */
+async function revokedKey(repository: Repository, folder: string, signers: RoleSigners): Promise<Attack> {
+  const keys = mkdtempSync(join(tmpdir(), 'engraft-campaign-'));
+  try {
+    await keygen(keys);
+    await repository.rotateRoot(signers, (await loadSigners(keys)) as Required<RoleSigners>);
+  } finally {
+    rmSync(keys, { recursive: true, force: true });
+  }
+  const metadata = readAll(folder);
+  const { signed } = parseMetadata('timestamp', metadata.get('timestamp.json')!, 'timestamp.json');
+  const head = headOf(signed.version + 1, signed.expires);
+  const stolen = new Metadata(new Timestamp({ ...head, snapshotMeta: signed.snapshotMeta }));
+  await signWith(stolen, signers.timestamp);
+  return {
+    metadata,
+    forged: new Map([
+      ['2.root.json', null],
+      ['timestamp.json', encodeMetadata(stolen)],
+    ]),
+    believed: 'timestamp.json',
+    code: 'signature_invalid',
+  };
+}
+
 export async function makeRepository(): Promise<RepositoryFiles> {
   const folder = mkdtempSync(join(tmpdir(), 'engraft-campaign-'));
   try {
@@ -97,16 +135,23 @@ export async function makeRepository(): Promise<RepositoryFiles> {
     const rootfs = imagesOf(IMAGE_BYTES, 11, 5);
     const boots = imagesOf(BOOT_IMAGE_BYTES, 12, 3);
     const images = { rootfs, boot: [...boots, boots[2]!, boots[2]!] };
+    let early = new Map<string, Uint8Array>();
     for (const slotClass of ['boot', 'rootfs'] as const) {
       for (const index of [1, 2, 3, 4]) {
+        if (slotClass === 'rootfs' && index === 4) early = readAll(join(repo, 'metadata'));
         const from = slotClass === 'rootfs' && index === 4 ? 3 : 0;
         const image = images[slotClass][index]!;
         const release = { product: 'cam', version: `${index}.0`, hardware: 'v1', slotClass, rollbackIndex: index };
         await publish({ repository, signers, engine: maker, ...release, image, from });
       }
     }
+    const metadata = readAll(join(repo, 'metadata'));
     return {
-      metadata: readAll(join(repo, 'metadata')),
+      metadata,
+      attacks: {
+        'old-timestamp': oldTimestamp(metadata, early),
+        'revoked-key': await revokedKey(repository, join(repo, 'metadata'), signers),
+      },
       blobs: readAll(join(repo, 'blobs', 'sha256')),
       images,
       madeAtMs: MADE_AT_MS,

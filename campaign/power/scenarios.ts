@@ -2,6 +2,7 @@
  * The lives that are cut: what is deployed, to which kind of device, and how it must end.
  * @module
  */
+import type { AttackName } from './images.ts';
 import type { CutPolicy } from '../../src/testing/index.ts';
 
 export type SlotClass = 'rootfs' | 'boot';
@@ -34,6 +35,8 @@ export interface Scenario {
   readonly isSlow?: boolean;
   /** At the end the data partition becomes full or read-only, and the device is rebooted over and over. */
   readonly sealed?: 'ENOSPC' | 'EROFS';
+  /** Somebody stands between device and server after each power cut. */
+  readonly attack?: AttackName;
   /** The agent reboots by a command of its own, instead of somebody else later. */
   readonly rebootCommand?: boolean;
 }
@@ -114,6 +117,8 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: 'drifted', boot: 'file', classes: ROOTFS, driftedSegment: 1, steps: [{ deploy: 4, ...OK }], isSlow: true },
   { name: 'full', boot: 'file', classes: ROOTFS, steps: [{ deploy: 2, ...OK }], sealed: 'ENOSPC' },
   { name: 'read-only', boot: 'environment', classes: ROOTFS, steps: [{ deploy: 2, ...OK }], sealed: 'EROFS' },
+  { name: 'revoked-key', boot: 'file', classes: ROOTFS, steps: [{ deploy: 2, ...OK }], attack: 'revoked-key' },
+  { name: 'old-timestamp', boot: 'file', classes: ROOTFS, steps: [{ deploy: 2, ...OK }], attack: 'old-timestamp' },
   { name: 'classes', boot: 'environment', classes: ['rootfs', 'boot'], steps: [{ deploy: 2, ...OK }] },
 ];
 

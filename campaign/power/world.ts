@@ -90,6 +90,11 @@ export class World {
   violations: string[] = [];
   /** A record was damaged on purpose. */
   damaged = false;
+  /**
+   * A scenario's attack: `believed` once the device has acted on what the attacker will deny, `on` from the next cut
+   * until the device has refused, `served` when this run was given a forgery.
+   */
+  attack = { believed: false, on: false, served: false, refused: false };
   /** More than power failed: an attempt may end otherwise than the scenario says, but never unsafely. */
   faulty = false;
 
@@ -117,6 +122,7 @@ export class World {
     twin.faulty = this.faulty;
     twin.damaged = this.damaged;
     twin.violations = [...this.violations];
+    twin.attack = { ...this.attack };
     return twin;
   }
 

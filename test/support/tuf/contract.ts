@@ -2,7 +2,7 @@
  * The contract of the TUF project's conformance suite: a client that is given a folder and told to init, refresh and
  * download, judged by what it returns, what it keeps, and what it asks for over HTTP.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -111,6 +111,17 @@ export class ContractClient {
   versions(): string[] {
     const names = readdirSync(this.metadataFolder).filter((name) => name.endsWith('.json'));
     return names.sort().map((name) => `${name.slice(0, -5)} ${this.version(name.slice(0, -5))}`);
+  }
+
+  /** As if the data partition had lost these. */
+  forget(...roles: string[]): void {
+    for (const role of roles) rmSync(join(this.metadataFolder, `${role}.json`));
+  }
+
+  /** When each file was written last, but for the copy of the root that is there to be looked at. */
+  writtenAt(): string[] {
+    const names = readdirSync(this.metadataFolder).filter((name) => name !== 'root.json');
+    return names.sort().map((name) => `${name} ${statSync(join(this.metadataFolder, name), { bigint: true }).mtimeNs}`);
   }
 
   /** Contents of what was downloaded, the oldest first. */
