@@ -8,10 +8,11 @@
  */
 import { digestOf, toHex } from '../../../native-free/hash.ts';
 import type { HashFactory } from '../../../native-free/io.ts';
+import { ioError } from '../../../native-free/io-error.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Clock } from '../../transfer/clock.ts';
-import { ioError, readSmallFile, writeFileAtomically, writeFully } from '../../transfer/filesystem.ts';
+import { readSmallFile, writeFileAtomically, writeFully } from '../../transfer/filesystem.ts';
 import type { FileSystem } from '../../transfer/filesystem.ts';
 import { statusError } from '../../transfer/network.ts';
 import type { Network } from '../../transfer/network.ts';
