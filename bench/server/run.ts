@@ -10,6 +10,7 @@
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cacheFolder, repositoryRoot } from '../../corpus/index.ts';
@@ -103,12 +104,12 @@ function render(rounds: readonly Round[], syncs: string, settings: string): stri
   const head = ['round', 'polls/s', 'p50 ms', 'p99 ms', 'CPU µs a poll', 'bytes written a poll'];
   return [
     '# Idle polls\n',
-    `Command: \`npm run bench:server -- --write\`. ${settings} The processor is shared with the client that polls, and`,
-    `with whatever else ran; CPU is that of the server process alone, all its threads.\n`,
+    'Command: `npm run bench:server -- --write`. The processor is shared with the client that polls, and with whatever else',
+    'runs; CPU is that of the server process alone, all its threads.\n',
+    `- ${settings}`,
+    `- load average at the end: ${loadavg()[0]!.toFixed(1)}`,
     machineFacts(),
-    '',
     markdownTable(head, rows),
-    '',
     `Syncs (fsync, fdatasync, msync, sync_file_range, sync) a poll: **${syncs}**.`,
     '',
   ].join('\n');
@@ -134,7 +135,7 @@ async function main(options: { seconds: number; devices: number; connections: nu
     for (const poller of pollers) poller.close();
     const rate = syncs === null ? 'not counted: strace is missing or may not look' : String(syncs / traced.polls);
     const said = syncs === null ? rate : `${rate} (${syncs} in ${traced.polls} polls)`;
-    const settings = `${devices} devices, ${connections} connections that stay, ${seconds} s a round.`;
+    const settings = `${devices} devices, ${connections} connections that stay, ${seconds} s a round`;
     const text = render([full, calm, traced], said, settings);
     console.log(text);
     if (options.write) writeResults('server', text);
