@@ -31,6 +31,15 @@ afterAll(async () => {
   await server.ended;
 });
 
+function publish(version: number, ...more: string[]) {
+  const image = join(temporaryFolder(), 'image');
+  writeFileSync(image, imageOf(version));
+  return start([
+    ...['publish', image, '--repo', made.dir, '--keys', made.keys, '--product', 'cam', '--hardware', 'v1'],
+    ...['--release-version', `${version}.0`, '--workers', '1', '--from', '2', ...more],
+  ]).ended;
+}
+
 const ask = (...args: string[]) => start([...args, '--server', url], TOKEN).ended;
 
 async function device(id: string, version: string): Promise<void> {
@@ -65,18 +74,11 @@ describe('what runs where', () => {
   });
 
   test('and which device gets which payload', async () => {
-    const image = join(temporaryFolder(), 'image');
-    writeFileSync(image, imageOf(3));
-    const publish = (...more: string[]) =>
-      start([
-        ...['publish', image, '--repo', made.dir, '--keys', made.keys, '--product', 'cam', '--hardware', 'v1'],
-        ...['--release-version', '3.0', '--workers', '1', '--from', '2', ...more],
-      ]).ended;
-    const ghost = await publish('--deploy-to', 'a,ghost');
+    const ghost = await publish(3, '--deploy-to', 'a,ghost');
     expect(ghost).toMatchObject({ code: 30, stderr: expect.stringContaining('ghost; nothing was published') });
     expect((await fetch(`${url}/api/v1/releases?version=3.0`, bearer)).status).toBe(200);
     expect(await (await fetch(`${url}/api/v1/releases?version=3.0`, bearer)).json()).toEqual({ releases: [] });
-    expect(await publish('--deploy-to', 'a,c,ghost', '--register')).toMatchObject({ code: 0 });
+    expect(await publish(3, '--deploy-to', 'a,c,ghost', '--register')).toMatchObject({ code: 0 });
 
     const list = await ask('deployment', 'list', '--state', 'active');
     expect(list.stdout).toMatch(/^ *1 +cam 3\.0 +v1 +rootfs +named +active .*3 pending$/m);
@@ -96,6 +98,18 @@ describe('what runs where', () => {
     expect((await ask('deployment', 'cancel', '1')).stdout).toMatch(/cancelled .*(1 failed|2 canceled)/);
     const after = JSON.parse((await ask('deployment', 'show', '1', '--json')).stdout) as object;
     expect(after).toMatchObject({ state: 'cancelled', devices: [{ controllerId: 'a', outcome: 40 }, {}, {}] });
+  });
+
+  test('or that nobody gets any, though the release is out', async () => {
+    const ended = await publish(4, '--deploy-to', 'all', '--store', temporaryFolder());
+    expect(ended).toMatchObject({
+      code: 30,
+      stderr: expect.stringContaining('cam 4.0 is published, but it is not deployed'),
+    });
+    const { releases } = (await (await fetch(`${url}/api/v1/releases?version=4.0`, bearer)).json()) as {
+      releases: object[];
+    };
+    expect(releases).toHaveLength(1);
   });
 
   test('is told to nobody without the token', async () => {
