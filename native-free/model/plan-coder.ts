@@ -72,6 +72,7 @@ export function* planSteps(
   const covers = yield* new CoverCoder(coder).steps(null, sizes, room);
   const plan = { covers, ...(yield* new RegionCoder(coder, covers, sizes, room).steps(null)) };
   yield* countStretches(plan, coder.work, room);
+  coder.work.check();
   return plan;
 }
 
