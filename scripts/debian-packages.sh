@@ -6,7 +6,8 @@ wanted=(
   bsdiff                                # a peer and its patches
   libubootenv-tool grub-common          # boot control: the real tools
   softhsm2 swtpm swtpm-tools tpm2-tools # keystores: software tokens
-  nginx-light                           # an independent server of ranges
+  nginx-light tinyproxy                 # an independent server of ranges, a proxy
+  libengine-pkcs11-openssl              # a TLS key in a token
   swupdate openssl                      # an update client that is not ours
   e2fsprogs iproute2 python3            # loop devices, namespaces, a link emulator
 )

@@ -52,7 +52,11 @@ export function readCredentials({ ca, client }: AgentConfig['server']): TlsCrede
   }
   if (client !== undefined) {
     const { cert } = tried({ cert: read(client.cert, 'certificate') }, 'certificate', client.cert);
-    credentials.client = tried({ cert, key: read(client.key, 'key') }, 'key', client.key);
+    // An engine is loaded once in a process, so it is not tried here.
+    credentials.client =
+      client.engine === undefined
+        ? tried({ cert, key: read(client.key, 'key') }, 'key', client.key)
+        : { cert, privateKeyEngine: client.engine, privateKeyIdentifier: client.key };
   }
   return credentials;
 }

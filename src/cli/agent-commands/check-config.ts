@@ -4,6 +4,7 @@
  */
 import { Command } from 'commander';
 import type { AgentConfig } from '../../agent/index.ts';
+import { withoutNetworkSecrets } from '../../agent/network/config-network.ts';
 import { report } from '../frame.ts';
 import { formatTable } from '../text.ts';
 import { DEFAULT_CONFIG, readConfig } from './common.ts';
@@ -28,7 +29,11 @@ const HIDDEN = '(set)';
 /** What this prints ends up in support requests. */
 function withoutSecrets(config: AgentConfig): Record<string, unknown> {
   const { token } = config.server;
-  const server = { ...config.server, token: token === undefined ? undefined : { ...token, value: HIDDEN } };
+  const server = {
+    ...config.server,
+    ...withoutNetworkSecrets(config.server),
+    token: token === undefined ? undefined : { ...token, value: HIDDEN },
+  };
   const keystore = Object.fromEntries(
     Object.entries(config.keystore).map(([key, value]: [string, unknown]) => [key, /pin$/i.test(key) ? HIDDEN : value]),
   );

@@ -8,6 +8,7 @@ import * as https from 'node:https';
 import type { Duplex } from 'node:stream';
 import { createSecureContext } from 'node:tls';
 import type { SecureContext, SecureContextOptions } from 'node:tls';
+import { UpdateError } from '../../../native-free/status.ts';
 import { openTunnel, proxyAddress, proxyHeaders, proxyName } from './proxy.ts';
 import type { ProxyChoice } from './proxy.ts';
 
@@ -118,8 +119,12 @@ export class Connections {
     for (const { freeSockets } of this.#agents.values()) {
       for (const sockets of Object.values(freeSockets)) for (const socket of sockets ?? []) socket.destroy();
     }
+    // OpenSSL loads an engine once in a process: the key in a token, and the certificate with it, stay as they are.
+    if (this.#options.credentials === undefined || this.#credentials?.client?.privateKeyEngine !== undefined) return;
     this.#credentials = null;
     this.#contexts.clear();
+    // They keep sessions, and a session that is resumed has the certificate of its beginning.
+    this.#agents.clear();
   }
 
   #agent(name: string, make: () => http.Agent): http.Agent {
@@ -143,8 +148,13 @@ export class Connections {
     const { ca, client } = this.#credentials;
     const known = this.#contexts.get(isOwn);
     if (known !== undefined) return known;
-    const made = createSecureContext({ ca, ...(isOwn ? client : {}) });
-    this.#contexts.set(isOwn, made);
-    return made;
+    try {
+      const made = createSecureContext({ ca, ...(isOwn ? client : {}) });
+      this.#contexts.set(isOwn, made);
+      return made;
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new UpdateError('tls_unusable', `cannot use the roots, the certificate or its key: ${reason}`, { cause });
+    }
   }
 }
