@@ -35,6 +35,8 @@ export const LIMITS = {
   source_window_bytes: 64 * KIB,
   /** Foreign patches (BSDIFF40) are read whole into memory up to here. */
   foreign_patch_bytes_max: 512 * MIB,
+  /** Inputs that do not tell their size (files of procfs) are read whole into memory up to here. */
+  unsized_input_bytes_max: 64 * MIB,
   /** A foreign patch's control triples, and those among them that make nothing. */
   foreign_controls_max: 2 ** 24,
   foreign_empty_controls_max: 2 ** 16,

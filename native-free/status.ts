@@ -60,6 +60,7 @@ export const STATUS = {
   resources_exhausted: row(1130, 30, true, 'the process or the system has no more file descriptors or memory', 'end other programs, or raise the limits of this one (open files, memory)'),
   access_denied: row(1135, 30, false, 'the operating system does not permit it', 'check owner and mode of the named path, and as which user this runs'),
   repository_missing: row(1140, 30, false, 'the folder is no repository', 'check the path; publish founds a repository'),
+  output_is_input: row(1170, 30, false, 'an output is one of the inputs and would destroy it', 'name another output'),
 
   // 2000: format
   payload_magic: row(2000, 20, false, 'the data is not an engraft payload', 'check that the right file was given'),

@@ -228,14 +228,15 @@ export function devicesOverlap(a: BlockDeviceInfo, b: BlockDeviceInfo): boolean 
 
 /**
  * Throws `slot_active`, `slot_mounted`, `slot_read_only` or `slot_too_small` when an image of `imageBytes` must not or
- * cannot be written to the device, naming what is in the way.
+ * cannot be written to the device, naming what is in the way. `slot` is null where the device is nobody's slot.
  */
-export function refuseUnsafe(info: BlockDeviceInfo, slot: string, imageBytes = 0): void {
+export function refuseUnsafe(info: BlockDeviceInfo, slot: string | null, imageBytes = 0): void {
   const { path, name, number, mounts, holders } = info;
-  const what = `slot ${slot} (${path}${path.endsWith(`/${name}`) ? '' : `, which is ${name}`})`;
+  const place = `${path}${path.endsWith(`/${name}`) ? '' : `, which is ${name}`}`;
+  const what = slot === null ? place : `slot ${slot} (${place})`;
   const detail = { slot, path, device: name, number };
   if (info.root) {
-    const message = `${what} holds the running root file system: name another device for it in the configuration`;
+    const message = `${what} holds the running root file system: name another device${slot === null ? '' : ' for it in the configuration'}`;
     throw new UpdateError('slot_active', message, { detail });
   }
   if (mounts.length > 0) {

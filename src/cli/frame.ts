@@ -103,7 +103,11 @@ export async function withSignals<T>(work: (signal: AbortSignal) => Promise<T>):
     return await work(controller.signal);
   } catch (error) {
     if (received === undefined) throw error;
-    throw new UpdateError('aborted', `stopped by ${received}`, { detail: { signal: received }, cause: error });
+    // A device that was half written is not forgotten over the signal.
+    const left = UpdateError.is(error) ? error.detail['partlyWritten'] : undefined;
+    const text = typeof left === 'string' ? `; ${left} now holds a part of the target` : '';
+    const detail = { signal: received, ...(typeof left === 'string' ? { partlyWritten: left } : {}) };
+    throw new UpdateError('aborted', `stopped by ${received}${text}`, { detail, cause: error });
   } finally {
     for (const name of names) process.off(name, onSignal);
   }

@@ -1,6 +1,6 @@
 /**
- * A progress bar on a terminal: bytes, rate, time left. Nothing when stderr is piped or `--json` was asked for, and
- * then the library is not even loaded.
+ * A progress bar on a terminal: bytes, rate, time left, and how much of all the work is done. Elsewhere one line a
+ * phase on stderr, so that the log of a build server tells where the time goes. Nothing with `--json`.
  *
  * @module
  */
@@ -8,15 +8,42 @@ import { monotonicMs } from '../platform/timers.ts';
 import { formatBytes, formatSeconds } from './text.ts';
 
 export interface Progress {
-  /** Begin (or go over to) a named stretch of work of `totalBytes`. */
-  start(label: string, totalBytes: number): void;
+  /**
+   * Begin (or go over to) a named stretch of work of `totalBytes`.
+   * @param share how much of all the work is done, 0 to 1, where there is more than this stretch
+   */
+  start(label: string, totalBytes: number, share?: number): void;
   /** So many of the bytes are done. Calls without a `start` are ignored. */
-  update(doneBytes: number): void;
+  update(doneBytes: number, share?: number): void;
   /** Take the bar off the screen. May be called more than once. */
   stop(): void;
 }
 
+export interface ProgressOptions {
+  readonly json?: boolean;
+  /** False for who writes lines of their own where there is no terminal. Default true. */
+  readonly lines?: boolean;
+}
+
 const SILENT: Progress = { start: () => undefined, update: () => undefined, stop: () => undefined };
+
+const percent = (share: number): string => `${Math.floor(100 * Math.min(1, share))} %`;
+
+/** Each stretch once, however often the work comes back to it. */
+export function lineProgress(write: (line: string) => void, nowMs = monotonicMs): Progress {
+  const told = new Set<string>();
+  const startedAt = nowMs();
+  return {
+    ...SILENT,
+    start(label, totalBytes, share) {
+      if (told.has(label)) return;
+      told.add(label);
+      const after = `after ${formatSeconds((nowMs() - startedAt) / 1000)}`;
+      const so = share === undefined ? '' : ` (${percent(share)} of all ${after})`;
+      write(`${label}: ${formatBytes(totalBytes)}${so}`);
+    },
+  };
+}
 
 /** Bytes per second over the last few seconds, so that a link that slows down shows. */
 class Rate {
@@ -31,22 +58,26 @@ class Rate {
   }
 }
 
-function payloadOf(done: number, total: number, rate: number): Record<string, string> {
+function payloadOf(done: number, total: number, rate: number, share?: number): Record<string, string> {
   const known = Number.isFinite(rate) && rate > 0;
   return {
     done: formatBytes(done),
     all: formatBytes(total),
     rate: known ? `${formatBytes(rate)}/s` : '-',
     left: known ? `${formatSeconds((total - done) / rate)} left` : '-',
+    share: share === undefined ? '' : `all: ${percent(share)}`,
   };
 }
 
 /**
- * A bar on stderr when that is a terminal, else a silent one.
+ * A bar on stderr when that is a terminal, else lines; the library is loaded for a bar only.
  * @example const progress = await createProgress(options); progress.start('download', bytes); progress.update(n);
  */
-export async function createProgress(options: { readonly json?: boolean } = {}): Promise<Progress> {
-  if (options.json === true || process.stderr.isTTY !== true) return SILENT;
+export async function createProgress(options: ProgressOptions = {}): Promise<Progress> {
+  if (options.json === true) return SILENT;
+  if (process.stderr.isTTY !== true) {
+    return options.lines === false ? SILENT : lineProgress((line) => process.stderr.write(`${line}\n`));
+  }
   const { default: cliProgress } = await import('cli-progress');
   let bar: InstanceType<typeof cliProgress.SingleBar> | null = null;
   let rate = new Rate();
@@ -56,23 +87,23 @@ export async function createProgress(options: { readonly json?: boolean } = {}):
     bar = null;
   };
   return {
-    start(label, totalBytes) {
+    start(label, totalBytes, share) {
       stop();
       total = totalBytes;
       rate = new Rate();
       bar = new cliProgress.SingleBar({
         stream: process.stderr,
-        format: `${label.padEnd(10)} [{bar}] {percentage}%  {done} of {all}  {rate}  {left}`,
+        format: `${label.padEnd(10)} [{bar}] {percentage}%  {done} of {all}  {rate}  {left}  {share}`,
         barsize: 28,
         hideCursor: true,
         clearOnComplete: true,
         // The program has its own signal handling; the library's would take SIGINT away from it.
         gracefulExit: false,
       });
-      bar.start(Math.max(1, totalBytes), 0, payloadOf(0, totalBytes, NaN));
+      bar.start(Math.max(1, totalBytes), 0, payloadOf(0, totalBytes, NaN, share));
     },
-    update(doneBytes) {
-      bar?.update(Math.min(doneBytes, Math.max(1, total)), payloadOf(doneBytes, total, rate.note(doneBytes)));
+    update(doneBytes, share) {
+      bar?.update(Math.min(doneBytes, Math.max(1, total)), payloadOf(doneBytes, total, rate.note(doneBytes), share));
     },
     stop,
   };

@@ -8,15 +8,17 @@
  * @module
  */
 import { randomBytes } from 'node:crypto';
-import { unlinkSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { constants, unlinkSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { link, lstat, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises';
+import { access, link, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ioCode } from '../../native-free/errno.ts';
-import { ioError } from '../../native-free/io-error.ts';
 import type { CancelSignal } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { bytesOf, type BytesLike } from '../../native-free/views.ts';
+import { outputPlace, unwritable, type OutputPlace } from './output-place.ts';
+import { writeError } from './write-error.ts';
 
 /** A file under construction. */
 export interface AtomicFile {
@@ -28,12 +30,14 @@ export interface AtomicFile {
 }
 
 export interface AtomicWriteOptions {
-  /** Permission bits of the new file; default: those of the file it replaces, else 0o666 less the umask. */
+  /** Permission bits of the new file; default: those (and the owner) of the file it replaces, else 0o666 less the umask. */
   readonly mode?: number;
   /** Refuse to replace an existing file (private keys). Default false. */
   readonly exclusive?: boolean;
   /** Checked before the rename: an aborted file never gets its final name. */
   readonly signal?: CancelSignal;
+  /** Told what the file that is replaced has had and the new one has not: its owner, other names. */
+  readonly onRemark?: (text: string) => void;
 }
 
 const unfinished = new Set<string>();
@@ -54,11 +58,6 @@ function trackUntilFinished(path: string): void {
     });
   }
   unfinished.add(path);
-}
-
-/** An UpdateError that says which file could not be written and why. */
-export function writeError(error: unknown, path: string): UpdateError {
-  return ioError(error, 'output_unwritable', `cannot write ${path}`, { path });
 }
 
 /** Sync a folder, so that names in it survive a power cut. A file system that cannot do it is not an error. */
@@ -100,22 +99,57 @@ async function isFolder(path: string): Promise<boolean> {
   }
 }
 
-/** Follow a link to the file that would be replaced; refuse what is not a regular file (a rename would destroy it). */
-async function finalPlace(path: string): Promise<{ path: string; mode: number | undefined }> {
-  let place = resolve(path);
-  try {
-    place = await realpath(place);
-  } catch (error) {
-    if (ioCode(error) !== 'ENOENT') throw writeError(error, path);
-    return { path: place, mode: undefined };
+/** Refuse what is not a regular file: a rename would destroy it. */
+async function finalPlace(path: string, exclusive: boolean): Promise<OutputPlace> {
+  const place = await outputPlace(path);
+  if (place.before === null) return place;
+  if (!place.before.isFile()) throw unwritable(path, 'it exists and is not a regular file');
+  if (exclusive) throw unwritable(path, 'it exists and is never overwritten');
+  return place;
+}
+
+/**
+ * What can be known before the work begins, so that an hour of it is not for nothing.
+ * Throws what `writeFileAtomically` would, for a name, a folder or permissions that will not do.
+ */
+export async function checkOutputFile(path: string): Promise<void> {
+  const place = await finalPlace(path, false);
+  await access(dirname(place.path), constants.W_OK | constants.X_OK).catch((error: unknown) => {
+    throw writeError(error, path);
+  });
+}
+
+/** However long the final name is, the temporary one fits; file systems allow 255 bytes, some 143. */
+const NAME_BYTES_KEPT = 64;
+
+function temporaryName(name: string): string {
+  let kept = name;
+  while (Buffer.byteLength(kept) > NAME_BYTES_KEPT) kept = [...kept].slice(0, -1).join('');
+  return `.${kept}.${randomBytes(6).toString('hex')}.tmp`;
+}
+
+/**
+ * The new file is to be whose the earlier one was and to allow what that allowed; a file that changes hands loses its
+ * set-user-ID. Returns what could not be kept, in words.
+ */
+async function keepTraits(handle: FileHandle, before: Stats): Promise<string[]> {
+  const lost: string[] = [];
+  const { uid, gid } = await handle.stat();
+  let mode = before.mode & 0o7777;
+  if (uid !== before.uid || gid !== before.gid) {
+    try {
+      await handle.chown(before.uid, before.gid);
+    } catch (error) {
+      if (!['EPERM', 'ENOSYS', 'ENOTSUP', 'EINVAL'].includes(ioCode(error))) throw error;
+      mode &= 0o777;
+      lost.push(`its owner was ${before.uid}:${before.gid} and is now ${uid}:${gid}`);
+    }
   }
-  const facts = await lstat(place);
-  if (!facts.isFile()) {
-    throw new UpdateError('output_unwritable', `cannot write ${path}: it exists and is not a regular file`, {
-      detail: { path },
-    });
-  }
-  return { path: place, mode: facts.mode & 0o7777 };
+  await handle.chmod(mode);
+  const others = before.nlink - 1;
+  if (others > 0)
+    lost.push(`it had ${others} more name${others === 1 ? '' : 's'} (hard links) with the earlier content`);
+  return lost;
 }
 
 async function appendAll(handle: FileHandle, bytes: Uint8Array, path: string): Promise<void> {
@@ -147,19 +181,19 @@ export async function writeFileAtomically<T>(
   produce: (file: AtomicFile) => Promise<T>,
   options: AtomicWriteOptions = {},
 ): Promise<T> {
-  const place = await finalPlace(path);
-  if (options.exclusive === true && place.mode !== undefined) {
-    throw new UpdateError('output_unwritable', `${path} exists and is never overwritten`, { detail: { path } });
-  }
+  const exclusive = options.exclusive === true;
+  const place = await finalPlace(path, exclusive);
   const folder = dirname(place.path);
-  const temporaryPath = join(folder, `.${basename(place.path)}.${randomBytes(6).toString('hex')}.tmp`);
-  const mode = options.mode ?? place.mode;
+  const temporaryPath = join(folder, temporaryName(basename(place.path)));
+  const { mode } = options;
+  let lost: string[] = [];
   trackUntilFinished(temporaryPath);
   let handle: FileHandle | undefined;
   let producing = false;
   try {
-    handle = await open(temporaryPath, 'wx', mode ?? 0o666);
+    handle = await open(temporaryPath, 'wx', mode ?? (place.before === null ? 0o666 : 0o600));
     if (mode !== undefined) await handle.chmod(mode);
+    else if (place.before !== null) lost = await keepTraits(handle, place.before);
     const opened = handle;
     producing = true;
     const result = await produce({ temporaryPath, handle: opened, write: (bytes) => appendAll(opened, bytes, path) });
@@ -168,9 +202,10 @@ export async function writeFileAtomically<T>(
     await handle.close();
     handle = undefined;
     if (options.signal?.aborted === true) throw new UpdateError('aborted', `writing ${path} was stopped`);
-    await publish(temporaryPath, place.path, options.exclusive === true);
+    await publish(temporaryPath, place.path, exclusive);
     unfinished.delete(temporaryPath);
     await syncFolder(folder);
+    for (const text of lost) options.onRemark?.(`${path}: ${text}`);
     return result;
   } catch (error) {
     await handle?.close().catch(() => undefined);

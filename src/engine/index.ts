@@ -15,6 +15,7 @@ export type { EngineProgress, Phase } from './job.ts';
 export { MemoryGate } from './admission.ts';
 export { defaultMemoryBytesMax, jobMemoryBytes } from './memory-plan.ts';
 export {
+  checkOutputFile,
   makeFolders,
   replaceFile,
   syncFolder,

@@ -7,12 +7,12 @@
  * @module
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { ioError } from '../../native-free/io-error.ts';
 import type { ByteSource, Hash, HashFactory, RandomSource, SegmentSink } from '../../native-free/io.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { writeError } from './files.ts';
+import { writeError } from './write-error.ts';
 
 /** SHA-256 by node:crypto, 16 times the speed of any JavaScript. */
 export const sha256Node: HashFactory = (): Hash => createHash('sha256');
@@ -22,22 +22,57 @@ export interface Closeable {
   close(): void;
 }
 
-function unreadable(path: string, error: unknown): UpdateError {
+/** An UpdateError that says which input could not be read and why. */
+export function unreadable(path: string, error: unknown): UpdateError {
   return ioError(error, 'input_unreadable', `cannot read ${path}`, { path });
 }
 
-/** Open a regular file or block device for reading. Throws UpdateError `input_unreadable`. */
-function openInput(path: string): { fd: number; size: number } {
+/**
+ * Open a regular file or block device for reading. `size` is null for a file that says 0 and holds something all the
+ * same, as those of procfs do. Throws UpdateError `input_unreadable`.
+ */
+function openInput(path: string): { fd: number; size: number | null } {
   let fd: number | undefined;
   try {
-    fd = openSync(path, 'r');
+    // A pipe is refused below, and not waited for here.
+    fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const facts = fstatSync(fd);
-    if (facts.isFile()) return { fd, size: facts.size };
+    if (facts.isFile()) return { fd, size: facts.size === 0 && holdsSomething(fd) ? null : facts.size };
     if (facts.isBlockDevice()) return { fd, size: deviceSize(fd) };
-    throw new UpdateError('input_unreadable', `cannot read ${path}: neither a regular file nor a block device`);
+    const pipe = facts.isFIFO() ? 'a pipe, and this is not read from start to end: give a file' : '';
+    throw new UpdateError(
+      'input_unreadable',
+      `cannot read ${path}: ${pipe || 'neither a regular file nor a block device'}`,
+    );
   } catch (error) {
     if (fd !== undefined) closeSync(fd);
     throw unreadable(path, error);
+  }
+}
+
+const holdsSomething = (fd: number): boolean => readSync(fd, Buffer.alloc(1), 0, 1, 0) === 1;
+
+/** All of a file that does not know its size. Throws UpdateError `input_unreadable`, `limit_exceeded`. */
+function readUnsized(fd: number, path: string): Uint8Array {
+  const most = LIMITS.unsized_input_bytes_max;
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for (;;) {
+    const piece = Buffer.alloc(LIMITS.chunk_bytes);
+    let got: number;
+    try {
+      got = readSync(fd, piece, 0, piece.length, bytes);
+    } catch (error) {
+      throw unreadable(path, error);
+    }
+    if (got === 0) return Buffer.concat(pieces);
+    bytes += got;
+    if (bytes > most) {
+      throw new UpdateError('limit_exceeded', `${path} does not tell its size and has more than ${most} bytes`, {
+        detail: { path, allowedBytes: most },
+      });
+    }
+    pieces.push(piece.subarray(0, got));
   }
 }
 
@@ -62,11 +97,7 @@ function readFully(fd: number, path: string, offset: number, into: Uint8Array): 
     } catch (error) {
       throw unreadable(path, error);
     }
-    if (got === 0) {
-      throw new UpdateError('input_unreadable', `${path} ends at byte ${offset + done}; more was expected`, {
-        detail: { path, offset: offset + done },
-      });
-    }
+    if (got === 0) throw endsTooEarly(path, offset + done);
     done += got;
   }
 }
@@ -74,20 +105,48 @@ function readFully(fd: number, path: string, offset: number, into: Uint8Array): 
 /** A source image in a file or on a block device. Throws UpdateError `input_unreadable`. */
 export function fileSource(path: string): RandomSource & Closeable {
   const { fd, size } = openInput(path);
-  return {
-    size,
+  const file: RandomSource & Closeable = {
+    size: size ?? 0,
     async read(offset, into) {
       readFully(fd, path, offset, into);
     },
     close: () => closeSync(fd),
   };
+  return size === null ? unsizedSource(file, fd, path) : file;
 }
 
-/** A payload in a file, in pieces that are valid until the next read. Throws UpdateError `input_unreadable`. */
+/** Its content is taken once: what such a file says next may be something else. */
+function unsizedSource(file: Closeable, fd: number, path: string): RandomSource & Closeable {
+  let bytes: Uint8Array;
+  try {
+    bytes = readUnsized(fd, path);
+  } finally {
+    file.close();
+  }
+  return {
+    size: bytes.length,
+    async read(offset, into) {
+      if (offset + into.length > bytes.length) throw endsTooEarly(path, bytes.length);
+      into.set(bytes.subarray(offset, offset + into.length));
+    },
+    close: () => undefined,
+  };
+}
+
+function endsTooEarly(path: string, offset: number): UpdateError {
+  return new UpdateError('input_unreadable', `${path} ends at byte ${offset}; more was expected`, {
+    detail: { path, offset },
+  });
+}
+
+/**
+ * A payload in a file, in pieces that are valid until the next read; `size` is null where the file does not tell it.
+ * Throws UpdateError `input_unreadable`.
+ */
 export function fileByteSource(
   path: string,
   pieceBytes: number = LIMITS.chunk_bytes,
-): ByteSource & Closeable & { readonly size: number } {
+): ByteSource & Closeable & { readonly size: number | null } {
   const { fd, size } = openInput(path);
   const piece = new Uint8Array(pieceBytes);
   let at = 0;
@@ -128,7 +187,8 @@ export function fileSink(fd: number, path: string): SegmentSink {
 export function imageSize(path: string): number {
   const { fd, size } = openInput(path);
   closeSync(fd);
-  return size;
+  // What does not tell its size is small; the engine looks again.
+  return size ?? 0;
 }
 
 /**
@@ -138,6 +198,7 @@ export function imageSize(path: string): number {
 export function readImage(path: string): Uint8Array {
   const { fd, size } = openInput(path);
   try {
+    if (size === null) return shared(readUnsized(fd, path));
     if (size > LIMITS.image_bytes_max) {
       throw new UpdateError('limit_exceeded', `${path} has ${size} bytes; ${LIMITS.image_bytes_max} are the most`, {
         detail: { path, bytes: size, allowedBytes: LIMITS.image_bytes_max },
@@ -151,6 +212,12 @@ export function readImage(path: string): Uint8Array {
   } finally {
     closeSync(fd);
   }
+}
+
+function shared(bytes: Uint8Array): Uint8Array {
+  const image = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  image.set(bytes);
+  return image;
 }
 
 /** One call reads at most 2 GiB on Linux, and less elsewhere. */

@@ -48,7 +48,13 @@ export interface PublishOptions extends ReleaseKey {
   readonly onProgress?: (progress: PublishProgress) => void;
 }
 
-export type PublishProgress = PayloadProgress & { readonly payload: string };
+/** `index` of the `count` payloads that this run makes. */
+export type PublishProgress = PayloadProgress & {
+  readonly payload: string;
+  readonly kind: 'delta' | 'full';
+  readonly index: number;
+  readonly count: number;
+};
 
 export interface PublishResult {
   readonly release: CatalogRelease;
@@ -160,7 +166,16 @@ async function makeRelease(options: PublishOptions, catalog: Catalog, bare: Cata
   const dropped: CatalogRelease['dropped'] = [];
   let cpuSeconds = 0;
 
-  const progress = (payload: string) => (at: PayloadProgress) => options.onProgress?.({ ...at, payload });
+  let fullBytes = known?.payloads.find((payload) => payload.kind === 'full')?.bytes;
+  const missing = deltaSources(catalog, bare, options.from ?? 3).filter(
+    (from) => !has(deltaTargetName(bare, from.artifact.sha256)),
+  );
+  const count = missing.length + (fullBytes === undefined ? 1 : 0);
+  let begun = 0;
+  const progress = (kind: 'delta' | 'full', payload: string = kind) => {
+    const index = begun++;
+    return (at: PayloadProgress) => options.onProgress?.({ ...at, payload, kind, index, count });
+  };
   const store = async (result: PayloadResult, targetName: string, source: CatalogPayload['source']): Promise<void> => {
     cpuSeconds += result.cpuSeconds;
     const sha256 = await blobs.add(result.payload);
@@ -168,20 +183,18 @@ async function makeRelease(options: PublishOptions, catalog: Catalog, bare: Cata
     made.push({ payload, targetIn: targetMaker(payload, result) });
   };
 
-  let fullBytes = known?.payloads.find((payload) => payload.kind === 'full')?.bytes;
   if (fullBytes === undefined) {
     const full = await engine.full(image, { signal, onProgress: progress('full') });
     fullBytes = full.payload.length;
     await store(full, fullTargetName(bare), null);
   }
-  for (const from of deltaSources(catalog, bare, options.from ?? 3)) {
+  for (const from of missing) {
     const targetName = deltaTargetName(bare, from.artifact.sha256);
-    if (has(targetName)) continue;
     const label = `delta from ${from.version}`;
     const source = { version: from.version, bytes: from.artifact.bytes, sha256: from.artifact.sha256 };
     try {
       const sourceImage = readSource(blobs.path(source.sha256), source.sha256);
-      const settings = { signal, onProgress: progress(label), matcher: options.matcher };
+      const settings = { signal, onProgress: progress('delta', label), matcher: options.matcher };
       const delta = await engine.delta(sourceImage, image, settings);
       if (delta.payload.length >= fullBytes) {
         throw new UpdateError('delta_not_smaller', `${delta.payload.length} bytes against ${fullBytes} in full`);

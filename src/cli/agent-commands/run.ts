@@ -41,7 +41,7 @@ async function runAgent(options: RunCommandOptions): Promise<void> {
   const config = await readConfig(options.config);
   const { Agent } = await import('../../agent/agent.ts');
   const log = new Log({ format: options.log, write: note });
-  const progress = await createProgress({ json: options.json === true || options.log === 'json' });
+  const progress = await createProgress({ json: options.json === true || options.log === 'json', lines: false });
   const service = joinService(config, log);
   const agent = new Agent(config, {
     world: service?.world,

@@ -1,25 +1,25 @@
 /**
- * `engraft apply SOURCE PATCH -o TARGET`: streams a patch into a file that appears only when it is whole and verified.
+ * `engraft apply SOURCE PATCH -o TARGET`: streams a patch, from a file or a pipe, into a file that appears only when it
+ * is whole and verified, or onto a block device.
  *
  * Loads little: this has to run beside a device's own work, so no part of the engine but its file helpers is here.
  *
  * @module
  */
-import { statfs } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { Command } from 'commander';
 import { applyPayload } from '../../../native-free/apply/index.ts';
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import { bytesEqual, toHex } from '../../../native-free/hash.ts';
-import type { CancelSignal, RandomSource, SegmentSink } from '../../../native-free/io.ts';
+import type { ByteSource, RandomSource, SegmentSink } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { writeFileAtomically, type AtomicFile } from '../../engine/files.ts';
-import { fileByteSource, fileSink, fileSource, hashSource, sha256Node } from '../../engine/node-io.ts';
+import { fileSource, hashSource, sha256Node } from '../../engine/node-io.ts';
 import { useLittleMemory } from '../../transfer/little-memory.ts';
 import { modelCoder } from '../../wasm/mix-coder.ts';
-import { report, withSignals, type CommonOptions } from '../frame.ts';
-import { patchKind, type PatchKind } from '../patch-file.ts';
+import { withTarget, type ApplyTarget } from '../apply-target.ts';
+import { note, report, withSignals, type CommonOptions } from '../frame.ts';
+import { patchKind } from '../patch-file.ts';
+import { openPatch, type PatchInput } from '../patch-input.ts';
 import { createProgress, type Progress } from '../progress.ts';
 import { formatBytes, formatCount, formatSeconds } from '../text.ts';
 
@@ -37,17 +37,26 @@ interface Work {
   readonly sourcePath: string;
   readonly patchPath: string;
   readonly output: string;
-  readonly signal: CancelSignal;
+  readonly signal: AbortSignal;
   readonly progress: Progress;
 }
+
+const HELP = `
+A file appears under its name only when it is whole and verified; until then the earlier one stays, and SOURCE itself
+may be replaced so. Links are followed. Mode and owner of an earlier file are kept where possible, further names (hard
+links) keep the earlier content; both are remarked on. A block device is written in place, synced at the end, and
+refused while it is mounted or otherwise in use, too small, or the source.
+
+PATCH may come through a pipe: curl -s URL | engraft apply SOURCE - -o TARGET`;
 
 /** The command, for the frame. */
 export function define(): Command {
   return new Command('apply')
     .description('Make the target from SOURCE and PATCH (an engraft payload, or a BSDIFF40 patch of any bsdiff).')
     .argument('<source>', 'source image; - for a full payload')
-    .argument('<patch>', 'patch or full payload')
-    .requiredOption('-o, --output <file>', 'where to write the target')
+    .argument('<patch>', 'patch or full payload; - for standard input')
+    .requiredOption('-o, --output <file>', 'where to write the target: a file, or a block device that nothing uses')
+    .addHelpText('after', HELP)
     .action((source: string, patch: string, options: ApplyCommandOptions) => apply(source, patch, options));
 }
 
@@ -74,23 +83,35 @@ async function apply(sourcePath: string, patchPath: string, options: ApplyComman
 }
 
 async function applyFile(work: Work): Promise<Applied> {
-  const patch = fileByteSource(work.patchPath);
-  let kind: PatchKind;
-  try {
-    kind = await patchKind(work.patchPath, patch);
-    if (kind === 'engraft') {
-      return await withSource(work, (source) =>
-        writeFileAtomically(work.output, (file) => applyEngraft(work, patch, source, file), { signal: work.signal }),
-      );
-    }
-  } finally {
-    patch.close();
-  }
-  const { applyBsdiff40File } = await import('../bsdiff40-file.ts');
-  return withSource(work, (source) => {
-    if (source === undefined) throw new UpdateError('usage_invalid', 'a BSDIFF40 patch needs a source image');
-    return applyBsdiff40File({ ...work, source, checkSpace });
-  });
+  const { sourcePath, patchPath, output, signal } = work;
+  const inputs = [
+    { what: 'the patch', path: patchPath },
+    ...(sourcePath === '-' ? [] : [{ what: 'the source', path: sourcePath, replaceable: true }]),
+  ];
+  return withSource(work, (source) =>
+    withTarget({ output, inputs, signal, onRemark: note }, async (target) => {
+      const patch = await openPatch(patchPath, signal);
+      try {
+        return await applyTo(work, patch, source, target);
+      } finally {
+        patch.close();
+      }
+    }),
+  );
+}
+
+async function applyTo(
+  work: Work,
+  patch: PatchInput,
+  source: RandomSource | undefined,
+  target: ApplyTarget,
+): Promise<Applied> {
+  const { kind, all } = await patchKind(patch.name, patch);
+  if (kind === 'engraft') return applyEngraft(work, new EngraftPatch(patch.name, patch.size, all), source, target);
+  if (source === undefined) throw new UpdateError('usage_invalid', 'a BSDIFF40 patch needs a source image');
+  const { applyBsdiff40To } = await import('../bsdiff40-file.ts');
+  const { signal, progress } = work;
+  return applyBsdiff40To({ patchName: patch.name, patch: all, source, target, signal, progress });
 }
 
 async function withSource<R>(work: Work, use: (source: RandomSource | undefined) => Promise<R>): Promise<R> {
@@ -103,20 +124,47 @@ async function withSource<R>(work: Work, use: (source: RandomSource | undefined)
   }
 }
 
+/** Counts what was read: the decoder may have taken more than it needed. */
+class EngraftPatch implements ByteSource {
+  readonly name: string;
+  readonly size: number | null;
+  readonly #all: ByteSource;
+  #bytes = 0;
+
+  constructor(name: string, size: number | null, all: ByteSource) {
+    this.name = name;
+    this.size = size;
+    this.#all = all;
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    const piece = await this.#all.read();
+    this.#bytes += piece?.length ?? 0;
+    return piece;
+  }
+
+  /** A pipe tells only at the end that more follows. Throws UpdateError `payload_malformed`. */
+  async checkEnd({ payloadBytes }: PayloadHeader): Promise<void> {
+    if (this.#bytes === payloadBytes && (await this.read()) === null) return;
+    throw new UpdateError('payload_malformed', `${this.name} has bytes after the payload's end`, {
+      detail: { path: this.name, expectedBytes: payloadBytes },
+    });
+  }
+}
+
 async function applyEngraft(
   work: Work,
-  patch: ReturnType<typeof fileByteSource>,
+  patch: EngraftPatch,
   source: RandomSource | undefined,
-  file: AtomicFile,
+  target: ApplyTarget,
 ): Promise<Applied> {
   let header: PayloadHeader | undefined;
-  const sink = fileSink(file.handle.fd, work.output);
   // Segments vouch for themselves; no signature vouches for the header here, so its target digest is checked as well.
   const whole = sha256Node();
   const hashed: SegmentSink = {
     async write(segment) {
       whole.update(segment.bytes);
-      await sink.write(segment);
+      await target.write(segment);
     },
   };
   const events = applyPayload({
@@ -133,8 +181,8 @@ async function applyEngraft(
     for await (const event of events) {
       if (event.type === 'header') {
         header = event.header;
-        checkPatchSize(work.patchPath, patch.size, header);
-        await checkSpace(work.output, header.targetBytes);
+        if (patch.size !== null) checkPatchSize(patch.name, patch.size, header);
+        await target.reserve(header.targetBytes);
         work.progress.start('apply', header.targetBytes);
       } else if (event.type === 'segment') {
         work.progress.update(event.targetBytesDone);
@@ -143,6 +191,7 @@ async function applyEngraft(
   } catch (error) {
     throw await explain(error, work, header, source);
   }
+  if (patch.size === null) await patch.checkEnd(header!);
   const targetDigest = new Uint8Array(whole.digest());
   if (!bytesEqual(targetDigest, header!.targetDigest)) {
     throw new UpdateError('target_digest', 'the target does not have the digest that the patch names', {
@@ -152,29 +201,16 @@ async function applyEngraft(
   return { kind: header!.kind, targetBytes: header!.targetBytes, targetDigest };
 }
 
-function checkPatchSize(path: string, size: number, header: PayloadHeader): void {
+function checkPatchSize(name: string, size: number, header: PayloadHeader): void {
   if (size === header.payloadBytes) return;
   const missing = header.payloadBytes - size;
-  const detail = { path, expectedBytes: header.payloadBytes, actualBytes: size };
+  const detail = { path: name, expectedBytes: header.payloadBytes, actualBytes: size };
   if (missing > 0) {
-    throw new UpdateError('payload_truncated', `${path} lacks ${missing} of its ${header.payloadBytes} bytes`, {
+    throw new UpdateError('payload_truncated', `${name} lacks ${missing} of its ${header.payloadBytes} bytes`, {
       detail,
     });
   }
-  throw new UpdateError('payload_malformed', `${path} has ${-missing} bytes after the payload's end`, { detail });
-}
-
-/** Refuse early rather than fill the disk. A file system that does not tell is not asked twice. */
-async function checkSpace(output: string, neededBytes: number): Promise<void> {
-  const facts = await statfs(dirname(resolve(output))).catch(() => null);
-  if (facts === null || facts.blocks === 0) return;
-  const freeBytes = facts.bavail * facts.bsize;
-  if (freeBytes >= neededBytes) return;
-  throw new UpdateError(
-    'disk_full',
-    `the target needs ${formatBytes(neededBytes)}; ${formatBytes(freeBytes)} are free beside ${output}`,
-    { detail: { neededBytes, freeBytes } },
-  );
+  throw new UpdateError('payload_malformed', `${name} has ${-missing} bytes after the payload's end`, { detail });
 }
 
 /** A segment that came out wrong means the wrong source, or damage to it: hash it to say which image it is not. */

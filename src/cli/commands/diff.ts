@@ -1,18 +1,22 @@
 /**
- * `engraft diff SOURCE TARGET -o PATCH`: a proved patch from two images, or with `--full` a full payload from one.
+ * `engraft diff SOURCE TARGET -o PATCH`: a proved patch from two images, or with `--full` a full payload from one; and
+ * `engraft diff FOLDER`: all patches between the versions in a folder.
  *
  * @module
  */
+import { statSync } from 'node:fs';
 import { Argument, Command, Option } from 'commander';
 import { LIMITS } from '../../../native-free/limits.ts';
-import { UpdateError } from '../../../native-free/status.ts';
-import type { EngineProgress, PayloadResult } from '../../engine/index.ts';
+import { OUTCOME, UpdateError } from '../../../native-free/status.ts';
+import type { DeltaEngine, PayloadResult } from '../../engine/index.ts';
 import { integerOption, note, report, withSignals, type CommonOptions } from '../frame.ts';
-import { createProgress, type Progress } from '../progress.ts';
+import { checkFileOutput } from '../outputs.ts';
+import { phaseProgress, type PhaseEvent } from '../phases.ts';
+import { createProgress } from '../progress.ts';
 import { formatBytes, formatCount, formatSeconds, formatTable } from '../text.ts';
 
 interface DiffOptions extends CommonOptions {
-  readonly output: string;
+  readonly output?: string;
   readonly workers?: number;
   readonly matcher: 'own' | 'bsdiff' | 'both';
   readonly memory?: number;
@@ -23,22 +27,21 @@ interface DiffOptions extends CommonOptions {
   readonly lowMemory?: boolean;
 }
 
-const PHASE_NAMES: Record<EngineProgress['phase'], string> = {
-  analyse: 'analyse',
-  match: 'match',
-  encode: 'encode',
-  full: 'compress',
-  prove: 'prove',
-};
+const HELP = `
+With a FOLDER in place of SOURCE and no TARGET: a matrix of the patches between all files in it, in the order of their
+names, from each to each later one. -o names a folder then, in which all payloads are kept as TARGET/from-SOURCE.engraft
+and TARGET/full.engraft; without it they are only measured. The exit code is 30 when a pair could not be made.
+
+A file that is replaced hands on its mode and, where possible, its owner. Links are followed.`;
 
 /** The command, for the frame. */
 export function define(): Command {
   const kib = 1024;
   return new Command('diff')
     .description('Make a patch that brings SOURCE to TARGET. It is applied and compared before it is written.')
-    .addArgument(new Argument('<source>', 'source image; - with --full'))
-    .addArgument(new Argument('<target>', 'target image'))
-    .requiredOption('-o, --output <file>', 'where to write the patch')
+    .addArgument(new Argument('<source>', 'source image; - with --full; or a folder of versions'))
+    .addArgument(new Argument('[target]', 'target image'))
+    .option('-o, --output <path>', 'where to write the patch; or a folder for all of them')
     .option('-w, --workers <n>', 'worker threads (default: one a processor)', integerOption('--workers', 1, 256))
     .addOption(
       new Option('-m, --matcher <name>', 'who finds matches').choices(['own', 'bsdiff', 'both']).default('own'),
@@ -58,61 +61,115 @@ export function define(): Command {
     .option('--full', 'write the full payload of TARGET, which needs no source')
     .option('--low-memory', 'for devices that can spare 8 MiB to decode; the patch gets a little larger')
     .option('--costs', 'tell what each part of the patch costs; slower')
-    .action((source: string, target: string, options: DiffOptions) => diff(source, target, options));
+    .addHelpText('after', HELP)
+    .action((source: string, target: string | undefined, options: DiffOptions) =>
+      target === undefined && isFolder(source) ? diffFolder(source, options) : diffPair(source, target, options),
+    );
 }
 
-async function diff(sourcePath: string, targetPath: string, options: DiffOptions): Promise<void> {
-  const { DeltaEngine, imageSize, readImage, replaceFile } = await import('../../engine/index.ts');
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+async function engineOf(options: DiffOptions): Promise<DeltaEngine> {
+  const { DeltaEngine: Engine } = await import('../../engine/index.ts');
+  return new Engine({
+    ...(options.workers === undefined ? {} : { workers: options.workers }),
+    ...(options.memory === undefined ? {} : { memoryBytesMax: options.memory * 2 ** 20 }),
+  });
+}
+
+const makeOptionsOf = (options: DiffOptions, signal: AbortSignal) => ({
+  matcher: options.matcher,
+  signal,
+  bsdiffTimeoutMs: options.bsdiffTimeout * 1000,
+  metered: options.costs ?? false,
+  lowMemory: options.lowMemory ?? false,
+  ...(options.segmentSize === undefined ? {} : { segmentBytes: options.segmentSize * 1024 }),
+});
+
+async function diffPair(sourcePath: string, targetPath: string | undefined, options: DiffOptions): Promise<void> {
+  const { output } = options;
+  if (targetPath === undefined) throw new UpdateError('usage_invalid', 'a TARGET is needed, or a folder of versions');
+  if (output === undefined) throw new UpdateError('usage_invalid', 'say with --output where to write the patch');
+  if (sourcePath === '-' && options.full !== true) {
+    throw new UpdateError('usage_invalid', 'a patch needs a source; only with --full it may be -');
+  }
+  const { imageSize, readImage, replaceFile } = await import('../../engine/index.ts');
   const startedAt = performance.now();
   const progress = await createProgress(options);
-  const result = await withSignals(async (signal) => {
-    if (sourcePath === '-' && options.full !== true) {
-      throw new UpdateError('usage_invalid', 'a patch needs a source; only with --full it may be -');
-    }
-    const engine = new DeltaEngine({
-      ...(options.workers === undefined ? {} : { workers: options.workers }),
-      ...(options.memory === undefined ? {} : { memoryBytesMax: options.memory * 2 ** 20 }),
-    });
+  const { made, workers } = await withSignals(async (signal) => {
+    // Before minutes of work.
+    await checkFileOutput(output, [
+      { what: 'the target', path: targetPath },
+      ...(options.full === true ? [] : [{ what: 'the source', path: sourcePath }]),
+    ]);
+    const engine = await engineOf(options);
     try {
-      const makeOptions = {
-        matcher: options.matcher,
-        signal,
-        onProgress: showPhases(progress),
-        bsdiffTimeoutMs: options.bsdiffTimeout * 1000,
-        metered: options.costs ?? false,
-        lowMemory: options.lowMemory ?? false,
-        ...(options.segmentSize === undefined ? {} : { segmentBytes: options.segmentSize * 1024 }),
-      };
-      // By size first: nothing is read that there is no memory for.
+      const show = phaseProgress(progress);
       const isFull = options.full === true;
+      const place = { kind: isFull ? 'full' : 'delta', index: 0, count: 1 } as const;
+      const makeOptions = { ...makeOptionsOf(options, signal), onProgress: (event: PhaseEvent) => show(event, place) };
+      // By size first: nothing is read that there is no memory for.
       engine.checkSizes(isFull ? 0 : imageSize(sourcePath), imageSize(targetPath), makeOptions);
       const source = isFull ? null : readImage(sourcePath);
       const target = readImage(targetPath);
-      const made =
-        source === null ? await engine.full(target, makeOptions) : await engine.delta(source, target, makeOptions);
-      await replaceFile(options.output, made.payload, { signal });
-      return { made, workers: engine.workers };
+      const result =
+        source === null
+          ? await engine.full(target, makeOptions)
+          : await engine.delta(source, target, makeOptions).catch((error: unknown) => {
+              throw namingFull(error, targetPath, output);
+            });
+      await replaceFile(output, result.payload, { signal, onRemark: note });
+      return { made: result, workers: engine.workers };
     } finally {
       progress.stop();
       await engine.close();
     }
   });
-  const { made } = result;
   if (made.fellBack !== undefined) note(`own matcher used: ${made.fellBack}`);
   const seconds = (performance.now() - startedAt) / 1000;
-  report(options, { ...factsOf(made), output: options.output, seconds, workers: result.workers }, () =>
-    textOf(made, options.output, seconds),
-  );
+  report(options, { ...factsOf(made), output, seconds, workers }, () => textOf(made, output, seconds));
 }
 
-/** One bar a phase. */
-function showPhases(progress: Progress): (event: EngineProgress) => void {
-  let shown: string | undefined;
-  return ({ phase, done, total }) => {
-    if (phase !== shown) progress.start(PHASE_NAMES[phase], total);
-    shown = phase;
-    progress.update(done);
-  };
+async function diffFolder(folder: string, options: DiffOptions): Promise<void> {
+  if (options.full === true) throw new UpdateError('usage_invalid', '--full goes with one TARGET, not with a folder');
+  if (options.output === '-')
+    throw new UpdateError('usage_invalid', 'a folder of patches cannot go to standard output');
+  const { failuresOf, makeMatrix, matrixText } = await import('../version-matrix.ts');
+  const startedAt = performance.now();
+  const progress = await createProgress(options);
+  const matrix = await withSignals(async (signal) => {
+    const engine = await engineOf(options);
+    try {
+      const { output } = options;
+      const onProgress = phaseProgress(progress);
+      return await makeMatrix({
+        folder,
+        output,
+        engine,
+        options: makeOptionsOf(options, signal),
+        onProgress,
+        onRemark: note,
+      });
+    } finally {
+      progress.stop();
+      await engine.close();
+    }
+  });
+  const seconds = (performance.now() - startedAt) / 1000;
+  report(options, { ...matrix, seconds }, () => matrixText(matrix));
+  if (failuresOf(matrix).length > 0) process.exitCode = OUTCOME.install_failed;
+}
+
+/** Where a delta gains nothing there is another way, and it has a name. */
+function namingFull(error: unknown, target: string, output: string): unknown {
+  if (!UpdateError.is(error) || error.code !== 'delta_not_smaller') return error;
+  const command = `engraft diff --full - ${target} -o ${output}`;
+  return new UpdateError(error.code, `${error.message}; to write that: ${command}`, {
+    detail: error.detail,
+    cause: error.cause,
+  });
 }
 
 function factsOf(made: PayloadResult): Record<string, unknown> {

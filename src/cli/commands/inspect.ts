@@ -7,11 +7,13 @@ import { Command } from 'commander';
 import { PieceReader, readHeader } from '../../../native-free/apply/index.ts';
 import { segmentLength, type PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import { bytesEqual, digestOf, toHex } from '../../../native-free/hash.ts';
+import type { ByteSource } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { exitCodeOf, UpdateError } from '../../../native-free/status.ts';
-import { fileByteSource, sha256Node } from '../../engine/node-io.ts';
-import { report, type CommonOptions } from '../frame.ts';
+import { sha256Node } from '../../engine/node-io.ts';
+import { report, withSignals, type CommonOptions } from '../frame.ts';
 import { patchKind } from '../patch-file.ts';
+import { openPatch } from '../patch-input.ts';
 import { formatBytes, formatCount, formatTable } from '../text.ts';
 
 interface InspectOptions extends CommonOptions {
@@ -22,27 +24,28 @@ interface InspectOptions extends CommonOptions {
 export function define(): Command {
   return new Command('inspect')
     .description('Show what is in PATCH and check it against its own digests. Exit code 20 when it is damaged.')
-    .argument('<patch>', 'patch or full payload, or a BSDIFF40 patch')
+    .argument('<patch>', 'patch or full payload, or a BSDIFF40 patch; - for standard input')
     .option('-s, --segments', 'list the segments')
     .action((patch: string, options: InspectOptions) => inspect(patch, options));
 }
 
 async function inspect(path: string, options: InspectOptions): Promise<void> {
-  const patch = fileByteSource(path);
-  try {
-    if ((await patchKind(path, patch)) === 'engraft') return await inspectEngraft(path, patch, options);
-  } finally {
-    patch.close();
-  }
-  await inspectBsdiff40(path, options);
+  await withSignals(async (signal) => {
+    const patch = await openPatch(path, signal);
+    try {
+      const { kind, all } = await patchKind(patch.name, patch);
+      if (kind === 'engraft') await inspectEngraft(path, all, options);
+      else await inspectBsdiff40(path, all, options);
+    } finally {
+      patch.close();
+    }
+  });
 }
 
-type PatchFile = ReturnType<typeof fileByteSource>;
-
-async function inspectEngraft(path: string, patch: PatchFile, options: InspectOptions): Promise<void> {
+async function inspectEngraft(path: string, patch: ByteSource, options: InspectOptions): Promise<void> {
   const reader = new PieceReader(patch);
   const header = await readHeader(reader, sha256Node);
-  const damage = await findDamage(reader, header, patch.size);
+  const damage = await findDamage(reader, header);
   report(options, { path, ...factsOf(header), ...damage }, () => textOf(header, damage, options));
   if (!damage.intact) process.exitCode = exitCodeOf(new UpdateError('chunk_digest', 'damaged'));
 }
@@ -55,21 +58,44 @@ interface Damage {
   readonly surplusBytes: number;
 }
 
-/** Compare each chunk that is there whole with its digest. */
-async function findDamage(reader: PieceReader, header: PayloadHeader, fileBytes: number): Promise<Damage> {
+/** Compare each chunk that is there whole with its digest, then count what is missing or follows. */
+async function findDamage(reader: PieceReader, header: PayloadHeader): Promise<Damage> {
   const damagedChunks: number[] = [];
   const chunk = new Uint8Array(LIMITS.chunk_bytes);
+  let missingBytes = 0;
   for (const [index, expected] of header.chunkDigests.entries()) {
     const offset = index * LIMITS.chunk_bytes;
     const part = chunk.subarray(0, Math.min(LIMITS.chunk_bytes, header.bodyBytes - offset));
-    if (header.headerBytes + offset + part.length > fileBytes) break;
-    await reader.fill(part, `chunk ${index}`);
+    if (!(await filled(reader, part))) {
+      missingBytes = header.payloadBytes - reader.position;
+      break;
+    }
     if (!bytesEqual(digestOf(sha256Node, part), expected)) damagedChunks.push(index);
   }
-  const missingBytes = Math.max(0, header.payloadBytes - fileBytes);
-  const surplusBytes = Math.max(0, fileBytes - header.payloadBytes);
+  const surplusBytes = missingBytes > 0 ? 0 : await countSurplus(reader);
   const intact = damagedChunks.length === 0 && missingBytes === 0 && surplusBytes === 0;
   return { intact, damagedChunks, missingBytes, surplusBytes };
+}
+
+/** False when the patch ends first. */
+async function filled(reader: PieceReader, into: Uint8Array): Promise<boolean> {
+  try {
+    await reader.fill(into, 'chunk');
+    return true;
+  } catch (error) {
+    if (UpdateError.is(error) && error.code === 'payload_truncated') return false;
+    throw error;
+  }
+}
+
+/** More than this is not counted: a pipe may never end. */
+const SURPLUS_BYTES_COUNTED = 16 * 2 ** 20;
+
+async function countSurplus(reader: PieceReader): Promise<number> {
+  const end = reader.position;
+  const piece = new Uint8Array(LIMITS.chunk_bytes);
+  while (reader.position - end < SURPLUS_BYTES_COUNTED && (await filled(reader, piece)));
+  return reader.position - end;
 }
 
 function factsOf(header: PayloadHeader): Record<string, unknown> {
@@ -139,10 +165,10 @@ function damageText(damage: Damage): string {
   return `NO: ${parts.join('; ')}`;
 }
 
-async function inspectBsdiff40(path: string, options: InspectOptions): Promise<void> {
+async function inspectBsdiff40(path: string, source: ByteSource, options: InspectOptions): Promise<void> {
   const { readForeignPatch } = await import('../bsdiff40-file.ts');
   const { bsdiffFacts } = await import('../../../native-free/compat/index.ts');
-  const patch = readForeignPatch(path);
+  const patch = await readForeignPatch(path, source);
   const { targetBytes, covers, coveredBytes } = await bsdiffFacts(patch);
   report(options, { path, format: 'bsdiff40', payloadBytes: patch.length, targetBytes, covers, coveredBytes }, () =>
     formatTable([

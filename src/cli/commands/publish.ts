@@ -2,12 +2,14 @@
  * `engraft publish`: an image becomes a signed release with a full payload and deltas, and, if asked, a deployment.
  * @module
  */
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { PublishProgress, PublishResult } from '../../release/index.ts';
 import { planDeployment } from '../deploy-to.ts';
 import { EXPIRE_DAYS_DEFAULT, EXPIRE_DAYS_HELP } from '../expiry.ts';
 import { integerOption, report, withSignals, type CommonOptions } from '../frame.ts';
+import { refuseInputs } from '../outputs.ts';
+import { phaseProgress } from '../phases.ts';
 import { createProgress, type Progress } from '../progress.ts';
 import { formatBytes, formatCount, formatTable } from '../text.ts';
 
@@ -78,6 +80,7 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
   const { publish, checkReleaseKey, loadSigners, Repository } = await import('../../release/index.ts');
   checkReleaseKey({ product, version, hardware, slotClass });
   const deploy = await planDeployment(options, { product, hardware });
+  await refuseOwnInputs(image, options);
   const repository = new Repository(options.repo, { expiryDays: { timestamp: options.expireDays } });
   const signers = await loadSigners(options.keys);
   const { DeltaEngine, imageSize, readImage } = await import('../../engine/index.ts');
@@ -117,15 +120,22 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
   report(options, { ...result, deployment }, () => textOf(result, deployment));
 }
 
-/** One bar for each phase of each payload. */
+/** Each phase of each payload, and how much of all of them is done. */
 function showPhases(progress: Progress): (event: PublishProgress) => void {
-  let shown = '';
-  return ({ payload, phase, done, total }) => {
-    const label = `${payload}: ${phase}`;
-    if (label !== shown) progress.start(label, total);
-    shown = label;
-    progress.update(done);
-  };
+  const show = phaseProgress(progress);
+  return ({ payload: name, kind, index, count, ...event }) => show(event, { kind, name, index, count });
+}
+
+/** What this run replaces, or writes into, must be neither the image nor a key. */
+async function refuseOwnInputs(image: string, { repo, keys, store }: PublishCommandOptions): Promise<void> {
+  const roles = ['root', 'targets', 'snapshot', 'timestamp'];
+  const inputs = [
+    { what: 'the image', path: image },
+    ...roles.map((role) => ({ what: `the key of ${role}`, path: join(keys, `${role}.key.pem`) })),
+  ];
+  for (const output of [join(repo, 'metadata', 'timestamp.json'), ...(store === undefined ? [] : [store])]) {
+    await refuseInputs(output, inputs);
+  }
 }
 
 const bundleText = (client: string): string =>
