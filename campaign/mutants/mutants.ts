@@ -128,7 +128,7 @@ export const MUTANTS: readonly Mutant[] = [
       { file: SLOTS, from: 'segment.offset);\n        await file.sync();', to: 'segment.offset);' },
       {
         file: SLOTS,
-        from: '`cannot write slot ${slot} (${path}) at ${segment.offset}`);\n      }\n    },\n    close: () => file.close(),', // prettier-ignore
+        from: '`cannot write slot ${slot} (${path}) at ${segment.offset}`);\n      }\n    },\n    close: () => closeSlot(file, path, slot, \'slot_unwritable\'),', // prettier-ignore
         to: '`cannot write slot ${slot} (${path}) at ${segment.offset}`);\n      }\n    },\n    close: async () => {\n      await file.sync();\n      await file.close();\n    },', // prettier-ignore
       },
     ],
