@@ -9,7 +9,6 @@ import { wallClockRule } from './scripts/wall-clock-rule.mjs';
 const ASK_THE_TIME = [
   'src/transfer/clock.ts', // the injected clock itself
   'src/testing/fake-clock.ts', // where a simulation begins
-  'src/agent/ddi.ts', // the time in a report
   'src/cli/agent-commands/log.ts', // the time of a line
   'src/release/repository.ts', // expiry dates
   'src/server/deploy.ts', // when a deployment was made

@@ -75,6 +75,13 @@ export const LIMITS = {
   http_keep_alive_ms: 75_000,
   /** What the server remembers of its devices between two polls, so that an idle one asks no database: some 300 B each. */
   poll_states_max: 2 ** 17,
+  /** Free texts of a device's report, as they are sent: what hawkBit keeps of one line, and how many lines. */
+  report_line_chars_max: 512,
+  report_lines_max: 4,
+  /** Ended actions that a device remembers, with the reports that wait to be taken. */
+  ended_actions_max: 8,
+  /** Any answer of a server to a poll or a report. */
+  ddi_answer_bytes_max: 1 * MIB,
   /** Rows of one answer of the management API. */
   page_rows_max: 500,
   /** Devices named one by one in a deployment. */

@@ -103,6 +103,9 @@ export const STATUS = {
   proxy_refused: row(5070, 10, true, 'the proxy did not let the request through', 'check the address of the proxy, its rules, and the user and password for it'),
   tls_unusable: row(5075, 10, true, 'a root, certificate or key for the connection cannot be read or used', 'check the files named in [server] of the configuration'),
 
+  withdrawn: row(5080, 10, false, 'the server no longer offers the deployment', 'nothing; the active slot was not touched, and the next poll takes what is offered now'),
+  metadata_behind: row(5090, 10, true, 'signed metadata does not list the release yet', 'wait: a cache may hold older metadata; if it stays, publish the release'),
+
   // 6000: slot I/O
   slot_missing: row(6000, 30, false, 'a slot does not exist', 'check the slot paths in the configuration'),
   slot_unreadable: row(6010, 30, true, 'a slot cannot be read', 'check the storage device'),
@@ -136,6 +139,8 @@ export const STATUS = {
   release_exists: row(8090, 30, false, 'the version was published before with other content', 'publish under another version: devices may already run this one'),
   outside_hours: row(8100, 10, true, 'the time is outside the allowed hours', 'nothing: it goes on when the hours begin; what is stored stays'),
   hook_failed: row(8110, 30, true, 'a hook that only informs has failed', 'check the command; the update was not affected'),
+  server_holds: row(8120, 10, true, 'the server does not allow the download or the installation yet', 'nothing: it goes on when the server allows it (soft update, maintenance window)'),
+  deployment_foreign: row(8130, 20, false, 'a deployment names no release of ours, or more than one', 'give every software module the metadata engraft.product, engraft.version, engraft.hardware, engraft.slotClass'),
   decoder_work: row(8150, 10, false, 'the payload needs more decoding work than this device allows', 'raise decoder_work in [limits], or publish the full payload'),
 
   // 9000: bugs

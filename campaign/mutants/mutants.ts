@@ -255,7 +255,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: one(
       'src/agent/states/trial.ts',
       "attempt.release.version);\n  return 'COMMIT';",
-      "attempt.release.version);\n  await context.deployments.close(attempt.actionId, { status: 0, code: 'ok', subStatus: 0, message: '' });\n  return 'COMMIT';", // prettier-ignore
+      "attempt.release.version);\n  const outcome = { status: 0, code: 'ok', subStatus: 0, message: '' } as const;\n  await context.deployments.close({ actionId: attempt.actionId, release: attempt.release, outcome, atMs: 0, details: [] });\n  return 'COMMIT';", // prettier-ignore
     ),
   },
   {
@@ -265,10 +265,36 @@ export const MUTANTS: readonly Mutant[] = [
     edits: one('src/agent/states/trial.ts', '  await slotHealth(context, attempt.targetSlot, attempt.release.version);\n', ''), // prettier-ignore
   },
   {
-    name: 'attempt forgotten when the report is refused',
+    name: 'ended action forgotten before its report is taken',
     why: 'what has failed is installed again',
     scenarios: ['rollback'],
-    edits: one('src/agent/states/report.ts', "if (!(await acknowledged(context, attempt))) return 'STOP';", 'await acknowledged(context, attempt);'), // prettier-ignore
+    edits: one('src/agent/states/report.ts', '    rememberEnded(body, { actionId, cancelId, release, outcome, endedAtMs: finishedAtMs });\n', '    void [rememberEnded, actionId, cancelId, release];\n'), // prettier-ignore
+  },
+  {
+    name: 'ended action begun again when it is offered again',
+    why: 'a server that does not take the report has the device install for ever',
+    scenarios: ['rollback', 'delta'],
+    edits: one('src/agent/states/check.ts', 'poll.cancel !== null || endedAs(journal.body, offered) !== null) return', 'poll.cancel !== null || endedAs(journal.body, offered)?.actionId === null) return'), // prettier-ignore
+  },
+  {
+    name: 'report written down after the attempt was given up',
+    why: 'a cut between the two loses the report, and the action is begun again',
+    scenarios: ['rollback', 'update'],
+    edits: [
+      { file: 'src/agent/states/report.ts', from: '  body.attempt = null;\n', to: "  body.attempt = null;\n  body.state = 'IDLE';\n  await context.journal.save();\n" }, // prettier-ignore
+    ],
+  },
+  {
+    name: 'withdrawn action installed anyway',
+    why: 'what the operator took back is on the device',
+    scenarios: ['withdrawn', 'replaced'],
+    edits: one('src/agent/cancel.ts', 'deployment?.actionId !== actionId || !sameRelease(deployment.release, attempt.release)', 'deployment !== null && !sameRelease(attempt.release, attempt.release)'), // prettier-ignore
+  },
+  {
+    name: 'report on an action of an earlier database sent',
+    why: 'it closes the new action, and the device is left without its update',
+    scenarios: ['renumbered'],
+    edits: one('src/agent/service/reports.ts', "    settle(entry, 'unwanted');\n    await keep(context);\n  }\n}", "    await Promise.resolve();\n  }\n}"), // prettier-ignore
   },
   {
     name: 'target slot left bootable',

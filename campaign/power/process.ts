@@ -247,8 +247,12 @@ function deploymentsOf(world: World, use: (what: string) => void): DeploymentSou
   return {
     poll: async () => {
       use('poll');
+      const { cancelAfterBytes, withdrawAfterBytes = Infinity, isReplaced = false } = world.currentStep ?? {};
+      if (server.assigned !== null && world.tally.stepWireBytes >= withdrawAfterBytes) {
+        server.assigned = null;
+        if (isReplaced) world.nextStep();
+      }
       const { assigned } = server;
-      const { cancelAfterBytes } = world.currentStep ?? {};
       if (assigned !== null && cancelAfterBytes !== undefined && world.tally.stepWireBytes >= cancelAfterBytes) {
         server.cancelling = true;
       }
@@ -261,17 +265,18 @@ function deploymentsOf(world: World, use: (what: string) => void): DeploymentSou
       return { deployment, cancel: null, sleepMs: null };
     },
     proceeding: async () => use('proceeding'),
-    close: async (actionId, outcome) => {
+    close: async ({ actionId, outcome }) => {
       use('close');
       if (server.refuseReports > 0) {
         server.refuseReports--;
+        if (server.refuseReports === 0 && world.currentStep?.losesDatabase === true) world.nextStep();
         throw new UpdateError('link_failed', 'the report was lost');
       }
       seenClose(world, outcome);
       server.closed.push({ actionId, outcome });
       if (server.assigned?.actionId === actionId) server.assigned = null;
     },
-    answerCancel: async (_cancelId, accepted, message) => {
+    answerCancel: async (_cancelId, accepted, { outcome: { message } }) => {
       use('answer');
       const actionId = world.actionOf(world.step);
       const code = accepted ? 'cancelled' : 'bug';
@@ -280,5 +285,6 @@ function deploymentsOf(world: World, use: (what: string) => void): DeploymentSou
       server.cancelling = false;
       if (accepted) server.assigned = null;
     },
+    sendAttributes: async () => use('attributes'),
   };
 }

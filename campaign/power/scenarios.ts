@@ -17,6 +17,14 @@ export interface Step {
   readonly cancelAfterBytes?: number;
   /** The server does not take the report this often. */
   readonly refusedReports?: number;
+  /** The server no longer offers the action once this many payload bytes have crossed in this step. */
+  readonly withdrawAfterBytes?: number;
+  /** What is withdrawn is replaced by the next step at once. */
+  readonly isReplaced?: boolean;
+  /** The server that refused the last report starts anew with the next step: its database is lost. */
+  readonly losesDatabase?: boolean;
+  /** Number of the action, where it is not that of the step. */
+  readonly action?: number;
 }
 
 export interface Scenario {
@@ -112,6 +120,33 @@ export const SCENARIOS: readonly Scenario[] = [
     steps: [
       { deploy: 2, status: 10, code: 'cancelled', cancelAfterBytes: 50_000 },
       { deploy: 2, ...OK },
+    ],
+  },
+  {
+    name: 'withdrawn',
+    boot: 'environment',
+    classes: ROOTFS,
+    steps: [
+      { deploy: 2, status: 10, code: 'withdrawn', withdrawAfterBytes: 60_000 },
+      { deploy: 3, ...OK },
+    ],
+  },
+  {
+    name: 'replaced',
+    boot: 'file',
+    classes: ROOTFS,
+    steps: [
+      { deploy: 2, status: 10, code: 'withdrawn', withdrawAfterBytes: 90_000, isReplaced: true },
+      { deploy: 3, ...OK },
+    ],
+  },
+  {
+    name: 'renumbered',
+    boot: 'file',
+    classes: ROOTFS,
+    steps: [
+      { deploy: 2, ...OK, refusedReports: 4, losesDatabase: true },
+      { deploy: 3, ...OK, action: 1 },
     ],
   },
   { name: 'drifted', boot: 'file', classes: ROOTFS, driftedSegment: 1, steps: [{ deploy: 4, ...OK }], isSlow: true },

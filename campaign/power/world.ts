@@ -135,7 +135,7 @@ export class World {
   }
 
   actionOf(step: number): string {
-    return `action-${step + 1}`;
+    return `action-${this.scenario.steps[step]?.action ?? step + 1}`;
   }
 
   /** The server's next deployment; false when there is none. */

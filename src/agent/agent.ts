@@ -30,6 +30,7 @@ import { patiently, settle } from './patience/faults.ts';
 import { reconcile } from './reconcile.ts';
 import { FileSlots } from './slots.ts';
 import type { SlotSet } from './slots.ts';
+import { nextReportMs, tellBeforeTheEnd } from './service/reports.ts';
 import { statusOf } from './status.ts';
 import type { AgentStatus } from './status.ts';
 import { refreshTrust } from './trust.ts';
@@ -116,7 +117,9 @@ export class Agent {
       return options.once === true ? await this.#once(context) : await this.#loop(context);
     } catch (error) {
       // The figures of an interrupted download are worth a record; nothing depends on it.
-      if (UpdateError.is(error) && error.code === 'aborted') await this.#journal.save().catch(() => undefined);
+      const isUnderWay = this.#journal.body.attempt !== null;
+      if (isUnderWay && UpdateError.is(error) && error.code === 'aborted')
+        await this.#journal.save().catch(() => undefined);
       throw error;
     } finally {
       await closeLedger(context);
@@ -144,17 +147,12 @@ export class Agent {
     const before = this.#journal.body.last;
     if (this.#journal.body.state === 'IDLE') this.#beginCheck(context);
     const next = await runMachine(context);
-    const { state, last, attempt } = this.#journal.body;
-    if (next === 'STOP') {
-      const outcome = attempt?.outcome ?? null;
-      if (state === 'REPORT' && outcome !== null) {
-        return { status: outcome.status, code: outcome.code, message: `${outcome.message} (not reported yet)`, state };
-      }
-      return { status: 0, code: 'reboot_pending', message: 'a reboot is pending', state };
-    }
+    const { state, last } = this.#journal.body;
+    if (next === 'STOP') return { status: 0, code: 'reboot_pending', message: 'a reboot is pending', state };
     if (last !== before && last?.outcome) {
       const { status, code, message } = last.outcome;
-      return { status, code, message, state };
+      const isTold = await tellBeforeTheEnd(context);
+      return { status, code, message: isTold ? message : `${message} (not reported yet)`, state };
     }
     return { status: 0, code: 'no_update', message: 'there is no update', state };
   }
@@ -167,14 +165,18 @@ export class Agent {
       try {
         if (!isBegun) await this.#begin(context);
         isBegun = true;
+        const before = this.#journal.body.last;
         if (this.#journal.body.state === 'IDLE') this.#beginCheck(context);
         if ((await runMachine(context)) === 'STOP') {
           return { status: 0, code: 'reboot_pending', message: 'a reboot is due', state: this.#journal.body.state };
         }
         failures = 0;
-        const pause = pollPauseMs(context.sleepMs, server.pollSeconds);
         // A tenth of jitter, so that a fleet does not poll in step.
-        await clock.sleep(pause * (0.95 + 0.1 * clock.random()), context.signal);
+        const pauseMs = pollPauseMs(context.sleepMs, server.pollSeconds) * (0.95 + 0.1 * clock.random());
+        // After an attempt the server is asked again at once: it wants the report, and may have something else by now.
+        const isOver = this.#journal.body.last !== before;
+        const dueMs = isOver ? 0 : Math.min(pauseMs, nextReportMs(context));
+        await clock.sleep(Math.max(DEFAULT_KEEP_ASKING_MS, dueMs), context.signal);
       } catch (thrown) {
         const error = UpdateError.from(thrown);
         if (!UpdateError.is(thrown) || error.code === 'aborted') throw thrown;
@@ -205,14 +207,14 @@ export class Agent {
     const { signal } = options;
     let trusted: TrustedTargets | null = null;
     const journal = this.#journal;
-    const trust = async (): Promise<TrustedTargets> => {
+    const trust = async (fresh = false): Promise<TrustedTargets> => {
       // One refresh serves CHECK and the PLAN after it; every poll refreshes anew.
-      if (trusted !== null && journal.body.state !== 'CHECK') return trusted;
+      if (trusted !== null && !fresh && journal.body.state !== 'CHECK') return trusted;
       trusted = await refreshTrust({
         ...this.#world,
         keystore: this.#keystore,
         folder: `${config.dataFolder}/tuf`,
-        metadataUrl: `${config.server.url}/tuf/`,
+        metadataUrl: `${config.server.metadataUrl}/`,
         pinnedRootFile: config.pinnedRootFile,
         signal,
       });
@@ -225,12 +227,7 @@ export class Agent {
         tenant: config.server.tenant,
         controllerId: config.device.controllerId,
         token: config.server.token,
-        attributes: {
-          ...config.device.attributes,
-          'engraft.product': config.device.product,
-          'engraft.hardware': config.device.hardware,
-          'engraft.slotClass': config.device.slotClass,
-        },
+        slotClass: config.device.slotClass,
         signal,
       });
     return {

@@ -32,6 +32,8 @@ export interface LimitsConfig {
   readonly rateMinBytesPerSecond: number;
   readonly rateMinWindowSeconds: number;
   readonly spareBytes: number;
+  /** How long a release that signed metadata does not list is waited for. */
+  readonly metadataWaitHours: number;
 }
 
 export function readLimits(top: TableReader): LimitsConfig {
@@ -60,6 +62,7 @@ export function readLimits(top: TableReader): LimitsConfig {
     rateMinBytesPerSecond: table.integer('rate_min_bytes_per_second', DEFAULT_RATE_FLOOR.bytesPerSecond, 1, most),
     rateMinWindowSeconds: table.integer('rate_min_window_seconds', DEFAULT_RATE_FLOOR.windowMs / 1000, 1, 86_400),
     spareBytes: table.integer('spare_bytes', 1024 * 1024, 0, most),
+    metadataWaitHours: table.integer('metadata_wait_hours', 24, 0, 8760),
   };
   table.done();
   return limits;

@@ -29,6 +29,9 @@ export interface AgentConfig {
   readonly server: {
     /** Without a slash at the end. */
     readonly url: string;
+    /** Where signed metadata and payloads are, without a slash at the end: by default on the same server. */
+    readonly metadataUrl: string;
+    readonly blobsUrl: string;
     readonly tenant: string;
     readonly token?: { readonly kind: 'target' | 'gateway'; readonly value: string };
     /** Used where the server does not say. */
@@ -116,10 +119,12 @@ function readDevice(top: TableReader): AgentConfig['device'] {
 
 function readServer(top: TableReader): AgentConfig['server'] {
   const table = top.table('server', true);
-  const url = table.text('url').replace(/\/+$/, '');
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    throw table.wrong('url', 'should be an http or https address');
-  }
+  const address = (key: string, fallback?: string): string => {
+    const text = table.text(key, fallback).replace(/\/+$/, '');
+    if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
+    throw table.wrong(key, 'should be an http or https address');
+  };
+  const url = address('url');
   const targetToken = table.optionalText('target_token');
   const gatewayToken = table.optionalText('gateway_token');
   const token =
@@ -130,6 +135,8 @@ function readServer(top: TableReader): AgentConfig['server'] {
         : undefined;
   const server = {
     url,
+    metadataUrl: address('metadata_url', `${url}/tuf`),
+    blobsUrl: address('blobs_url', `${url}/blobs`),
     tenant: table.text('tenant', 'default'),
     token,
     pollSeconds: table.integer('poll_seconds', 300, 1, 7 * 86_400),

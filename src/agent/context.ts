@@ -54,8 +54,8 @@ export interface Context extends World {
   readonly signal: AbortSignal | undefined;
   readonly once: boolean;
   emit(event: AgentEvent): void;
-  /** Signed metadata, refreshed once per attempt and process. */
-  trust(): Promise<TrustedTargets>;
+  /** Signed metadata, refreshed once per attempt and process, and again when `fresh` is asked for. */
+  trust(fresh?: boolean): Promise<TrustedTargets>;
   /** When the server wants to be polled again. */
   sleepMs: number | null;
   /** When it was last asked whether the attempt is cancelled, on the monotonic clock. */

@@ -21,22 +21,26 @@ import type { Context } from './context.ts';
 import { checkHours } from './hours.ts';
 import type { Attempt, Plan } from './journal.ts';
 import { networkBounds } from './network/agent-network.ts';
+import { requireDownload } from './service/words.ts';
 
 export interface Download {
   readonly link: Link;
   readonly meter: Meter;
   readonly spool: Spool;
-  /** To be called at chunk borders. Throws `cancelled`, `outside_hours`. */
+  /** To be called at chunk borders. Throws `cancelled`, `withdrawn`, `outside_hours`, `server_holds`. */
   betweenChunks(): Promise<void>;
   /** Write the meter's figures into the attempt; durable with the next save. */
   note(): void;
 }
 
-/** Throws `outside_hours`. */
+/** Throws `outside_hours`, `server_holds`. */
 export function openDownload(context: Context, attempt: Attempt, plan: Plan): Download {
   const { config, clock, network, fs, hash, signal } = context;
   const { limits, server } = config;
-  const withinHours = (): void => checkHours('the download', limits.allowedHours, clock);
+  const withinHours = (): void => {
+    requireDownload(attempt.words);
+    checkHours('the download', limits.allowedHours, clock);
+  };
   withinHours();
   const ledger = ledgerOf(context);
   const meter = new Meter({
@@ -49,7 +53,7 @@ export function openDownload(context: Context, attempt: Attempt, plan: Plan): Do
   });
   const refetchedBefore = attempt.refetchedBytes;
   const link = new Link({
-    url: `${server.url}/blobs/sha256/${plan.payload.sha256}`,
+    url: `${server.blobsUrl}/sha256/${plan.payload.sha256}`,
     totalBytes: plan.payload.bytes,
     network,
     clock,

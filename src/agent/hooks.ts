@@ -119,6 +119,7 @@ export function hookEnvironment(context: Context, attempt: Attempt): Record<stri
     ENGRAFT_SOURCE_SLOT: attempt.sourceSlot,
     ENGRAFT_PAYLOAD_BYTES: String(payloadBytes),
     ENGRAFT_WIRE_BYTES: String(attempt.wireBytes),
+    ENGRAFT_UPDATE: attempt.words?.update ?? 'forced',
   };
   if (outcome === null) return env;
   return {

@@ -17,12 +17,22 @@ export { parseConfig } from './config.ts';
 export type { AgentConfig } from './config.ts';
 export type { AgentEvent, World } from './context.ts';
 export { DdiClient } from './ddi.ts';
-export type { Deployment, DeploymentSource, PollResult } from './deployments.ts';
+export type {
+  ActionNews,
+  Deployment,
+  DeploymentSource,
+  Handling,
+  PollResult,
+  Proceeding,
+  Report,
+  ServerWords,
+} from './deployments.ts';
 export { FileTarget } from './file-target.ts';
 export { emptyJournal, Journal, STATES } from './journal.ts';
 export type {
   Attempt,
   AttemptOutcome,
+  EndedAction,
   FinishedAttempt,
   ImageId,
   JournalBody,

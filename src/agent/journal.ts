@@ -9,6 +9,7 @@ import type { HashFactory } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import type { StatusCode } from '../../native-free/status.ts';
 import type { FileSystem } from '../transfer/filesystem.ts';
+import type { ServerWords } from './deployments.ts';
 import { keepAside, loadRecord, storeRecord } from './record.ts';
 import type { RecordPlace } from './record.ts';
 
@@ -73,6 +74,19 @@ export interface AttemptOutcome {
   readonly message: string;
 }
 
+/** An action that is over on this device: it is never begun again, and the server is told until it takes it. */
+export interface EndedAction {
+  readonly actionId: string;
+  /** Set when the report answers the server's cancel action of that id. */
+  readonly cancelId: string | null;
+  /** Null for a deployment that named none. */
+  readonly release: ReleaseName | null;
+  outcome: AttemptOutcome;
+  readonly endedAtMs: number;
+  /** `refused`: not taken, and not sent again by itself. `unwanted`: the server knows no such action any more. */
+  report: 'waiting' | 'taken' | 'refused' | 'unwanted';
+}
+
 /** One device's try at a deployment. */
 export interface Attempt {
   readonly actionId: string;
@@ -100,6 +114,12 @@ export interface Attempt {
   /** Why the full payload replaced the delta, for single segments or for the rest. */
   fellBack: string | null;
   armedBootId: string | null;
+  /** What the server allowed when it was last heard; null where it does not say. */
+  words: ServerWords | null;
+  /** Set while signed metadata does not list the release: for how long that was seen, and when last. */
+  behind: { readonly waitedMs: number; readonly lookedAtMs: number } | null;
+  /** The name under which a failed install is counted in `tried`; null before there is a plan. */
+  triedAs: string | null;
   /** Set when the server cancelled: the id of its cancel action. */
   cancelId: string | null;
   outcome: AttemptOutcome | null;
@@ -126,8 +146,12 @@ export interface JournalBody {
   last: FinishedAttempt | null;
   /** A half-written slot that a later attempt with the same payload goes on with. */
   partial: { readonly slot: string; readonly payloadSha256: string; readonly segmentsDone: number } | null;
-  /** Attempts so far by release. */
+  /** Failed installs so far by release. */
   tried: Record<string, number>;
+  /** The newest last. */
+  ended: EndedAction[];
+  /** Digest of the attributes that the server has; null: none. */
+  attributesSent: string | null;
   /** Set when an earlier journal was damaged: the running slot is checked before it is confirmed. */
   recovered: boolean;
 }
@@ -140,6 +164,8 @@ export const emptyJournal = (): JournalBody => ({
   last: null,
   partial: null,
   tried: {},
+  ended: [],
+  attributesSent: null,
   recovered: false,
 });
 
@@ -215,7 +241,10 @@ export class Journal {
   }
 }
 
-const NEW_IN_ATTEMPTS = { verified: [], pending: [], repair: null, repairedSegments: 0 };
+const NEW_IN_ATTEMPTS = {
+  ...{ verified: [], pending: [], repair: null, repairedSegments: 0 },
+  ...{ words: null, behind: null, triedAs: null },
+};
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -226,6 +255,7 @@ function checkBody(value: unknown, path: string): JournalBody {
   if (!isObject(value)) throw bad('it holds no object');
   if (!STATES.includes(value['state'] as State)) throw bad(`unknown state ${String(value['state'])}`);
   if (!isObject(value['slots']) || !isObject(value['tried'])) throw bad('slots or attempts are missing');
+  if (value['ended'] !== undefined && !Array.isArray(value['ended'])) throw bad('the ended actions are no list');
   if (value['attempt'] !== null && !isObject(value['attempt'])) throw bad('the attempt is no object');
   const needsAttempt = !['IDLE', 'CHECK'].includes(value['state'] as string);
   if (needsAttempt && value['attempt'] === null) throw bad(`state ${String(value['state'])} without an attempt`);

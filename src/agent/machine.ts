@@ -49,13 +49,17 @@ export function outcomeOf(error: UpdateError): AttemptOutcome {
   return { status: error.outcome, code: error.code, subStatus: error.status, message: error.message };
 }
 
+const NOT_NOW = ['hook_refused', 'outside_hours', 'server_holds'];
+/** Metadata that cannot be trusted now: the repository may be mended, or an older copy leave its cache. */
+const UNTRUSTED = ['signature_invalid', 'metadata_expired', 'metadata_rollback'];
+
 /** Where a failed state leads; null: the run fails, and the state is tried again at the next one. */
 function afterFailure(state: State, error: UpdateError): State | null {
   // Not now: what is there stays, and the state is begun again when it may.
-  if (error.code === 'hook_refused' || error.code === 'outside_hours') return null;
+  if (NOT_NOW.includes(error.code)) return null;
   // In these two only metadata is fetched through the link, and nothing has begun that a delay could harm.
   const linkDown = error.retryable && error.status >= 5000 && error.status < 6000;
-  if (linkDown && (state === 'PLAN' || state === 'REPAIR')) return null;
+  if ((linkDown || UNTRUSTED.includes(error.code)) && (state === 'PLAN' || state === 'REPAIR')) return null;
   switch (state) {
     case 'PLAN':
     case 'PREPARE':

@@ -41,12 +41,15 @@ export interface Network {
   reset?(): void;
 }
 
+export const isHtml = (response: Pick<NetworkResponse, 'header'>): boolean =>
+  /^(text\/html|application\/xhtml)/i.test(response.header('content-type') ?? '');
+
 /**
  * Throws `content_wrong` for an HTML page, which neither a payload nor metadata nor an API answer ever is. A portal that
  * answers a report with its login page has not taken the report.
  */
 export function refuseHtml(response: Pick<NetworkResponse, 'header' | 'status'>, url: string): void {
-  if (!/^(text\/html|application\/xhtml)/i.test(response.header('content-type') ?? '')) return;
+  if (!isHtml(response)) return;
   throw new UpdateError(
     'content_wrong',
     `${url}: an HTML page came instead of what was asked for (a captive portal?)`,

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Agent, Journal, parseConfig } from '../../src/agent/index.ts';
-import type { AgentConfig, AgentEvent, AttemptOutcome, CommandRunner, Deployment, DeploymentSource, JournalBody, RunResult, World } from '../../src/agent/index.ts'; // prettier-ignore
+import type { AgentConfig, AgentEvent, CommandRunner, Deployment, DeploymentSource, JournalBody, Proceeding, Report, RunResult, World } from '../../src/agent/index.ts'; // prettier-ignore
 import type { FileSystem, NetworkRequest } from '../../src/agent/index.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { FakeBootLoader, FakeClock, MemoryFileSystem, MemoryNetwork, Power, poweredFileSystem, serveBytes, watchFileSystem } from '../../src/testing/index.ts'; // prettier-ignore
@@ -69,10 +69,12 @@ function answerFrom(repo: string, request: NetworkRequest): MemoryAnswer {
 export class FakeDeployments implements DeploymentSource {
   assigned: Deployment | null = null;
   cancelId: string | null = null;
-  readonly closed: { readonly actionId: string; readonly outcome: AttemptOutcome }[] = [];
-  readonly news: { readonly message: string; readonly code: number }[] = [];
+  readonly closed: Omit<Report, 'atMs'>[] = [];
+  readonly news: { readonly actionId: string; readonly message: string; readonly code: number; readonly downloaded: boolean }[] = []; // prettier-ignore
+  readonly attributes: Readonly<Record<string, string>>[] = [];
   readonly cancelAnswers: boolean[] = [];
   refuseReports = 0;
+  refusal = new UpdateError('link_failed', 'the report was lost');
   polls = 0;
   power: Power | null = null;
 
@@ -88,18 +90,18 @@ export class FakeDeployments implements DeploymentSource {
     return { deployment: cancel === null ? this.assigned : null, cancel, sleepMs: null };
   }
 
-  async proceeding(_actionId: string, message: string, code: number): Promise<void> {
+  async proceeding({ actionId, details, code, downloaded = false }: Proceeding): Promise<void> {
     this.power?.use('proceeding');
-    this.news.push({ message, code });
+    this.news.push({ actionId, message: details.join(''), code, downloaded });
   }
 
-  async close(actionId: string, outcome: AttemptOutcome): Promise<void> {
+  async close({ actionId, outcome, release, details }: Report): Promise<void> {
     this.power?.use('close');
     if (this.refuseReports > 0) {
       this.refuseReports--;
-      throw new UpdateError('link_failed', 'the report was lost');
+      throw this.refusal;
     }
-    this.closed.push({ actionId, outcome });
+    this.closed.push({ actionId, outcome, release, details });
     if (this.assigned?.actionId === actionId) this.assigned = null;
   }
 
@@ -108,6 +110,11 @@ export class FakeDeployments implements DeploymentSource {
     this.cancelAnswers.push(accepted);
     this.cancelId = null;
     if (accepted) this.assigned = null;
+  }
+
+  async sendAttributes(attributes: Readonly<Record<string, string>>): Promise<void> {
+    this.power?.use('attributes');
+    this.attributes.push(attributes);
   }
 }
 
@@ -144,7 +151,11 @@ function configOf(options: DeviceOptions): AgentConfig {
     table('data', `folder = "${FILES.data}"`) +
     table('trust', 'root = "/etc/root.json"') +
     place +
-    table('limits', 'spare_bytes = 0') +
+    // Where a test does not wait for metadata, a release that is not listed ends its attempt at once.
+    table(
+      'limits',
+      `spare_bytes = 0${/metadata_wait/.test(extra['limits'] ?? '') ? '' : '\nmetadata_wait_hours = 0'}`,
+    ) +
     table('health', 'commands = [["check"]]') +
     (extra['hooks'] === undefined ? '' : table('hooks', ''));
   return parseConfig(text, '/', 'test.toml');

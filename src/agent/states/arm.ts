@@ -10,6 +10,8 @@ import type { Context } from '../context.ts';
 import { askToReboot } from '../hooks.ts';
 import type { Attempt } from '../journal.ts';
 import type { Next } from '../machine.ts';
+import { tellOnce } from '../service/news.ts';
+import { requireUpdate } from '../service/words.ts';
 
 export async function arm(context: Context): Promise<Next> {
   const { boot, journal } = context;
@@ -17,8 +19,8 @@ export async function arm(context: Context): Promise<Next> {
   const { running, bootId } = await boot.read();
   if (running === attempt.targetSlot) return 'TRIAL';
   if (attempt.armedBootId === null) {
-    await throwIfCancelled(context, attempt, true);
-    await permitted(context, attempt);
+    const isFresh = await throwIfCancelled(context, attempt, true);
+    await permitted(context, attempt, isFresh);
   }
   attempt.armedBootId = bootId;
   await journal.save();
@@ -26,30 +28,30 @@ export async function arm(context: Context): Promise<Next> {
   return 'REBOOT';
 }
 
-/** Attempts whose server was told, by this process, that they wait. */
-const told = new WeakSet<Attempt>();
+/** What says "not now": the machine comes back to ARM later. */
+const NOT_NOW = ['hook_refused', 'outside_hours', 'server_holds'];
 
 /**
- * Throws `outside_hours` or `hook_refused`, and the machine comes back to ARM later: the slot is written, nothing is downloaded again, and
- * the server may still cancel.
+ * Throws `server_holds`, `outside_hours` or `hook_refused`, and the machine comes back to ARM later: the slot is written,
+ * nothing is downloaded again, and the server may still cancel.
  */
-async function permitted(context: Context, attempt: Attempt): Promise<void> {
+async function permitted(context: Context, attempt: Attempt, isFresh: boolean): Promise<void> {
   try {
+    requireUpdate(attempt.words, isFresh);
     await askToReboot(context, attempt, 'before_arm');
   } catch (thrown) {
     const error = UpdateError.from(thrown);
-    if (error.code !== 'hook_refused' && error.code !== 'outside_hours') throw thrown;
+    if (!NOT_NOW.includes(error.code)) throw thrown;
     // Waiting is no crash loop, however often the agent is started meanwhile.
     if (attempt.resumes > 0) {
       attempt.resumes = 0;
       await context.journal.save();
     }
-    if (!told.has(attempt)) {
-      told.add(attempt);
-      await context.deployments
-        .proceeding(attempt.actionId, `waiting: ${error.message}`, 0)
-        .catch((lost: unknown) => context.emit({ type: 'note', message: `feedback was lost: ${String(lost)}` }));
-    }
+    // hawkBit closes an action that is to be downloaded only when it hears this.
+    const downloaded = error.code === 'server_holds';
+    await tellOnce(context, attempt, downloaded ? 'downloaded' : 'waiting', `waiting: ${error.message}`, {
+      downloaded,
+    });
     throw error;
   }
 }

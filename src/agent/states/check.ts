@@ -4,27 +4,47 @@
  */
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Context } from '../context.ts';
+import type { Deployment } from '../deployments.ts';
+import type { Attempt, ReleaseName } from '../journal.ts';
 import type { Next } from '../machine.ts';
+import { endedAs, rememberEnded, saveResting } from '../service/ended.ts';
+import { tellOnce } from '../service/news.ts';
+import { tellServer } from '../service/reports.ts';
 
 export async function check(context: Context): Promise<Next> {
-  const { journal, deployments } = context;
+  const { journal, deployments, clock } = context;
   const poll = await deployments.poll(context.signal);
   context.sleepMs = poll.sleepMs;
-  if (poll.cancel !== null) {
-    // Nothing is under way, so there is nothing to stop.
-    await deployments.answerCancel(poll.cancel.cancelId, true, 'nothing was under way');
+  await tellServer(context, poll);
+  const offered = poll.deployment;
+  // What ended here is never begun again, whatever the server made of the report.
+  if (offered === null || poll.cancel !== null || endedAs(journal.body, offered) !== null) return 'IDLE';
+  if (offered.release === null) {
+    await refuseForeign(context, offered);
     return 'IDLE';
   }
-  if (poll.deployment === null) return 'IDLE';
-  context.cancelAskedMs = context.clock.monotonicMs();
-  await trusted(context, poll.deployment.actionId);
+  if (offered.words?.download === 'skip') {
+    context.emit({ type: 'note', message: `action ${offered.actionId} is not to be downloaded yet` });
+    return 'IDLE';
+  }
+  context.cancelAskedMs = clock.monotonicMs();
   const { running } = await context.boot.read();
-  journal.body.attempt = {
-    actionId: poll.deployment.actionId,
-    release: poll.deployment.release,
-    startedAtMs: context.clock.now(),
-    sourceSlot: running,
-    targetSlot: context.boot.slots.find((slot) => slot !== running) ?? running,
+  const target = context.boot.slots.find((slot) => slot !== running) ?? running;
+  const attempt = newAttempt(offered, offered.release, clock.now(), running, target);
+  await trusted(context, attempt);
+  journal.body.attempt = attempt;
+  return 'PLAN';
+}
+
+function newAttempt(
+  { actionId, words }: Deployment,
+  release: ReleaseName,
+  startedAtMs: number,
+  sourceSlot: string,
+  targetSlot: string,
+): Attempt {
+  return {
+    ...{ actionId, release, startedAtMs, sourceSlot, targetSlot, words: words ?? null },
     plan: null,
     verified: [],
     pending: [],
@@ -36,19 +56,32 @@ export async function check(context: Context): Promise<Next> {
     refetchedBytes: 0,
     fellBack: null,
     armedBootId: null,
+    behind: null,
+    triedAs: null,
     cancelId: null,
     outcome: null,
   };
-  return 'PLAN';
+}
+
+/** It is answered once, like an attempt that ended: the operator has to hear what is wrong with it. */
+async function refuseForeign(context: Context, offered: Deployment): Promise<void> {
+  const { journal, clock } = context;
+  const { actionId, foreign = 'it names no release of ours' } = offered;
+  const error = new UpdateError('deployment_foreign', `action ${actionId} is not for this device: ${foreign}`, { detail: { actionId } }); // prettier-ignore
+  context.emit({ type: 'note', message: error.message, error });
+  const outcome = { status: error.outcome, code: error.code, subStatus: error.status, message: error.message };
+  rememberEnded(journal.body, { actionId, cancelId: null, release: null, outcome, endedAtMs: clock.now() });
+  await saveResting(journal);
+  await tellServer(context, { deployment: offered, cancel: null, sleepMs: null });
 }
 
 /** Metadata that cannot be trusted ends no attempt (the repository may be mended), but the fleet has to see it. */
-async function trusted(context: Context, actionId: string): Promise<void> {
+export async function trusted(context: Context, attempt: Attempt, fresh = false): ReturnType<Context['trust']> {
   try {
-    await context.trust();
+    return await context.trust(fresh);
   } catch (thrown) {
     const error = UpdateError.from(thrown);
-    await context.deployments.proceeding(actionId, error.message, error.status).catch(() => undefined);
+    await tellOnce(context, attempt, error.code, error.message, { code: error.status });
     throw error;
   }
 }

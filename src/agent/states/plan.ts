@@ -9,27 +9,28 @@ import { attemptOf, placeOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { askHooks } from '../hooks.ts';
 import { checkHours } from '../hours.ts';
-import type { Attempt, JournalBody, Plan } from '../journal.ts';
+import type { Attempt, Plan } from '../journal.ts';
 import type { Next } from '../machine.ts';
-import { prefixOf } from '../manifest.ts';
 import * as planning from '../plan.ts';
-
-/** Releases whose attempts are counted; the oldest are forgotten. */
-const TRIED_MAX = 16;
+import { unlessBehind } from '../service/behind.ts';
+import { requireTriesLeft } from '../service/failed-installs.ts';
+import type { TrustedTargets } from '../trust.ts';
+import { trusted } from './check.ts';
 
 export async function plan(context: Context): Promise<Next> {
-  const { journal, boot } = context;
+  const { boot } = context;
   const attempt = attemptOf(context);
   const { release } = attempt;
   planning.checkCompatible(context, release);
   // A hook may have kept us here for days.
   await throwIfCancelled(context, attempt);
-  const targets = await context.trust();
+  const targets = await trusted(context, attempt, attempt.behind !== null);
   const { running } = await boot.read();
   attempt.sourceSlot = running;
-  const parts = await planning.partsOfRelease(context, targets, release, running);
+  const parts = await partsOrWait(context, attempt, targets, running);
   if (parts.every(({ source, full }) => source?.sha256 === full.target.sha256)) return confirm(context, attempt, parts);
   attempt.targetSlot = otherSlot(context, running);
+  requireTriesLeft(context, attempt, parts.at(-1)!.full);
   const verified: Plan[] = [];
   const pending: Plan[] = [];
   for (const part of parts) {
@@ -50,13 +51,28 @@ export async function plan(context: Context): Promise<Next> {
     env: { ENGRAFT_VERSION: release.version, ENGRAFT_PAYLOAD_BYTES: String(payloadBytes(pending)) },
     signal: context.signal,
   });
-  countAttempt(context, journal.body, attempt, parts.at(-1)!.full);
   // When the inactive slot holds all of it (a trial that failed, and now a second one), there is nothing to write.
   const next = pending.length > 0 ? 'PREPARE' : 'ARM';
   attempt.plan = pending.shift() ?? verified.pop()!;
   attempt.verified = verified;
   attempt.pending = pending;
   return next;
+}
+
+/** Throws `metadata_behind` where the metadata may only be old. */
+async function partsOrWait(
+  context: Context,
+  attempt: Attempt,
+  targets: TrustedTargets,
+  running: string,
+): Promise<planning.Part[]> {
+  try {
+    const parts = await planning.partsOfRelease(context, targets, attempt.release, running);
+    attempt.behind = null;
+    return parts;
+  } catch (thrown) {
+    throw await unlessBehind(context, attempt, thrown);
+  }
 }
 
 const payloadBytes = (plans: readonly Plan[]): number => plans.reduce((sum, { payload }) => sum + payload.bytes, 0);
@@ -84,18 +100,4 @@ function otherSlot({ boot }: Context, running: string): string {
   const other = boot.slots.find((slot) => slot !== running);
   if (other === undefined) throw new UpdateError('slot_missing', `there is no slot besides ${running}`);
   return other;
-}
-
-/** Stops endless loops over a release that never gets through. Durable with the next state. */
-function countAttempt(context: Context, body: JournalBody, attempt: Attempt, full: Plan): void {
-  const { attemptsMax } = context.config.limits;
-  const key = `${prefixOf(attempt.release)}@${full.target.sha256}`;
-  const count = (body.tried[key] ?? 0) + 1;
-  if (count > attemptsMax) {
-    throw new UpdateError('attempts_exhausted', `release ${attempt.release.version} was tried ${attemptsMax} times`, {
-      detail: { attempts: attemptsMax },
-    });
-  }
-  const { [key]: _, ...others } = body.tried;
-  body.tried = Object.fromEntries([...Object.entries(others).slice(-(TRIED_MAX - 1)), [key, count]]);
 }

@@ -9,6 +9,7 @@ import { openDownload, readSignedHeader } from '../download.ts';
 import type { Attempt, Plan } from '../journal.ts';
 import type { Next } from '../machine.ts';
 import { rollbackCounter } from '../keystore.ts';
+import { tellNews } from '../service/news.ts';
 
 export async function prepare(context: Context): Promise<Next> {
   const { journal, boot } = context;
@@ -27,9 +28,7 @@ export async function prepare(context: Context): Promise<Next> {
   journal.body.partial = null;
   await journal.save();
   await boot.markUnbootable(attempt.targetSlot);
-  await context.deployments
-    .proceeding(attempt.actionId, `${plan.kind} payload of ${plan.payload.bytes} bytes`, 0)
-    .catch((error: unknown) => context.emit({ type: 'note', message: `feedback was lost: ${String(error)}` }));
+  await tellNews(context, attempt, `${plan.kind} payload of ${plan.payload.bytes} bytes`);
   return 'APPLY';
 }
 

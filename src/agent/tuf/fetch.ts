@@ -3,6 +3,7 @@
  * @module
  */
 import { LIMITS } from '../../../native-free/limits.ts';
+import { UpdateError } from '../../../native-free/status.ts';
 import { readBody, refuseHtml, statusError } from '../../transfer/network.ts';
 import type { Network, NetworkResponse } from '../../transfer/network.ts';
 import type { MetaFile } from './metadata.ts';
@@ -34,7 +35,12 @@ async function bodyOf(response: NetworkResponse, url: string, bytesMax: number):
     await response.discard();
     throw error;
   }
-  return readBody(response, bytesMax, url);
+  const bytes = await readBody(response, bytesMax, url);
+  // A login page that does not say what it is.
+  if (!/^\s*\{/.test(new TextDecoder().decode(bytes.subarray(0, 64)))) {
+    throw new UpdateError('content_wrong', `${url}: this is no metadata (a captive portal?)`, { detail: { url } });
+  }
+  return bytes;
 }
 
 /** Null when there is none (404, or 403 as some object stores say it): the trusted root is the newest. */

@@ -1,0 +1,69 @@
+/**
+ * What a device tells of itself: what it is, and which version runs in each slot class. Told when the server asks, and by
+ * itself when something has changed, so that "what runs where" is true after every commit and rollback.
+ * @module
+ */
+import { digestOf, toHex } from '../../../native-free/hash.ts';
+import { UpdateError } from '../../../native-free/status.ts';
+import { placeOf } from '../context.ts';
+import type { Context } from '../context.ts';
+import type { Journal } from '../journal.ts';
+import { isRefusal } from './answers.ts';
+import { saveResting } from './ended.ts';
+
+/** What is told where nobody knows, as after a lost journal. */
+const UNKNOWN = 'unknown';
+
+export async function attributesOf(context: Context): Promise<Record<string, string>> {
+  const { config, journal, slots, boot } = context;
+  const { running } = await boot.read();
+  const versionOf = (slotClass: string): string =>
+    journal.body.slots[placeOf({ config }, running, slotClass)]?.version ?? UNKNOWN;
+  const { attributes, product, hardware, slotClass } = config.device;
+  return {
+    ...attributes,
+    'engraft.product': product,
+    'engraft.hardware': hardware,
+    'engraft.slotClass': slotClass,
+    'engraft.version': versionOf(slotClass),
+    ...Object.fromEntries([...slots.keys()].map((each) => [`engraft.version.${each}`, versionOf(each)])),
+  };
+}
+
+/** By journal: what the places held when the attributes were last compared. */
+const compared = new WeakMap<Journal, string>();
+
+/** Throws only `aborted`. What could not be sent is sent after the next poll. */
+export async function sendAttributesIfDue(context: Context, wanted: boolean): Promise<void> {
+  const { journal, hash } = context;
+  // Which slot runs is asked of tools of the boot loader: not at every poll.
+  const held = JSON.stringify([journal.body.slots, journal.body.last?.finishedAtMs]);
+  if (!wanted && compared.get(journal) === held) return;
+  try {
+    const attributes = await attributesOf(context);
+    const digest = toHex(digestOf(hash, new TextEncoder().encode(JSON.stringify(attributes)))).slice(0, 32);
+    if (wanted || journal.body.attributesSent !== digest) {
+      await sendUnlessRefused(context, attributes);
+      if (journal.body.attributesSent !== digest) {
+        journal.body.attributesSent = digest;
+        await saveResting(journal);
+      }
+    }
+    compared.set(journal, held);
+  } catch (thrown) {
+    const error = UpdateError.from(thrown);
+    if (error.code === 'aborted' || !UpdateError.is(thrown)) throw thrown;
+    context.emit({ type: 'note', message: `the attributes were not sent: ${error.message}`, error });
+  }
+}
+
+/** A server that has no place for them is not asked again until they change. */
+async function sendUnlessRefused(context: Context, attributes: Record<string, string>): Promise<void> {
+  try {
+    await context.deployments.sendAttributes(attributes);
+  } catch (thrown) {
+    const error = UpdateError.from(thrown);
+    if (!isRefusal(error)) throw thrown;
+    context.emit({ type: 'note', message: `the server does not take attributes: ${error.message}`, error });
+  }
+}
