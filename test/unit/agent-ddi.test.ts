@@ -204,7 +204,7 @@ describe('feedback', () => {
   test('without texts has no details', async () => {
     const { ddi, network } = client({ [`POST ${BASE}/deploymentBase/5/feedback`]: '' });
     await ddi.close({ ...report(40), details: [] });
-    expect(JSON.parse(network.requests[0]!.body!).status).not.toHaveProperty('details');  
+    expect(JSON.parse(network.requests[0]!.body!).status).not.toHaveProperty('details');
   });
 
   test('to a cancellation', async () => {
