@@ -11,7 +11,7 @@ import { Agent, parseConfig, type AgentStatus } from '../src/agent/index.ts';
 import { DeviceFolder, HARDWARE, PRODUCT, sha256Of } from './device-folder.ts';
 import type { DeviceMetrics } from './device.ts';
 import { printTable, type Measured } from './figures.ts';
-import { check, DEVICE, ENGRAFT, finished, heading, readJson, say, Stage, until } from './stage.ts';
+import { check, DEVICE, ENGRAFT, finished, heading, readJson, say, Stage, until, working } from './stage.ts';
 
 const LINK_BITS_PER_SECOND = 1_000_000;
 const PAIR = 'esbuild-arm64-patch';
@@ -49,6 +49,7 @@ async function statusOf(device: DeviceFolder): Promise<AgentStatus> {
 }
 
 async function publish(stage: Stage, image: string, version: string, deploy: boolean): Promise<void> {
+  working(`publishing ${version}: the full payload, and deltas from the releases before it`);
   const args = ['publish', image, '--repo', stage.path('repo'), '--keys', stage.path('keys')];
   args.push('--product', PRODUCT, '--hardware', HARDWARE, '--release-version', version);
   await stage.engraft(...args, ...(deploy ? ['--deploy-to', 'all'] : []));
@@ -80,12 +81,14 @@ async function serve(stage: Stage): Promise<string> {
 }
 
 async function goodUpdate(stage: Stage, device: DeviceFolder, target: string): Promise<Run[]> {
-  heading('2. Update over a 1 Mbit/s link; the plug is pulled half-way');
+  heading('2/4 Update over a 1 Mbit/s link; the plug is pulled half-way');
+  working('the agent polls, chooses the delta and applies it as it arrives');
   const first = await runAgent(stage, device, 0.5);
   check(first.killed, 'the agent was killed with SIGKILL in the middle of APPLY');
   const { segmentsDone, wireBytes, payloadBytes } = first.metrics;
   say(`   ${wireBytes} of ${payloadBytes} payload bytes had arrived, ${segmentsDone} segments were in the slot`);
   check((await statusOf(device)).state === 'APPLY', 'the journal says APPLY');
+  working('the agent starts again and goes on where the journal says');
   const second = await runAgent(stage, device);
   check(second.metrics.result?.code === 'reboot_pending', 'restarted, resumed, verified, armed');
   check(sha256Of(device.slots.B) === sha256Of(target), 'slot B holds the target, byte for byte');
@@ -101,7 +104,7 @@ function lastLine({ metrics }: Run): string {
 }
 
 async function failingRelease(stage: Stage, device: DeviceFolder, target: string): Promise<void> {
-  heading('3. A release that does not pass its health check');
+  heading('3/4 A release that does not pass its health check');
   const broken = stage.path('broken.img');
   const image = readFileSync(target);
   image.fill(0, 0, 4);
@@ -118,7 +121,7 @@ async function failingRelease(stage: Stage, device: DeviceFolder, target: string
 }
 
 async function tamperedPayload(stage: Stage, device: DeviceFolder, source: string): Promise<void> {
-  heading('4. A payload that was tampered with on the server');
+  heading('4/4 A payload that was tampered with on the server');
   await publish(stage, source, '4.0.0', true);
   const before = device.bootVariables().replace(/LEFT=.*/g, '');
   const active = sha256Of(device.slots.B);
@@ -179,10 +182,12 @@ async function main(): Promise<void> {
       pair = (await corpusPair(SMALL_PAIR, { fetch: false }))!;
     }
     const { source, target } = pair;
-    say(`engraft demo with ${name}: two published versions of a real arm64 program`);
-    heading('1. Diff in the worker pool, publish, serve');
+    say(`engraft demo with ${name}: two published versions of a real arm64 program; four steps, about two minutes`);
+    heading('1/4 Diff in the worker pool, publish, serve');
+    working('making a patch, and proving it');
     await stage.engraft('diff', source, target, '-o', stage.path('shown.engraft'));
     const deltaBytes = statSync(stage.path('shown.engraft')).size;
+    working("making bsdiff's patch of the same images, to compare");
     const bsdiff = bsdiffBytes(stage, source, target);
     say(`   patch: ${deltaBytes} bytes, proved; bsdiff's: ${bsdiff ?? 'not to be had here'}`);
     await stage.engraft('keygen', stage.path('keys'));

@@ -86,8 +86,17 @@ export function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+const startedAt = performance.now();
+
+/** One of the demo's steps begins: which one of how many, and how long it has taken so far. */
 export function heading(text: string): void {
-  say(`\n── ${text}`);
+  const seconds = Math.round((performance.now() - startedAt) / 1000);
+  say(`\n── ${text}  (${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')} so far)`);
+}
+
+/** What is being worked on now: the demo is never silent for long. */
+export function working(text: string): void {
+  say(`   … ${text}`);
 }
 
 /** The demo checks what it shows: a claim that does not hold ends it with an error. */
