@@ -62,6 +62,8 @@ export interface PublishResult {
   readonly added: readonly CatalogPayload[];
   readonly versions: Readonly<Record<string, number>>;
   readonly cpuSeconds: number;
+  /** True for the first release of a new repository: where that surprises, the folder was mistyped. */
+  readonly founded: boolean;
   /** Why no payloads were made: the kind of bundle that was recognised, or that none were asked for. */
   readonly withoutPayloads: ForeignBundle | 'asked' | null;
 }
@@ -114,7 +116,7 @@ export async function publish(options: PublishOptions): Promise<PublishResult> {
       // Others may have published meanwhile: the index rises above theirs as well.
       const rollbackIndex = checkRelease(access.state.catalog, { ...key, sha256: artifact.sha256 }, options);
       const done = await commitRelease(access, { ...release, rollbackIndex }, made);
-      return { ...done, cpuSeconds, withoutPayloads };
+      return { ...done, cpuSeconds, withoutPayloads, founded: before.versions.targets === 0 };
     },
     options.lock,
   );
@@ -254,7 +256,7 @@ async function commitRelease(
   { state, commit }: RepositoryWriter,
   release: CatalogRelease,
   made: readonly MadePayload[],
-): Promise<Omit<PublishResult, 'cpuSeconds' | 'withoutPayloads'>> {
+): Promise<Pick<PublishResult, 'release' | 'added' | 'versions'>> {
   // Someone else may have published the same release meanwhile: what is there stays.
   const added = made.filter(({ payload }) => state.targets[payload.targetName] === undefined);
   const payloads = added.map(({ payload }) => payload);

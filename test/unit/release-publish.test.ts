@@ -80,7 +80,8 @@ describe('publish', () => {
   test('raises the rollback index with every release, or keeps it where devices may go back', async () => {
     const { release, repository } = await publisher();
     const index = async (...args: Parameters<typeof release>) => (await release(...args)).release.rollbackIndex;
-    expect(await index(1)).toBe(1);
+    expect(await release(1)).toMatchObject({ founded: true, release: { rollbackIndex: 1 } });
+    expect(await release(1)).toMatchObject({ founded: false });
     expect(await index(2)).toBe(2);
     expect(await index(3, { rollbackIndex: 'keep' })).toBe(2);
     expect(await index(4, { rollbackIndex: 9 })).toBe(9);

@@ -146,7 +146,8 @@ const WITHOUT = {
   asked: 'no payloads, as asked: for foreign clients alone',
 };
 
-function textOf({ release, added, versions, withoutPayloads }: PublishResult, deployment: number | null): string {
+function textOf(result: PublishResult, deployment: number | null): string {
+  const { release, added, versions, withoutPayloads, founded } = result;
   const { product, version, hardware, slotClass, rollbackIndex, artifact } = release;
   const share = (bytes: number): string => `${((100 * bytes) / artifact.bytes).toFixed(2)} %`;
   const rows = release.payloads.map((payload) => [
@@ -163,6 +164,7 @@ function textOf({ release, added, versions, withoutPayloads }: PublishResult, de
       ? formatTable([['payload', 'bytes', 'of the image', ''], ...rows])
       : WITHOUT[withoutPayloads],
     ...dropped,
+    ...(founded ? ['founded a new repository: keep its 1.root.json for the devices'] : []),
     `targets metadata version ${versions['targets']}`,
     ...(deployment === null ? [] : [`deployment ${deployment}`]),
   ].join('\n');
