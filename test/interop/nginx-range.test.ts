@@ -249,7 +249,7 @@ describe.skipIf(binary === undefined)(`nginx as the server of payloads${why}`, (
       every(100_000, 1, () => nginx.killWorker()),
       3,
     );
-    await expect(cut).rejects.toMatchObject({ code: 'retries_exhausted', message: /ignored the range/ });
+    await expect(cut).rejects.toMatchObject({ code: 'range_unsupported', retryable: false });
   });
 
   test('serves metadata and payloads of a whole update, with its workers killed again and again', async () => {
