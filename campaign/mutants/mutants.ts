@@ -87,22 +87,6 @@ export const MUTANTS: readonly Mutant[] = [
     edits: one(PATIENCE, 'if (!mayPass(error) || ', 'if (mayPass(error) || '),
   },
   {
-    name: 'tried again from memory',
-    why: 'what a handler had half done counts as done',
-    scenarios: ['classes', 'update'],
-    edits: one(
-      PATIENCE,
-      '  const { attempt } = journal.body;\n  journal.revert();\n',
-      '  const { attempt } = journal.body;\n',
-    ),
-  },
-  {
-    name: 'state gone on with though it could not be recorded',
-    why: 'after a cut the machine is somewhere else than the device',
-    scenarios: ['full', 'update'],
-    edits: one(PATIENCE, '() => journal.save(), most);', '() => journal.save().catch(() => undefined), most);'),
-  },
-  {
     name: 'journal written before the running slot is confirmed',
     why: 'a full data partition makes a good device change slots',
     scenarios: ['full', 'read-only'],
