@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sha256Pure } from '../native-free/index.ts';
-import { Journal, nodeFileSystem } from '../src/agent/index.ts';
+import { journalOf, nodeFileSystem, parseConfig } from '../src/agent/index.ts';
 import { FakeBootLoader } from '../src/testing/index.ts';
 
 export const PRODUCT = 'demo-router';
@@ -43,8 +43,10 @@ export class DeviceFolder {
     const health = [process.execPath, fileURLToPath(new URL('./health.js', import.meta.url))];
     const command = [...health, this.bootChoice, this.slots.A, this.slots.B];
     writeFileSync(this.config, this.#toml(serverUrl, command));
-    const journal = new Journal({ fs: nodeFileSystem, hash: sha256Pure, path: join(data, 'journal') });
+    const config = parseConfig(readFileSync(this.config, 'utf8'), this.#folder, this.config);
+    const journal = journalOf(config, { fs: nodeFileSystem, hash: sha256Pure });
     const body = await journal.load();
+    body.confirmed = { slot: 'A', counters: {} };
     body.slots['A'] = { bytes: readFileSync(image).length, sha256: sha256Of(image), version };
     await journal.save();
     await this.#loader.install(['A', 'B'], ['A']);

@@ -113,7 +113,7 @@ async function failingRelease(stage: Stage, device: DeviceFolder, target: string
   await runAgent(stage, device);
   check((await device.powerOn()) === 'A', 'installed into slot A and booted from there');
   const trial = await runAgent(stage, device);
-  check(trial.metrics.result?.code === 'reboot_pending', 'the health check failed; the flag is flipped back');
+  check(trial.metrics.result?.code === 'rollback_pending', 'the health check failed; the flag is flipped back');
   check((await device.powerOn()) === 'B', 'the boot loader is back in slot B');
   const reported = await runAgent(stage, device);
   check(reported.metrics.result?.status === 40, `status 40: ${lastLine(reported)}`);

@@ -72,6 +72,9 @@ export const STATUS = {
   foreign_malformed: row(2060, 20, false, 'a foreign patch (BSDIFF40, ...) is damaged or of another kind', 'check the patch file'),
   metadata_malformed: row(2070, 20, false, 'signed metadata or a manifest lacks a field or has a wrong one', 'publish the release again'),
   record_malformed: row(2080, 30, false, 'a durable record (journal, boot state, counters) is damaged', 'see the message: the record is kept aside and the agent starts from what the slots say'),
+  record_foreign: row(2085, 30, false, 'the journal is that of another device', 'it is kept aside and the running slot is tested; look how the data folder got here, and whether the configuration names the right device and slots'),
+  record_stale: row(2086, 30, false, 'the journal contradicts boot state, slots or keystore: one of them is out of date', 'the running slot is tested before it is confirmed; look for a data folder that was restored in part or from a backup'),
+  record_missing: row(2087, 30, false, 'there is no journal', 'the running slot is tested before it is confirmed; look for a data partition that was emptied or is not mounted'),
   payload_work: row(2090, 20, false, 'decoding takes more work than the payload header declares', 'check that the source is the right one; else publish the payload again'),
 
   // 3000: integrity
@@ -125,6 +128,7 @@ export const STATUS = {
   boot_wrong_slot: row(7030, 40, false, 'the device came up in another slot than was armed', 'the boot loader fell back: read its log'),
   reboot_failed: row(7040, 30, true, 'the reboot command failed', 'check the command in the configuration'),
   boot_tool_failed: row(7050, 30, true, "a boot loader's tool is missing, failed or did not end in time", 'see the message for its last words; check that it is installed and configured'),
+  no_way_back: row(7060, 40, false, 'the running slot failed its health check, and there is no other bootable slot to go back to', 'the device stays in a release that is not healthy: read the output of the check, and publish a release that is'),
 
   // 8000: policy
   no_space: row(8000, 10, true, 'there is not enough free space for the payload', 'free space on the data partition'),

@@ -27,6 +27,7 @@ const COMMIT = 'src/agent/states/commit.ts';
 const ARM = 'src/agent/states/arm.ts';
 const PREPARE = 'src/agent/states/prepare.ts';
 const RECONCILE = 'src/agent/reconcile.ts';
+const DOUBT = 'src/agent/start/doubt.ts';
 const TARGET = 'src/agent/file-target.ts';
 const AGENT = 'src/agent/agent.ts';
 const PATIENCE = 'src/agent/patience/faults.ts';
@@ -131,13 +132,47 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'state not recorded',
     why: 'after a cut the machine is somewhere else than the device',
     scenarios: ['environment', 'rollback'],
-    edits: one('src/agent/machine.ts', 'context.journal.body.state = next;\n  await context.journal.save();', 'context.journal.body.state = next;'), // prettier-ignore
+    edits: one('src/agent/machine.ts', '  try {\n    await context.journal.save();\n  } catch (thrown) {', '  try {\n    await Promise.resolve();\n  } catch (thrown) {'), // prettier-ignore
   },
   {
     name: 'damaged journal taken for an empty one',
     why: 'a sick slot on trial is confirmed without a health check',
     scenarios: ['rollback', 'environment-rollback'],
-    edits: one('src/agent/journal.ts', '{ ...emptyJournal(), recovered: true }', 'emptyJournal()'),
+    edits: one(
+      'src/agent/start/doubt.ts',
+      'if (journal.damage !== null) return journal.damage;',
+      'if (journal.damage !== null) return null;',
+    ),
+  },
+  {
+    name: 'missing journal taken for a slot that was confirmed',
+    why: 'the release that loses the data partition is confirmed without its health check',
+    scenarios: ['rollback', 'environment-rollback'],
+    edits: one(DOUBT, '  if (confirmed === null) {\n', '  if (confirmed === null) return null;\n  if (confirmed === undefined) {\n'), // prettier-ignore
+  },
+  {
+    name: "another board's journal believed",
+    why: 'what was confirmed on one board is taken for confirmed on another',
+    scenarios: ['rollback', 'environment-rollback'],
+    edits: one('src/agent/journal.ts', 'if (JSON.stringify(body.device) === JSON.stringify(this.#device)) return body;', 'if (JSON.stringify(this.#device) !== null) return body;'), // prettier-ignore
+  },
+  {
+    name: 'confirmed slot of the journal not compared with the running one',
+    why: 'a journal of before the update confirms the slot on trial',
+    scenarios: ['rollback', 'environment-rollback'],
+    edits: one(DOUBT, 'if (confirmed.slot !== running) {', 'if (confirmed.slot === null) {'),
+  },
+  {
+    name: 'tries not kept where there is no way back',
+    why: 'a device whose only slot is not healthy runs out of slots',
+    scenarios: ['no-way-back'],
+    edits: one('src/agent/start/way-back.ts', '  await context.boot.markGood(slot);\n', '  void context.boot;\n'),
+  },
+  {
+    name: 'rolled back into a slot that the boot loader skips',
+    why: 'a device with one bootable slot is left without any',
+    scenarios: ['no-way-back'],
+    edits: one('src/agent/start/way-back.ts', 'order.find((slot) => slot !== running && (tries[slot] ?? 0) > 0) ?? null', 'order.find((slot) => slot !== running && tries[slot] !== undefined) ?? null'), // prettier-ignore
   },
   {
     name: 'flip before the record',

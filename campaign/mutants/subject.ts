@@ -10,7 +10,7 @@ import { below, seededRandom } from '../../src/testing/index.ts';
 import { describeCase, record, runCase } from '../power/cases.ts';
 import type { Case, Recording } from '../power/cases.ts';
 import type { RepositoryFiles } from '../power/images.ts';
-import { everyCut, everyDamage, everyFault, seededCase } from '../power/plan.ts';
+import { everyCut, everyDamage, everyFault, everyLoss, seededCase } from '../power/plan.ts';
 import { scenarioNamed } from '../power/scenarios.ts';
 
 /** What became of a mutant. */
@@ -34,7 +34,9 @@ function interleaved(recordings: readonly Recording[]): Case[] {
     else known.push(each);
   };
   for (const recording of recordings) {
-    for (const each of [...everyCut(recording), ...everyFault(recording), ...everyDamage(recording, 1)]) add(each);
+    for (const cases of [everyCut(recording), everyFault(recording), everyDamage(recording, 1), everyLoss(recording)]) {
+      for (const each of cases) add(each);
+    }
   }
   const random = seededRandom(1);
   for (const cases of kinds.values()) shuffle(cases, random);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AgentEvent } from '../../src/agent/index.ts';
-import { faultsOf } from './faults.ts';
+import { faultsOf, isLoss } from './faults.ts';
 import type { FaultPlan } from './faults.ts';
 import type { RepositoryFiles } from './images.ts';
 import { cutPower, live } from './life.ts';
@@ -71,9 +71,10 @@ export async function runCase(
   const states = new Set<string>();
   // A cut ends the process: what went on in it before is the same every time, so it is taken from the recording. With
   // a fault on the way it is not.
-  const skip = first !== undefined && (fault === undefined || fault.kind === 'damage');
+  const offline = fault === undefined || fault.kind === 'damage' || isLoss(fault.kind);
+  const skip = first !== undefined && offline;
   const world = (skip ? recording.worlds[first.at - 1]! : recording.worlds[0]!).fork();
-  const faults = fault === undefined ? undefined : faultsOf(world, fault);
+  const faults = fault === undefined ? undefined : faultsOf(world, fault, recording.worlds, first?.at ?? 1);
   const options = {
     undisturbedBytes: recording.bytes,
     onEvent: (event: AgentEvent) => {

@@ -5,8 +5,10 @@
 import { UpdateError } from '../../native-free/status.ts';
 import { below, errnoError, seededRandom } from '../../src/testing/index.ts';
 import type { FileCall } from '../../src/testing/index.ts';
+import { lose, LOSS_KINDS } from './losses.ts';
+import type { LossKind } from './losses.ts';
 import type { Faults } from './process.ts';
-import { PATHS } from './world.ts';
+import { PATHS } from './paths.ts';
 import type { World } from './world.ts';
 
 export const FAULT_KINDS = [
@@ -25,13 +27,15 @@ export const FAULT_KINDS = [
   'ignored',
   /** Storage has changed a byte of a record while the power was off. */
   'damage',
+  /** The data folder is not what it was. */
+  ...LOSS_KINDS,
 ] as const;
 
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 export interface FaultPlan {
   readonly kind: FaultKind;
-  /** Number of the first call that is hit, from 1, among those that can be; of the first cut for `damage`. */
+  /** Number of the first call that is hit, from 1, among those that can be; of the first cut for `damage` and losses. */
   readonly at: number;
   /** How many in a row. */
   readonly count: number;
@@ -54,14 +58,14 @@ export interface InjectedFaults {
 }
 
 /** Counts calls over all processes of a life. */
-export function faultsOf(world: World, plan: FaultPlan): InjectedFaults {
+export function faultsOf(world: World, plan: FaultPlan, lives: readonly World[], firstCut: number): InjectedFaults {
   const random = seededRandom(plan.seed);
   let calls = 0;
   const hit = (): boolean => ++calls >= plan.at && calls < plan.at + plan.count;
   // A write that is cut short and one answer that is changed once must make no difference to the outcome.
   const isOfStorage = plan.kind === 'EIO' || plan.kind === 'ignored' || CALLS_HIT[plan.kind] !== undefined;
   const passes = (isOfStorage && plan.count <= PASSING_MAX) || (plan.kind === 'corrupt' && plan.count === 1);
-  world.faulty = plan.kind !== 'short' && !passes;
+  world.faulty = plan.kind !== 'short' && !isLoss(plan.kind) && !passes;
   // Each may cost chunks again, on the slots as well as on the link, or in the spool.
   if (plan.kind === 'corrupt' || plan.kind === 'drop' || isOfStorage) world.tally.failedRuns += 2 * plan.count;
   const none = (): void => undefined;
@@ -100,10 +104,18 @@ export function faultsOf(world: World, plan: FaultPlan): InjectedFaults {
       return { hooks: { ignoresEnvironmentWrite: hit }, afterCut: none };
     case 'damage':
       return { hooks: {}, afterCut: (cut, number) => damage(cut, number, plan, random) };
-    default:
-      throw new UpdateError('bug', `no such fault: ${String(plan.kind)}`);
+    default: {
+      const { kind } = plan;
+      if (!isLoss(kind)) throw new UpdateError('bug', `no such fault: ${String(plan.kind)}`);
+      const afterCut = (cut: World, number: number): void => {
+        if (number === plan.at) lose(cut, kind, random, lives, firstCut);
+      };
+      return { hooks: {}, afterCut };
+    }
   }
 }
+
+export const isLoss = (kind: FaultKind): kind is LossKind => (LOSS_KINDS as readonly string[]).includes(kind);
 
 function fail(world: World, code: FaultKind, { name, path }: FileCall): never {
   if (name === 'sync' && path.startsWith('/dev/')) world.storage.lose(path);

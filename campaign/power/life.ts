@@ -12,7 +12,8 @@ import { checkAfterCut, checkAtRest, checkBooted } from './oracle.ts';
 import { AgentProcess } from './process.ts';
 import { endsSealed } from './sealed.ts';
 import type { ProcessHooks } from './process.ts';
-import { PATHS, TRIES } from './world.ts';
+import { PATHS } from './paths.ts';
+import { TRIES } from './world.ts';
 import type { World } from './world.ts';
 
 /**
@@ -101,7 +102,7 @@ async function oneRun(world: World, process: AgentProcess, options: LifeOptions)
   if (process.isDead) throw new Error('the power was cut in the last operation');
   refusedAttack(world, null);
   world.tally.cutsInARow = 0;
-  if (result.code === 'reboot_pending') {
+  if (result.code === 'reboot_pending' || result.code === 'rollback_pending') {
     // A clean shutdown writes everything.
     if (!world.isFileTarget) world.running = null;
     world.storage.cut('all', () => 0);
@@ -116,6 +117,11 @@ async function oneRun(world: World, process: AgentProcess, options: LifeOptions)
   const most = (options.undisturbedBytes?.[world.step] ?? Infinity) + again;
   await checkAtRest(world, most);
   if (world.violations.length > 0) return true;
+  if (world.reboots++ < (world.currentStep?.reboots ?? 0)) {
+    if (!world.isFileTarget) world.running = null;
+    world.storage.cut('all', () => 0);
+    return false;
+  }
   if (world.nextStep()) return false;
   if (world.scenario.sealed === undefined) return true;
   world.sealedRuns = 0;
@@ -184,6 +190,9 @@ async function boot(world: World, process: AgentProcess): Promise<void> {
       if (!world.lenient) world.violations.push('no slot had tries left');
     }
     const index = heldIndex(world, chosen.slot);
+    if (world.scenario.lastSlot === true && chosen.slot !== world.promised.slot) {
+      await loaderVariables(world, process).write(new Map([[`BOOT_${world.promised.slot}_LEFT`, '0']]));
+    }
     world.running = { slot: chosen.slot, bootId: chosen.bootId };
     checkBooted(world);
     if (world.violations.length > 0) return;

@@ -9,7 +9,7 @@ import type { AttemptOutcome, BootControl, Keystore } from '../../src/agent/inde
 import { bootOrder, parseEnvironment } from '../../src/testing/index.ts';
 import type { FileCall } from '../../src/testing/index.ts';
 import { runningIndex } from './process.ts';
-import { PATHS, slotPath } from './world.ts';
+import { PATHS, slotPath } from './paths.ts';
 import type { World } from './world.ts';
 
 /** Boot loader variables that a power cut could not take back; null where no boot loader could read them. */
@@ -56,7 +56,9 @@ export function seenWrite(world: World, { name, path }: FileCall): void {
   const own = world.isFileTarget ? path === PATHS.target : isSlotOf(world, world.promised.slot, path);
   if (own && !world.lenient) world.violations.push(`${name} on ${path}, which holds the committed release`);
   const isImage = world.isFileTarget ? path.startsWith(PATHS.target) : path.startsWith('/dev/') && path !== PATHS.environment; // prettier-ignore
-  const over = world.server.closed.some(({ actionId }) => actionId === world.actionOf(world.step));
+  // A stale journal may go on with what was over: nobody has told the device yet.
+  const over =
+    world.lost !== 'stale' && world.server.closed.some(({ actionId }) => actionId === world.actionOf(world.step));
   if (isImage && over) world.violations.push(`${name} on ${path} after the attempt was reported`);
 }
 
@@ -70,7 +72,9 @@ export function seenClose(world: World, outcome: AttemptOutcome): void {
   if (promised.index !== currentStep.deploy)
     world.violations.push('success was reported before the slot was committed');
   for (const slotClass of scenario.classes) {
-    const counter = promised.counters[rollbackCounter('cam', slotClass)] ?? 0;
+    // A raise that was cut between the two copies is durable, too.
+    const name = rollbackCounter('cam', slotClass);
+    const counter = Math.max(promised.counters[name] ?? 0, durableCounters(world)[name] ?? 0);
     if (counter < currentStep.deploy)
       world.violations.push(`success was reported with counter ${slotClass} at ${counter}`);
   }
@@ -118,13 +122,23 @@ export function observedBoot(boot: BootControl, world: World): BootControl {
 function seenGood(world: World, slot: string): void {
   const index = heldIndex(world, slot);
   if (index === null) world.violations.push(`slot ${slot} was marked good and holds no whole release`);
-  else if (world.scenario.unhealthy?.includes(index)) world.violations.push(`slot ${slot} was marked good and is sick`);
-  else if (!world.isFileTarget && world.running?.slot !== slot)
+  else if (world.scenario.unhealthy?.includes(index)) seenSick(world, slot);
+  else if (index !== world.promised.index && world.tested !== index) {
+    world.violations.push(`slot ${slot} was marked good and was never tested`);
+  } else if (!world.isFileTarget && world.running?.slot !== slot)
     world.violations.push(`slot ${slot} was marked good unseen`);
   else if (world.lenient) world.promised = { ...world.promised, slot, index: Math.max(index, world.promised.index) };
-  else if (index < world.promised.index) world.violations.push(`${index}.0 replaced ${world.promised.index}.0`);
+  else if (index < world.promised.index && !world.countersLost)
+    world.violations.push(`${index}.0 replaced ${world.promised.index}.0`);
   else world.promised = { ...world.promised, slot, index };
   if (world.isFileTarget && runningIndex(world) !== index) world.violations.push('another file was marked good');
+}
+
+/** A slot that is not healthy is kept where there is no other, and only there. */
+function seenSick(world: World, slot: string): void {
+  const others = bootOrder(durableVariables(world) ?? new Map()).filter((each) => each.slot !== slot && each.left > 0);
+  if (world.isFileTarget || others.length > 0) world.violations.push(`slot ${slot} was marked good and is sick`);
+  else world.stuck = true;
 }
 
 export function observedKeystore(keystore: Keystore, world: World): Keystore {

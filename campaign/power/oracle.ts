@@ -7,7 +7,8 @@ import type { JournalBody } from '../../src/agent/index.ts';
 import { bootOrder, environmentCounters } from '../../src/testing/index.ts';
 import { durableCounters, durableRecord, durableVariables, heldIndex } from './observed.ts';
 import { AgentProcess } from './process.ts';
-import { PATHS, TRIES } from './world.ts';
+import { PATHS } from './paths.ts';
+import { TRIES } from './world.ts';
 import type { World } from './world.ts';
 
 /** After a cut, before anything boots: what the storage is left with. */
@@ -85,7 +86,7 @@ export function checkBooted(world: World): void {
   }
   const { promised } = world;
   if (index === promised.index && (world.isFileTarget || slot === promised.slot)) return;
-  if (world.lenient || world.damaged) return;
+  if (world.lenient || world.damaged || world.lost !== null || world.stuck) return;
   const body = durableRecord(world, `${PATHS.data}/journal`) as JournalBody | null | undefined;
   const attempt = body?.attempt;
   const intended = attempt?.plan && attempt.release.version === `${index}.0` && attempt.armedBootId !== null;
@@ -121,7 +122,7 @@ function checkReported(world: World): void {
   const outcome = closed[0]?.outcome;
   if (outcome === undefined || currentStep === null) return;
   if (outcome.status === 0 && promised.index !== currentStep.deploy) violations.push('success without a commit');
-  if (world.lenient || world.faulty || world.damaged) return;
+  if (world.lenient || world.faulty || world.damaged || world.lost === 'stale' || world.countersLost) return;
   const { status, code } = currentStep;
   if (outcome.status === status && outcome.code === code) return;
   violations.push(`ended with ${outcome.status} ${outcome.code} and should with ${status} ${code}: ${outcome.message}`);
@@ -142,10 +143,11 @@ export function checkRunning(world: World): void {
   if (world.lenient) return;
   const { promised, violations } = world;
   const held = heldIndex(world, world.running?.slot ?? 'A');
-  if (held !== promised.index) violations.push(`${held}.0 runs at rest, and ${promised.index}.0 is committed`);
+  if (held !== promised.index && !world.stuck)
+    violations.push(`${held}.0 runs at rest, and ${promised.index}.0 is committed`);
   if (world.isFileTarget) return;
   const first = bootOrder(durableVariables(world) ?? new Map())[0];
-  if (first?.slot === promised.slot && first.left >= TRIES - 1) return;
+  if (first?.slot === (world.stuck ? world.running?.slot : promised.slot) && first.left >= TRIES - 1) return;
   violations.push(`at rest the boot loader would begin with ${JSON.stringify(first)}`);
 }
 
@@ -154,9 +156,10 @@ function checkCountersAtRest(world: World): void {
   const counters = durableCounters(world);
   for (const slotClass of world.scenario.classes) {
     const counter = counters[rollbackCounter('cam', slotClass)] ?? 0;
-    if (counter !== promised.index)
+    if (counter !== promised.index && !(world.countersLost && counter < promised.index))
       violations.push(`at rest counter ${slotClass} is ${counter}, not ${promised.index}`);
   }
+  if (world.lost !== null && world.lost !== 'journal') return;
   const versions = Object.entries(counters).filter(([name]) => name.startsWith('tuf.'));
   if (versions.length < 4 || versions.some(([, version]) => version < 1)) {
     violations.push('the versions of the trusted metadata are not in the keystore');
@@ -172,12 +175,18 @@ async function checkStatus(world: World): Promise<void> {
     const before = twin.storage.pending;
     const status = await new AgentProcess(twin).agent().status();
     if (twin.storage.pending !== before) world.violations.push('status changed something');
+    for (const { message } of status.problems) world.violations.push(`status cannot be read: ${message}`);
     if (status.state !== 'IDLE' || status.attempt !== null)
       world.violations.push(`at rest the state is ${status.state}`);
     const { server, currentStep } = world;
     const ended = isWithdrawn(world) ? currentStep?.status : server.closed.at(-1)?.outcome.status;
     // What waits for its report may be a first attempt that was stopped by something else.
-    if (status.status !== ended && !world.damaged && !(isWithdrawn(world) && (world.faulty || world.lenient))) {
+    if (
+      status.status !== ended &&
+      !world.damaged &&
+      world.lost === null &&
+      !(isWithdrawn(world) && (world.faulty || world.lenient))
+    ) {
       world.violations.push(`status says ${status.status}, it ended with ${ended}`);
     }
   } catch (error) {

@@ -4,9 +4,10 @@
  */
 import { below, seededRandom } from '../../src/testing/index.ts';
 import type { Case, Recording } from './cases.ts';
-import { CALLS_HIT, FAULT_KINDS } from './faults.ts';
+import { CALLS_HIT, FAULT_KINDS, isLoss } from './faults.ts';
 import type { FaultKind, FaultPlan } from './faults.ts';
 import { cutSeed } from './life.ts';
+import { LOSS_KINDS } from './losses.ts';
 import type { Cut } from './life.ts';
 import { POLICIES } from './scenarios.ts';
 
@@ -92,6 +93,17 @@ export function* everyDamage({ scenario, worlds }: Recording, step = 5): Generat
   }
 }
 
+/** The data folder lost, emptied, another board's or restored while the power was off, at every so many-th operation. */
+export function* everyLoss({ scenario, worlds }: Recording, step = 1): Generator<Case> {
+  for (let at = 1; at <= worlds.length; at += step) {
+    const random = seededRandom(cutSeed(at, 9));
+    for (const kind of LOSS_KINDS) {
+      const cuts: Cut[] = [{ at, policy: POLICIES[below(random, 4)]!, seed: at }];
+      yield { scenario, cuts, fault: { kind, at: 1, count: 1, seed: cutSeed(at, 10) } };
+    }
+  }
+}
+
 /** What seed `seed` stands for: a scenario, one to three cuts, and in two of five cases something else that fails. */
 export function seededCase(seed: number, recordings: readonly Recording[]): Case {
   const random = seededRandom(seed);
@@ -107,13 +119,17 @@ export function seededCase(seed: number, recordings: readonly Recording[]): Case
     const at = 1 + below(random, span);
     cuts.push({ at, policy: drawPolicy(random), seed: cutSeed(seed, number) });
   }
-  return { scenario, cuts: fault !== undefined && random() < 0.2 && fault.kind !== 'damage' ? [] : cuts, fault };
+  return {
+    scenario,
+    cuts: fault !== undefined && random() < 0.2 && fault.kind !== 'damage' && !isLoss(fault.kind) ? [] : cuts,
+    fault,
+  };
 }
 
 function drawFault(recording: Recording, random: () => number): FaultPlan | undefined {
   const kind = FAULT_KINDS[below(random, FAULT_KINDS.length)]!;
   const seed = below(random, 2 ** 31);
-  if (kind === 'damage') return { kind, at: 1 + below(random, 2), count: 1, seed };
+  if (kind === 'damage' || isLoss(kind)) return { kind, at: 1 + below(random, 2), count: 1, seed };
   const calls = callsOf(recording, kind);
   if (calls === 0) return undefined;
   const count = [1, 1, 2, 3, 10][below(random, 5)]!;

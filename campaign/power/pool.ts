@@ -6,7 +6,7 @@ import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { describeCase, record, runCase } from './cases.ts';
 import type { Case, Recording } from './cases.ts';
 import type { RepositoryFiles } from './images.ts';
-import { everyCut, everyDamage, everyFault, seededCase } from './plan.ts';
+import { everyCut, everyDamage, everyFault, everyLoss, seededCase } from './plan.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 export interface CampaignOptions {
@@ -119,6 +119,7 @@ function* everyCase(recording: Recording, { every, faults, doubles }: Share): Ge
   // Decoding a delta makes these slow, and the calls are those of the other scenarios.
   yield* everyFault(recording, recording.scenario.isSlow === true ? 4 * faults : faults);
   yield* everyDamage(recording, 5 * every);
+  yield* everyLoss(recording, (recording.scenario.isSlow === true ? 4 : 1) * every);
 }
 
 async function doShare(share: Share): Promise<Figures> {

@@ -15,6 +15,8 @@ export interface Step {
   readonly code: string;
   /** The server cancels once this many payload bytes have crossed in this step. */
   readonly cancelAfterBytes?: number;
+  /** Reboots that follow, each with a run of the agent. */
+  readonly reboots?: number;
   /** The server does not take the report this often. */
   readonly refusedReports?: number;
   /** The server no longer offers the action once this many payload bytes have crossed in this step. */
@@ -45,6 +47,8 @@ export interface Scenario {
   readonly sealed?: 'ENOSPC' | 'EROFS';
   /** Somebody stands between device and server after each power cut. */
   readonly attack?: AttackName;
+  /** When another slot boots, the committed one can no longer be booted. */
+  readonly lastSlot?: boolean;
   /** The agent reboots by a command of its own, instead of somebody else later. */
   readonly rebootCommand?: boolean;
 }
@@ -69,6 +73,14 @@ export const SCENARIOS: readonly Scenario[] = [
     classes: ROOTFS,
     unhealthy: [2],
     steps: [{ deploy: 2, status: 40, code: 'health_failed', refusedReports: 4 }],
+  },
+  {
+    name: 'no-way-back',
+    boot: 'file',
+    classes: ROOTFS,
+    unhealthy: [2],
+    lastSlot: true,
+    steps: [{ deploy: 2, status: 40, code: 'no_way_back', reboots: 5 }],
   },
   { name: 'environment', boot: 'environment', classes: ROOTFS, steps: [{ deploy: 2, ...OK }] },
   {

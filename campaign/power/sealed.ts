@@ -7,7 +7,8 @@ import type { RunResult } from '../../src/agent/index.ts';
 import { errnoError } from '../../src/testing/index.ts';
 import type { FileCall } from '../../src/testing/index.ts';
 import { checkRunning } from './oracle.ts';
-import { PATHS, TRIES } from './world.ts';
+import { PATHS } from './paths.ts';
+import { TRIES } from './world.ts';
 import type { World } from './world.ts';
 
 /** More boots than a slot has tries. */

@@ -5,28 +5,18 @@
  */
 import { createHash } from 'node:crypto';
 import type { AttemptOutcome } from '../../src/agent/index.ts';
-import { FileKeystore, Journal, rollbackCounter } from '../../src/agent/index.ts';
+import { FileKeystore, journalOf, rollbackCounter } from '../../src/agent/index.ts';
 import { formatCopy, SimulatedStorage } from '../../src/testing/index.ts';
 import { sha256Node } from '../../src/transfer/hash.ts';
+import { configOf } from './config.ts';
 import { SEGMENT_BYTES } from './images.ts';
 import type { RepositoryFiles } from './images.ts';
+import { PATHS, slotPath } from './paths.ts';
 import type { Scenario, SlotClass, Step } from './scenarios.ts';
-
-export const PATHS = {
-  data: '/data',
-  root: '/etc/root.json',
-  state: '/boot/state',
-  choice: '/boot/choice',
-  environment: '/dev/env',
-  target: '/app/image',
-  targetState: '/data/file-target',
-} as const;
 
 export const TRIES = 3;
 const SLOT_BYTES = 192 * 1024;
 const COPY_BYTES = 4096;
-
-export const slotPath = (slot: string, slotClass: SlotClass): string => `/dev/${slotClass}-${slot.toLowerCase()}`;
 
 /** What the server knows. */
 export interface ServerState {
@@ -95,6 +85,16 @@ export class World {
    * until the device has refused, `served` when this run was given a forgery.
    */
   attack = { believed: false, on: false, served: false, refused: false };
+  /** The journal, or all data, were lost, or are not of now. */
+  lost: 'journal' | 'data' | 'stale' | null = null;
+  /** Counters went with them: the keystore is a file. */
+  countersLost = false;
+  /** Index of the release whose health check was passed last. */
+  tested: number | null = null;
+  /** The running slot is sick and the only one: it has to stay. */
+  stuck = false;
+  /** Reboots since this step came to rest. */
+  reboots = 0;
   /** More than power failed: an attempt may end otherwise than the scenario says, but never unsafely. */
   faulty = false;
 
@@ -121,6 +121,11 @@ export class World {
     twin.lenient = this.lenient;
     twin.faulty = this.faulty;
     twin.damaged = this.damaged;
+    twin.lost = this.lost;
+    twin.countersLost = this.countersLost;
+    twin.tested = this.tested;
+    twin.stuck = this.stuck;
+    twin.reboots = this.reboots;
     twin.violations = [...this.violations];
     twin.attack = { ...this.attack };
     return twin;
@@ -147,6 +152,7 @@ export class World {
     this.server.cancelling = false;
     this.tally.stepWireBytes = 0;
     this.rolledBack = false;
+    this.reboots = 0;
     return true;
   }
 
@@ -220,7 +226,7 @@ function placeImages(world: World): void {
 /** As after an earlier update: the journal knows what slot A holds, the counters stand at its index. */
 async function seedRecords(world: World): Promise<void> {
   const { storage, scenario } = world;
-  const journal = new Journal({ fs: storage, hash: sha256Node, path: `${PATHS.data}/journal` });
+  const journal = journalOf(configOf(scenario), { fs: storage, hash: sha256Node });
   await journal.load();
   for (const slotClass of scenario.classes) {
     const image = world.repository.images[slotClass][1]!;
@@ -229,6 +235,7 @@ async function seedRecords(world: World): Promise<void> {
     journal.body.slots[place] = { bytes: image.length, sha256, version: '1.0' };
     world.promised.counters[rollbackCounter('cam', slotClass)] = 1;
   }
+  journal.body.confirmed = { slot: 'A', counters: { ...world.promised.counters } };
   await journal.save();
   const keystore = new FileKeystore({ fs: storage, hash: sha256Node, path: `${PATHS.data}/keystore` });
   await keystore.raise(world.promised.counters);

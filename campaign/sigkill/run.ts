@@ -195,7 +195,7 @@ async function life(bench: Bench, tally: Tally, seed: number, kills: number): Pr
         tally.states.set(ended.state, (tally.states.get(ended.state) ?? 0) + 1);
         // Often the machine goes down with its agent.
         if (random() < 0.3) slot = await loader.boot();
-      } else if (ended.json.code === 'reboot_pending') slot = await loader.boot();
+      } else if (['reboot_pending', 'rollback_pending'].includes(String(ended.json.code))) slot = await loader.boot();
       else if (ended.json.code === 'no_update') break;
       if (slot === null) fail('nothing boots any more');
       if (!a.holds(bench.source)) fail('slot A was written');

@@ -5,6 +5,7 @@
 import { ioError, mayPass } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { nodeClock } from '../transfer/clock.ts';
+import { settleFolder } from '../transfer/filesystem.ts';
 import { sha256Node } from '../transfer/hash.ts';
 import { nodeFileSystem } from '../transfer/node-filesystem.ts';
 import { retryDelayMs } from '../transfer/retry-after.ts';
@@ -20,17 +21,18 @@ import { pollPauseMs } from './deployments.ts';
 import type { DeploymentSource } from './deployments.ts';
 import { FileTarget } from './file-target.ts';
 import { waitForHours } from './hours.ts';
-import { Journal } from './journal.ts';
-import type { AttemptOutcome, State } from './journal.ts';
+import { emptyJournal } from './journal.ts';
+import type { AttemptOutcome, Journal, State } from './journal.ts';
 import { agentNetwork } from './network/agent-network.ts';
 import { makeKeystore } from './keystores.ts';
 import type { Keystore } from './keystore.ts';
 import { runMachine } from './machine.ts';
-import { patiently, settle } from './patience/faults.ts';
+import { patiently } from './patience/faults.ts';
 import { reconcile } from './reconcile.ts';
 import { FileSlots } from './slots.ts';
 import type { SlotSet } from './slots.ts';
 import { nextReportMs, tellBeforeTheEnd } from './service/reports.ts';
+import { journalOf } from './start/device-journal.ts';
 import { statusOf } from './status.ts';
 import type { AgentStatus } from './status.ts';
 import { refreshTrust } from './trust.ts';
@@ -56,7 +58,8 @@ export interface RunOptions {
 export interface RunResult {
   /** Outcome of the attempt that ended in this run; 0 when there was none, or when it goes on after a reboot. */
   readonly status: number;
-  readonly code: AttemptOutcome['code'] | 'no_update' | 'reboot_pending';
+  /** `reboot_pending`: armed, the trial is to come. `rollback_pending`: the trial failed, and the way back is to come. */
+  readonly code: AttemptOutcome['code'] | 'no_update' | 'reboot_pending' | 'rollback_pending';
   readonly message: string;
   readonly state: State;
 }
@@ -64,6 +67,8 @@ export interface RunResult {
 const DEFAULT_KEEP_ASKING_MS = 1000;
 /** A program that runs once is run again, and whoever waits for it wants to read what is wrong. */
 const START_TRIES_ONCE = 3;
+/** How often the journal is read again before it counts as lost. */
+const OPEN_RETRIES = 3;
 
 export class Agent {
   readonly #config: AgentConfig;
@@ -86,7 +91,7 @@ export class Agent {
       ...parts.world,
     };
     const { fs, hash } = this.#world;
-    this.#journal = new Journal({ fs, hash, path: `${config.dataFolder}/journal` });
+    this.#journal = journalOf(config, { fs, hash });
     if (config.limits.budgetBytesPerMonth !== undefined) {
       const ledger = ledgerOf({ ...this.#world, config, journal: this.#journal });
       this.#world = { ...this.#world, network: chargedNetwork(this.#world.network, ledger) };
@@ -97,11 +102,22 @@ export class Agent {
     this.#slots = parts.slots ?? made.slots;
   }
 
-  /** What is recorded, read without changing anything. Throws `record_malformed` for a damaged journal. */
+  /** What is recorded, as far as it can be read; nothing is changed. */
   async status(): Promise<AgentStatus> {
-    const body = await this.#journal.peek();
-    const counters = await this.#keystore.counters();
-    return statusOf(body, await this.#boot.read(), counters, this.#config, [...this.#slots.keys()]);
+    const problems: UpdateError[] = [];
+    const orNull = async <T>(what: string, work: () => Promise<T>): Promise<T | null> => {
+      try {
+        return await work();
+      } catch (thrown) {
+        problems.push(UpdateError.from(thrown, 'input_unreadable', `cannot read ${what}`));
+        return null;
+      }
+    };
+    const body = await orNull('the journal', async () => (await this.#journal.peek()) ?? emptyJournal());
+    const boot = await orNull('the boot control', () => this.#boot.read());
+    const counters = await orNull('the keystore', () => this.#keystore.counters());
+    const names = [...this.#boot.slots].sort();
+    return statusOf({ body, boot, counters, problems }, this.#config, names, [...this.#slots.keys()]);
   }
 
   /**
@@ -113,7 +129,8 @@ export class Agent {
     const context = this.#context(options);
     try {
       const most = options.once === true ? START_TRIES_ONCE : undefined;
-      await patiently(context, 'the start', () => this.#begin(context), most);
+      const next = await patiently(context, 'the start', () => this.#begin(context), most);
+      if (next === 'STOP') return this.#pending(options.once === true);
       return options.once === true ? await this.#once(context) : await this.#loop(context);
     } catch (error) {
       // The figures of an interrupted download are worth a record; nothing depends on it.
@@ -126,20 +143,55 @@ export class Agent {
     }
   }
 
-  /** What was left by an earlier process, or by this one before a fault that outlasted all patience. */
-  async #begin(context: Context): Promise<void> {
-    const { dataFolder } = this.#config;
-    await this.#world.fs.makeFolder(dataFolder).catch((error: unknown) => {
-      throw ioError(error, 'output_unwritable', `cannot make the data folder ${dataFolder}`, { path: dataFolder });
-    });
-    await settle(context);
-    await this.#journal.load();
-    if (this.#journal.damage !== null) {
-      context.emit({ type: 'note', message: this.#journal.damage.message, error: this.#journal.damage });
-    }
+  /**
+   * What was left by an earlier process, or by this one before a fault that outlasted all patience. Also without a
+   * journal: the release that breaks the data partition is exactly the one that has to go back.
+   */
+  async #begin(context: Context): Promise<'STOP' | undefined> {
+    const unread = await this.#openJournal(context);
+    await this.#boot.settle?.();
     // First what needs nothing of the data partition but to read it: a good slot must not be lost to a full disk.
-    await reconcile(context);
+    if ((await reconcile(context)) === 'STOP') return 'STOP';
+    if (unread !== null) throw unread;
     await openLedger(context);
+    return undefined;
+  }
+
+  /** Returns what kept the journal from being read; it is then taken for lost, and nothing is written over it. */
+  async #openJournal(context: Context): Promise<UpdateError | null> {
+    const { dataFolder } = this.#config;
+    const open = async (): Promise<void> => {
+      await this.#world.fs.makeFolder(dataFolder).catch((error: unknown) => {
+        throw ioError(error, 'output_unwritable', `cannot make the data folder ${dataFolder}`, { path: dataFolder });
+      });
+      await settleFolder(this.#world.fs, `${dataFolder}/journal`);
+      await this.#journal.load();
+    };
+    try {
+      // What passes by itself is no reason to doubt the running slot.
+      await patiently(context, 'the journal', open, OPEN_RETRIES);
+    } catch (thrown) {
+      const error = UpdateError.from(thrown, 'input_unreadable', `cannot open the data folder ${dataFolder}`);
+      if (error.code === 'aborted') throw error;
+      this.#journal.loseUnread(error);
+      return error;
+    }
+    const { damage } = this.#journal;
+    if (damage !== null) context.emit({ type: 'note', message: damage.message, error: damage });
+    return null;
+  }
+
+  /** The process ends here, and a reboot has to come: into a slot that is armed, or back from one that failed. */
+  #pending(once: boolean): RunResult {
+    const { state, attempt, rejected } = this.#journal.body;
+    const failed = state === 'ROLLBACK' ? attempt?.outcome : state === 'REBOOT' ? null : rejected?.outcome;
+    if (!failed || failed.status === 0) {
+      const message = attempt === null ? 'a reboot is pending' : `a reboot into slot ${attempt.targetSlot} is pending, for the trial of version ${attempt.release.version}`; // prettier-ignore
+      return { status: 0, code: 'reboot_pending', message, state };
+    }
+    const message = `a reboot is pending, back to the earlier slot: ${failed.message}`;
+    // For the service manager of a loop it is a reboot like any other.
+    return { status: once ? failed.status : 0, code: 'rollback_pending', message, state };
   }
 
   /** One attempt, or one poll. */
@@ -148,7 +200,7 @@ export class Agent {
     if (this.#journal.body.state === 'IDLE') this.#beginCheck(context);
     const next = await runMachine(context);
     const { state, last } = this.#journal.body;
-    if (next === 'STOP') return { status: 0, code: 'reboot_pending', message: 'a reboot is pending', state };
+    if (next === 'STOP') return this.#pending(true);
     if (last !== before && last?.outcome) {
       const { status, code, message } = last.outcome;
       const isTold = await tellBeforeTheEnd(context);
@@ -163,13 +215,11 @@ export class Agent {
     let isBegun = true;
     for (let failures = 0; ;) {
       try {
-        if (!isBegun) await this.#begin(context);
+        if (!isBegun && (await this.#begin(context)) === 'STOP') return this.#pending(false);
         isBegun = true;
         const before = this.#journal.body.last;
         if (this.#journal.body.state === 'IDLE') this.#beginCheck(context);
-        if ((await runMachine(context)) === 'STOP') {
-          return { status: 0, code: 'reboot_pending', message: 'a reboot is due', state: this.#journal.body.state };
-        }
+        if ((await runMachine(context)) === 'STOP') return this.#pending(false);
         failures = 0;
         // A tenth of jitter, so that a fleet does not poll in step.
         const pauseMs = pollPauseMs(context.sleepMs, server.pollSeconds) * (0.95 + 0.1 * clock.random());

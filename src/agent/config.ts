@@ -61,9 +61,14 @@ export interface AgentConfig {
 
 /**
  * Parse and check. Relative paths are taken from `folder`, the folder of the file.
- * Throws `config_invalid` naming the key.
+ * Throws `config_invalid` naming the key. `read` takes up what was read and what the defaults are, by the file's names.
  */
-export function parseConfig(text: string, folder: string, name = 'configuration'): AgentConfig {
+export function parseConfig(
+  text: string,
+  folder: string,
+  name = 'configuration',
+  read?: Map<string, unknown>,
+): AgentConfig {
   let table: Record<string, unknown>;
   try {
     table = parse(text) as Record<string, unknown>;
@@ -72,7 +77,7 @@ export function parseConfig(text: string, folder: string, name = 'configuration'
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
     throw new UpdateError('config_invalid', `${name}: ${where}${reason}`, { cause: error });
   }
-  const top = new TableReader(table, '', name, folder);
+  const top = new TableReader(table, '', name, folder, read);
   const data = top.table('data', true);
   const dataFolder = data.path('folder');
   data.done();

@@ -59,7 +59,8 @@ export class FileTarget implements BootControl, SlotSet {
       running,
       bootId: 'none',
       order: [running, other(running)],
-      tries: { [running]: this.triesMax, [other(running)]: armed ? this.triesMax : 0 },
+      // A file that was switched to has used its one try up, until it is confirmed.
+      tries: { [running]: armed ? 0 : this.triesMax, [other(running)]: armed ? this.triesMax : 0 },
     };
   }
 
@@ -142,7 +143,14 @@ export class FileTarget implements BootControl, SlotSet {
     if (slot !== running) await cutFile(this.#fs, this.#staged, imageBytes);
   }
 
+  /**
+   * The earlier file says it, where there is one: it was committed, and the state file is in the data folder, which may
+   * be lost or another one's. Only without it the state file is asked, and then A and B are no more than names.
+   */
   async #committed(): Promise<string> {
+    const kept = [];
+    for (const slot of this.slots) if (await this.#exists(this.#previous(slot))) kept.push(slot);
+    if (kept.length === 1) return kept[0]!;
     const read = (): Promise<Uint8Array | null> => readSmallFile(this.#fs, this.#stateFile, LIMITS.record_bytes_max);
     const bytes = await this.#guard(read, 'boot_unreadable', `cannot read ${this.#stateFile}`);
     if (bytes === null) return 'A';

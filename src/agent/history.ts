@@ -64,7 +64,11 @@ export function historyEntry(body: JournalBody, attempt: Attempt, finishedAtMs: 
     status: outcome.status,
     code: outcome.code,
     message: outcome.message.slice(0, MESSAGE_CHARS_MAX),
-    parts: partsOf(attempt).map(({ slotClass, kind, payload }) => ({ slotClass, kind, payloadBytes: payload.bytes })),
+    parts: partsOf(attempt).map(({ slotClass, kind, payload }) => ({
+      slotClass,
+      kind,
+      payloadBytes: kind === 'held' ? 0 : payload.bytes,
+    })),
     wireBytes: attempt.wireBytes,
     refetchedBytes: attempt.refetchedBytes,
     repairedSegments: attempt.repairedSegments,

@@ -32,11 +32,14 @@ export { emptyJournal, Journal, STATES } from './journal.ts';
 export type {
   Attempt,
   AttemptOutcome,
+  ConfirmedSlot,
+  DeviceName,
   EndedAction,
   FinishedAttempt,
   ImageId,
   JournalBody,
   Plan,
+  RejectedSlot,
   ReleaseName,
   State,
 } from './journal.ts';
@@ -48,6 +51,7 @@ export type { Keystore } from './keystore.ts';
 export { FileSlots } from './slots.ts';
 export type { OpenSink, OpenSource, SlotSet } from './slots.ts';
 export { statusOf } from './status.ts';
+export { deviceOf, journalOf } from './start/device-journal.ts';
 export type { AgentStatus, PlaceStatus } from './status.ts';
 export { nodeClock } from '../transfer/clock.ts';
 export type { Clock } from '../transfer/clock.ts';

@@ -51,8 +51,11 @@ export interface ImageId {
 /** What brings one slot class of the target slot to the target; all of it signed. */
 export interface Plan {
   readonly slotClass: string;
-  /** `copy`: the running slot holds the target already, and is copied; nothing comes over the link. */
-  readonly kind: 'delta' | 'full' | 'copy';
+  /**
+   * `copy`: the running slot holds the target already, and is copied; nothing comes over the link. `held`: the target
+   * slot holds it already; nothing is written.
+   */
+  readonly kind: 'delta' | 'full' | 'copy' | 'held';
   /** Path of the TUF target. */
   readonly path: string;
   readonly payload: ImageId;
@@ -152,8 +155,36 @@ export interface JournalBody {
   ended: EndedAction[];
   /** Digest of the attributes that the server has; null: none. */
   attributesSent: string | null;
-  /** Set when an earlier journal was damaged: the running slot is checked before it is confirmed. */
-  recovered: boolean;
+  /** Whose journal it is; null in one that was never saved. */
+  device: DeviceName | null;
+  /** The slot that was confirmed last. Null when nobody knows: the running slot is then tested before it is confirmed. */
+  confirmed: ConfirmedSlot | null;
+  /** A slot that failed its test while no attempt was known. */
+  rejected: RejectedSlot | null;
+}
+
+/** What tells one device's journal from another's. A data folder may be copied, and a board be given another one's. */
+export interface DeviceName {
+  readonly controllerId: string;
+  readonly product: string;
+  readonly hardware: string;
+  /** Paths of the slots, or of the file target. */
+  readonly places: readonly string[];
+}
+
+export interface ConfirmedSlot {
+  readonly slot: string;
+  /** The rollback counters as they stood then: others in the keystore mean that one of the two is out of date. */
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+export interface RejectedSlot {
+  readonly slot: string;
+  /** The boot in which it was tested. */
+  readonly bootId: string;
+  /** Content, where it is gone once the way back is taken (a file target); else it is in the slot. */
+  readonly sha256: string | null;
+  readonly outcome: AttemptOutcome;
 }
 
 export const emptyJournal = (): JournalBody => ({
@@ -166,29 +197,40 @@ export const emptyJournal = (): JournalBody => ({
   tried: {},
   ended: [],
   attributesSent: null,
-  recovered: false,
+  device: null,
+  confirmed: null,
+  rejected: null,
 });
 
 export interface JournalOptions {
   readonly fs: FileSystem;
   readonly hash: HashFactory;
   readonly path: string;
+  /** Whose it has to be. */
+  readonly device: DeviceName;
 }
+
+/** `load` puts these aside and begins anew; anything else is storage that cannot be read at all. */
+const PUT_ASIDE: readonly string[] = ['record_malformed', 'record_foreign', 'limit_exceeded'];
 
 export class Journal {
   readonly #place: RecordPlace;
+  readonly #device: DeviceName;
   #body: JournalBody = emptyJournal();
   #kept: JournalBody = emptyJournal();
-  /** What `load` found wrong, for the log. */
+  /** What `load` found wrong. */
   damage: UpdateError | null = null;
+  /** There may be one that could not be read (yet): it is not to be written over. */
+  isUnread = true;
 
   /**
    * The version stays while the layout only grows. The agents of two releases read one journal, across an update and
    * a rollback: were it damaged to one of them, the count of attempts would be lost each time, and with it what ends a
    * loop of updates and rollbacks.
    */
-  constructor(options: JournalOptions) {
-    this.#place = { ...options, kind: 'journal', version: 1 };
+  constructor({ device, ...place }: JournalOptions) {
+    this.#place = { ...place, kind: 'journal', version: 1 };
+    this.#device = device;
   }
 
   /** The record as of the last `load` or `save`; change it, then `save`. */
@@ -196,31 +238,51 @@ export class Journal {
     return this.#body;
   }
 
-  /** Read and change nothing, not even a damaged record: another process may be at work on it. */
-  async peek(): Promise<JournalBody> {
+  /** Read and change nothing, not even a damaged record: another process may be at work on it. Null: there is none. */
+  async peek(): Promise<JournalBody | null> {
+    const { path } = this.#place;
     const value = await loadRecord(this.#place);
-    return value === null ? emptyJournal() : checkBody(value, this.#place.path);
+    if (value === null) return null;
+    const body = checkBody(value, path);
+    if (JSON.stringify(body.device) === JSON.stringify(this.#device)) return body;
+    throw new UpdateError('record_foreign', `${path} is the journal of ${nameOf(body.device)}`, {
+      detail: { path, device: body.device, expected: this.#device },
+    });
   }
 
-  /** Read; a damaged record is kept aside. Throws only when the storage cannot be read at all. */
+  /**
+   * Read. A damaged or foreign record is put aside, and nothing is known then, not even whether the running slot is on
+   * trial. Throws only when the storage cannot be read at all.
+   */
   async load(): Promise<JournalBody> {
+    this.#body = emptyJournal();
+    this.damage = null;
     try {
-      this.#body = await this.peek();
+      this.#body = (await this.peek()) ?? this.#body;
       this.#kept = structuredClone(this.#body);
     } catch (error) {
-      if (!UpdateError.is(error) || (error.code !== 'record_malformed' && error.code !== 'limit_exceeded')) throw error;
+      if (!UpdateError.is(error) || !PUT_ASIDE.includes(error.code)) throw error;
       this.damage = error;
-      this.#body = { ...emptyJournal(), recovered: true };
       this.#kept = structuredClone(this.#body);
       // Where the disk is full or read-only it stays where it is, and is found again: the running slot matters more.
-      await this.#putAside().catch(() => undefined);
+      await this.#putAside(error.code === 'record_foreign' ? 'foreign' : 'damaged').catch(() => undefined);
     }
+    this.isUnread = false;
     return this.#body;
+  }
+
+  /** Nothing is known, and the record that could not be read stays as it is. */
+  loseUnread(why: UpdateError): void {
+    this.#body = emptyJournal();
+    this.#kept = emptyJournal();
+    this.damage = why;
+    this.isUnread = true;
   }
 
   /** Durable when it resolves. */
   async save(): Promise<void> {
     this.#body.sequence++;
+    this.#body.device = this.#device;
     await storeRecord(this.#place, this.#body);
     this.#kept = structuredClone(this.#body);
   }
@@ -235,8 +297,8 @@ export class Journal {
     this.#body = structuredClone(this.#kept);
   }
 
-  async #putAside(): Promise<void> {
-    await keepAside(this.#place);
+  async #putAside(what: string): Promise<void> {
+    await keepAside(this.#place, what);
     await this.save();
   }
 }
@@ -245,6 +307,11 @@ const NEW_IN_ATTEMPTS = {
   ...{ verified: [], pending: [], repair: null, repairedSegments: 0 },
   ...{ words: null, behind: null, triedAs: null },
 };
+
+const nameOf = (device: DeviceName | null): string =>
+  device === null
+    ? 'no device'
+    : `${device.controllerId} (${device.product}, ${device.hardware}, ${device.places.join(' ')})`;
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -120,7 +120,15 @@ async function advance(context: Context, state: State, next: State): Promise<voi
 /** Make `next` durable and say so. */
 export async function enter(context: Context, next: State): Promise<void> {
   context.journal.body.state = next;
-  await context.journal.save();
+  try {
+    await context.journal.save();
+  } catch (thrown) {
+    // The release that breaks the data partition is exactly the one that must go back. What runs and what comes first
+    // tell the next process as much as the record would.
+    if (next !== 'TRIAL' && next !== 'ROLLBACK') throw thrown;
+    const error = UpdateError.from(thrown);
+    context.emit({ type: 'note', message: `${next} goes unrecorded: ${error.message}`, error });
+  }
   context.emit({ type: 'state', state: next });
 }
 

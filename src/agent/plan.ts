@@ -136,9 +136,15 @@ export async function partsOfRelease(
 export async function holdsAlready(context: Context, { release, full }: Part, targetSlot: string): Promise<boolean> {
   const known = context.journal.body.slots[placeOf(context, targetSlot, release.slotClass)];
   if (known?.sha256 !== full.target.sha256) return false;
-  const slots = slotsOf(context, release.slotClass);
-  return (await hashSlot(context, slots, targetSlot, full.target.bytes)) === full.target.sha256;
+  return (await digestHeld(context, { release, full }, targetSlot)) === full.target.sha256;
 }
+
+/** SHA-256 of as much of a slot as this part of the release would fill; null where it is shorter. */
+export const digestHeld = (
+  context: Context,
+  { release, full }: Pick<Part, 'release' | 'full'>,
+  slot: string,
+): Promise<string | null> => hashSlot(context, slotsOf(context, release.slotClass), slot, full.target.bytes);
 
 /** A copy where the running slot holds the target, else a delta where the device can decode it, else full. */
 export async function choosePlan(

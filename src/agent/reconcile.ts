@@ -11,24 +11,28 @@ import { UpdateError } from '../../native-free/status.ts';
 import { attemptOf } from './context.ts';
 import type { Context } from './context.ts';
 import type { BootState } from './boot-control.ts';
-import { slotHealth } from './states/trial.ts';
 import type { Attempt, State } from './journal.ts';
 import { enter, outcomeOf } from './machine.ts';
+import { confirmRunning } from './start/confirm-running.ts';
+import { commitIsStale, countersLag } from './start/doubt.ts';
 
 /** A boot loader that does not do as it is told must not make the device reboot for ever. */
 const REARMS_MAX = 5;
 
-/** Call once per process, before the machine runs. */
-export async function reconcile(context: Context): Promise<void> {
+/** Call once per process, before the machine runs. `STOP`: a reboot has to come first. */
+export async function reconcile(context: Context): Promise<'STOP' | undefined> {
   const { body } = context.journal;
-  const boot = await context.boot.read();
+  let boot = await context.boot.read();
   if (body.attempt === null) {
     body.state = 'IDLE';
-    await confirmRunning(context, boot);
-    return;
+    return confirmRunning(context, boot);
   }
   const attempt = attemptOf(context);
-  if (!onTrial(attempt, body.state, boot)) await confirmRunning(context, boot);
+  if (!onTrial(attempt, body.state, boot)) {
+    if ((await confirmRunning(context, boot)) === 'STOP') return 'STOP';
+    if (context.journal.body.attempt === null) return undefined;
+    boot = await context.boot.read();
+  }
   await countResume(context, attempt);
   switch (body.state) {
     case 'PREPARE':
@@ -45,10 +49,15 @@ export async function reconcile(context: Context): Promise<void> {
     case 'TRIAL':
     case 'COMMIT':
       if (boot.running !== attempt.targetSlot) await fellBack(context, attempt, boot);
+      else if (body.state === 'COMMIT' && (await commitIsStale(context, attempt))) await enter(context, 'TRIAL');
+      break;
+    case 'REPORT':
+      await stillRuns(context, attempt, boot);
       break;
     default:
       break;
   }
+  return undefined;
 }
 
 function onTrial(attempt: Attempt, state: State, { running }: BootState): boolean {
@@ -56,26 +65,18 @@ function onTrial(attempt: Attempt, state: State, { running }: BootState): boolea
 }
 
 /**
- * A slot that is not on trial is good. Say so at every start, or its tries run out over the reboots of a device that
- * has no attempt for months, or one that takes many power cuts, or a report that nobody takes.
+ * A success that nobody has heard of yet is none any more when another slot runs, and none yet where the counters do
+ * not say so: every step of COMMIT may be repeated.
  */
-async function confirmRunning(context: Context, boot: BootState): Promise<void> {
-  const { journal, emit } = context;
-  if ((boot.tries[boot.running] ?? 0) >= context.boot.triesMax) return;
-  // Marking it good puts it first: where another slot is armed, that would take the flip back.
-  if (boot.order[0] !== boot.running) return;
-  if (journal.body.recovered) {
-    // After a lost journal nobody knows whether this slot is on trial, so it is put to the test here.
-    try {
-      await slotHealth(context, boot.running, 'unknown');
-    } catch (thrown) {
-      const error = UpdateError.from(thrown);
-      if (error.code !== 'health_failed') throw error;
-      emit({ type: 'note', message: `slot ${boot.running} is not confirmed: ${error.message}`, error });
-      return;
-    }
+async function stillRuns(context: Context, attempt: Attempt, { running }: BootState): Promise<void> {
+  if (attempt.outcome?.status !== 0) return;
+  if (running === attempt.targetSlot) {
+    if (await countersLag(context, attempt)) await enter(context, 'COMMIT');
+    return;
   }
-  await context.boot.markGood(boot.running);
+  const message = `slot ${running} runs; ${attempt.targetSlot} was confirmed before`;
+  attempt.outcome = outcomeOf(new UpdateError('boot_wrong_slot', message, { detail: { running } }));
+  await context.journal.save();
 }
 
 /** Bounds crash loops: every start without progress counts. */

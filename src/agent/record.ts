@@ -68,11 +68,11 @@ export async function storeRecord(place: RecordPlace, value: unknown): Promise<v
 }
 
 /** A damaged record gets another name, for people to look at. Throws as `storeRecord`. */
-export async function keepAside({ fs, path, kind, codes }: RecordPlace): Promise<void> {
+export async function keepAside({ fs, path, kind, codes }: RecordPlace, what = 'damaged'): Promise<void> {
   try {
-    await fs.rename(path, `${path}.damaged`);
+    await fs.rename(path, `${path}.${what}`);
     await fs.syncFolder(folderOf(path));
   } catch (error) {
-    throw ioError(error, codes?.write ?? 'output_unwritable', `cannot set the damaged ${kind} ${path} aside`, { path });
+    throw ioError(error, codes?.write ?? 'output_unwritable', `cannot set the ${what} ${kind} ${path} aside`, { path });
   }
 }

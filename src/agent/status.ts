@@ -3,9 +3,11 @@
  * nothing.
  * @module
  */
+import type { UpdateError } from '../../native-free/status.ts';
 import type { BootState } from './boot-control.ts';
 import { placeOf } from './context.ts';
 import type { Context } from './context.ts';
+import { emptyJournal } from './journal.ts';
 import type { Attempt, JournalBody, State } from './journal.ts';
 
 /** What the journal knows of one place: one class of one slot. */
@@ -26,20 +28,29 @@ export interface AgentStatus {
   readonly status: number | null;
   readonly code: string | null;
   readonly message: string | null;
-  readonly state: State;
-  /** True when the next boot goes into another slot than the running one. */
-  readonly rebootPending: boolean;
-  readonly running: string;
-  readonly bootId: string;
+  /** Null where the journal cannot be read. */
+  readonly state: State | null;
+  /** True when the next boot goes into another slot than the running one; null, here and below: the boot control cannot be read. */
+  readonly rebootPending: boolean | null;
+  readonly running: string | null;
+  readonly bootId: string | null;
   readonly slots: Readonly<
-    Record<string, { readonly version: string | null; readonly sha256: string | null; readonly triesLeft: number }>
+    Record<
+      string,
+      { readonly version: string | null; readonly sha256: string | null; readonly triesLeft: number | null }
+    >
   >;
   /** By slot class, then by slot; `slots` has the device's own class alone. */
   readonly classes: Readonly<Record<string, Readonly<Record<string, PlaceStatus>>>>;
-  readonly order: readonly string[];
-  readonly counters: Readonly<Record<string, number>>;
+  readonly order: readonly string[] | null;
+  /** Null: the keystore cannot be read. */
+  readonly counters: Readonly<Record<string, number>> | null;
+  /** The slot that was confirmed last; null where nobody knows. */
+  readonly confirmed: string | null;
   readonly attempt: JournalBody['attempt'];
   readonly last: JournalBody['last'];
+  /** What could not be read. */
+  readonly problems: readonly UpdateError[];
 }
 
 /** States in which the part under way is not yet known to be right. */
@@ -58,25 +69,34 @@ function pendingOf(attempt: Attempt | null, state: State, slot: string, slotClas
   return waits === undefined ? null : { version, sha256: waits.target.sha256, step: 'waiting' };
 }
 
+/** What is shown; null where it could not be read, and `problems` say why. */
+export interface StatusParts {
+  readonly body: JournalBody | null;
+  readonly boot: BootState | null;
+  readonly counters: Readonly<Record<string, number>> | null;
+  readonly problems: readonly UpdateError[];
+}
+
 /** `slotClasses` are all that are configured. */
 export function statusOf(
-  body: JournalBody,
-  boot: BootState,
-  counters: Readonly<Record<string, number>>,
+  { body: read, boot, counters, problems }: StatusParts,
   config: Context['config'],
+  slotNames: readonly string[],
   slotClasses: readonly string[],
 ): AgentStatus {
+  const body = read ?? emptyJournal();
   const classes: Record<string, Record<string, PlaceStatus>> = {};
   for (const slotClass of slotClasses) {
     const places: Record<string, PlaceStatus> = (classes[slotClass] = {});
-    for (const slot of Object.keys(boot.tries).sort()) {
+    for (const slot of slotNames) {
       const held = body.slots[placeOf({ config }, slot, slotClass)] ?? null;
       const pending = pendingOf(body.attempt, body.state, slot, slotClass);
       places[slot] = { version: held?.version ?? null, sha256: held?.sha256 ?? null, pending };
     }
   }
-  const slots: Record<string, { version: string | null; sha256: string | null; triesLeft: number }> = {};
-  for (const [slot, triesLeft] of Object.entries(boot.tries)) {
+  const slots: Record<string, { version: string | null; sha256: string | null; triesLeft: number | null }> = {};
+  for (const slot of slotNames) {
+    const triesLeft = boot?.tries[slot] ?? null;
     const held = body.slots[slot] ?? null;
     slots[slot] = { version: held?.version ?? null, sha256: held?.sha256 ?? null, triesLeft };
   }
@@ -85,15 +105,17 @@ export function statusOf(
     status: outcome?.status ?? null,
     code: outcome?.code ?? null,
     message: outcome?.message ?? null,
-    state: body.state,
-    rebootPending: boot.order[0] !== boot.running && (boot.tries[boot.order[0] ?? ''] ?? 0) > 0,
-    running: boot.running,
-    bootId: boot.bootId,
+    state: read?.state ?? null,
+    rebootPending: boot === null ? null : boot.order[0] !== boot.running && (boot.tries[boot.order[0] ?? ''] ?? 0) > 0,
+    running: boot?.running ?? null,
+    bootId: boot?.bootId ?? null,
     slots,
     classes,
-    order: boot.order,
+    order: boot?.order ?? null,
     counters,
+    confirmed: body.confirmed?.slot ?? null,
     attempt: body.attempt,
     last: body.last,
+    problems,
   };
 }

@@ -75,6 +75,20 @@ export class SimulatedStorage implements FileSystem {
     }
   }
 
+  /** Take a file, or a folder with all that is inside, away for good. For tests; no operation of the device. */
+  remove(path: string): void {
+    const inside = (name: string): boolean => name === path || name.startsWith(`${path}/`);
+    for (const names of [this.#names, this.#durableNames]) {
+      for (const name of [...names.keys()].filter(inside)) names.delete(name);
+    }
+  }
+
+  /** Files in a folder and below, by path. For tests; no operation of the device. */
+  filesIn(folder: string): Map<string, Uint8Array> {
+    const found = [...this.#names].filter(([path, file]) => file !== null && path.startsWith(`${folder}/`));
+    return new Map(found.map(([path, file]) => [path, file!.content()]));
+  }
+
   /** A file's content, or null; not to be changed. For tests; no operation of the device. */
   peek(path: string): Uint8Array | null {
     return this.#names.get(path)?.content() ?? null;

@@ -56,7 +56,7 @@ class Board {
     for (let i = 0; i < 20; i++) {
       if (this.boot() === 'B' && hangs) continue;
       const result = await this.agent().run({ once: true });
-      if (result.code !== 'reboot_pending' && result.code !== 'no_update') return result;
+      if (!['reboot_pending', 'rollback_pending', 'no_update'].includes(result.code)) return result;
     }
     throw new Error(`not done after ${this.booted.join(' ')}`);
   }

@@ -287,12 +287,12 @@ describe('the trial', () => {
     it.run = async () => ({ exitCode: 3, timedOut: false, output: 'no network', stdout: '' });
     expect(await it.once()).toMatchObject({ code: 'reboot_pending' });
     expect(await it.boot()).toBe('B');
-    expect(await it.once()).toMatchObject({ code: 'reboot_pending' });
+    expect(await it.once()).toMatchObject({ status: 40, code: 'rollback_pending' });
     expect(await it.boot()).toBe('A');
     expect(await it.once()).toMatchObject({ status: 40, code: 'health_failed' });
     expect(it.deployments.closed).toMatchObject([{ outcome: { status: 40 } }]);
     unharmed(it);
-    expect((await it.agent().status()).counters['rollback.cam.rootfs'] ?? 0).toBe(0);
+    expect((await it.agent().status()).counters?.['rollback.cam.rootfs'] ?? 0).toBe(0);
     expect(await it.boot()).toBe('A');
   });
 
@@ -422,10 +422,10 @@ describe('a damaged journal', () => {
       return { exitCode: 0, timedOut: false, output: '', stdout: '' };
     };
     expect(await it.untilDone()).toMatchObject({ status: 0, code: 'ok' });
-    expect(checks).toEqual(['check', 'check']);
+    expect(checks).toEqual(['check']);
     expect(await it.agent().status()).toMatchObject({ running: 'B' });
     expect(sha256Hex(it.slot('b'))).toBe(sha256Hex(lab.target));
-    expect((await it.agent().status()).counters['rollback.cam.rootfs']).toBe(2);
+    expect((await it.agent().status()).counters?.['rollback.cam.rootfs']).toBe(2);
   });
 });
 
@@ -442,6 +442,6 @@ describe('a journal of an earlier agent', () => {
     await storeRecord(place, { ...body, attempt });
     await it.boot();
     expect(await it.untilDone()).toMatchObject({ status: 0, code: 'ok' });
-    expect((await it.agent().status()).counters['rollback.cam.rootfs']).toBe(2);
+    expect((await it.agent().status()).counters?.['rollback.cam.rootfs']).toBe(2);
   });
 });

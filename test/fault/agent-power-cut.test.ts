@@ -42,7 +42,7 @@ async function live(it: SimulatedDevice): Promise<void> {
   for (let runs = 0; runs < 12; runs++) {
     const result = await it.once();
     if (result.code === 'no_update' && it.journal().state === 'IDLE') return;
-    if (result.code === 'reboot_pending' && (await it.boot()) === null) throw new Error('bricked');
+    if (/^(reboot|rollback)_pending$/.test(result.code) && (await it.boot()) === null) throw new Error('bricked');
   }
   throw new Error('the agent never came to rest');
 }
@@ -64,7 +64,7 @@ function check(it: SimulatedDevice, campaign: Campaign, at: string): void {
 }
 
 async function counters(it: SimulatedDevice): Promise<number> {
-  return (await it.agent().status()).counters['rollback.cam.rootfs'] ?? 0;
+  return (await it.agent().status()).counters?.['rollback.cam.rootfs'] ?? 0;
 }
 
 /** Returns how many operations an undisturbed life has. */

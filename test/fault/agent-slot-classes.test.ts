@@ -5,7 +5,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { NetworkRequest } from '../../src/agent/index.ts';
 import { isPowerCut } from '../../src/testing/index.ts';
-import { Journal } from '../../src/agent/index.ts';
+import { journalOf } from '../../src/agent/index.ts';
 import { device, imagePair, makeLab, sameBytes, sha256Hex } from '../support/agent.ts';
 import type { DeviceOptions, Lab, SimulatedDevice } from '../support/agent.ts';
 import { imageBytes, sha256Node } from '../support/images.ts';
@@ -41,8 +41,9 @@ async function assigned(of: Lab, options: DeviceOptions = {}): Promise<Simulated
   const it = await device(of, { slots: SLOTS, ...options });
   it.disk.place('/slots/boot-a', bootImage(1));
   it.disk.place('/slots/boot-b', new Uint8Array(0));
-  const journal = new Journal({ fs: it.disk, hash: sha256Node, path: '/data/journal' });
+  const journal = journalOf(it.config, { fs: it.disk, hash: sha256Node });
   await journal.load();
+  journal.body.confirmed = { slot: 'A', counters: {} };
   journal.body.slots = {
     A: { bytes: of.source.length, sha256: sha256Hex(of.source), version: '1.0' },
     'A/boot': { bytes: 90_000, sha256: sha256Hex(bootImage(1)), version: '1.0' },

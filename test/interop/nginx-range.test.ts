@@ -9,7 +9,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
-import { Agent, Journal, nodeFileSystem, parseConfig, type AgentEvent } from '../../src/agent/index.ts';
+import { Agent, journalOf, nodeFileSystem, parseConfig, type AgentEvent } from '../../src/agent/index.ts';
 import { Link, nodeClock, type LinkWait } from '../../src/transfer/index.ts';
 import { nodeNetwork } from '../../src/transfer/node-network.ts';
 import { FakeBootLoader } from '../../src/testing/index.ts';
@@ -271,7 +271,8 @@ describe.skipIf(binary === undefined)(`nginx as the server of payloads${why}`, (
     await loader.install(['A', 'B'], ['A']);
     await loader.boot();
     mkdirSync(join(folder, 'data'));
-    const journal = new Journal({ fs: nodeFileSystem, hash: sha256Node, path: join(folder, 'data', 'journal') });
+    const journal = journalOf(config, { fs: nodeFileSystem, hash: sha256Node });
+    journal.body.confirmed = { slot: 'A', counters: {} };
     journal.body.slots['A'] = { bytes: lab.source.length, sha256: sha256Hex(lab.source), version: '1.0' };
     await journal.save();
     const deployments = new FakeDeployments();

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Agent, Journal, parseConfig } from '../../src/agent/index.ts';
+import { Agent, journalOf, parseConfig } from '../../src/agent/index.ts';
 import type { AgentConfig, AgentEvent, CommandRunner, Deployment, DeploymentSource, JournalBody, Proceeding, Report, RunResult, World } from '../../src/agent/index.ts'; // prettier-ignore
 import type { FileSystem, NetworkRequest } from '../../src/agent/index.ts';
 import { UpdateError } from '../../native-free/status.ts';
@@ -127,6 +127,7 @@ export interface DeviceOptions {
   readonly watch?: FileWatcher;
   /** The TOML of `[slots]`, for more than one slot class. */
   readonly slots?: string;
+  readonly controllerId?: string;
   /** A file target instead of two slots. */
   readonly fileTarget?: boolean;
   /** Let the agent talk DDI through the network instead of the fake deployments. */
@@ -146,7 +147,7 @@ function configOf(options: DeviceOptions): AgentConfig {
       : table('slots', options.slots ?? 'A = "/slots/a"\nB = "/slots/b"') +
         table('boot', 'state_file = "/boot/state"\nchoice_file = "/boot/choice"');
   const text =
-    table('device', 'controller_id = "dev-1"\nproduct = "cam"\nhardware = "v1"') +
+    table('device', `controller_id = "${options.controllerId ?? 'dev-1'}"\nproduct = "cam"\nhardware = "v1"`) +
     table('server', 'url = "http://ota.test"\ncancel_poll_seconds = 1') +
     table('data', `folder = "${FILES.data}"`) +
     table('trust', 'root = "/etc/root.json"') +
@@ -206,8 +207,9 @@ export class SimulatedDevice {
 
   /** The journal knows what slot A holds, as after `init` or an earlier update. */
   async knowsSource(): Promise<void> {
-    const journal = new Journal({ fs: this.disk, hash: sha256Node, path: `${FILES.data}/journal` });
+    const journal = journalOf(this.config, { fs: this.disk, hash: sha256Node });
     await journal.load();
+    journal.body.confirmed = { slot: 'A', counters: {} };
     const { length: bytes } = this.lab.source;
     journal.body.slots['A'] = { bytes, sha256: sha256Hex(this.lab.source), version: '1.0' };
     await journal.save();
@@ -235,7 +237,7 @@ export class SimulatedDevice {
   async untilDone(runsMax = 6): Promise<RunResult> {
     for (let i = 0; i < runsMax; i++) {
       const result = await this.once();
-      if (result.code !== 'reboot_pending') return result;
+      if (result.code !== 'reboot_pending' && result.code !== 'rollback_pending') return result;
       if ((await this.boot()) === null) throw new Error('the device is bricked');
     }
     throw new Error(`not done after ${runsMax} runs`);

@@ -2,10 +2,11 @@
  * `engraft-agent init`, at the factory.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Journal, nodeFileSystem } from '../../src/agent/index.ts';
+import { journalOf, nodeFileSystem } from '../../src/agent/index.ts';
+import { readConfig } from '../../src/cli/agent-commands/common.ts';
 import { define } from '../../src/cli/agent-commands/init.ts';
 import { sha256Hex } from '../support/agent.ts';
 import { imageBytes, sha256Node as hash } from '../support/images.ts';
@@ -31,11 +32,48 @@ function bench() {
       .exitOverride()
       .parseAsync([at('device'), ...rest, ...args], { from: 'user' });
   const slots = async () =>
-    (await new Journal({ fs: nodeFileSystem, hash, path: at('device/data/journal') }).peek()).slots;
+    (await journalOf(await readConfig(at('device/agent.toml')), { fs: nodeFileSystem, hash }).peek())!.slots;
   return { at, init, slots };
 }
 
 describe('init', () => {
+  test('sets token, tenant, health and reboot command, and says when nothing tests a release', async () => {
+    const { at, init } = bench();
+    const said = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    const health = ['--health', '/usr/bin/self-test --quick', '--health', '["/bin/sh", "-c", "exit 0"]'];
+    await init('--image', at('image'), '--tenant', 'acme', '--target-token', 's3cret', '--reboot-command', 'systemctl reboot', ...health); // prettier-ignore
+    const config = await readConfig(at('device/agent.toml'));
+    expect(config.server).toMatchObject({ tenant: 'acme', token: { kind: 'target', value: 's3cret' } });
+    expect(config.health.commands).toEqual([
+      ['/usr/bin/self-test', '--quick'],
+      ['/bin/sh', '-c', 'exit 0'],
+    ]);
+    expect(config.rebootCommand).toEqual(['systemctl', 'reboot']);
+    expect(statSync(at('device/agent.toml')).mode & 0o777).toBe(0o600);
+    expect(said.mock.calls.join()).not.toContain('health.commands');
+    const without = bench();
+    await without.init('--image', without.at('image'));
+    expect(said.mock.calls.join()).toContain('health.commands is empty');
+  });
+
+  test('takes several slot classes, and a file target', async () => {
+    const { at, init, slots } = bench();
+    for (const name of ['a', 'b', 'boot-b']) writeFileSync(at(name), image);
+    const boot = imageBytes(5_000, 4);
+    writeFileSync(at('boot-a'), boot);
+    const classes = `boot=${at('boot-a')},${at('boot-b')}`;
+    await init('--slot-a', at('a'), '--slot-b', at('b'), '--image', at('image'), '--more-class', classes);
+    const { place } = await readConfig(at('device/agent.toml'));
+    expect(place).toMatchObject({ slots: { A: { rootfs: at('a'), boot: at('boot-a') }, B: { boot: at('boot-b') } } });
+    expect((await slots())['A/boot']).toEqual({ bytes: 5_000, sha256: sha256Hex(boot), version: '1.0' });
+    const file = bench();
+    await file.init('--target', file.at('app.img'), '--image', file.at('image'));
+    expect((await readConfig(file.at('device/agent.toml'))).place).toEqual({ kind: 'file', path: file.at('app.img') });
+    expect(new Uint8Array(readFileSync(file.at('app.img')))).toEqual(image);
+    await expect(bench().init('--target', 'x', '--slot-a', 'y')).rejects.toMatchObject({ code: 'usage_invalid' });
+    await expect(bench().init('--image', 'x', '--more-class', 'boot')).rejects.toMatchObject({ code: 'usage_invalid' });
+  });
+
   test('makes two file slots from an image, once', async () => {
     const { at, init, slots } = bench();
     await init('--image', at('image'));

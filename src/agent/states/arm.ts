@@ -12,6 +12,7 @@ import type { Attempt } from '../journal.ts';
 import type { Next } from '../machine.ts';
 import { tellOnce } from '../service/news.ts';
 import { requireUpdate } from '../service/words.ts';
+import { holdsRelease } from '../start/read-back.ts';
 
 export async function arm(context: Context): Promise<Next> {
   const { boot, journal } = context;
@@ -22,6 +23,7 @@ export async function arm(context: Context): Promise<Next> {
     const isFresh = await throwIfCancelled(context, attempt, true);
     await permitted(context, attempt, isFresh);
   }
+  if (!(await holdsRelease(context, attempt))) return 'PREPARE';
   attempt.armedBootId = bootId;
   await journal.save();
   await boot.arm(attempt.targetSlot);

@@ -10,6 +10,7 @@ import { tellHooks } from '../hooks.ts';
 import { partsOf } from '../journal.ts';
 import { rollbackCounter } from '../keystore.ts';
 import type { Next } from '../machine.ts';
+import { rollbackCounters } from '../start/doubt.ts';
 
 export async function commit(context: Context): Promise<Next> {
   const { boot, keystore, journal } = context;
@@ -26,7 +27,7 @@ export async function commit(context: Context): Promise<Next> {
     message: `version ${version} runs from ${attempt.targetSlot}`,
   };
   journal.body.tried = {};
-  journal.body.recovered = false;
+  journal.body.confirmed = { slot: attempt.targetSlot, counters: await rollbackCounters(context) };
   await tellHooks(context, attempt, 'after_commit');
   return 'REPORT';
 }

@@ -14,6 +14,7 @@ import type { Next } from '../machine.ts';
 import * as planning from '../plan.ts';
 import { unlessBehind } from '../service/behind.ts';
 import { requireTriesLeft } from '../service/failed-installs.ts';
+import { noteSeen } from '../start/read-back.ts';
 import type { TrustedTargets } from '../trust.ts';
 import { trusted } from './check.ts';
 
@@ -31,12 +32,15 @@ export async function plan(context: Context): Promise<Next> {
   if (parts.every(({ source, full }) => source?.sha256 === full.target.sha256)) return confirm(context, attempt, parts);
   attempt.targetSlot = otherSlot(context, running);
   requireTriesLeft(context, attempt, parts.at(-1)!.full);
+  await refuseRejected(context, parts, attempt.targetSlot);
   const verified: Plan[] = [];
   const pending: Plan[] = [];
   for (const part of parts) {
     const held = await planning.holdsAlready(context, part, attempt.targetSlot);
-    if (held) verified.push(part.full);
-    else pending.push(await planning.choosePlan(context, targets, part));
+    if (held) {
+      verified.push({ ...part.full, kind: 'held' });
+      noteSeen(attempt, part.full.slotClass);
+    } else pending.push(await planning.choosePlan(context, targets, part));
   }
   await planning.checkRoom(context, pending, attempt.targetSlot, running);
   if (payloadBytes(pending) > 0) {
@@ -78,20 +82,37 @@ async function partsOrWait(
 const payloadBytes = (plans: readonly Plan[]): number => plans.reduce((sum, { payload }) => sum + payload.bytes, 0);
 
 /**
+ * This very release failed its test when nobody knew of the attempt: that was its trial, and it ends here. Throws how it
+ * ended. Whoever deploys it once more gets it tried once more.
+ */
+async function refuseRejected(context: Context, parts: readonly planning.Part[], slot: string): Promise<void> {
+  const { body } = context.journal;
+  const { rejected } = body;
+  if (rejected?.slot !== slot) return;
+  for (const part of parts) {
+    const held = rejected.sha256 ?? (await planning.digestHeld(context, part, slot));
+    if (held !== part.full.target.sha256) return;
+  }
+  body.rejected = null;
+  const { code, message } = rejected.outcome;
+  throw new UpdateError(code === 'ok' ? 'health_failed' : code, message);
+}
+
+/**
  * The running slot holds the release already (a journal was lost, or it came with the device): only confirm it, after
  * a trial if nobody knows any more whether there was one.
  */
 function confirm(context: Context, attempt: Attempt, parts: readonly planning.Part[]): Next {
   const { body } = context.journal;
   const running = attempt.sourceSlot;
-  const plans = parts.map(({ full }) => full);
+  const plans = parts.map(({ full }): Plan => ({ ...full, kind: 'held' }));
   for (const { slotClass, target } of plans) {
     body.slots[placeOf(context, running, slotClass)] = { ...target, version: attempt.release.version };
   }
   attempt.plan = plans.pop()!;
   attempt.verified = plans;
   attempt.targetSlot = running;
-  if (!body.recovered) return 'COMMIT';
+  if (body.confirmed?.slot === running) return 'COMMIT';
   attempt.sourceSlot = otherSlot(context, running);
   return 'TRIAL';
 }

@@ -5,7 +5,9 @@
 import { attemptOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { tellHooks } from '../hooks.ts';
+import { outcomeOf } from '../machine.ts';
 import type { Next } from '../machine.ts';
+import { stayIn, wayBackFrom } from '../start/way-back.ts';
 import { rebootNow } from './reboot.ts';
 
 export async function rollback(context: Context): Promise<Next> {
@@ -14,7 +16,14 @@ export async function rollback(context: Context): Promise<Next> {
   const { sourceSlot, targetSlot } = attempt;
   const before = await boot.read();
   // A slot that the boot loader would skip is no way back: stay, and say what happened.
-  if (before.running === targetSlot && (before.tries[sourceSlot] ?? 0) === 0) return 'REPORT';
+  if (before.running === targetSlot && wayBackFrom(targetSlot, before) === null) {
+    const { outcome } = attempt;
+    const why = await stayIn(context, targetSlot, outcome?.message ?? 'the trial failed');
+    if (outcome?.status === why.outcome) attempt.outcome = outcomeOf(why);
+    // It was never confirmed, and is tested again at every start.
+    context.journal.body.confirmed = null;
+    return 'REPORT';
+  }
   await boot.rollBack(targetSlot, sourceSlot);
   const { running } = await boot.read();
   if (running === targetSlot) {

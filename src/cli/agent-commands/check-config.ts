@@ -3,7 +3,6 @@
  * @module
  */
 import { Command } from 'commander';
-import type { AgentConfig } from '../../agent/index.ts';
 import { withoutNetworkSecrets } from '../../agent/network/config-network.ts';
 import { report } from '../frame.ts';
 import { formatTable } from '../text.ts';
@@ -19,34 +18,45 @@ export function define(): Command {
     )
     .option('-c, --config <file>', 'configuration', DEFAULT_CONFIG)
     .action(async (options: AgentCommandOptions) => {
-      const config = withoutSecrets(await readConfig(options.config));
-      report(options, config, () => configText(config));
+      const read = new Map<string, unknown>();
+      const config = await readConfig(options.config, read);
+      const { adviceOn } = await import('../../agent/config-advice.ts');
+      const advice = adviceOn(config);
+      const values = [...read].map(([key, value]) => [key, withoutSecrets(key, value)] as const).sort(byName);
+      report(options, { ...nested(values), advice }, () => textOf(values, advice));
     });
 }
+
+type Value = readonly [key: string, value: unknown];
+
+const byName = ([a]: Value, [b]: Value): number => (a < b ? -1 : 1);
 
 const HIDDEN = '(set)';
 
 /** What this prints ends up in support requests. */
-function withoutSecrets(config: AgentConfig): Record<string, unknown> {
-  const { token } = config.server;
-  const server = {
-    ...config.server,
-    ...withoutNetworkSecrets(config.server),
-    token: token === undefined ? undefined : { ...token, value: HIDDEN },
-  };
-  const keystore = Object.fromEntries(
-    Object.entries(config.keystore).map(([key, value]: [string, unknown]) => [key, /pin$/i.test(key) ? HIDDEN : value]),
-  );
-  return { ...config, server, keystore };
+function withoutSecrets(key: string, value: unknown): unknown {
+  if (value === undefined || value === null) return null;
+  if (/(^server\..*token|pin|password|secret)$/.test(key)) return HIDDEN;
+  if (typeof value !== 'string') return value;
+  if (key === 'server.proxy') return withoutNetworkSecrets({ proxy: value }).proxy;
+  if (key === 'server.client_key') return withoutNetworkSecrets({ client: { cert: '', key: value } }).client?.key;
+  return value;
 }
 
-function configText(config: Record<string, unknown>): string {
-  const rows: string[][] = [];
-  const walk = (value: unknown, name: string): void => {
-    const isTable = typeof value === 'object' && value !== null && !Array.isArray(value);
-    if (!isTable) rows.push([name, value === undefined ? '-' : JSON.stringify(value)]);
-    else for (const [key, inner] of Object.entries(value)) walk(inner, name === '' ? key : `${name}.${key}`);
-  };
-  walk(config, '');
-  return formatTable(rows);
+/** As the tables of the file. */
+function nested(values: readonly Value[]): Record<string, unknown> {
+  const top: Record<string, unknown> = {};
+  for (const [key, value] of values) {
+    const names = key.split('.');
+    const last = names.pop()!;
+    let table = top;
+    for (const name of names) table = (table[name] ??= {}) as Record<string, unknown>;
+    table[last] = value;
+  }
+  return top;
+}
+
+function textOf(values: readonly Value[], advice: readonly string[]): string {
+  const table = formatTable(values.map(([key, value]) => [key, value === null ? '-' : JSON.stringify(value)]));
+  return [table, ...advice].join('\n\n');
 }

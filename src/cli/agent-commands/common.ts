@@ -14,8 +14,8 @@ export interface AgentCommandOptions extends CommonOptions {
 
 export const DEFAULT_CONFIG = '/etc/engraft/agent.toml';
 
-/** Throws `input_unreadable` or `config_invalid`. */
-export async function readConfig(path: string): Promise<AgentConfig> {
+/** `read` takes up all values by the file's own names. Throws `input_unreadable` or `config_invalid`. */
+export async function readConfig(path: string, read?: Map<string, unknown>): Promise<AgentConfig> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -23,5 +23,5 @@ export async function readConfig(path: string): Promise<AgentConfig> {
     throw ioError(cause, 'input_unreadable', `cannot read the configuration ${path}`, { path });
   }
   const { parseConfig } = await import('../../agent/config.ts');
-  return parseConfig(text, dirname(resolve(path)), path);
+  return parseConfig(text, dirname(resolve(path)), path, read);
 }

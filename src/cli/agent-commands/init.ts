@@ -29,6 +29,13 @@ interface InitOptions extends CommonOptions {
   readonly product: string;
   readonly hardware: string;
   readonly slotClass: string;
+  readonly moreClass: readonly MoreClass[];
+  readonly target?: string;
+  readonly tenant?: string;
+  readonly targetToken?: string;
+  readonly gatewayToken?: string;
+  readonly health: readonly (readonly string[])[];
+  readonly rebootCommand?: readonly string[];
 }
 
 /** The command, for the frame. */
@@ -51,7 +58,49 @@ export function define(): Command {
     .requiredOption('--product <name>', 'product')
     .requiredOption('--hardware <name>', 'hardware')
     .option('--slot-class <name>', 'slot class', 'rootfs')
+    .option(
+      '--more-class <name=a,b[,image]>',
+      'a further slot class: its two slots, and the image in the first; repeatable',
+      moreClass,
+      [],
+    ) // prettier-ignore
+    .option('--target <path>', 'one file that is replaced as a whole, instead of two slots; --image is copied there')
+    .option('--tenant <name>', 'tenant on the server')
+    .option('--target-token <token>', 'token of this device')
+    .option('--gateway-token <token>', 'token of the gateway')
+    .option('--health <command>', 'a command that exits with 0 when the device works; repeatable', healthCommand, [])
+    .option('--reboot-command <command>', 'how the device is rebooted', (text: string) => commandOf(text))
     .action(init);
+}
+
+/** Words at spaces; or a JSON list, for arguments with spaces in them. */
+function commandOf(text: string): readonly string[] {
+  if (!text.trimStart().startsWith('[')) return text.split(/\s+/).filter((word) => word !== '');
+  try {
+    return JSON.parse(text) as string[];
+  } catch (cause) {
+    throw new UpdateError('usage_invalid', `${text} is no JSON list: the program and its arguments`, { cause });
+  }
+}
+
+const healthCommand = (text: string, before: readonly (readonly string[])[]): (readonly string[])[] => [
+  ...before,
+  commandOf(text),
+];
+
+interface MoreClass {
+  readonly name: string;
+  readonly a: string;
+  readonly b: string;
+  readonly image?: string;
+}
+
+function moreClass(text: string, before: readonly MoreClass[]): MoreClass[] {
+  const [, name, a, b, image] = /^([A-Za-z0-9]+)=([^,]+),([^,]+)(?:,([^,]+))?$/.exec(text) ?? [];
+  if (name === undefined || a === undefined || b === undefined) {
+    throw new UpdateError('usage_invalid', `--more-class should be NAME=SLOT-A,SLOT-B or NAME=SLOT-A,SLOT-B,IMAGE, not '${text}'`); // prettier-ignore
+  }
+  return [...before, { name, a: resolve(a), b: resolve(b), ...(image === undefined ? {} : { image }) }];
 }
 
 interface Slots {
@@ -62,7 +111,7 @@ interface Slots {
 
 const skeleton = (
   options: InitOptions,
-  { a, b }: Slots,
+  slots: Slots,
 ): string => `# Configuration of engraft-agent; docs/operating.md says more. Relative paths are taken from here.
 [device]
 controller_id = ${JSON.stringify(options.id)}
@@ -72,32 +121,59 @@ slot_class = ${JSON.stringify(options.slotClass)}
 
 [server]
 url = ${JSON.stringify(options.server)}
-
+${keys({ tenant: options.tenant, target_token: options.targetToken, gateway_token: options.gatewayToken })}
 [data]
 folder = "data"
 
 [trust]
 root = "root.json"
 
-[slots]
-A = ${JSON.stringify(a)}
-B = ${JSON.stringify(b)}
-
-[boot]
-${options.bootBackend === 'file' ? 'state_file = "boot-state"\nchoice_file = "boot-choice"' : `backend = ${JSON.stringify(options.bootBackend)}`}
-# reboot_command = ["systemctl", "reboot"]
-
+${placeTables(options, slots)}${reboot(options)}
 [health]
-commands = []
+# Commands that exit with 0 when the device works. Without any, every release that starts the agent is confirmed.
+commands = ${JSON.stringify(options.health)}
 deadline_seconds = 300
 `;
 
-function slotsOf({ image, slotA, slotB }: InitOptions): Slots {
+/** TOML writes texts, numbers and lists of them as JSON does. */
+const keys = (values: Readonly<Record<string, unknown>>): string =>
+  Object.entries(values)
+    .map(([key, value]) => (value === undefined ? '' : `${key} = ${JSON.stringify(value)}\n`))
+    .join('');
+
+function placeTables({ bootBackend, slotClass, moreClass: more, target }: InitOptions, { a, b }: Slots): string {
+  if (target !== undefined) return `[target]\n${keys({ path: a })}\n[boot]\n`;
+  const boot =
+    bootBackend === 'file'
+      ? keys({ state_file: 'boot-state', choice_file: 'boot-choice' })
+      : keys({ backend: bootBackend });
+  if (more.length === 0) return `[slots]\n${keys({ A: a, B: b })}\n[boot]\n${boot}`;
+  const classes = (slot: 'a' | 'b', own: string): string =>
+    keys({ [slotClass]: own, ...Object.fromEntries(more.map((each) => [each.name, each[slot]])) });
+  return `[slots.A]\n${classes('a', a)}\n[slots.B]\n${classes('b', b)}\n[boot]\n${boot}`;
+}
+
+const reboot = ({ rebootCommand }: InitOptions): string =>
+  rebootCommand === undefined
+    ? '# reboot_command = ["systemctl", "reboot"]\n'
+    : keys({ reboot_command: rebootCommand });
+
+function slotsOf({ image, slotA, slotB, moreClass: more, target }: InitOptions): Slots {
+  if (target !== undefined) {
+    if (slotA !== undefined || slotB !== undefined || more.length > 0) {
+      throw new UpdateError('usage_invalid', '--target is one file instead of slots: give no slots with it');
+    }
+    return { a: resolve(target), b: '', existing: true };
+  }
+  if (more.length > 0 && slotA === undefined) {
+    throw new UpdateError('usage_invalid', '--more-class goes with --slot-a and --slot-b');
+  }
   if ((slotA === undefined) !== (slotB === undefined)) {
     throw new UpdateError('usage_invalid', '--slot-a and --slot-b are given together, or neither');
   }
   if (slotA !== undefined && slotB !== undefined) return { a: resolve(slotA), b: resolve(slotB), existing: true };
-  if (image === undefined) throw new UpdateError('usage_invalid', 'give --image, or --slot-a and --slot-b');
+  if (image === undefined)
+    throw new UpdateError('usage_invalid', 'give --image, or --slot-a and --slot-b, or --target');
   return { a: 'slot-a.img', b: 'slot-b.img', existing: false };
 }
 
@@ -109,26 +185,51 @@ async function init(folder: string, options: InitOptions): Promise<void> {
   const { parseConfig } = await import('../../agent/config.ts');
   parseConfig(text, resolve(folder), at('agent.toml'));
   const root = await reading(options.root, () => readFile(options.root));
+  if (options.target !== undefined && options.image !== undefined) await placeTarget(slots.a, options.image);
   const held = slots.existing ? await contentOf(slots.a, options.image) : null;
+  const more = await contentOfClasses(options);
   await makeFolder(at('data'));
-  await create(at('agent.toml'), text);
+  // A token is nobody else's business.
+  await create(at('agent.toml'), text, (options.targetToken ?? options.gatewayToken) === undefined ? 0o644 : 0o600);
   const image = options.image ?? '';
   if (!slots.existing) await makeFileSlots(image, at, () => rm(at('agent.toml')));
   await create(at('root.json'), root);
-  if (options.bootBackend === 'file') {
+  if (options.bootBackend === 'file' && options.target === undefined) {
     await create(at('boot-state'), 'BOOT_ORDER=A B\nBOOT_A_LEFT=3\nBOOT_B_LEFT=0\n');
     await create(at('boot-choice'), 'slot=A\nboot_id=initial\n');
   }
   const known = held ?? (await digestOf(image));
   const config = await readConfig(at('agent.toml'));
-  const { Journal } = await import('../../agent/journal.ts');
+  const { journalOf } = await import('../../agent/start/device-journal.ts');
   const { nodeFileSystem, sha256Node } = await import('../../transfer/index.ts');
-  const journal = new Journal({ fs: nodeFileSystem, hash: sha256Node, path: join(config.dataFolder, 'journal') });
+  const journal = journalOf(config, { fs: nodeFileSystem, hash: sha256Node });
   await journal.load();
-  journal.body.slots = { A: { ...known, version: options.imageVersion }, B: null };
+  journal.body.slots = { A: { ...known, version: options.imageVersion }, B: null, ...more };
+  journal.body.confirmed = { slot: 'A', counters: {} };
   await journal.save();
   const data = { folder: resolve(folder), config: at('agent.toml'), slots: journal.body.slots };
-  report(options, data, `${data.folder} is ready: slot A holds ${options.imageVersion} (${known.sha256.slice(0, 16)})`);
+  const { adviceOn } = await import('../../agent/config-advice.ts');
+  const advice = adviceOn(config);
+  const ready = `${data.folder} is ready: slot A holds ${options.imageVersion} (${known.sha256.slice(0, 16)})`;
+  report(options, { ...data, advice }, [ready, ...advice].join('\n'));
+}
+
+/** The image goes where the target is to be, unless there is a file already: then it has to be this one. */
+async function placeTarget(path: string, image: string): Promise<void> {
+  if ((await stat(path).catch(() => null)) === null)
+    await reading(image, () => copyFile(image, path, constants.COPYFILE_EXCL));
+}
+
+async function contentOfClasses({
+  moreClass: more,
+  imageVersion,
+}: InitOptions): Promise<Record<string, (Content & { version: string }) | null>> {
+  const held: Record<string, (Content & { version: string }) | null> = {};
+  for (const { name, a, image } of more) {
+    held[`A/${name}`] = { ...(await contentOf(a, image)), version: imageVersion };
+    held[`B/${name}`] = null;
+  }
+  return held;
 }
 
 async function makeFileSlots(image: string, at: (name: string) => string, undo: () => Promise<void>): Promise<void> {
@@ -150,9 +251,9 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-async function create(path: string, content: string | Uint8Array): Promise<void> {
+async function create(path: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
   try {
-    await writeFile(path, content, { flag: 'wx' });
+    await writeFile(path, content, { flag: 'wx', mode });
   } catch (cause) {
     if (ioCode(cause) !== 'EEXIST') throw ioError(cause, 'output_unwritable', `cannot make ${path}`, { path });
     const message = `cannot make ${path}: it exists: the folder is prepared already`;

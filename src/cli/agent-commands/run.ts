@@ -27,8 +27,9 @@ export function define(): Command {
     .description(
       'Poll the server and bring this device up to date.\n\n' +
         'Exit code: 0 done or nothing to do, 10 download, 20 verification, 30 installation, 40 trial failed.\n' +
-        'After arming, the configured reboot command runs; without one it exits 0 and the next boot has to be made\n' +
-        'by somebody else. The next run after it tries the new slot and confirms it or goes back.',
+        'After arming, the configured reboot command runs; without one it exits 0 (reboot_pending) and the next boot\n' +
+        'has to be made by somebody else. The next run after it tries the new slot and confirms it, or goes back: then\n' +
+        'it exits 40 (rollback_pending), and the boot after that is the earlier slot again.',
     )
     .option('-c, --config <file>', 'configuration', DEFAULT_CONFIG)
     .option('--once', 'one poll, or one attempt up to the reboot, then exit')
@@ -42,6 +43,8 @@ async function runAgent(options: RunCommandOptions): Promise<void> {
   const { Agent } = await import('../../agent/agent.ts');
   const log = new Log({ format: options.log, write: note });
   const progress = await createProgress({ json: options.json === true || options.log === 'json', lines: false });
+  const { adviceOn } = await import('../../agent/config-advice.ts');
+  for (const message of adviceOn(config)) log.line({ level: 'warn', event: 'note', message });
   const service = joinService(config, log);
   const agent = new Agent(config, {
     world: service?.world,

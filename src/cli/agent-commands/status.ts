@@ -12,7 +12,10 @@ import type { AgentCommandOptions } from './common.ts';
 /** The command, for the frame. */
 export function define(): Command {
   return new Command('status')
-    .description('Show how the last update ended, what the slots hold, and the counters. Exits 0 whatever it shows.')
+    .description(
+      'Show how the last update ended, what the slots hold, and the counters. Exits 0 whatever it shows;\n' +
+        'what cannot be read is named, and all else is shown.',
+    )
     .option('-c, --config <file>', 'configuration', DEFAULT_CONFIG)
     .action(async (options: AgentCommandOptions) => {
       const config = await readConfig(options.config);
@@ -26,10 +29,12 @@ function textOf(status: AgentStatus): string {
   const { attempt, last } = status;
   const lines = [
     status.status === null
-      ? 'no update was finished yet'
+      ? status.state === null
+        ? 'how the last update ended is not known'
+        : 'no update was finished yet'
       : `last update: ${status.status} (${status.code}) ${status.message}`,
-    `state: ${status.state}${status.rebootPending ? ', a reboot is pending' : ''}`,
-    `running: slot ${status.running}`,
+    `state: ${status.state ?? 'unknown'}${status.rebootPending === true ? ', a reboot is pending' : ''}`,
+    `running: slot ${status.running ?? 'unknown'}`,
   ];
   if (attempt !== null) {
     lines.push(
@@ -37,16 +42,19 @@ function textOf(status: AgentStatus): string {
         `${attempt.segmentsDone} segments, ${formatCount(attempt.wireBytes)} bytes from the link`,
     );
   } else if (last !== null) {
-    lines.push(`it took ${formatCount(last.wireBytes)} bytes from the link (${last.plan?.kind ?? 'no'} payload)`);
+    const { kind } = last.plan ?? {};
+    if (kind === 'held') lines.push('the slot held it already: nothing was fetched');
+    else lines.push(`it took ${formatCount(last.wireBytes)} bytes from the link (${kind ?? 'no'} payload)`);
   }
   const rows = Object.entries(status.classes).flatMap(([slotClass, slots]) =>
     Object.entries(slots).map(([slot, { version, sha256, pending }]) => [
-      ...[slot, slotClass, version ?? '-', sha256?.slice(0, 16) ?? '-', String(status.slots[slot]?.triesLeft ?? 0)],
+      ...[slot, slotClass, version ?? '-', sha256?.slice(0, 16) ?? '-', String(status.slots[slot]?.triesLeft ?? '-')],
       pending === null ? '-' : `${pending.version} ${pending.step}`,
     ]),
   );
-  const counters = Object.entries(status.counters).map(([name, value]) => [name, String(value)]);
+  const counters = Object.entries(status.counters ?? {}).map(([name, value]) => [name, String(value)]);
   lines.push('', formatTable([['slot', 'class', 'version', 'sha256', 'tries left', 'pending'], ...rows]));
   if (counters.length > 0) lines.push('', formatTable([['counter', 'value'], ...counters]));
+  for (const { code, message } of status.problems) lines.push('', `cannot be read (${code}): ${message}`);
   return lines.join('\n');
 }

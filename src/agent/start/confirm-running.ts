@@ -1,0 +1,141 @@
+/**
+ * The running slot at the start of the agent: confirmed where it is known to be good, tested where it is not.
+ *
+ * A boot loader that counts takes a try at every boot. Somebody has to give it back, or the tries run out over the
+ * reboots of a device that has no attempt for months, or one that takes many power cuts, or a report that nobody takes.
+ * @module
+ */
+import { toHex } from '../../../native-free/hash.ts';
+import { LIMITS } from '../../../native-free/limits.ts';
+import { UpdateError } from '../../../native-free/status.ts';
+import type { BootState } from '../boot-control.ts';
+import { slotsOf } from '../context.ts';
+import type { Context } from '../context.ts';
+import type { ConfirmedSlot } from '../journal.ts';
+import { outcomeOf } from '../machine.ts';
+import { rebootNow } from '../states/reboot.ts';
+import { slotHealth } from '../states/trial.ts';
+import { doubtAbout, rollbackCounters } from './doubt.ts';
+import { stayIn, wayBackFrom } from './way-back.ts';
+
+/** Call only where the attempt does not put the running slot on trial. `STOP`: a reboot has to come first. */
+export async function confirmRunning(context: Context, boot: BootState): Promise<'STOP' | undefined> {
+  const { running, tries } = boot;
+  // The boot loader has used a try up for this boot: who has all of them was confirmed since.
+  if ((tries[running] ?? 0) >= context.boot.triesMax) return undefined;
+  if (isRejected(context, boot)) return leave(context, boot, wayBackFrom(running, boot)!);
+  const doubt = await doubtAbout(context, running);
+  // Marking a slot good puts it first: where another one is armed, that would take the flip back.
+  if (otherIsArmed(context, boot, doubt !== null)) return undefined;
+  if (doubt === null) {
+    await context.boot.markGood(running);
+    return undefined;
+  }
+  context.emit({ type: 'note', message: `slot ${running} is tested: ${doubt.message}`, error: doubt });
+  try {
+    await slotHealth(context, running, 'unknown');
+  } catch (thrown) {
+    const error = UpdateError.from(thrown);
+    if (error.code !== 'health_failed') throw thrown;
+    return failed(context, boot, error);
+  }
+  await context.boot.markGood(running);
+  await remember(context, running, doubt.code === 'record_stale');
+  return undefined;
+}
+
+/**
+ * First in order and bootable, and not the one that runs: armed, and waiting for the reboot. Without a journal it may as
+ * well be the running slot that is on its one try, which firmware leaves out of its order; then it has none left.
+ */
+function otherIsArmed({ journal }: Context, { running, order, tries }: BootState, inDoubt: boolean): boolean {
+  const first = order[0];
+  if (first === undefined || first === running || (tries[first] ?? 0) === 0) return false;
+  return !inDoubt || (tries[running] ?? 0) > 0 || journal.body.attempt?.targetSlot === first;
+}
+
+/** It failed its test in this very boot, and the reboot has not come yet. */
+function isRejected({ journal }: Context, boot: BootState): boolean {
+  const { rejected } = journal.body;
+  if (rejected === null || rejected.slot !== boot.running || rejected.bootId !== boot.bootId) return false;
+  return wayBackFrom(boot.running, boot) !== null;
+}
+
+async function failed(context: Context, boot: BootState, error: UpdateError): Promise<'STOP' | undefined> {
+  const { running, bootId } = boot;
+  const { body } = context.journal;
+  const wayBack = wayBackFrom(running, boot);
+  if (wayBack === null) {
+    await stayIn(context, running, error.message);
+    return undefined;
+  }
+  const why = new UpdateError('health_failed', `slot ${running}: ${error.message}`, { cause: error });
+  context.emit({ type: 'note', message: `back to slot ${wayBack}: ${why.message}`, error: why });
+  // A file target's way back replaces the file; a slot can still be read afterwards.
+  const sha256 = context.boot.needsReboot ? null : await digestOfTarget(context, running).catch(() => null);
+  body.rejected = { slot: running, bootId, sha256, outcome: outcomeOf(why) };
+  if (body.attempt?.targetSlot === running) {
+    // A journal of before the trial: that was it.
+    body.attempt.outcome = body.rejected.outcome;
+    body.state = 'ROLLBACK';
+  }
+  // Before the way back is taken, so that the slot that runs then knows; but nothing that happens here may prevent it.
+  await saveIfPossible(context);
+  return leave(context, boot, wayBack);
+}
+
+async function leave(context: Context, { running }: BootState, wayBack: string): Promise<'STOP' | undefined> {
+  await context.boot.rollBack(running, wayBack);
+  await rebootNow(context, wayBack);
+  return context.boot.needsReboot ? 'STOP' : undefined;
+}
+
+/** The journal knows the running slot again. What a stale one says of slots is not believed. */
+async function remember(context: Context, running: string, isStale: boolean): Promise<void> {
+  const { body } = context.journal;
+  if (isStale && body.confirmed?.slot === running) await raiseAgain(context, body.confirmed);
+  body.confirmed = { slot: running, counters: await rollbackCounters(context) };
+  if (isStale) {
+    body.slots = {};
+    body.partial = null;
+  }
+  if (body.rejected?.slot === running) body.rejected = null;
+  if (body.attempt?.targetSlot === running && body.attempt.outcome === null) {
+    // It runs, and the journal is still writing it: the server is asked anew what is to be done.
+    body.attempt = null;
+    body.state = 'IDLE';
+  }
+  await saveIfPossible(context);
+}
+
+/** Counters that fell behind the journal: what was committed stays committed. */
+async function raiseAgain({ keystore, emit }: Context, { counters }: ConfirmedSlot): Promise<void> {
+  await keystore.raise(counters).catch((thrown: unknown) => {
+    const error = UpdateError.from(thrown);
+    emit({ type: 'note', message: `the counters cannot be raised: ${error.message}`, error });
+  });
+}
+
+async function saveIfPossible({ journal, emit }: Context): Promise<void> {
+  if (journal.isUnread) return;
+  await journal.save().catch((thrown: unknown) => {
+    const error = UpdateError.from(thrown);
+    emit({ type: 'note', message: `the journal cannot be written: ${error.message}`, error });
+  });
+}
+
+async function digestOfTarget(context: Context, running: string): Promise<string> {
+  const source = await slotsOf(context, context.config.device.slotClass).source(running);
+  try {
+    const hash = context.hash();
+    const window = new Uint8Array(LIMITS.source_window_bytes);
+    for (let at = 0; at < source.size; at += window.length) {
+      const part = window.subarray(0, Math.min(window.length, source.size - at));
+      await source.read(at, part);
+      hash.update(part);
+    }
+    return toHex(hash.digest());
+  } finally {
+    await source.close();
+  }
+}
