@@ -33,6 +33,15 @@ const OPTION = /^#((?:[a-z_]+|[A-Z]) = .*|\[[a-z_.]+\])$/i;
 const enabled = (line: string): string => OPTION.exec(line)?.[1] ?? line;
 const textOf = (blocks: readonly Block[]): string => blocks.flatMap(({ lines }) => lines).join('\n');
 
+const keyOf = (line: string): string => /^#?([a-z_]+) = /.exec(line)?.[1] ?? '';
+
+/** Options that mean nothing without others. */
+const NEEDS: Readonly<Record<string, readonly string[]>> = {
+  client_cert: ['client_key'],
+  client_key: ['client_cert'],
+  client_key_engine: ['client_cert', 'client_key'],
+};
+
 /** Places that a device has either of. */
 const INSTEAD: Readonly<Record<string, readonly string[]>> = { target: ['slots', 'target', 'boot'] };
 
@@ -44,7 +53,11 @@ function variants(): [string, string][] {
   for (const block of active) {
     block.lines.forEach((line, i) => {
       if (!OPTION.test(line)) return;
-      const lines = block.lines.map((each, at) => (at === i ? enabled(each) : each));
+      const together = [
+        i,
+        ...(NEEDS[keyOf(line)] ?? []).map((key) => block.lines.findIndex((each) => keyOf(each) === key)),
+      ];
+      const lines = block.lines.map((each, at) => (together.includes(at) ? enabled(each) : each));
       found.push([
         `[${block.table}] ${enabled(line)}`,
         textOf(active.map((each) => (each === block ? { ...each, lines } : each))),
@@ -85,8 +98,8 @@ describe('packaging/agent.toml', () => {
 
   test('has every key that is read, and no other', () => {
     const folder = join(root, 'src/agent');
-    const readers = readdirSync(folder).filter(
-      (name) => /^config(-\w+)?\.ts$/.test(name) && name !== 'config-reader.ts',
+    const readers = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+      (name) => /(^|\/)config(-\w+)?\.ts$/.test(name) && name !== 'config-reader.ts',
     );
     const read = new Set<string>();
     for (const name of readers) {
