@@ -33,14 +33,14 @@ const OPTION = /^#((?:[a-z_]+|[A-Z]) = .*|\[[a-z_.]+\])$/i;
 const enabled = (line: string): string => OPTION.exec(line)?.[1] ?? line;
 const textOf = (blocks: readonly Block[]): string => blocks.flatMap(({ lines }) => lines).join('\n');
 
-const keyOf = (line: string): string => /^#?([a-z_]+) = /.exec(line)?.[1] ?? '';
-
-/** Options that mean nothing without others. */
-const NEEDS: Readonly<Record<string, readonly string[]>> = {
-  client_cert: ['client_key'],
-  client_key: ['client_cert'],
-  client_key_engine: ['client_cert', 'client_key'],
-};
+/** Options that mean nothing without others: which line needs which. */
+const NEEDS: readonly (readonly [RegExp, readonly RegExp[]])[] = [
+  [/^#client_cert /, [/^#client_key = "\//]],
+  [/^#client_key = "\//, [/^#client_cert /]],
+  [/^#client_key = "pkcs11/, [/^#client_cert /, /^#client_key_engine /]],
+  [/^#client_key_engine /, [/^#client_cert /, /^#client_key = "pkcs11/]],
+];
+const neededBy = (line: string): readonly RegExp[] => NEEDS.find(([of]) => of.test(line))?.[1] ?? [];
 
 /** Places that a device has either of. */
 const INSTEAD: Readonly<Record<string, readonly string[]>> = { target: ['slots', 'target', 'boot'] };
@@ -53,11 +53,10 @@ function variants(): [string, string][] {
   for (const block of active) {
     block.lines.forEach((line, i) => {
       if (!OPTION.test(line)) return;
-      const together = [
-        i,
-        ...(NEEDS[keyOf(line)] ?? []).map((key) => block.lines.findIndex((each) => keyOf(each) === key)),
-      ];
-      const lines = block.lines.map((each, at) => (together.includes(at) ? enabled(each) : each));
+      const needed = neededBy(line);
+      const lines = block.lines.map((each, at) =>
+        at === i || needed.some((of) => of.test(each)) ? enabled(each) : each,
+      );
       found.push([
         `[${block.table}] ${enabled(line)}`,
         textOf(active.map((each) => (each === block ? { ...each, lines } : each))),
