@@ -3,7 +3,6 @@
  * @module
  */
 import { bytesEqual, digestOf, toHex } from '../../native-free/hash.ts';
-import { PAYLOAD_MAGIC } from '../../native-free/format/payload-header.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import type { HashFactory } from '../../native-free/io.ts';
@@ -40,14 +39,14 @@ export async function obtainHeader(options: HeaderOptions): Promise<Uint8Array> 
       await spool.putHeader(bytes);
       return bytes;
     }
-    // What is no payload at all is a page of somebody on the way, and that passes: the link's own cap ends it.
-    const isPayload = PAYLOAD_MAGIC.every((byte, i) => bytes[i] === byte);
-    const error = isPayload
+    // A login page that does not say what it is passes: the link's own cap ends it. Other bytes are tampered with.
+    const isPage = /^\s*[<{]/.test(new TextDecoder().decode(bytes.subarray(0, 64)));
+    const error = !isPage
       ? new UpdateError('header_digest', `the header is not the signed one (${toHex(headerDigest)})`, {
           detail: { headerBytes, fetchedTimes: tries + 1 },
         })
       : new UpdateError('content_wrong', 'something else than a payload came (a captive portal?)');
-    if (isPayload && tries >= refetchesMax) throw error;
+    if (!isPage && tries >= refetchesMax) throw error;
     meter.noteRefetch(headerBytes);
     await link.pause(error);
   }
