@@ -29,6 +29,3 @@ function guard(stream: NodeJS.WriteStream, onError: (error: NodeJS.ErrnoExceptio
   guarded.add(stream);
   stream.on('error', onError);
 }
-
-/** Where a logging library may write: standard error, by way of the guarded stream. */
-export const logStream = { write: (line: string): void => void process.stderr.write(line) };

@@ -85,6 +85,9 @@ describe.skipIf(!existsSync('/dev/full'))('the exit code is that of the work', (
   });
 
   it('of a server whose log disk is full, which serves on and stops in good order', async () => {
+    const line =
+      'engraft keygen keys && engraft publish source --repo repo --keys keys --product p --release-version 1 --hardware h';
+    expect((await shell(`${line} --json`)).code).toBe(0);
     const child = spawn(
       'sh',
       ['-c', `exec '${process.execPath}' '${ENGRAFT}' serve --repo repo --port 0 2>/dev/full`],
@@ -98,6 +101,7 @@ describe.skipIf(!existsSync('/dev/full'))('the exit code is that of the work', (
     });
     const first = await new Promise<string>((resolve) => {
       child.stdout.once('data', (b: Buffer) => resolve(b.toString()));
+      child.stdout.once('end', () => resolve('it ended without a word'));
     });
     const url = /http:\S+/.exec(first)![0];
     // Each of them is logged; the second one shows that the first did no harm.

@@ -3,31 +3,59 @@
  * collector reads both.
  * @module
  */
+import { writeSync } from 'node:fs';
 import { pino, stdTimeFunctions, type Logger } from 'pino';
 import { UpdateError } from '../../../native-free/status.ts';
+import { after, type Timer } from '../../platform/timers.ts';
 
 export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'debug';
 
+/** Handed over when so much is waiting, or so late. */
+const BATCH_CHARS = 4096;
+const BATCH_MS = 1000;
+/** What cannot be written is kept up to here, then lost. */
+const KEPT_BYTES_MAX = 64 * 1024;
+
 /**
- * Writes to stderr. Lines are handed over in batches; what is left goes out when the process ends. A full disk behind
- * stderr costs lines, never the service.
+ * Writes lines in batches. A full disk or a reader that has gone costs lines, never the service, and never its end:
+ * sonic-boom, pino's own, tries for ever to write the rest at the exit.
  */
-export function createLogger(level: LogLevel): Logger {
-  const destination = pino.destination({
-    fd: 2,
-    sync: false,
-    periodicFlush: 1000,
-    minLength: 4096,
-    maxLength: 2 ** 20,
-  });
-  destination.on('error', () => undefined);
-  process.on('exit', () => {
+export class LineBatches {
+  readonly #fd: number;
+  #text = '';
+  #kept: Buffer = Buffer.alloc(0);
+  #timer: Timer | null = null;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  write(line: string): void {
+    this.#text += line;
+    if (this.#text.length >= BATCH_CHARS) this.flush();
+    else this.#timer ??= after(BATCH_MS, () => this.flush()).unref();
+  }
+
+  flush(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    const bytes = Buffer.concat([this.#kept, Buffer.from(this.#text)]);
+    this.#text = '';
+    let done = 0;
     try {
-      destination.flushSync();
+      while (done < bytes.length) done += writeSync(this.#fd, bytes, done);
     } catch {
-      // Nobody can be told any more.
+      // The rest goes with the next batch.
     }
-  });
+    const left = bytes.subarray(done);
+    this.#kept = left.length > KEPT_BYTES_MAX ? Buffer.alloc(0) : left;
+  }
+}
+
+/** Writes to stderr; what is left goes out when the process ends. */
+export function createLogger(level: LogLevel): Logger {
+  const destination = new LineBatches(2);
+  process.on('exit', () => destination.flush());
   return pino(
     {
       level,
