@@ -13,9 +13,13 @@ import { tellServer } from '../service/reports.ts';
 
 export async function check(context: Context): Promise<Next> {
   const { journal, deployments, clock } = context;
-  const poll = await deployments.poll(context.signal);
-  context.sleepMs = poll.sleepMs;
+  let poll = await deployments.poll(context.signal);
   await tellServer(context, poll);
+  if (poll.attributesWanted === true && poll.deployment === null && poll.cancel === null) {
+    // A server that did not know what this device is could not know what is for it; now it does.
+    poll = await deployments.poll(context.signal);
+  }
+  context.sleepMs = poll.sleepMs;
   const offered = poll.deployment;
   // What ended here is never begun again, whatever the server made of the report.
   if (offered === null || poll.cancel !== null || endedAs(journal.body, offered) !== null) return 'IDLE';
