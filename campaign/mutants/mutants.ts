@@ -69,7 +69,10 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'what an earlier process left taken for durable',
     why: 'a name that was never synced reads right, is not written again, and the next cut takes it back',
     scenarios: ['update', 'file-target'],
-    edits: one(AGENT, '    await settle(context);\n', '    void settle;\n'),
+    edits: [
+      { file: AGENT, from: '      await settleFolder(this.#world.fs, `${dataFolder}/journal`);\n', to: '' },
+      { file: AGENT, from: '    await this.#boot.settle?.();\n', to: '    void settleFolder;\n' },
+    ],
   },
   {
     name: 'what a failed call left taken for durable',
@@ -91,7 +94,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'journal written before the running slot is confirmed',
     why: 'a full data partition makes a good device change slots',
     scenarios: ['full', 'read-only'],
-    edits: one(AGENT, '    await settle(context);\n', '    await settle(context);\n    await this.#journal.load();\n    await this.#journal.save();\n'), // prettier-ignore
+    edits: one(AGENT, '      await this.#journal.load();\n', '      await this.#journal.load();\n      await this.#journal.save();\n'), // prettier-ignore
   },
   {
     name: 'short write taken as whole',

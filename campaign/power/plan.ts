@@ -95,6 +95,8 @@ export function* everyDamage({ scenario, worlds }: Recording, step = 5): Generat
 
 /** The data folder lost, emptied, another board's or restored while the power was off, at every so many-th operation. */
 export function* everyLoss({ scenario, worlds }: Recording, step = 1): Generator<Case> {
+  // What the device was told of the repository goes with its data: an attacker may then deny it.
+  if (scenario.attack !== undefined) return;
   for (let at = 1; at <= worlds.length; at += step) {
     const random = seededRandom(cutSeed(at, 9));
     for (const kind of LOSS_KINDS) {
@@ -129,6 +131,7 @@ export function seededCase(seed: number, recordings: readonly Recording[]): Case
 function drawFault(recording: Recording, random: () => number): FaultPlan | undefined {
   const kind = FAULT_KINDS[below(random, FAULT_KINDS.length)]!;
   const seed = below(random, 2 ** 31);
+  if (isLoss(kind) && recording.scenario.attack !== undefined) return undefined;
   if (kind === 'damage' || isLoss(kind)) return { kind, at: 1 + below(random, 2), count: 1, seed };
   const calls = callsOf(recording, kind);
   if (calls === 0) return undefined;

@@ -13,7 +13,7 @@ import type { Context } from './context.ts';
 import type { BootState } from './boot-control.ts';
 import type { Attempt, State } from './journal.ts';
 import { enter, outcomeOf } from './machine.ts';
-import { confirmRunning } from './start/confirm-running.ts';
+import { checkSuccesses, confirmRunning } from './start/confirm-running.ts';
 import { commitIsStale, countersLag } from './start/doubt.ts';
 
 /** A boot loader that does not do as it is told must not make the device reboot for ever. */
@@ -25,6 +25,7 @@ export async function reconcile(context: Context): Promise<'STOP' | undefined> {
   let boot = await context.boot.read();
   if (body.attempt === null) {
     body.state = 'IDLE';
+    await checkSuccesses(context, boot.running);
     return confirmRunning(context, boot);
   }
   const attempt = attemptOf(context);
@@ -41,6 +42,8 @@ export async function reconcile(context: Context): Promise<'STOP' | undefined> {
     case 'REPAIR':
     case 'VERIFY':
       if (boot.running !== attempt.sourceSlot) await otherSlotRuns(context, attempt, boot);
+      // It was closed before the first write. A boot state of before that would boot what is half-written.
+      else if ((boot.tries[attempt.targetSlot] ?? 0) > 0) await context.boot.markUnbootable(attempt.targetSlot);
       break;
     case 'ARM':
     case 'REBOOT':

@@ -11,12 +11,26 @@ import { UpdateError } from '../../../native-free/status.ts';
 import type { BootState } from '../boot-control.ts';
 import { slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
-import type { ConfirmedSlot } from '../journal.ts';
 import { outcomeOf } from '../machine.ts';
 import { rebootNow } from '../states/reboot.ts';
 import { slotHealth } from '../states/trial.ts';
 import { doubtAbout, rollbackCounters } from './doubt.ts';
 import { stayIn, wayBackFrom } from './way-back.ts';
+
+/**
+ * A success is told, or told again, only by a journal that agrees with the rest. The server still has the
+ * action: it is begun anew, and ends as is right now.
+ */
+export async function checkSuccesses(context: Context, running: string): Promise<void> {
+  const { ended } = context.journal.body;
+  if (!ended.some(({ outcome }) => outcome.status === 0)) return;
+  if ((await doubtAbout(context, running))?.code === 'record_stale') forgetSuccesses(context);
+}
+
+function forgetSuccesses({ journal }: Context): void {
+  const { body } = journal;
+  body.ended = body.ended.filter(({ outcome }) => outcome.status !== 0);
+}
 
 /** Call only where the attempt does not put the running slot on trial. `STOP`: a reboot has to come first. */
 export async function confirmRunning(context: Context, boot: BootState): Promise<'STOP' | undefined> {
@@ -93,11 +107,11 @@ async function leave(context: Context, { running }: BootState, wayBack: string):
 /** The journal knows the running slot again. What a stale one says of slots is not believed. */
 async function remember(context: Context, running: string, isStale: boolean): Promise<void> {
   const { body } = context.journal;
-  if (isStale && body.confirmed?.slot === running) await raiseAgain(context, body.confirmed);
   body.confirmed = { slot: running, counters: await rollbackCounters(context) };
   if (isStale) {
     body.slots = {};
     body.partial = null;
+    forgetSuccesses(context);
   }
   if (body.rejected?.slot === running) body.rejected = null;
   if (body.attempt?.targetSlot === running && body.attempt.outcome === null) {
@@ -106,14 +120,6 @@ async function remember(context: Context, running: string, isStale: boolean): Pr
     body.state = 'IDLE';
   }
   await saveIfPossible(context);
-}
-
-/** Counters that fell behind the journal: what was committed stays committed. */
-async function raiseAgain({ keystore, emit }: Context, { counters }: ConfirmedSlot): Promise<void> {
-  await keystore.raise(counters).catch((thrown: unknown) => {
-    const error = UpdateError.from(thrown);
-    emit({ type: 'note', message: `the counters cannot be raised: ${error.message}`, error });
-  });
 }
 
 async function saveIfPossible({ journal, emit }: Context): Promise<void> {

@@ -8,8 +8,10 @@ import { throwIfCancelled } from '../cancel.ts';
 import { attemptOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { askToReboot } from '../hooks.ts';
+import { partsOf } from '../journal.ts';
 import type { Attempt } from '../journal.ts';
 import type { Next } from '../machine.ts';
+import { checkRollbackIndex } from '../plan.ts';
 import { tellOnce } from '../service/news.ts';
 import { requireUpdate } from '../service/words.ts';
 import { holdsRelease } from '../start/read-back.ts';
@@ -22,6 +24,10 @@ export async function arm(context: Context): Promise<Next> {
   if (attempt.armedBootId === null) {
     const isFresh = await throwIfCancelled(context, attempt, true);
     await permitted(context, attempt, isFresh);
+  }
+  // A journal may be older than the keystore: what was right to install then is not armed now.
+  for (const part of partsOf(attempt)) {
+    await checkRollbackIndex(context, { ...attempt.release, slotClass: part.slotClass }, part);
   }
   if (!(await holdsRelease(context, attempt))) return 'PREPARE';
   attempt.armedBootId = bootId;
