@@ -164,6 +164,9 @@ export class Agent {
       await this.#world.fs.makeFolder(dataFolder).catch((error: unknown) => {
         throw ioError(error, 'output_unwritable', `cannot make the data folder ${dataFolder}`, { path: dataFolder });
       });
+      // A folder that was just made, or by a process that was killed, has to be there after a power cut as well. One
+      // that was always there may be below a folder that is nobody's business.
+      await settleFolder(this.#world.fs, dataFolder).catch(() => undefined);
       await settleFolder(this.#world.fs, `${dataFolder}/journal`);
       await this.#journal.load();
     };
