@@ -18,8 +18,8 @@ const JOURNAL = `${PATHS.data}/journal`;
 
 /** `lives` are the worlds of the undisturbed life, `at` the operation of it in which the power failed first. */
 export function lose(world: World, kind: LossKind, random: () => number, lives: readonly World[], at: number): void {
-  // What a killed process left unsynced is settled by then.
-  world.storage.cut('all', () => 0);
+  // Only while the power is off, and not from a partition that nothing can be made on any more.
+  if (world.running !== null || world.scenario.sealed !== undefined) return;
   const { storage } = world;
   const some = <T>(list: readonly T[]): T | undefined => list[below(random, Math.max(1, list.length))];
   const counters = durableCounters(world);

@@ -96,7 +96,7 @@ export function* everyDamage({ scenario, worlds }: Recording, step = 5): Generat
 /** The data folder lost, emptied, another board's or restored while the power was off, at every so many-th operation. */
 export function* everyLoss({ scenario, worlds }: Recording, step = 1): Generator<Case> {
   // What the device was told of the repository goes with its data: an attacker may then deny it.
-  if (scenario.attack !== undefined) return;
+  if (scenario.attack !== undefined || scenario.sealed !== undefined) return;
   for (let at = 1; at <= worlds.length; at += step) {
     const random = seededRandom(cutSeed(at, 9));
     for (const kind of LOSS_KINDS) {

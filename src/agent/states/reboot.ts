@@ -14,6 +14,8 @@ export async function reboot(context: Context): Promise<Next> {
   const attempt = attemptOf(context);
   const { running } = await context.boot.read();
   if (running === attempt.targetSlot && context.boot.needsReboot) return 'TRIAL';
+  // A switch that takes effect at once is there, or it was never made: the journal may be newer than the files.
+  if (running !== attempt.targetSlot && !context.boot.needsReboot) return 'ARM';
   // Without a command somebody else chooses the time, and asks nobody.
   if (context.config.rebootCommand !== null) await askToReboot(context, attempt, 'before_reboot');
   const done = await rebootNow(context, attempt.targetSlot);
