@@ -109,7 +109,7 @@ describe.skipIf(!existsSync(AGENT_PROGRAM))('engraft-agent', () => {
     await it.deploy('2.0');
     expect(await it.agent(run)).toMatchObject({ code: 0, json: { code: 'reboot_pending' } });
     expect(await it.loader.boot()).toBe('B');
-    expect(await it.agent(run)).toMatchObject({ code: 0, json: { code: 'reboot_pending' } });
+    expect(await it.agent(run)).toMatchObject({ code: 40, json: { status: 40, code: 'rollback_pending' } });
     expect(await it.loader.boot()).toBe('A');
     const ended = await it.agent(run);
     expect(ended).toMatchObject({ code: 40, json: { status: 40, code: 'health_failed' } });

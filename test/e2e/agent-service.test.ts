@@ -142,11 +142,14 @@ describe.skipIf(!existsSync(built))('engraft-agent', () => {
     it.configure((text) => text.replace('[data]', 'target_token = "s3cret"\n[data]'));
     const good = await it.start(['check-config', '--config', it.config]).ended;
     expect(good.code).toBe(0);
-    expect(good.stdout).toMatch(/^limits\.attemptsMax +5$/m);
+    expect(good.stdout).toMatch(/^limits\.attempts_max +5$/m);
     expect(good.stdout).not.toMatch(/s3cret/);
-    expect(good.stdout).toMatch(/^server\.token\.value +"\(set\)"$/m);
+    expect(good.stdout).toMatch(/^server\.target_token +"\(set\)"$/m);
     const json = await it.start(['check-config', '--config', it.config, '--json']).ended;
-    expect(JSON.parse(json.stdout)).toMatchObject({ device: { controllerId: 'dev-1' } });
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      device: { controller_id: 'dev-1' },
+      server: { target_token: '(set)' },
+    });
     it.configure((text) => text.replace('deadline_seconds = 300', 'deadline_seconds = "5 min"'));
     const bad = await it.start(['check-config', '--config', it.config]).ended;
     expect(bad).toMatchObject({ code: 30, stderr: expect.stringMatching(/health\.deadline_seconds/) as unknown });

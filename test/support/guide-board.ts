@@ -3,6 +3,7 @@
  * variables, and programs on PATH that stand for what only a board has (systemctl, a self-test).
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -170,7 +171,9 @@ export class GuideBoard {
     const child = spawn('sh', ['-c', line], { cwd: this.#folder, env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece: Buffer) => (said += piece.toString()));
-    const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+    const code = await new Promise<number | null>((resolve) => {
+      child.once('close', resolve);
+    });
     if (command.startsWith('engraft-agent init')) this.#complete('data/engraft/agent.toml');
     await this.#rebootIfAsked();
     if (code !== 0) console.log(`${command}\n  ended with ${code}: ${said.trim().slice(-600)}`);
@@ -249,7 +252,7 @@ export class GuideBoard {
   async close(): Promise<void> {
     for (const server of this.#servers) {
       server.kill('SIGTERM');
-      await new Promise((resolve) => (server.exitCode === null ? server.once('close', resolve) : resolve(null)));
+      if (server.exitCode === null) await once(server, 'close');
     }
   }
 }

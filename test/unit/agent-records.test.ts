@@ -55,6 +55,22 @@ describe('the journal', () => {
     }
   });
 
+  test.each([
+    ['another board', { controllerId: 'dev-2' }, true],
+    ['another product', { product: 'tv' }, true],
+    ['other hardware', { hardware: 'v2' }, true],
+    ['slots that are elsewhere', { places: ['/a', '/c'] }, true],
+    ['fewer slots', { places: ['/a'] }, true],
+    ['a slot class more', { places: ['/a', '/a-boot', '/b', '/b-boot'] }, false],
+  ])('of %s', async (_what, change, foreign) => {
+    const fs = await storage();
+    await journalOn(fs).save();
+    const journal = new Journal({ fs, hash, path: '/data/journal', device: { ...device, ...change } });
+    await journal.load();
+    expect(journal.damage?.code ?? null).toBe(foreign ? 'record_foreign' : null);
+    expect((await fs.list('/data')).includes('journal.foreign')).toBe(foreign);
+  });
+
   test('is left alone by whoever only looks', async () => {
     const fs = await storage();
     fs.place('/data/journal', new Uint8Array([1, 2, 3]));

@@ -2,6 +2,7 @@
  * The contract of the TUF project's conformance suite: a client that is given a folder and told to init, refresh and
  * download, judged by what it returns, what it keeps, and what it asks for over HTTP.
  */
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
@@ -26,7 +27,8 @@ export class RepositoryServer {
   });
 
   async open(): Promise<void> {
-    await new Promise<void>((resolve) => void this.#server.listen(0, '127.0.0.1', resolve));
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
   }
 
   close(): void {
