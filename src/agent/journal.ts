@@ -168,7 +168,7 @@ export interface DeviceName {
   readonly controllerId: string;
   readonly product: string;
   readonly hardware: string;
-  /** Paths of the slots, or of the file target. */
+  /** Paths of the slots (of the device's own class), or of the file target. */
   readonly places: readonly string[];
 }
 

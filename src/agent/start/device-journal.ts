@@ -10,8 +10,9 @@ import type { DeviceName } from '../journal.ts';
 /** What a journal is bound to: the same for all releases of one device, different for any two devices. */
 export function deviceOf({ device, place }: Pick<AgentConfig, 'device' | 'place'>): DeviceName {
   const { controllerId, product, hardware } = device;
+  // Of the device's own slot class: another one may be added without the device becoming another.
   const paths =
-    place.kind === 'file' ? [place.path] : Object.values(place.slots).flatMap((classes) => Object.values(classes));
+    place.kind === 'file' ? [place.path] : Object.values(place.slots).map((classes) => classes[device.slotClass]!);
   return { controllerId, product, hardware, places: [...paths].sort() };
 }
 
