@@ -161,13 +161,17 @@ export class Link {
   }
 
   async *#stream(range: ByteRange): AsyncGenerator<Uint8Array, void, void> {
-    const { url } = this.#options;
-    let response = await this.#ask(range);
-    if (this.#ignoresIfRange(response, range)) {
-      await response.discard();
-      this.#etag = null;
-      response = await this.#ask(range);
-    }
+    const { url, network, signal, headers } = this.#options;
+    const asked: Record<string, string> = { ...headers, range: `bytes=${range.from}-${range.to - 1}` };
+    if (this.#etag !== null) asked['if-range'] = this.#etag;
+    const response = await network.request({
+      method: 'GET',
+      url,
+      headers: asked,
+      signal,
+      followRedirects: true,
+      bulk: true,
+    });
     let good = false;
     try {
       this.#checkAnswer(response, range);
@@ -183,21 +187,6 @@ export class Link {
       if (left === 0) return;
     }
     if (left > 0) throw new UpdateError('link_failed', `${url}: the body ended ${left} bytes early`);
-  }
-
-  #ask(range: ByteRange): Promise<NetworkResponse> {
-    const { url, network, signal, headers } = this.#options;
-    const asked: Record<string, string> = { ...headers, range: `bytes=${range.from}-${range.to - 1}` };
-    if (this.#etag !== null) asked['if-range'] = this.#etag;
-    return network.request({ method: 'GET', url, headers: asked, signal, followRedirects: true, bulk: true });
-  }
-
-  /**
-   * Some servers and caches never find an ETag of their own to match (one that a filter has changed, say) and answer
-   * with everything. Asked without If-Range they may still know ranges; digests vouch for what comes.
-   */
-  #ignoresIfRange(response: NetworkResponse, range: ByteRange): boolean {
-    return response.status === 200 && range.from > 0 && this.#etag !== null && response.header('etag') === this.#etag;
   }
 
   #checkAnswer(response: NetworkResponse, range: ByteRange): void {
