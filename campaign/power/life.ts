@@ -54,6 +54,8 @@ export function cutPower(world: World, { policy, seed }: Cut): void {
   if (policy === 'kill') {
     // Environment tools are processes of their own: they end what they have begun.
     if (world.scenario.boot === 'environment') world.storage.settle(PATHS.environment);
+    // A boot loader that begins anew has used up a try, as after a cut.
+    if (world.running === null && ++world.tally.cutsInARow >= TRIES) world.lenient = true;
     return;
   }
   world.storage.cut(policy, seededRandom(seed));
@@ -113,7 +115,11 @@ async function oneRun(world: World, process: AgentProcess, options: LifeOptions)
   if (world.sealedRuns >= 0) return endsSealed(world, result);
   const { tally } = world;
   // A source that cannot be read is repaired from the full payload.
-  const again = (tally.cuts + tally.failedRuns) * AGAIN_BYTES + (world.faulty ? FULL_BYTES : 0);
+  // What takes more calls is cancelled at another byte: in the middle of a chunk, which is fetched again as a whole.
+  const isShifted =
+    options.faults !== undefined && world.scenario.steps.some((step) => step.cancelAfterBytes !== undefined);
+  const disturbances = tally.cuts + tally.failedRuns + (isShifted ? 1 : 0);
+  const again = disturbances * AGAIN_BYTES + (world.faulty ? FULL_BYTES : 0);
   const most = (options.undisturbedBytes?.[world.step] ?? Infinity) + again;
   await checkAtRest(world, most);
   if (world.violations.length > 0) return true;

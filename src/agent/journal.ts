@@ -244,7 +244,7 @@ export class Journal {
     const value = await loadRecord(this.#place);
     if (value === null) return null;
     const body = checkBody(value, path);
-    if (isOf(body.device, this.#device)) return body;
+    if (JSON.stringify(body.device) === JSON.stringify(this.#device)) return body;
     throw new UpdateError('record_foreign', `${path} is the journal of ${nameOf(body.device)}`, {
       detail: { path, device: body.device, expected: this.#device },
     });
@@ -307,14 +307,6 @@ const NEW_IN_ATTEMPTS = {
   ...{ verified: [], pending: [], repair: null, repairedSegments: 0 },
   ...{ words: null, behind: null, triedAs: null },
 };
-
-/** A device may be given a slot class more; slots that are elsewhere are other slots. */
-function isOf(written: DeviceName | null, device: DeviceName): boolean {
-  if (written === null) return false;
-  const { controllerId, product, hardware, places } = written;
-  const same = controllerId === device.controllerId && product === device.product && hardware === device.hardware;
-  return same && places.every((place) => device.places.includes(place));
-}
 
 const nameOf = (device: DeviceName | null): string =>
   device === null
