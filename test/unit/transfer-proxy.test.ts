@@ -88,11 +88,13 @@ describe.each([HOURS_MS, -HOURS_MS])('a wall clock that is set by %i ms', (jumpM
   test('leaves the question whether the attempt is cancelled at its rhythm', async () => {
     const clock = new FakeClock();
     let polls = 0;
+    const release = { product: 'cam', version: '2.0', hardware: 'v1', slotClass: 'rootfs' };
+    const deployment = { actionId: '1', release };
     const context = {
       ...{ clock, config: { server: { cancelPollSeconds: 60 } }, cancelAskedMs: -Infinity, emit: () => undefined },
-      deployments: { poll: async () => ({ cancel: null, deployment: { actionId: '1' }, sleepMs: null, x: polls++ }) },
+      deployments: { poll: async () => ({ cancel: null, deployment, sleepMs: null, x: polls++ }) },
     } as unknown as Context;
-    const attempt = { actionId: '1', outcome: null } as unknown as Attempt;
+    const attempt = { actionId: '1', release, outcome: null } as unknown as Attempt;
     for (let second = 0; second < 600; second++) {
       if (second === 90) clock.setBy(jumpMs);
       await throwIfCancelled(context, attempt);
