@@ -105,7 +105,9 @@ export function keystoreSuite(makeBench: () => Promise<Bench>): void {
       const second = await rootOf(2, others, [signers]);
       const third = await rootOf(3, signers, [others]);
       await expect(open().setTrustedRoot(third)).rejects.toThrow(/version 2 is missing/);
-      await expect(open().setTrustedRoot(await rootOf(2, others))).rejects.toThrow(/signed by 0 of the keys that root 1/);
+      await expect(open().setTrustedRoot(await rootOf(2, others))).rejects.toThrow(
+        /signed by 0 of the keys that root 1/,
+      );
       await open().setTrustedRoot(second);
       await open().setTrustedRoot(third);
       expect(await open().trustedRoot()).toEqual(third);
