@@ -68,7 +68,10 @@ describe.skipIf(missing.length > 0)(`beside bspatch (skipped without: ${missing.
     });
     await fc.assert(
       fc.asyncProperty(shape, async ({ controls, missing: less, more, diff, extra, seed }) => {
+        fc.pre(!readsBeforeSource(controls));
         const sum = (of: 0 | 1): number => controls.reduce((total, each: Control) => total + Math.max(0, each[of]), 0);
+        // bspatch does not stop at the end of a stream's room: it would read the next one instead.
+        fc.pre(diff !== 'none' || sum(0) === 0);
         const patch = bsdiff40({
           targetBytes: Math.max(0, sum(0) + sum(1) - Math.max(0, less)),
           control: bzip2(controlBytes([...controls, ...more])),
@@ -80,10 +83,23 @@ describe.skipIf(missing.length > 0)(`beside bspatch (skipped without: ${missing.
         if (theirs === null) expect(ours).toBe('foreign_malformed');
         else expect(Buffer.compare(ours as Buffer, theirs)).toBe(0);
       }),
-      { numRuns: 20 },
+      { numRuns: 20, seed: 41 },
     );
   });
 });
+
+/**
+ * Upstream's bspatch takes what lies before the source as 0, and so do we. Debian's build adds the bytes of its heap that lie
+ * there, so nothing can be compared.
+ */
+function readsBeforeSource(controls: readonly Control[]): boolean {
+  let position = 0;
+  return controls.some(([add, , seek]) => {
+    const reads = add > 0 && position < 0;
+    position += Math.max(0, add) + seek;
+    return reads;
+  });
+}
 
 function streamOf(kind: string, length: number, seed: number): Uint8Array {
   if (kind === 'none') return new Uint8Array(0);

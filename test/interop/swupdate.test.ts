@@ -77,7 +77,7 @@ describe.skipIf(missing !== undefined)(`SWUpdate${missing === undefined ? '' : `
     await engraft('keygen', keys);
     const published = await engraft(
       ...['publish', swu, '--repo', repo, '--keys', keys, '--product', 'cam', '--hardware', 'v1'],
-      ...['--release-version', '2.0', '--deploy-to', 'dev1', '--json'],
+      ...['--release-version', '2.0', '--deploy-to', 'dev1', '--register', '--json'],
     );
     expect(published.code).toBe(0);
     expect(JSON.parse(published.stdout)).toMatchObject({
