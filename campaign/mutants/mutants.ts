@@ -135,7 +135,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'state not recorded',
     why: 'after a cut the machine is somewhere else than the device',
     scenarios: ['environment', 'rollback'],
-    edits: one('src/agent/machine.ts', '  try {\n    await context.journal.save();\n  } catch (thrown) {', '  try {\n    await Promise.resolve();\n  } catch (thrown) {'), // prettier-ignore
+    edits: one('src/agent/patience/faults.ts', '() => journal.save(), most);', '() => Promise.resolve(), most);'),
   },
   {
     name: 'damaged journal taken for an empty one',
