@@ -22,17 +22,20 @@ const REARMS_MAX = 5;
 /** Call once per process, before the machine runs. `STOP`: a reboot has to come first. */
 export async function reconcile(context: Context): Promise<'STOP' | undefined> {
   const { body } = context.journal;
-  let boot = await context.boot.read();
+  // As the boot loader left it: confirming the running slot puts that one first, and what was armed is not seen any more.
+  const found = await context.boot.read();
   if (body.attempt === null) {
     body.state = 'IDLE';
-    await checkSuccesses(context, boot.running);
-    return confirmRunning(context, boot);
+    await checkSuccesses(context, found.running);
+    return confirmRunning(context, found);
   }
   const attempt = attemptOf(context);
-  if (!onTrial(attempt, body.state, boot)) {
-    if ((await confirmRunning(context, boot)) === 'STOP') return 'STOP';
+  let boot = found;
+  if (!onTrial(attempt, body.state, found)) {
+    if ((await confirmRunning(context, found)) === 'STOP') return 'STOP';
     if (context.journal.body.attempt === null) return undefined;
-    boot = await context.boot.read();
+    // A file target goes back at once.
+    boot = { ...found, running: (await context.boot.read()).running };
   }
   await countResume(context, attempt);
   switch (body.state) {

@@ -70,7 +70,9 @@ class Nginx {
   }
 
   async start(): Promise<void> {
-    this.#process = spawn(binary!, ['-p', this.folder, '-c', join(this.folder, 'nginx.conf')], { stdio: 'ignore' });
+    // A process group of its own: a master that is killed alone, or after its workers, leaves one that holds the port.
+    const options = { stdio: 'ignore', detached: true } as const;
+    this.#process = spawn(binary!, ['-p', this.folder, '-c', join(this.folder, 'nginx.conf')], options);
     await this.#answers();
   }
 
@@ -86,12 +88,13 @@ class Nginx {
   }
 
   async stop(): Promise<void> {
-    if (this.#process === null) return;
-    const ended = once(this.#process, 'close');
-    for (const pid of this.#workers()) process.kill(pid, 'SIGKILL');
-    this.#process.kill('SIGKILL');
-    await ended;
+    const master = this.#process;
+    if (master === null) return;
     this.#process = null;
+    if (master.exitCode !== null || master.signalCode !== null) return;
+    const ended = once(master, 'close');
+    process.kill(-master.pid!, 'SIGKILL');
+    await ended;
   }
 
   /** Lines of the access log for payloads. */

@@ -18,6 +18,7 @@ import type { Download } from '../download.ts';
 import { hexToBytes } from '../hex.ts';
 import type { Attempt, Plan } from '../journal.ts';
 import type { Next } from '../machine.ts';
+import { noteSeen } from '../start/read-back.ts';
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
 
 export async function apply(context: Context): Promise<Next> {
@@ -26,6 +27,7 @@ export async function apply(context: Context): Promise<Next> {
   if (plan === null) throw new UpdateError('bug', 'APPLY without a plan');
   // It may have been days since this state was entered.
   await throwIfCancelled(context, attempt);
+  if (attempt.segmentsDone === 0) noteSeen(attempt, plan.slotClass);
   const slots = slotsOf(context, plan.slotClass);
   const { running } = await context.boot.read();
   if (plan.kind === 'copy') {

@@ -8,7 +8,6 @@ import type { Context } from '../context.ts';
 import { openDownload, readSignedHeader } from '../download.ts';
 import type { Attempt, Plan } from '../journal.ts';
 import type { Next } from '../machine.ts';
-import { noteSeen } from '../start/read-back.ts';
 import { rollbackCounter } from '../keystore.ts';
 import { tellNews } from '../service/news.ts';
 
@@ -24,7 +23,6 @@ export async function prepare(context: Context): Promise<Next> {
   }
   await slotsOf(context, plan.slotClass).check(attempt.targetSlot, plan.target.bytes);
   attempt.segmentsDone = plan.kind === 'copy' ? 0 : await fetchHeader(context, attempt, plan);
-  if (attempt.segmentsDone === 0) noteSeen(attempt, plan.slotClass);
   // From here on nobody may believe that the slot holds an image.
   journal.body.slots[placeOf(context, attempt.targetSlot, plan.slotClass)] = null;
   journal.body.partial = null;
