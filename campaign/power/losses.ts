@@ -41,8 +41,10 @@ export function lose(world: World, kind: LossKind, random: () => number, lives: 
     }
     case 'restored': {
       const whole = random() < 0.5;
-      // A whole folder of two updates ago, keystore and all, agrees with itself, and its slots have the same names.
-      const known = (life: World): boolean => !whole || life.promised.index === world.promised.index;
+      // A whole folder of two updates ago, keystore and all, agrees with itself, and its slots have the same names. So
+      // does one of the last commit, of after the slot was marked and before the counters were raised.
+      const known = (life: World): boolean =>
+        !whole || (life.promised.index === world.promised.index && sameRollback(durableCounters(life), counters));
       const earlier = some(lives.slice(0, at).filter(known));
       if (earlier === undefined) return;
       if (whole) storage.remove(PATHS.data);
@@ -69,6 +71,11 @@ export function lose(world: World, kind: LossKind, random: () => number, lives: 
   // Nobody knows any more that it was rolled back: it may be tried once more.
   world.rolledBack = false;
   world.tally.failedRuns += 8;
+}
+
+function sameRollback(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): boolean {
+  const names = Object.keys(b).filter((name) => name.startsWith('rollback.'));
+  return names.every((name) => a[name] === b[name]);
 }
 
 /** As the agent would write it. */

@@ -242,8 +242,10 @@ function deploymentsOf(world: World, use: (what: string) => void): DeploymentSou
       server.closed.push({ actionId, outcome });
       if (server.assigned?.actionId === actionId) server.assigned = null;
     },
-    answerCancel: async (_cancelId, accepted, { outcome: { message } }) => {
+    answerCancel: async (cancelId, accepted, { outcome: { message } }) => {
       use('answer');
+      // As with a report: the answer to a cancellation of before is one to nothing.
+      if (world.lost !== null && cancelId !== `${server.assigned?.actionId}-cancel`) return;
       const actionId = world.actionOf(world.step);
       const code = accepted ? 'cancelled' : 'bug';
       const outcome = { status: accepted ? 10 : 0, code, subStatus: 0, message } as const;
