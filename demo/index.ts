@@ -188,7 +188,9 @@ async function main(): Promise<void> {
       pair = (await corpusPair(SMALL_PAIR, { fetch: false }))!;
     }
     const { source, target } = pair;
-    say(`engraft demo with ${name}: two published versions of a real arm64 program; four steps, about a minute and a half`);
+    say(
+      `engraft demo with ${name}: two published versions of a real arm64 program; four steps, about a minute and a half`,
+    );
     heading('1/4 Diff in the worker pool, publish, serve');
     working('making a patch, and proving it');
     await stage.engraft('diff', source, target, '-o', stage.path('shown.engraft'));

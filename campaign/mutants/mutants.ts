@@ -222,12 +222,6 @@ export const MUTANTS: readonly Mutant[] = [
     edits: one(BOOT, 'for (const [name, value] of values) requireKept(name, value, kept.get(name));', 'void [kept, requireKept];'), // prettier-ignore
   },
   {
-    name: 'rolled back without tries',
-    why: 'the slot to go back to may have none left',
-    scenarios: ['hanging'],
-    edits: one(BOOT, '      ...this.#open(to),\n', ''),
-  },
-  {
     name: 'rolled back and left open',
     why: 'the boot loader may choose the slot that failed',
     scenarios: ['environment-rollback', 'rollback'],

@@ -78,7 +78,10 @@ describe.each(KINDS.map((kind) => [kind.name, kind] as const))('boot control by 
     expect(slots.length).toBeLessThan(4);
     const after = await rig.control().read();
     expect(after).toMatchObject({ running: 'A', tries: { B: 0 } });
-    await rig.control().rollBack('B', 'A');
+    const control = rig.control();
+    await control.rollBack('B', 'A');
+    // It has used tries up until somebody was there to go back. A program of the board keeps its count to itself.
+    if (kind.name !== 'command') expect((await control.read()).tries['A']).toBe(control.triesMax);
     for (let i = 0; i < MANY; i++) {
       expect(rig.boot()).toBe('A');
       await confirm(rig.control());
