@@ -7,7 +7,7 @@ import { wallClockRule } from './scripts/wall-clock-rule.mjs';
 
 /** They ask what time it is: for a date that is kept, sent or shown. */
 const ASK_THE_TIME = [
-  'src/transfer/clock.ts', // the injected clock itself
+  'src/platform/clock.ts', // the injected clock itself
   'src/testing/fake-clock.ts', // where a simulation begins
   'src/cli/agent-commands/log.ts', // the time of a line
   'src/release/repository.ts', // expiry dates
@@ -20,7 +20,7 @@ const ASK_THE_TIME = [
 
 /** They reckon with the time of the day, or with times of files. */
 const RECKON_WITH_IT = [
-  'src/agent/hours.ts', // hours of the day in which something may happen
+  'src/agent/life/hours.ts', // hours of the day in which something may happen
   'src/release/files.ts', // the age of a file
   'src/server/upkeep.ts', // the age of a row, which is older than the process
   'test/**/*.ts', // clocks that are set, certificates that expire

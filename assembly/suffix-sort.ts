@@ -1,5 +1,5 @@
 /**
- * The twin of native-free/diff/suffix-array.ts: the same suffix sort by induction, in linear memory. What the steps mean,
+ * The twin of native-free/diff/match/suffix-array.ts: the same suffix sort by induction, in linear memory. What the steps mean,
  * and the words used, is said there.
  *
  * Memory: 1 KiB that is not used, the text, the suffix array (four bytes an entry), then bucket tables. `create` gives

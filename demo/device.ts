@@ -12,7 +12,7 @@ import { dirname } from 'node:path';
 import { Agent, nodeNetwork, nodeFileSystem, parseConfig } from '../src/agent/index.ts';
 import type { AgentConfig, AgentEvent, Network, RunResult } from '../src/agent/index.ts';
 import { UpdateError } from '../native-free/index.ts';
-import { createProgress } from '../src/cli/progress.ts';
+import { createProgress } from '../src/cli/terminal/progress.ts';
 import { watchFileSystem, type FileWatcher } from '../src/testing/index.ts';
 
 /** What one process of the agent did. Bytes. */

@@ -23,7 +23,7 @@ const RESERVED = new Set<string>([]);
 const PLAIN_ERRORS: Readonly<Record<string, string>> = {
   'src/wasm/instance.ts':
     'modelCoder and suffixArrayWasm take any error for "there is none" and use TypeScript instead',
-  'src/transfer/filesystem.ts': 'ioError wraps it with the code that fits the file',
+  'src/platform/filesystem.ts': 'ioError wraps it with the code that fits the file',
 };
 
 const PUBLIC_ENTRIES = ['.', './native-free', './native-free/diff', './agent', './server', './client', './testing'];

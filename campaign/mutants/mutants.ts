@@ -19,18 +19,18 @@ export interface Mutant {
   readonly scenarios: readonly string[];
 }
 
-const FILES = 'src/transfer/filesystem.ts';
-const SLOTS = 'src/agent/slots.ts';
-const BOOT = 'src/agent/boot-control.ts';
-const KEYSTORE = 'src/agent/keystore-file.ts';
+const FILES = 'src/platform/filesystem.ts';
+const SLOTS = 'src/agent/slots/slots.ts';
+const BOOT = 'src/agent/boot/control.ts';
+const KEYSTORE = 'src/agent/keystore/file.ts';
 const COMMIT = 'src/agent/states/commit.ts';
 const ARM = 'src/agent/states/arm.ts';
 const PREPARE = 'src/agent/states/prepare.ts';
-const RECONCILE = 'src/agent/reconcile.ts';
+const RECONCILE = 'src/agent/states/reconcile.ts';
 const DOUBT = 'src/agent/start/doubt.ts';
-const TARGET = 'src/agent/file-target.ts';
+const TARGET = 'src/agent/boot/file-target.ts';
 const AGENT = 'src/agent/agent.ts';
-const PATIENCE = 'src/agent/patience/faults.ts';
+const PATIENCE = 'src/agent/life/faults.ts';
 const REFRESH = 'src/agent/tuf/refresh.ts';
 const ENVIRONMENT = 'src/testing/simulated-environment.ts';
 
@@ -79,7 +79,7 @@ export const MUTANTS: readonly Mutant[] = [
     why: 'tried again, a flag that reads right is not written again, and the next cut takes the flip back',
     scenarios: ['update', 'rollback'],
     edits: one(
-      'src/agent/machine.ts',
+      'src/agent/states/machine.ts',
       '      if (isAgain) await settle(context);\n',
       '      void [isAgain, settle];\n',
     ),
@@ -135,7 +135,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'state not recorded',
     why: 'after a cut the machine is somewhere else than the device',
     scenarios: ['environment', 'rollback'],
-    edits: one('src/agent/patience/faults.ts', '() => journal.save(), most);', '() => Promise.resolve(), most);'),
+    edits: one('src/agent/life/faults.ts', '() => journal.save(), most);', '() => Promise.resolve(), most);'),
   },
   {
     name: 'damaged journal taken for an empty one',
@@ -157,7 +157,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "another board's journal believed",
     why: 'what was confirmed on one board is taken for confirmed on another',
     scenarios: ['rollback', 'environment-rollback'],
-    edits: one('src/agent/journal.ts', 'if (JSON.stringify(body.device) === JSON.stringify(this.#device)) return body;', 'if (JSON.stringify(this.#device) !== null) return body;'), // prettier-ignore
+    edits: one('src/agent/records/journal.ts', 'if (JSON.stringify(body.device) === JSON.stringify(this.#device)) return body;', 'if (JSON.stringify(this.#device) !== null) return body;'), // prettier-ignore
   },
   {
     name: 'confirmed slot of the journal not compared with the running one',
@@ -304,7 +304,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'withdrawn action installed anyway',
     why: 'what the operator took back is on the device',
     scenarios: ['withdrawn', 'replaced'],
-    edits: one('src/agent/cancel.ts', 'deployment?.actionId !== actionId || !sameRelease(deployment.release, attempt.release)', 'deployment !== null && !sameRelease(attempt.release, attempt.release)'), // prettier-ignore
+    edits: one('src/agent/service/cancel.ts', 'deployment?.actionId !== actionId || !sameRelease(deployment.release, attempt.release)', 'deployment !== null && !sameRelease(attempt.release, attempt.release)'), // prettier-ignore
   },
   {
     name: 'report on an action of an earlier database sent',

@@ -6,7 +6,7 @@ import { UpdateError } from '../../native-free/status.ts';
 import { FileBootVariables } from '../../src/agent/index.ts';
 import { readEnvironment, seededRandom, SimulatedBootLoader, writeEnvironment } from '../../src/testing/index.ts'; // prettier-ignore
 import type { CutPolicy, LoaderVariables } from '../../src/testing/index.ts';
-import { writeFileAtomically } from '../../src/transfer/filesystem.ts';
+import { writeFileAtomically } from '../../src/platform/filesystem.ts';
 import { heldIndex } from './observed.ts';
 import { checkAfterCut, checkAtRest, checkBooted } from './oracle.ts';
 import { AgentProcess } from './process.ts';

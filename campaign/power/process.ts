@@ -9,7 +9,7 @@ import type { NetworkRequest } from '../../src/agent/index.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { FakeClock, MemoryNetwork, Power, serveBytes, SimulatedEnvironment, watchFileSystem } from '../../src/testing/index.ts'; // prettier-ignore
 import type { FileCall, LinkPlan, MemoryAnswer } from '../../src/testing/index.ts';
-import { sha256Node } from '../../src/transfer/hash.ts';
+import { sha256Node } from '../../src/platform/hash.ts';
 import { configOf } from './config.ts';
 import { observedBoot, observedKeystore, seenClose, seenWrite } from './observed.ts';
 import { PATHS, slotPath } from './paths.ts';

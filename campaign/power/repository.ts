@@ -15,15 +15,15 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Metadata, Timestamp } from '@tufjs/models';
-import { assembleDelta, assembleFull } from '../../native-free/diff/assemble.ts';
-import { encodeCovered } from '../../native-free/diff/encode-segment.ts';
+import { assembleDelta, assembleFull } from '../../native-free/diff/write/assemble.ts';
+import { encodeCovered } from '../../native-free/diff/write/encode-segment.ts';
 import { coverListOf } from '../../native-free/format/cover.ts';
 import { parseHeader } from '../../native-free/format/payload-header.ts';
 import { keygen, loadSigners, publish, Repository } from '../../src/release/index.ts';
 import { encodeMetadata, headOf, parseMetadata, signWith } from '../../src/release/metadata.ts';
 import type { PayloadMaker, RoleSigners } from '../../src/release/index.ts';
 import { seededRandom } from '../../src/testing/index.ts';
-import { sha256Node } from '../../src/transfer/hash.ts';
+import { sha256Node } from '../../src/platform/hash.ts';
 import { SEGMENT_BYTES } from './images.ts';
 import type { Attack, RepositoryFiles } from './images.ts';
 

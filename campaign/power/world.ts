@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import type { AttemptOutcome } from '../../src/agent/index.ts';
 import { FileKeystore, journalOf, rollbackCounter } from '../../src/agent/index.ts';
 import { formatCopy, SimulatedStorage } from '../../src/testing/index.ts';
-import { sha256Node } from '../../src/transfer/hash.ts';
+import { sha256Node } from '../../src/platform/hash.ts';
 import { configOf } from './config.ts';
 import { SEGMENT_BYTES } from './images.ts';
 import type { RepositoryFiles } from './images.ts';

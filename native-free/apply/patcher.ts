@@ -27,7 +27,7 @@ import { WORK_UNIT } from '../model/work.ts';
 import { UpdateError } from '../status.ts';
 import { bytesOf, checkObject, type BytesLike } from '../views.ts';
 import { BodyReader } from './body-reader.ts';
-import { checkWork, planBytesAllowed } from './memory.ts';
+import { checkWork, planBytesAllowed } from '../format/decoder-memory.ts';
 import { Pauses } from './pauses.ts';
 import { PieceReader } from './piece-reader.ts';
 import { DeltaSegmentDecoder, FullSegmentDecoder, type SegmentDecoder } from './segment-decoders.ts';

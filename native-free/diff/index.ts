@@ -13,13 +13,13 @@
  * const segment = new SegmentEncoder(source, target, plan).encode(0, target.length);
  * @module
  */
-export * from './assemble.ts';
-export * from './cover-search.ts';
-export * from './encode-segment.ts';
-export * from './join-covers.ts';
+export * from './write/assemble.ts';
+export * from './match/cover-search.ts';
+export * from './write/encode-segment.ts';
+export * from './match/join-covers.ts';
 export { layoutOf, type NamedLayout } from './layout/layout.ts';
-export { parseCovers, type ParseOptions } from './parse-covers.ts';
-export { indexSource, kmersOf, kmerWordsFor, Searcher, type SourceIndex } from './source-index.ts';
+export { parseCovers, type ParseOptions } from './parse/parse-covers.ts';
+export { indexSource, kmersOf, kmerWordsFor, Searcher, type SourceIndex } from './match/source-index.ts';
 export * from './stages.ts';
-export * from './suffix-array.ts';
+export * from './match/suffix-array.ts';
 export { encodePlan, planNeeds, type PlanCosts, type PlanNeeds } from '../model/plan-coder.ts';

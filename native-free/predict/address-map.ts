@@ -9,7 +9,7 @@
  */
 import type { CoverList } from '../format/cover.ts';
 import type { Layout } from '../format/regions.ts';
-import { NOWHERE } from './instruction-set.ts';
+import { NOWHERE } from './isa/instruction-set.ts';
 import { StretchWalk, type VisitStretch } from './stretches.ts';
 
 export { firstRegionEndingAfter } from './stretches.ts';

@@ -6,7 +6,7 @@
 import { loadWord } from '../format/words.ts';
 import { REGION_KIND, type RegionKind } from '../format/regions.ts';
 import { ORIGIN, type Candidates } from './candidates.ts';
-import { NOWHERE, NO_REFERENCE, type InstructionSet } from './instruction-set.ts';
+import { NOWHERE, NO_REFERENCE, type InstructionSet } from './isa/instruction-set.ts';
 import type { Knowledge } from './knowledge.ts';
 import { A64Operands, type Operands } from './operands.ts';
 import type { UnitBlock } from './unit-block.ts';

@@ -8,7 +8,7 @@
  */
 import { loadWord } from '../format/words.ts';
 import { ORIGIN, type Candidates } from './candidates.ts';
-import { NOWHERE } from './instruction-set.ts';
+import { NOWHERE } from './isa/instruction-set.ts';
 import type { Knowledge } from './knowledge.ts';
 import type { UnitBlock } from './unit-block.ts';
 import type { Run, UnitReader } from './unit-reader.ts';

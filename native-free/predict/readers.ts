@@ -3,17 +3,17 @@
  * @module
  */
 import { REGION_KIND, type RegionKind } from '../format/regions.ts';
-import { A32 } from './a32.ts';
-import { A64 } from './a64.ts';
+import { A32 } from './isa/a32.ts';
+import { A64 } from './isa/a64.ts';
 import { CodeReader } from './code-reader.ts';
 import { DataReader, type Base } from './data-reader.ts';
-import type { InstructionSet } from './instruction-set.ts';
+import type { InstructionSet } from './isa/instruction-set.ts';
 import type { Knowledge } from './knowledge.ts';
-import { Mips } from './mips.ts';
+import { Mips } from './isa/mips.ts';
 import { RawReader } from './raw-reader.ts';
-import { RiscV } from './riscv.ts';
-import { T32 } from './t32.ts';
-import { X64 } from './x64.ts';
+import { RiscV } from './isa/riscv.ts';
+import { T32 } from './isa/t32.ts';
+import { X64 } from './isa/x64.ts';
 import type { Run, UnitReader } from './unit-reader.ts';
 
 /** The instruction set of a kind of region, or null when it is not code. */

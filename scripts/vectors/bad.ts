@@ -2,7 +2,7 @@
  * Vectors that are refused: good ones with a damage, and payloads that nobody would make.
  * @module
  */
-import { assembleDelta, assembleFull, type DeltaParts } from '../../native-free/diff/assemble.ts';
+import { assembleDelta, assembleFull, type DeltaParts } from '../../native-free/diff/write/assemble.ts';
 import { coverListOf, type Cover } from '../../native-free/format/cover.ts';
 import { parseHeader } from '../../native-free/format/payload-header.ts';
 import { REGION_KIND } from '../../native-free/format/regions.ts';

@@ -3,8 +3,8 @@
  * @module
  */
 import { createHash } from 'node:crypto';
-import { assembleDelta, assembleFull, type DeltaParts } from '../../native-free/diff/assemble.ts';
-import { SegmentEncoder } from '../../native-free/diff/encode-segment.ts';
+import { assembleDelta, assembleFull, type DeltaParts } from '../../native-free/diff/write/assemble.ts';
+import { SegmentEncoder } from '../../native-free/diff/write/encode-segment.ts';
 import { coverListOf } from '../../native-free/format/cover.ts';
 import { MixCoder } from '../../native-free/model/mix-coder.ts';
 import type { ModelCoderFactory } from '../../native-free/model/model-coder.ts';

@@ -6,7 +6,7 @@
 import type { Cover } from '../../native-free/format/cover.ts';
 import { REGION_KIND, type Region, type RegionKind } from '../../native-free/format/regions.ts';
 import type { RegionPair } from '../../native-free/model/region-coder.ts';
-import type { InstructionSet } from '../../native-free/predict/instruction-set.ts';
+import type { InstructionSet } from '../../native-free/predict/isa/instruction-set.ts';
 import { instructionSetOf } from '../../native-free/predict/readers.ts';
 import { dice, join, prose, put } from './bytes.ts';
 

@@ -4,17 +4,17 @@
  */
 import type { HashFactory } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import type { Clock } from '../transfer/clock.ts';
-import type { FileSystem } from '../transfer/filesystem.ts';
-import type { Network } from '../transfer/network.ts';
-import type { BootControl } from './boot-control.ts';
-import type { CommandRunner } from './commands.ts';
-import type { AgentConfig } from './config.ts';
-import type { DeploymentSource } from './deployments.ts';
-import type { Attempt, Journal, State } from './journal.ts';
-import type { Keystore } from './keystore.ts';
-import type { SlotSet } from './slots.ts';
-import type { TrustedTargets } from './trust.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { FileSystem } from '../platform/filesystem.ts';
+import type { Network } from '../platform/network.ts';
+import type { BootControl } from './boot/control.ts';
+import type { CommandRunner } from './life/commands.ts';
+import type { AgentConfig } from './config/config.ts';
+import type { DeploymentSource } from './service/deployments.ts';
+import type { Attempt, Journal, State } from './records/journal.ts';
+import type { Keystore } from './keystore/keystore.ts';
+import type { SlotSet } from './slots/slots.ts';
+import type { TrustedTargets } from './tuf/trust.ts';
 
 /** Everything outside the process. Defaults are the real ones. */
 export interface World {

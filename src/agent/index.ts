@@ -8,15 +8,15 @@
  */
 export { Agent } from './agent.ts';
 export type { AgentParts, RunOptions, RunResult } from './agent.ts';
-export { VariableBootControl } from './boot-control.ts';
-export type { BootControl, BootState, BootVariables } from './boot-control.ts';
-export { FileBootVariables, formatVariables, parseVariables } from './boot-file.ts';
-export { runCommand } from './commands.ts';
-export type { CommandRequest, CommandResult, CommandRunner } from './commands.ts';
-export { parseConfig } from './config.ts';
-export type { AgentConfig } from './config.ts';
+export { VariableBootControl } from './boot/control.ts';
+export type { BootControl, BootState, BootVariables } from './boot/control.ts';
+export { FileBootVariables, formatVariables, parseVariables } from './boot/file.ts';
+export { runCommand } from './life/commands.ts';
+export type { CommandRequest, CommandResult, CommandRunner } from './life/commands.ts';
+export { parseConfig } from './config/config.ts';
+export type { AgentConfig } from './config/config.ts';
 export type { AgentEvent, World } from './context.ts';
-export { DdiClient } from './ddi.ts';
+export { DdiClient } from './service/ddi.ts';
 export type {
   ActionNews,
   Deployment,
@@ -26,9 +26,9 @@ export type {
   Proceeding,
   Report,
   ServerWords,
-} from './deployments.ts';
-export { FileTarget } from './file-target.ts';
-export { emptyJournal, Journal, STATES } from './journal.ts';
+} from './service/deployments.ts';
+export { FileTarget } from './boot/file-target.ts';
+export { emptyJournal, Journal, STATES } from './records/journal.ts';
 export type {
   Attempt,
   AttemptOutcome,
@@ -42,20 +42,20 @@ export type {
   RejectedSlot,
   ReleaseName,
   State,
-} from './journal.ts';
-export { AnchoredKeystore } from './keystore-anchored.ts';
-export { FileKeystore } from './keystore-file.ts';
-export type { KeystoreHardware } from './keystore-hardware.ts';
-export { rollbackCounter } from './keystore.ts';
-export type { Keystore } from './keystore.ts';
-export { FileSlots } from './slots.ts';
-export type { OpenSink, OpenSource, SlotSet } from './slots.ts';
+} from './records/journal.ts';
+export { AnchoredKeystore } from './keystore/anchored.ts';
+export { FileKeystore } from './keystore/file.ts';
+export type { KeystoreHardware } from './keystore/hardware.ts';
+export { rollbackCounter } from './keystore/keystore.ts';
+export type { Keystore } from './keystore/keystore.ts';
+export { FileSlots } from './slots/slots.ts';
+export type { OpenSink, OpenSource, SlotSet } from './slots/slots.ts';
 export { statusOf } from './status.ts';
-export { deviceOf, journalOf } from './start/device-journal.ts';
+export { deviceOf, journalOf } from './records/device-journal.ts';
 export type { AgentStatus, PlaceStatus } from './status.ts';
-export { nodeClock } from '../transfer/clock.ts';
-export type { Clock } from '../transfer/clock.ts';
-export type { FileHandle, FileStat, FileSystem } from '../transfer/filesystem.ts';
-export { nodeNetwork } from '../transfer/node-network.ts';
-export type { Network, NetworkRequest, NetworkResponse } from '../transfer/network.ts';
-export { nodeFileSystem } from '../transfer/node-filesystem.ts';
+export { nodeClock } from '../platform/clock.ts';
+export type { Clock } from '../platform/clock.ts';
+export type { FileHandle, FileStat, FileSystem } from '../platform/filesystem.ts';
+export { nodeNetwork } from '../platform/http/node-network.ts';
+export type { Network, NetworkRequest, NetworkResponse } from '../platform/network.ts';
+export { nodeFileSystem } from '../platform/node-filesystem.ts';

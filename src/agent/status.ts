@@ -4,11 +4,11 @@
  * @module
  */
 import type { UpdateError } from '../../native-free/status.ts';
-import type { BootState } from './boot-control.ts';
+import type { BootState } from './boot/control.ts';
 import { placeOf } from './context.ts';
 import type { Context } from './context.ts';
-import { emptyJournal } from './journal.ts';
-import type { Attempt, JournalBody, State } from './journal.ts';
+import { emptyJournal } from './records/journal.ts';
+import type { Attempt, JournalBody, State } from './records/journal.ts';
 
 /** What the journal knows of one place: one class of one slot. */
 export interface PlaceStatus {

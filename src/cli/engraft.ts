@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { CommandEntry } from './frame.ts';
-import { runProgram } from './frame.ts';
+import type { CommandEntry } from './terminal/frame.ts';
+import { runProgram } from './terminal/frame.ts';
 import { packageVersion } from './version.ts';
 
 const commands: readonly CommandEntry[] = [

@@ -5,7 +5,7 @@
 import type { Command } from 'commander';
 import { UpdateError } from '../../native-free/status.ts';
 import type { ManagementClient } from '../client/index.ts';
-import { integerOption, note, type CommonOptions } from './frame.ts';
+import { integerOption, note, type CommonOptions } from './terminal/frame.ts';
 
 export interface ManagementOptions extends CommonOptions {
   readonly server: string;

@@ -17,10 +17,10 @@ import {
   type MakeOptions,
   type PayloadResult,
 } from '../engine/index.ts';
-import { unreadable } from '../engine/node-io.ts';
-import { writeError } from '../engine/write-error.ts';
-import type { PayloadPlace } from './phases.ts';
-import { formatCount, formatTable } from './text.ts';
+import { unreadable } from '../engine/files/node-io.ts';
+import { writeError } from '../engine/files/write-error.ts';
+import type { PayloadPlace } from './terminal/phases.ts';
+import { formatCount, formatTable } from './terminal/text.ts';
 
 export interface MatrixVersion {
   readonly name: string;

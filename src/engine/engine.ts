@@ -10,7 +10,7 @@
 import { availableParallelism } from 'node:os';
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { segmentBytesFor } from '../../native-free/diff/encode-segment.ts';
+import { segmentBytesFor } from '../../native-free/diff/write/encode-segment.ts';
 import { LOW_MEMORY_SEGMENT_BYTES } from '../../native-free/model/model-coder.ts';
 import type { CoverList } from '../../native-free/format/cover.ts';
 import { parseHeader, type PayloadHeader } from '../../native-free/format/payload-header.ts';
@@ -26,11 +26,11 @@ import {
   WORKER_FLOOR_BYTES,
 } from './memory-plan.ts';
 import { bytesOf, checkObject, type BytesLike } from '../../native-free/views.ts';
-import { matchByBsdiff } from './bsdiff-matcher.ts';
-import { builtFile } from './built-file.ts';
+import { matchByBsdiff } from './bsdiff/matcher.ts';
+import { builtFile } from './workers/built-file.ts';
 import type { DeltaCosts, EngineProgress, Job, Matched, SourceImage } from './job.ts';
 import { compressFull, encodeDelta, layoutsOnly, matchOwn, prove } from './job.ts';
-import { WorkerPool } from './pool.ts';
+import { WorkerPool } from './workers/pool.ts';
 import { worthless } from './worthless.ts';
 
 export type Matcher = 'own' | 'bsdiff';

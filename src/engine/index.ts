@@ -22,5 +22,5 @@ export {
   writeFileAtomically,
   type AtomicFile,
   type AtomicWriteOptions,
-} from './files.ts';
-export { fileByteSource, fileSink, fileSource, hashSource, imageSize, readImage, sha256Node } from './node-io.ts';
+} from './files/files.ts';
+export { fileByteSource, fileSink, fileSource, hashSource, imageSize, readImage, sha256Node } from './files/node-io.ts';

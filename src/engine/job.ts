@@ -4,17 +4,17 @@
  *
  * @module
  */
-import { assembleDelta, assembleFull } from '../../native-free/diff/assemble.ts';
-import type { SegmentCosts } from '../../native-free/diff/encode-segment.ts';
-import type { PairedLayouts } from '../../native-free/diff/pair-regions.ts';
+import { assembleDelta, assembleFull } from '../../native-free/diff/write/assemble.ts';
+import type { SegmentCosts } from '../../native-free/diff/write/encode-segment.ts';
+import type { PairedLayouts } from '../../native-free/diff/layout/pair-regions.ts';
 import { joinWindows, NO_LAYOUTS, windowsOf, type Images, type Window } from '../../native-free/diff/stages.ts';
 import { coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
 import { plainPlan, type Plan } from '../../native-free/format/plan.ts';
 import { DEFAULT_SIZES, SMALL_SIZES } from '../../native-free/model/model-coder.ts';
 import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
 import { every } from '../platform/timers.ts';
-import { sha256Node } from './node-io.ts';
-import type { TaskContext, WorkerPool } from './pool.ts';
+import { sha256Node } from './files/node-io.ts';
+import type { TaskContext, WorkerPool } from './workers/pool.ts';
 
 export type Phase = 'analyse' | 'match' | 'encode' | 'full' | 'prove';
 

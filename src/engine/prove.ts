@@ -9,8 +9,8 @@ import { bytesEqual, digestOf } from '../../native-free/hash.ts';
 import type { SegmentSink } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { modelCoder } from '../wasm/mix-coder.ts';
-import { sha256Node } from './node-io.ts';
-import type { ProveTask } from './tasks.ts';
+import { sha256Node } from './files/node-io.ts';
+import type { ProveTask } from './workers/tasks.ts';
 
 /**
  * Apply `payload` to `source` and compare with `target`, segment by segment and by digest.

@@ -8,7 +8,7 @@
  */
 import { ioCode } from '../../native-free/errno.ts';
 import { ioError } from '../../native-free/io-error.ts';
-import { makeFolders } from '../engine/files.ts';
+import { makeFolders } from '../engine/files/files.ts';
 import { randomBytes } from 'node:crypto';
 import { open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';

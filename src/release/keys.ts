@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { ioCode } from '../../native-free/errno.ts';
 import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { makeFolders } from '../engine/files.ts';
+import { makeFolders } from '../engine/files/files.ts';
 
 /** The four top-level roles of TUF (specification, section 2.1). */
 export const ROLES = ['root', 'targets', 'snapshot', 'timestamp'] as const;

@@ -7,7 +7,7 @@
  */
 import { TargetFile } from '@tufjs/models';
 import { UpdateError } from '../../native-free/status.ts';
-import { readImage } from '../engine/node-io.ts';
+import { readImage } from '../engine/files/node-io.ts';
 import { sameLine, sameRelease, type Catalog, type CatalogPayload, type CatalogRelease } from './catalog.ts';
 import {
   checkReleaseKey,

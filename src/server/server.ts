@@ -11,7 +11,7 @@ import { Hono } from 'hono';
 import { pino, type Logger } from 'pino';
 import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { makeFolders } from '../engine/files.ts';
+import { makeFolders } from '../engine/files/files.ts';
 import { monotonicMs } from '../platform/timers.ts';
 import type { AuthOptions } from './auth.ts';
 import { blobHandler } from './blobs.ts';

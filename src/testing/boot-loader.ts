@@ -4,7 +4,7 @@
  * the agent writes wrongly it must stumble over.
  * @module
  */
-import type { FileSystem } from '../transfer/filesystem.ts';
+import type { FileSystem } from '../platform/filesystem.ts';
 
 export interface FakeBootLoaderOptions {
   readonly fs: FileSystem;

@@ -3,7 +3,7 @@
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
-import type { Clock } from '../transfer/clock.ts';
+import type { Clock } from '../platform/clock.ts';
 import type { Power } from './power.ts';
 
 export class FakeClock implements Clock {

@@ -5,7 +5,7 @@
  * real storage may do either. Folders are durable when made (a simplification: the agent makes them once).
  * @module
  */
-import type { FileHandle, FileStat, FileSystem, OpenMode } from '../transfer/filesystem.ts';
+import type { FileHandle, FileStat, FileSystem, OpenMode } from '../platform/filesystem.ts';
 
 const folderOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf('/')));
 

@@ -3,7 +3,7 @@
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
-import type { Network, NetworkRequest, NetworkResponse } from '../transfer/network.ts';
+import type { Network, NetworkRequest, NetworkResponse } from '../platform/network.ts';
 import type { Power } from './power.ts';
 
 export interface MemoryAnswer {

@@ -6,8 +6,8 @@
  */
 import { crc32 } from 'node:zlib';
 import { UpdateError } from '../../native-free/status.ts';
-import type { BootVariables } from '../agent/boot-control.ts';
-import type { FileHandle, FileSystem } from '../transfer/filesystem.ts';
+import type { BootVariables } from '../agent/boot/control.ts';
+import type { FileHandle, FileSystem } from '../platform/filesystem.ts';
 
 export interface EnvironmentPlace {
   readonly fs: FileSystem;

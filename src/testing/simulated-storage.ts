@@ -11,7 +11,7 @@
  * - `torn`: everything, except that one write (most often the last one) was written in part.
  * @module
  */
-import type { FileHandle, FileStat, FileSystem, OpenMode } from '../transfer/filesystem.ts';
+import type { FileHandle, FileStat, FileSystem, OpenMode } from '../platform/filesystem.ts';
 import { errnoError } from './memory-filesystem.ts';
 import { below } from './seeded-random.ts';
 import { SimulatedFile } from './simulated-file.ts';

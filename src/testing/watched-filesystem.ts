@@ -3,7 +3,7 @@
  * power in it.
  * @module
  */
-import type { FileHandle, FileSystem, OpenMode } from '../transfer/filesystem.ts';
+import type { FileHandle, FileSystem, OpenMode } from '../platform/filesystem.ts';
 import { errnoError } from './memory-filesystem.ts';
 import type { Power } from './power.ts';
 

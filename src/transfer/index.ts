@@ -3,15 +3,15 @@
  * download built on them.
  * @module
  */
-export * from './clock.ts';
-export * from './filesystem.ts';
+export * from '../platform/clock.ts';
+export * from '../platform/filesystem.ts';
 export * from './header.ts';
 export * from './layout.ts';
 export * from './link.ts';
 export * from './meter.ts';
-export * from './network.ts';
-export { nodeFileSystem } from './node-filesystem.ts';
+export * from '../platform/network.ts';
+export { nodeFileSystem } from '../platform/node-filesystem.ts';
 export * from './pipeline.ts';
-export * from './retry-after.ts';
+export * from '../platform/http/retry-after.ts';
 export * from './spool.ts';
-export { sha256Node } from './hash.ts';
+export { sha256Node } from '../platform/hash.ts';

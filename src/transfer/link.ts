@@ -3,12 +3,12 @@
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
-import { DEFAULT_RATE_FLOOR, floorBytes } from './http/rate-floor.ts';
-import { DEFAULT_BACKOFF } from './clock.ts';
-import type { BackoffPolicy, Clock } from './clock.ts';
-import { refuseHtml, statusError } from './network.ts';
-import type { Network, NetworkResponse } from './network.ts';
-import { retryDelayMs } from './retry-after.ts';
+import { DEFAULT_RATE_FLOOR, floorBytes } from '../platform/http/rate-floor.ts';
+import { DEFAULT_BACKOFF } from '../platform/clock.ts';
+import type { BackoffPolicy, Clock } from '../platform/clock.ts';
+import { refuseHtml, statusError } from '../platform/network.ts';
+import type { Network, NetworkResponse } from '../platform/network.ts';
+import { retryDelayMs } from '../platform/http/retry-after.ts';
 
 /** Bytes [from, to) of the payload. */
 export interface ByteRange {

@@ -3,7 +3,7 @@
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../platform/clock.ts';
 
 export interface MeterOptions {
   /** Bytes this attempt may still take from the link; default no bound. */

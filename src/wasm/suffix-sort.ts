@@ -2,7 +2,7 @@
  * The suffix sort in WebAssembly: the same array as `suffixArray`, more than twice as fast.
  * @module
  */
-import { suffixArray } from '../../native-free/diff/suffix-array.ts';
+import { suffixArray } from '../../native-free/diff/match/suffix-array.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { instantiate } from './instance.ts';

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { segmentBytesFor } from '../../native-free/diff/encode-segment.ts';
+import { segmentBytesFor } from '../../native-free/diff/write/encode-segment.ts';
 import { byVersion, versionsIn, type VersionMatrix } from '../../src/cli/version-matrix.ts';
 import { jobMemoryBytes, WORKER_FLOOR_BYTES } from '../../src/engine/memory-plan.ts';
 import { editedPair, random } from '../support/images.ts';

@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { Agent, runCommand } from '../../src/agent/index.ts';
 import type { CommandRunner, RunResult } from '../../src/agent/index.ts';
 import { isPowerCut } from '../../src/testing/index.ts';
-import { sha256Node } from '../../src/transfer/hash.ts';
+import { sha256Node } from '../../src/platform/hash.ts';
 import { device, imagePair, makeLab, sameBytes } from '../support/agent.ts';
 import type { Lab, SimulatedDevice } from '../support/agent.ts';
 import { KINDS, Rig } from '../unit/boot-rigs.ts';

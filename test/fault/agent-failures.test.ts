@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../native-free/limits.ts';
 import { Agent, FileKeystore } from '../../src/agent/index.ts';
 import type { NetworkRequest } from '../../src/agent/index.ts';
-import { loadRecord, storeRecord } from '../../src/agent/record.ts';
+import { loadRecord, storeRecord } from '../../src/agent/records/record.ts';
 import { sha256Node } from '../support/images.ts';
 import { errnoError, faultyWatcher, MemoryNetwork, type MemoryAnswer } from '../../src/testing/index.ts';
 import { device, imagePair, sameBytes, makeLab, sha256Hex, type DeviceOptions, type Lab, type SimulatedDevice } from '../support/agent.ts'; // prettier-ignore

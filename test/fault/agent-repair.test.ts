@@ -5,7 +5,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../native-free/limits.ts';
 import type { NetworkRequest } from '../../src/agent/index.ts';
-import { ByteLedger } from '../../src/agent/ledger.ts';
+import { ByteLedger } from '../../src/agent/records/ledger.ts';
 import { errnoError, isPowerCut } from '../../src/testing/index.ts';
 import type { FileCall } from '../../src/testing/index.ts';
 import { device, imagePair, makeLab, sameBytes } from '../support/agent.ts';

@@ -5,8 +5,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { UpdateError } from '../../native-free/status.ts';
 import { plainLine, plainLines } from '../../src/agent/service/texts.ts';
-import { isFailedInstall } from '../../src/agent/service/failed-installs.ts';
-import { History } from '../../src/agent/history.ts';
+import { isFailedInstall } from '../../src/agent/payloads/failed-installs.ts';
+import { History } from '../../src/agent/records/history.ts';
 import type { NetworkRequest, ServerWords } from '../../src/agent/index.ts';
 import type { MemoryAnswer } from '../../src/testing/index.ts';
 import { sha256Node } from '../support/images.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bsdiffUnsuited, longestRun } from '../../src/engine/bsdiff-matcher.ts';
+import { bsdiffUnsuited, longestRun } from '../../src/engine/bsdiff/matcher.ts';
 import { DeltaEngine, type MakeOptions } from '../../src/engine/index.ts';
 import { applied, bsdiffMissing, childWith, isRunning } from '../support/engine.ts';
 import { editedPair } from '../support/images.ts';

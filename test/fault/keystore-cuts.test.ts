@@ -4,9 +4,9 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Agent } from '../../src/agent/index.ts';
-import { AnchoredKeystore } from '../../src/agent/keystore-anchored.ts';
-import type { KeystoreHardware } from '../../src/agent/keystore-hardware.ts';
-import { Tpm2 } from '../../src/agent/keystore-tpm2.ts';
+import { AnchoredKeystore } from '../../src/agent/keystore/anchored.ts';
+import type { KeystoreHardware } from '../../src/agent/keystore/hardware.ts';
+import { Tpm2 } from '../../src/agent/keystore/tpm2.ts';
 import { SimulatedStorage, seededRandom, watchFileSystem } from '../../src/testing/index.ts';
 import type { CutPolicy } from '../../src/testing/index.ts';
 import { device, imagePair, makeLab } from '../support/agent.ts';

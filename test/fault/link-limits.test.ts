@@ -5,7 +5,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../native-free/limits.ts';
 import type { NetworkRequest } from '../../src/agent/index.ts';
-import { ByteLedger } from '../../src/agent/ledger.ts';
+import { ByteLedger } from '../../src/agent/records/ledger.ts';
 import { sha256Node } from '../support/images.ts';
 import { device, imagePair, makeLab, sameBytes, type DeviceOptions, type Lab, type SimulatedDevice } from '../support/agent.ts'; // prettier-ignore
 

@@ -7,8 +7,8 @@ import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { attachLoop, detachLoop, type LoopOptions } from '../../campaign/sigkill/loop-device.ts';
-import { readBlockDevice, refuseUnsafe } from '../../src/agent/block-device.ts';
-import { openSink } from '../../src/agent/slots.ts';
+import { readBlockDevice, refuseUnsafe } from '../../src/agent/slots/block-device.ts';
+import { openSink } from '../../src/agent/slots/slots.ts';
 import { createDeployment, createServer, type EngraftServer } from '../../src/server/index.ts';
 import { FakeBootLoader } from '../../src/testing/index.ts';
 import { nodeFileSystem } from '../../src/transfer/index.ts';

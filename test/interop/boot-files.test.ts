@@ -7,8 +7,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { makeBootControl } from '../../src/agent/boot-backends.ts';
-import type { BootConfig } from '../../src/agent/config-boot.ts';
+import { makeBootControl } from '../../src/agent/boot/backends.ts';
+import type { BootConfig } from '../../src/agent/config/boot.ts';
 import { nodeFileSystem, runCommand } from '../../src/agent/index.ts';
 import type { BootControl } from '../../src/agent/index.ts';
 

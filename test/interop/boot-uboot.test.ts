@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { makeBootControl } from '../../src/agent/boot-backends.ts';
+import { makeBootControl } from '../../src/agent/boot/backends.ts';
 import { nodeFileSystem, runCommand } from '../../src/agent/index.ts';
 import type { BootControl, CommandRequest } from '../../src/agent/index.ts';
 

@@ -11,7 +11,7 @@ import type { Handle, PKCS11 } from 'pkcs11js';
 import type * as Names from 'pkcs11js';
 import { describe, expect, test } from 'vitest';
 import { nodeFileSystem } from '../../src/agent/index.ts';
-import { Pkcs11Token, type Pkcs11Options } from '../../src/agent/keystore-pkcs11.ts';
+import { Pkcs11Token, type Pkcs11Options } from '../../src/agent/keystore/pkcs11.ts';
 import { keystoreSuite } from '../support/keystore-suite.ts';
 import type { Bench } from '../support/keystore-suite.ts';
 

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { runCommand } from '../../src/agent/index.ts';
-import { Tpm2 } from '../../src/agent/keystore-tpm2.ts';
+import { Tpm2 } from '../../src/agent/keystore/tpm2.ts';
 import { sha256Node as hash } from '../support/images.ts';
 import { keystoreSuite } from '../support/keystore-suite.ts';
 import type { Bench } from '../support/keystore-suite.ts';

@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Agent, journalOf, nodeFileSystem, parseConfig, type AgentEvent } from '../../src/agent/index.ts';
 import { Link, nodeClock, type LinkWait } from '../../src/transfer/index.ts';
-import { nodeNetwork } from '../../src/transfer/node-network.ts';
+import { nodeNetwork } from '../../src/platform/http/node-network.ts';
 import { FakeBootLoader } from '../../src/testing/index.ts';
 import { FakeDeployments, imagePair, makeLab, sameBytes, sha256Hex } from '../support/agent.ts';
 import { imageBytes, sha256Node } from '../support/images.ts';

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { applyPayload, bytesSource, memorySink, memorySource, parseHeader } from '../../native-free/index.ts';
-import { builtFile } from '../../src/engine/built-file.ts';
+import { builtFile } from '../../src/engine/workers/built-file.ts';
 import { sha256Node } from './images.ts';
 
 /** What a payload makes of a source. */

@@ -6,8 +6,8 @@
  * without streams, chunks or restarts; digests are then made to fit.
  */
 import fc from 'fast-check';
-import { declaredMemoryBytes } from '../../native-free/apply/memory.ts';
-import { SegmentEncoder } from '../../native-free/diff/encode-segment.ts';
+import { declaredMemoryBytes } from '../../native-free/format/decoder-memory.ts';
+import { SegmentEncoder } from '../../native-free/diff/write/encode-segment.ts';
 import { coverListOf, type Cover } from '../../native-free/format/cover.ts';
 import { CODEC, encodeHeader, segmentLength } from '../../native-free/format/payload-header.ts';
 import { FOLLOW_BYTES_MAX, piecesOf } from '../../native-free/format/pieces.ts';

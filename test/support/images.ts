@@ -5,8 +5,8 @@
  */
 import { createHash } from 'node:crypto';
 import { coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
-import { assembleDelta, assembleFull } from '../../native-free/diff/assemble.ts';
-import { encodeCovered } from '../../native-free/diff/encode-segment.ts';
+import { assembleDelta, assembleFull } from '../../native-free/diff/write/assemble.ts';
+import { encodeCovered } from '../../native-free/diff/write/encode-segment.ts';
 import type { HashFactory } from '../../native-free/io.ts';
 
 export const sha256Node: HashFactory = () => createHash('sha256');

@@ -3,7 +3,7 @@
  *
  * Throws an error that names the unit at the first violation. No expectations per unit: images have millions of them.
  */
-import { NO_REFERENCE, NOWHERE, type InstructionSet } from '../../native-free/predict/instruction-set.ts';
+import { NO_REFERENCE, NOWHERE, type InstructionSet } from '../../native-free/predict/isa/instruction-set.ts';
 
 export interface InvariantOptions {
   /**

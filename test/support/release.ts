@@ -5,8 +5,8 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Updater } from 'tuf-js';
-import { assembleDelta, assembleFull } from '../../native-free/diff/assemble.ts';
-import { encodeCovered } from '../../native-free/diff/encode-segment.ts';
+import { assembleDelta, assembleFull } from '../../native-free/diff/write/assemble.ts';
+import { encodeCovered } from '../../native-free/diff/write/encode-segment.ts';
 import { coverListOf } from '../../native-free/format/cover.ts';
 import { parseHeader } from '../../native-free/format/payload-header.ts';
 import {

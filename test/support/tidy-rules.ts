@@ -70,7 +70,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   'src/server': { rooms: ALL_ROOMS.filter((room) => room !== 'src/agent'), node: true },
   'src/client': { rooms: ['native-free'], types: ['src/server'], packages: [], node: false },
-  'src/testing': { rooms: ['native-free'], types: ['src/agent', 'src/transfer'], node: true },
+  'src/testing': { rooms: ['native-free'], types: ['src/agent', 'src/transfer', 'src/platform'], node: true },
   'src/cli': { rooms: ALL_ROOMS, node: true },
   src: { rooms: ALL_ROOMS, node: true },
   assembly: { rooms: [], packages: [], node: false },

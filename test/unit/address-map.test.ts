@@ -4,7 +4,7 @@ import { coverListOf } from '../../native-free/format/cover.ts';
 import { REGION_KIND, type Layout, type Region, type RegionKind } from '../../native-free/format/regions.ts';
 import { AddressMap, firstRegionEndingAfter } from '../../native-free/predict/address-map.ts';
 import { AddressSpace, ASIDE_VA } from '../../native-free/predict/address-space.ts';
-import { NOWHERE } from '../../native-free/predict/instruction-set.ts';
+import { NOWHERE } from '../../native-free/predict/isa/instruction-set.ts';
 import { RegionCursor } from '../../native-free/predict/region-cursor.ts';
 
 type Triple = readonly [sourceOffset: number, targetOffset: number, length: number];

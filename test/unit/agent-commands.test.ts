@@ -10,7 +10,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { nodeNetwork, runCommand } from '../../src/agent/index.ts';
 import { temporaryFolder } from '../support/release.ts';
 
-const BUILT = new URL('../../dist/src/agent/commands.js', import.meta.url).pathname;
+const BUILT = new URL('../../dist/src/agent/life/commands.js', import.meta.url).pathname;
 
 const servers: Server[] = [];
 afterEach(() => {

@@ -3,7 +3,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { DdiClient } from '../../src/agent/index.ts';
-import { parseSleep } from '../../src/agent/ddi.ts';
+import { parseSleep } from '../../src/agent/service/ddi.ts';
 import { MemoryNetwork, type MemoryAnswer } from '../../src/testing/index.ts';
 
 const BASE = 'http://ota.test/default/controller/v1/dev-1';

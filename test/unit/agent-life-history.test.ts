@@ -2,8 +2,8 @@
  * The history of attempts: bounded, durable, and never in the way.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { History, HISTORY_MAX, historyEntry } from '../../src/agent/history.ts';
-import type { HistoryEntry } from '../../src/agent/history.ts';
+import { History, HISTORY_MAX, historyEntry } from '../../src/agent/records/history.ts';
+import type { HistoryEntry } from '../../src/agent/records/history.ts';
 import { emptyJournal } from '../../src/agent/index.ts';
 import type { Attempt, FileSystem } from '../../src/agent/index.ts';
 import { LIMITS } from '../../native-free/limits.ts';

@@ -2,8 +2,8 @@
  * What is concluded from what boot tools print, where a wrong conclusion would cost a device its way back.
  */
 import { describe, expect, test } from 'vitest';
-import { makeBootControl } from '../../src/agent/boot-backends.ts';
-import type { BootConfig } from '../../src/agent/config-boot.ts';
+import { makeBootControl } from '../../src/agent/boot/backends.ts';
+import type { BootConfig } from '../../src/agent/config/boot.ts';
 import type { CommandRunner, FileSystem } from '../../src/agent/index.ts';
 import { MemoryFileSystem } from '../../src/testing/index.ts';
 

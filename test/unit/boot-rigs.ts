@@ -6,11 +6,11 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeBootControl } from '../../src/agent/boot-backends.ts';
+import { makeBootControl } from '../../src/agent/boot/backends.ts';
 import { runCommand } from '../../src/agent/index.ts';
 import { nodeFileSystem } from '../../src/agent/index.ts';
 import type { BootControl, CommandRunner, FileSystem } from '../../src/agent/index.ts';
-import type { BootConfig } from '../../src/agent/config-boot.ts';
+import type { BootConfig } from '../../src/agent/config/boot.ts';
 import { EFIBOOTMGR, FW_PRINTENV, FW_SETENV, GRUB_EDITENV, HOOK, installTool } from './boot-fakes.ts';
 import type { Mode } from './boot-fakes.ts';
 

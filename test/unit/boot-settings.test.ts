@@ -5,10 +5,10 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { makeBootControl } from '../../src/agent/boot-backends.ts';
-import { parseFirmware } from '../../src/agent/boot-efi.ts';
-import { runningSlot } from '../../src/agent/boot-running.ts';
-import type { BootConfig } from '../../src/agent/config-boot.ts';
+import { makeBootControl } from '../../src/agent/boot/backends.ts';
+import { parseFirmware } from '../../src/agent/boot/efi.ts';
+import { runningSlot } from '../../src/agent/boot/running-slot.ts';
+import type { BootConfig } from '../../src/agent/config/boot.ts';
 import { nodeFileSystem, parseConfig, runCommand } from '../../src/agent/index.ts';
 import { EFIBOOTMGR, installTool } from './boot-fakes.ts';
 

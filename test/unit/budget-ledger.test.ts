@@ -2,8 +2,8 @@
  * The ledger of bytes: nothing that crossed the link is forgotten by a kill, and no clock gives a month away.
  */
 import { describe, expect, test } from 'vitest';
-import { ByteLedger, monthOf, type LedgerOptions } from '../../src/agent/ledger.ts';
-import { chargedNetwork } from '../../src/agent/budget.ts';
+import { ByteLedger, monthOf, type LedgerOptions } from '../../src/agent/records/ledger.ts';
+import { chargedNetwork } from '../../src/agent/payloads/budget.ts';
 import { readBody } from '../../src/transfer/index.ts';
 import { errnoError, FakeClock, MemoryFileSystem, MemoryNetwork, poweredFileSystem, Power, watchFileSystem } from '../../src/testing/index.ts'; // prettier-ignore
 import { sha256Node } from '../support/images.ts';

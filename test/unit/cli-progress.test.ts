@@ -1,7 +1,7 @@
 /** Without a terminal each phase is a line; the share of all the work only ever grows, from 0 to 1. */
 import { expect, it } from 'vitest';
-import { doneShare, phaseProgress, type PayloadPlace } from '../../src/cli/phases.ts';
-import { lineProgress } from '../../src/cli/progress.ts';
+import { doneShare, phaseProgress, type PayloadPlace } from '../../src/cli/terminal/phases.ts';
+import { lineProgress } from '../../src/cli/terminal/progress.ts';
 import { DeltaEngine } from '../../src/engine/index.ts';
 import { editedPair } from '../support/images.ts';
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { corpusPair } from '../../corpus/index.ts';
-import { coarseCovers } from '../../native-free/diff/coarse-align.ts';
+import { coarseCovers } from '../../native-free/diff/match/coarse-align.ts';
 import type { Cover } from '../../native-free/format/cover.ts';
 
 const watcher = (side: string): Uint8Array =>

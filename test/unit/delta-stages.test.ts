@@ -1,11 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { memorySource } from '../../native-free/apply/index.ts';
 import { DeltaSegmentDecoder } from '../../native-free/apply/segment-decoders.ts';
-import { canonicalImage, masked, sourceNames, targetNames, type Naming } from '../../native-free/diff/canonical.ts';
-import { SegmentEncoder } from '../../native-free/diff/encode-segment.ts';
-import { findTables, inverted } from '../../native-free/diff/find-bases.ts';
+import {
+  canonicalImage,
+  masked,
+  sourceNames,
+  targetNames,
+  type Naming,
+} from '../../native-free/diff/naming/canonical.ts';
+import { SegmentEncoder } from '../../native-free/diff/write/encode-segment.ts';
+import { findTables, inverted } from '../../native-free/diff/naming/find-bases.ts';
 import type { NamedRegion } from '../../native-free/diff/layout/layout.ts';
-import { pairRegions, withBases } from '../../native-free/diff/pair-regions.ts';
+import { pairRegions, withBases } from '../../native-free/diff/layout/pair-regions.ts';
 import * as stages from '../../native-free/diff/stages.ts';
 import { coverAt, coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
 import { REGION_KIND, type Layout, type RegionKind } from '../../native-free/format/regions.ts';

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { corpusPair } from '../../corpus/index.ts';
-import { A32 } from '../../native-free/predict/a32.ts';
-import { NO_REFERENCE, NOWHERE, type InstructionSet } from '../../native-free/predict/instruction-set.ts';
-import { Mips } from '../../native-free/predict/mips.ts';
-import { RiscV } from '../../native-free/predict/riscv.ts';
-import { T32 } from '../../native-free/predict/t32.ts';
+import { A32 } from '../../native-free/predict/isa/a32.ts';
+import { NO_REFERENCE, NOWHERE, type InstructionSet } from '../../native-free/predict/isa/instruction-set.ts';
+import { Mips } from '../../native-free/predict/isa/mips.ts';
+import { RiscV } from '../../native-free/predict/isa/riscv.ts';
+import { T32 } from '../../native-free/predict/isa/t32.ts';
 import { random } from '../support/images.ts';
 import { checkInvariants, readUnits, type InvariantReport } from '../support/instruction-sets.ts';
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { corpusPair } from '../../corpus/index.ts';
-import { NO_REFERENCE, NOWHERE } from '../../native-free/predict/instruction-set.ts';
-import { X64 } from '../../native-free/predict/x64.ts';
+import { NO_REFERENCE, NOWHERE } from '../../native-free/predict/isa/instruction-set.ts';
+import { X64 } from '../../native-free/predict/isa/x64.ts';
 import { random } from '../support/images.ts';
 import { checkInvariants, readUnits } from '../support/instruction-sets.ts';
 

@@ -5,9 +5,9 @@ import { chmodSync, readFileSync, readdirSync, symlinkSync, writeFileSync, exist
 import { FileTarget } from '../../src/agent/index.ts';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { FileSlots } from '../../src/agent/slots.ts';
+import { FileSlots } from '../../src/agent/slots/slots.ts';
 import { nodeFileSystem } from '../../src/transfer/index.ts';
-import { isDevicePath, writeFileAtomically } from '../../src/transfer/filesystem.ts';
+import { isDevicePath, writeFileAtomically } from '../../src/platform/filesystem.ts';
 import { temporaryFolder } from '../support/release.ts';
 
 let folder: string;

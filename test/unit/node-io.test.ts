@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fileByteSource, fileSink, fileSource, hashSource, readImage } from '../../src/engine/node-io.ts';
+import { fileByteSource, fileSink, fileSource, hashSource, readImage } from '../../src/engine/files/node-io.ts';
 import { imageBytes, sha256 } from '../support/images.ts';
 
 const bytes = imageBytes(300_001, 4);

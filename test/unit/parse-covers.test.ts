@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { corpusPair } from '../../corpus/index.ts';
-import { parseCovers, type ParseOptions } from '../../native-free/diff/parse-covers.ts';
-import { findCovers } from '../../native-free/diff/cover-search.ts';
-import { indexSource, kmersOf } from '../../native-free/diff/source-index.ts';
-import { suffixArray } from '../../native-free/diff/suffix-array.ts';
+import { parseCovers, type ParseOptions } from '../../native-free/diff/parse/parse-covers.ts';
+import { findCovers } from '../../native-free/diff/match/cover-search.ts';
+import { indexSource, kmersOf } from '../../native-free/diff/match/source-index.ts';
+import { suffixArray } from '../../native-free/diff/match/suffix-array.ts';
 import type { Cover } from '../../native-free/format/cover.ts';
 import { UpdateError } from '../../native-free/status.ts';
 

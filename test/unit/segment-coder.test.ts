@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { corpusPair, SMALL_PAIR } from '../../corpus/index.ts';
 import { memorySource } from '../../native-free/apply/index.ts';
 import { DeltaSegmentDecoder } from '../../native-free/apply/segment-decoders.ts';
-import { SegmentEncoder } from '../../native-free/diff/encode-segment.ts';
+import { SegmentEncoder } from '../../native-free/diff/write/encode-segment.ts';
 import {
   analyse,
   finishPlan,

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { below, seededRandom, SimulatedStorage, type CutPolicy } from '../../src/testing/index.ts';
-import { writeFileAtomically } from '../../src/transfer/filesystem.ts';
+import { writeFileAtomically } from '../../src/platform/filesystem.ts';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 const read = (storage: SimulatedStorage, path: string): string | null => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SourceView, sourceViewFor, VIEW_BLOCK_BYTES } from '../../native-free/diff/source-view.ts';
+import { SourceView, sourceViewFor, VIEW_BLOCK_BYTES } from '../../native-free/diff/match/source-view.ts';
 import { UpdateError } from '../../native-free/status.ts';
 
 const BLOCK = VIEW_BLOCK_BYTES;

@@ -4,14 +4,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { repositoryRoot } from '../../corpus/manifest.ts';
-import { suffixArray } from '../../native-free/diff/suffix-array.ts';
+import { suffixArray } from '../../native-free/diff/match/suffix-array.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { suffixArrayWasm } from '../../src/wasm/suffix-sort.ts';
 import { random } from '../support/images.ts';
 
 // Calls are counted: a module that traps would go unnoticed, as the TypeScript sort takes over.
-vi.mock('../../native-free/diff/suffix-array.ts', { spy: true });
+vi.mock('../../native-free/diff/match/suffix-array.ts', { spy: true });
 
 function sortInWasm(bytes: Uint8Array, into?: Int32Array): Int32Array {
   vi.mocked(suffixArray).mockClear();

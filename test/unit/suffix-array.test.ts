@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { suffixArray } from '../../native-free/diff/suffix-array.ts';
+import { suffixArray } from '../../native-free/diff/match/suffix-array.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 

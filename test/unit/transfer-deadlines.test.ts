@@ -5,8 +5,8 @@ import { createServer as createTcpServer, type AddressInfo, type Server, type So
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Link, nodeClock, readBody } from '../../src/transfer/index.ts';
-import { DEFAULT_RATE_FLOOR, floorBytes, RateGauge } from '../../src/transfer/http/rate-floor.ts';
-import { nodeNetwork } from '../../src/transfer/node-network.ts';
+import { DEFAULT_RATE_FLOOR, floorBytes, RateGauge } from '../../src/platform/http/rate-floor.ts';
+import { nodeNetwork } from '../../src/platform/http/node-network.ts';
 import { UpdateError } from '../../native-free/status.ts';
 
 const servers: Server[] = [];

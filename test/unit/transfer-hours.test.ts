@@ -3,7 +3,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { checkHours, nextOpening, parseHours, waitForHours, type DayWindow } from '../../src/agent/hours.ts';
+import { checkHours, nextOpening, parseHours, waitForHours, type DayWindow } from '../../src/agent/life/hours.ts';
 import { UpdateError } from '../../native-free/status.ts';
 
 const at = (time: string): number => Date.parse(`2026-11-15T${time}:00Z`);

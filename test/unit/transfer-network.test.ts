@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Link, nodeClock, readBody, refuseHtml, statusError, type NetworkResponse } from '../../src/transfer/index.ts'; // prettier-ignore
-import { nodeNetwork } from '../../src/transfer/node-network.ts';
+import { nodeNetwork } from '../../src/platform/http/node-network.ts';
 import { temporaryFolder } from '../support/release.ts';
 
 const servers: (Server | TcpServer)[] = [];

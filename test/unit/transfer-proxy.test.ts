@@ -2,12 +2,12 @@
  * Which proxy an address goes through, what a server may say about polls, and clocks that are set under a running agent.
  */
 import { describe, expect, test } from 'vitest';
-import { pollPauseMs } from '../../src/agent/deployments.ts';
-import { throwIfCancelled } from '../../src/agent/cancel.ts';
+import { pollPauseMs } from '../../src/agent/service/deployments.ts';
+import { throwIfCancelled } from '../../src/agent/service/cancel.ts';
 import type { Context } from '../../src/agent/context.ts';
-import type { Attempt } from '../../src/agent/journal.ts';
-import { withoutNetworkSecrets } from '../../src/agent/network/config-network.ts';
-import { chooseProxy, isExempt, parseProxy } from '../../src/transfer/http/proxy.ts';
+import type { Attempt } from '../../src/agent/records/journal.ts';
+import { withoutNetworkSecrets } from '../../src/agent/config/network.ts';
+import { chooseProxy, isExempt, parseProxy } from '../../src/platform/http/proxy.ts';
 import { Meter } from '../../src/transfer/index.ts';
 import { FakeClock } from '../../src/testing/index.ts';
 

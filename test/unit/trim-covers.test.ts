@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { trimCovers } from '../../native-free/diff/trim-covers.ts';
+import { trimCovers } from '../../native-free/diff/write/trim-covers.ts';
 import { coverAt, coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
 import { REGION_KIND, type Layout, type RegionKind } from '../../native-free/format/regions.ts';
 

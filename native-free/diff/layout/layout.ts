@@ -7,9 +7,9 @@
  * @module
  */
 import { LIMITS } from '../../limits.ts';
-import { isElfMagic, readElf, type Budget, type ElfFile } from './elf-file.ts';
-import { identify } from './elf-identity.ts';
-import { regionsOfElf } from './elf.ts';
+import { isElfMagic, readElf, type Budget, type ElfFile } from './elf/elf-file.ts';
+import { identify } from './elf/elf-identity.ts';
+import { regionsOfElf } from './elf/elf.ts';
 import { inferRaw, isLinuxImage } from './raw-image.ts';
 import { NO_LAYOUT, type Module, type NamedLayout, type NamedRegion } from './named-layout.ts';
 

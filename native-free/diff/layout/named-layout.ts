@@ -18,7 +18,7 @@ export interface Module {
   readonly name: string;
   /** Its build id as text, or ''. */
   readonly build: string;
-  /** Hashes that two modules share as far as their strings are the same: see sketch.ts. */
+  /** Hashes that two modules share as far as their strings are the same: see elf-identity.ts. */
   readonly sketch: Uint32Array;
 }
 

@@ -6,7 +6,7 @@
  * most in common come first, so that twins do not steal each other's partner.
  * @module
  */
-import { NO_HASH } from './elf-identity.ts';
+import { NO_HASH } from './elf/elf-identity.ts';
 import type { Module, NamedLayout } from './named-layout.ts';
 
 /** Hashes of a sketch that must be equal for a pair without a name in common. */

@@ -7,7 +7,7 @@ import { digestOf, toHex } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { placeOf } from '../context.ts';
 import type { Context } from '../context.ts';
-import type { Journal } from '../journal.ts';
+import type { Journal } from '../records/journal.ts';
 import { isRefusal } from './answers.ts';
 import { saveResting } from './ended.ts';
 

@@ -3,10 +3,10 @@
  * places come from signed metadata alone.
  * @module
  */
-import { HANDLINGS } from '../deployments.ts';
-import type { Deployment, Handling, ServerWords } from '../deployments.ts';
-import type { ReleaseName } from '../journal.ts';
-import { isName } from '../manifest.ts';
+import { HANDLINGS } from './deployments.ts';
+import type { Deployment, Handling, ServerWords } from './deployments.ts';
+import type { ReleaseName } from '../records/journal.ts';
+import { isName } from '../payloads/manifest.ts';
 import { isJson, wrongAnswer } from './answers.ts';
 import type { Json } from './answers.ts';
 

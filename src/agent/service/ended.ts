@@ -5,9 +5,9 @@
  * @module
  */
 import { LIMITS } from '../../../native-free/limits.ts';
-import { sameRelease } from '../deployments.ts';
-import type { Deployment } from '../deployments.ts';
-import type { EndedAction, Journal, JournalBody } from '../journal.ts';
+import { sameRelease } from './deployments.ts';
+import type { Deployment } from './deployments.ts';
+import type { EndedAction, Journal, JournalBody } from '../records/journal.ts';
 
 /** Messages carry the output of commands, and the journal is written often. */
 const MESSAGE_CHARS_MAX = 1500;

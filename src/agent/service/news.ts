@@ -4,8 +4,8 @@
  */
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Context } from '../context.ts';
-import type { Proceeding } from '../deployments.ts';
-import type { Attempt } from '../journal.ts';
+import type { Proceeding } from './deployments.ts';
+import type { Attempt } from '../records/journal.ts';
 import { isGone } from './answers.ts';
 import { plainLines } from './texts.ts';
 

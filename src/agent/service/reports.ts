@@ -7,11 +7,11 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import { retryDelayMs } from '../../transfer/retry-after.ts';
+import { retryDelayMs } from '../../platform/http/retry-after.ts';
 import type { Context } from '../context.ts';
-import { sameRelease } from '../deployments.ts';
-import type { Deployment, PollResult, Report } from '../deployments.ts';
-import type { AttemptOutcome, EndedAction } from '../journal.ts';
+import { sameRelease } from './deployments.ts';
+import type { Deployment, PollResult, Report } from './deployments.ts';
+import type { AttemptOutcome, EndedAction } from '../records/journal.ts';
 import { isAboutContent, isGone, isRefusal } from './answers.ts';
 import { sendAttributesIfDue } from './attributes.ts';
 import { endedAs, hasWaiting, saveResting, settle } from './ended.ts';

@@ -4,7 +4,7 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import type { ServerWords } from '../deployments.ts';
+import type { ServerWords } from './deployments.ts';
 
 const holds = (what: string, detail: Readonly<Record<string, unknown>>): UpdateError =>
   new UpdateError('server_holds', `the server does not allow ${what} yet`, { detail });

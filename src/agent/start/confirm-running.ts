@@ -8,10 +8,10 @@
 import { toHex } from '../../../native-free/hash.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import type { BootState } from '../boot-control.ts';
+import type { BootState } from '../boot/control.ts';
 import { slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
-import { outcomeOf } from '../machine.ts';
+import { outcomeOf } from '../states/machine.ts';
 import { rebootNow } from '../states/reboot.ts';
 import { slotHealth } from '../states/trial.ts';
 import { doubtAbout, rollbackCounters } from './doubt.ts';

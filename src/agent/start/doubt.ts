@@ -6,9 +6,9 @@
  */
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Context } from '../context.ts';
-import type { Attempt } from '../journal.ts';
-import { partsOf } from '../journal.ts';
-import { rollbackCounter } from '../keystore.ts';
+import type { Attempt } from '../records/journal.ts';
+import { partsOf } from '../records/journal.ts';
+import { rollbackCounter } from '../keystore/keystore.ts';
 
 /** Null: it was confirmed. Else why nobody can say so. */
 export async function doubtAbout(context: Context, running: string): Promise<UpdateError | null> {

@@ -3,7 +3,7 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import type { BootState } from '../boot-control.ts';
+import type { BootState } from '../boot/control.ts';
 import type { Context } from '../context.ts';
 
 /** The slot that the boot loader would choose besides the running one, or null. */

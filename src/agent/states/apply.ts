@@ -9,16 +9,16 @@ import { UpdateError } from '../../../native-free/status.ts';
 import { chunksFinished } from '../../transfer/layout.ts';
 import { PayloadPipeline } from '../../transfer/pipeline.ts';
 import { modelCoder } from '../../wasm/mix-coder.ts';
-import { throwIfCancelled } from '../cancel.ts';
-import { copySlot } from '../copy-slot.ts';
+import { throwIfCancelled } from '../service/cancel.ts';
+import { copySlot } from '../slots/copy-slot.ts';
 import { attemptOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
-import { openDownload, readSignedHeader } from '../download.ts';
-import type { Download } from '../download.ts';
+import { openDownload, readSignedHeader } from '../payloads/download.ts';
+import type { Download } from '../payloads/download.ts';
 import { hexToBytes } from '../hex.ts';
-import type { Attempt, Plan } from '../journal.ts';
-import type { Next } from '../machine.ts';
-import { noteSeen } from '../start/read-back.ts';
+import type { Attempt, Plan } from '../records/journal.ts';
+import type { Next } from './machine.ts';
+import { noteSeen } from '../slots/read-back.ts';
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
 
 export async function apply(context: Context): Promise<Next> {

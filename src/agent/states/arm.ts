@@ -4,17 +4,17 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import { throwIfCancelled } from '../cancel.ts';
+import { throwIfCancelled } from '../service/cancel.ts';
 import { attemptOf } from '../context.ts';
 import type { Context } from '../context.ts';
-import { askToReboot } from '../hooks.ts';
-import { partsOf } from '../journal.ts';
-import type { Attempt } from '../journal.ts';
-import type { Next } from '../machine.ts';
-import { checkRollbackIndex } from '../plan.ts';
+import { askToReboot } from '../life/hooks.ts';
+import { partsOf } from '../records/journal.ts';
+import type { Attempt } from '../records/journal.ts';
+import type { Next } from './machine.ts';
+import { checkRollbackIndex } from '../payloads/plan.ts';
 import { tellOnce } from '../service/news.ts';
 import { requireUpdate } from '../service/words.ts';
-import { holdsRelease } from '../start/read-back.ts';
+import { holdsRelease } from '../slots/read-back.ts';
 
 export async function arm(context: Context): Promise<Next> {
   const { boot, journal } = context;

@@ -4,9 +4,9 @@
  */
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Context } from '../context.ts';
-import type { Deployment } from '../deployments.ts';
-import type { Attempt, ReleaseName } from '../journal.ts';
-import type { Next } from '../machine.ts';
+import type { Deployment } from '../service/deployments.ts';
+import type { Attempt, ReleaseName } from '../records/journal.ts';
+import type { Next } from './machine.ts';
 import { endedAs, rememberEnded, saveResting } from '../service/ended.ts';
 import { tellOnce } from '../service/news.ts';
 import { tellServer } from '../service/reports.ts';

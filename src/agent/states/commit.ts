@@ -6,10 +6,10 @@
 import { UpdateError } from '../../../native-free/status.ts';
 import { attemptOf } from '../context.ts';
 import type { Context } from '../context.ts';
-import { tellHooks } from '../hooks.ts';
-import { partsOf } from '../journal.ts';
-import { rollbackCounter } from '../keystore.ts';
-import type { Next } from '../machine.ts';
+import { tellHooks } from '../life/hooks.ts';
+import { partsOf } from '../records/journal.ts';
+import { rollbackCounter } from '../keystore/keystore.ts';
+import type { Next } from './machine.ts';
 import { rollbackCounters } from '../start/doubt.ts';
 
 export async function commit(context: Context): Promise<Next> {

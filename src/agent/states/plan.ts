@@ -3,19 +3,19 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import { checkMonthBudget } from '../budget.ts';
-import { throwIfCancelled } from '../cancel.ts';
+import { checkMonthBudget } from '../payloads/budget.ts';
+import { throwIfCancelled } from '../service/cancel.ts';
 import { attemptOf, placeOf } from '../context.ts';
 import type { Context } from '../context.ts';
-import { askHooks } from '../hooks.ts';
-import { checkHours } from '../hours.ts';
-import type { Attempt, Plan } from '../journal.ts';
-import type { Next } from '../machine.ts';
-import * as planning from '../plan.ts';
-import { unlessBehind } from '../service/behind.ts';
-import { requireTriesLeft } from '../service/failed-installs.ts';
-import { noteSeen } from '../start/read-back.ts';
-import type { TrustedTargets } from '../trust.ts';
+import { askHooks } from '../life/hooks.ts';
+import { checkHours } from '../life/hours.ts';
+import type { Attempt, Plan } from '../records/journal.ts';
+import type { Next } from './machine.ts';
+import * as planning from '../payloads/plan.ts';
+import { unlessBehind } from '../payloads/behind.ts';
+import { requireTriesLeft } from '../payloads/failed-installs.ts';
+import { noteSeen } from '../slots/read-back.ts';
+import type { TrustedTargets } from '../tuf/trust.ts';
 import { trusted } from './check.ts';
 
 export async function plan(context: Context): Promise<Next> {

@@ -5,10 +5,10 @@
 import { UpdateError } from '../../../native-free/status.ts';
 import { attemptOf, placeOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
-import { openDownload, readSignedHeader } from '../download.ts';
-import type { Attempt, Plan } from '../journal.ts';
-import type { Next } from '../machine.ts';
-import { rollbackCounter } from '../keystore.ts';
+import { openDownload, readSignedHeader } from '../payloads/download.ts';
+import type { Attempt, Plan } from '../records/journal.ts';
+import type { Next } from './machine.ts';
+import { rollbackCounter } from '../keystore/keystore.ts';
 import { tellNews } from '../service/news.ts';
 
 export async function prepare(context: Context): Promise<Next> {

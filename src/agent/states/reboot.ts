@@ -5,8 +5,8 @@
 import { UpdateError } from '../../../native-free/status.ts';
 import { attemptOf } from '../context.ts';
 import type { Context } from '../context.ts';
-import { askToReboot } from '../hooks.ts';
-import type { Next } from '../machine.ts';
+import { askToReboot } from '../life/hooks.ts';
+import type { Next } from './machine.ts';
 
 const REBOOT_DEADLINE_MS = 120_000;
 

@@ -13,15 +13,15 @@ import { bytesEqual } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { chunkRange, chunksFinished, chunksNeeded, segmentOffset } from '../../transfer/layout.ts';
 import { PayloadPipeline } from '../../transfer/pipeline.ts';
-import { checkMonthBudget } from '../budget.ts';
+import { checkMonthBudget } from '../payloads/budget.ts';
 import { attemptOf, placeOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
-import { openDownload, readSignedHeader } from '../download.ts';
-import type { Download } from '../download.ts';
+import { openDownload, readSignedHeader } from '../payloads/download.ts';
+import type { Download } from '../payloads/download.ts';
 import { hexToBytes } from '../hex.ts';
-import type { Attempt, Plan } from '../journal.ts';
-import type { Next } from '../machine.ts';
-import { checkBudget, checkRollbackIndex, fullPlan } from '../plan.ts';
+import type { Attempt, Plan } from '../records/journal.ts';
+import type { Next } from './machine.ts';
+import { checkBudget, checkRollbackIndex, fullPlan } from '../payloads/plan.ts';
 
 /** Weight of "nothing is bad" in the estimate of how much is: the first bad segment (a superblock) is no verdict. */
 const GOOD_BEFORE = 2;

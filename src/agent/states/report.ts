@@ -8,13 +8,13 @@ import { UpdateError } from '../../../native-free/status.ts';
 import { Spool } from '../../transfer/spool.ts';
 import { attemptOf, placeOf, spoolFolder } from '../context.ts';
 import type { Context } from '../context.ts';
-import { History, historyEntry, historyFile } from '../history.ts';
-import { tellHooks } from '../hooks.ts';
-import type { Attempt } from '../journal.ts';
-import type { Next } from '../machine.ts';
-import { patiently } from '../patience/faults.ts';
+import { History, historyEntry, historyFile } from '../records/history.ts';
+import { tellHooks } from '../life/hooks.ts';
+import type { Attempt } from '../records/journal.ts';
+import type { Next } from './machine.ts';
+import { patiently } from '../life/faults.ts';
 import { rememberEnded } from '../service/ended.ts';
-import { countFailedInstall } from '../service/failed-installs.ts';
+import { countFailedInstall } from '../payloads/failed-installs.ts';
 
 export async function report(context: Context): Promise<Next> {
   const attempt = attemptOf(context);

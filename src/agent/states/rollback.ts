@@ -4,9 +4,9 @@
  */
 import { attemptOf } from '../context.ts';
 import type { Context } from '../context.ts';
-import { tellHooks } from '../hooks.ts';
-import { outcomeOf } from '../machine.ts';
-import type { Next } from '../machine.ts';
+import { tellHooks } from '../life/hooks.ts';
+import { outcomeOf } from './machine.ts';
+import type { Next } from './machine.ts';
 import { stayIn, wayBackFrom } from '../start/way-back.ts';
 import { rebootNow } from './reboot.ts';
 

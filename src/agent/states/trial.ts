@@ -4,8 +4,8 @@
  */
 import { attemptOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
-import { checkHealth } from '../health.ts';
-import type { Next } from '../machine.ts';
+import { checkHealth } from '../life/health.ts';
+import type { Next } from './machine.ts';
 
 export async function trial(context: Context): Promise<Next> {
   const attempt = attemptOf(context);

@@ -7,9 +7,9 @@
 import { UpdateError } from '../../../native-free/status.ts';
 import { attemptOf, placeOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
-import { openDownload, readSignedHeader } from '../download.ts';
-import type { Attempt, Plan } from '../journal.ts';
-import type { Next } from '../machine.ts';
+import { openDownload, readSignedHeader } from '../payloads/download.ts';
+import type { Attempt, Plan } from '../records/journal.ts';
+import type { Next } from './machine.ts';
 
 export async function verify(context: Context): Promise<Next> {
   const attempt = attemptOf(context);

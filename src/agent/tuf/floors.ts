@@ -13,7 +13,7 @@
 import { digestOf, toHex } from '../../../native-free/hash.ts';
 import type { HashFactory } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import type { Keystore } from '../keystore.ts';
+import type { Keystore } from '../keystore/keystore.ts';
 import type { Role, Root } from './metadata.ts';
 
 export const ROOT_COUNTER = 'tuf.root';

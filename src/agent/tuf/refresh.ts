@@ -5,7 +5,7 @@
  */
 import type { HashFactory } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import type { Clock } from '../../transfer/clock.ts';
+import type { Clock } from '../../platform/clock.ts';
 import { checkMetaFile } from './digests.ts';
 import { fetchNamed, fetchTimestamp } from './fetch.ts';
 import { Floors, refuseRollback } from './floors.ts';

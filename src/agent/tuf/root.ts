@@ -7,9 +7,9 @@
 import { ioError } from '../../../native-free/io-error.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { readSmallFile } from '../../transfer/filesystem.ts';
-import type { FileSystem } from '../../transfer/filesystem.ts';
-import type { Keystore } from '../keystore.ts';
+import { readSmallFile } from '../../platform/filesystem.ts';
+import type { FileSystem } from '../../platform/filesystem.ts';
+import type { Keystore } from '../keystore/keystore.ts';
 import { fetchRoot } from './fetch.ts';
 import type { MetadataSource } from './fetch.ts';
 import { isRevoked, refuseRollback } from './floors.ts';

@@ -3,9 +3,9 @@
  * @module
  */
 import { Command } from 'commander';
-import { withoutNetworkSecrets } from '../../agent/network/config-network.ts';
-import { report } from '../frame.ts';
-import { formatTable } from '../text.ts';
+import { withoutNetworkSecrets } from '../../agent/config/network.ts';
+import { report } from '../terminal/frame.ts';
+import { formatTable } from '../terminal/text.ts';
 import { DEFAULT_CONFIG, readConfig } from './common.ts';
 import type { AgentCommandOptions } from './common.ts';
 
@@ -20,7 +20,7 @@ export function define(): Command {
     .action(async (options: AgentCommandOptions) => {
       const read = new Map<string, unknown>();
       const config = await readConfig(options.config, read);
-      const { adviceOn } = await import('../../agent/config-advice.ts');
+      const { adviceOn } = await import('../../agent/config/advice.ts');
       const advice = adviceOn(config);
       const values = [...read].map(([key, value]) => [key, withoutSecrets(key, value)] as const).sort(byName);
       report(options, { ...nested(values), advice }, () => textOf(values, advice));

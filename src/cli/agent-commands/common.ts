@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ioError } from '../../../native-free/io-error.ts';
 import type { AgentConfig } from '../../agent/index.ts';
-import type { CommonOptions } from '../frame.ts';
+import type { CommonOptions } from '../terminal/frame.ts';
 
 export interface AgentCommandOptions extends CommonOptions {
   readonly config: string;
@@ -22,6 +22,6 @@ export async function readConfig(path: string, read?: Map<string, unknown>): Pro
   } catch (cause) {
     throw ioError(cause, 'input_unreadable', `cannot read the configuration ${path}`, { path });
   }
-  const { parseConfig } = await import('../../agent/config.ts');
+  const { parseConfig } = await import('../../agent/config/config.ts');
   return parseConfig(text, dirname(resolve(path)), path, read);
 }

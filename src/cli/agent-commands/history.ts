@@ -3,9 +3,9 @@
  * @module
  */
 import { Command } from 'commander';
-import type { HistoryEntry } from '../../agent/history.ts';
-import { report } from '../frame.ts';
-import { formatCount, formatTable } from '../text.ts';
+import type { HistoryEntry } from '../../agent/records/history.ts';
+import { report } from '../terminal/frame.ts';
+import { formatCount, formatTable } from '../terminal/text.ts';
 import { DEFAULT_CONFIG, readConfig } from './common.ts';
 import type { AgentCommandOptions } from './common.ts';
 
@@ -16,9 +16,9 @@ export function define(): Command {
     .option('-c, --config <file>', 'configuration', DEFAULT_CONFIG)
     .action(async (options: AgentCommandOptions) => {
       const config = await readConfig(options.config);
-      const { History, historyFile } = await import('../../agent/history.ts');
-      const { sha256Node } = await import('../../transfer/hash.ts');
-      const { nodeFileSystem } = await import('../../transfer/node-filesystem.ts');
+      const { History, historyFile } = await import('../../agent/records/history.ts');
+      const { sha256Node } = await import('../../platform/hash.ts');
+      const { nodeFileSystem } = await import('../../platform/node-filesystem.ts');
       const history = new History({ fs: nodeFileSystem, hash: sha256Node, path: historyFile(config) });
       const attempts = await history.entries();
       report(options, { attempts }, () => historyText(attempts));

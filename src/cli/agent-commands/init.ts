@@ -13,8 +13,8 @@ import { Command } from 'commander';
 import { ioCode } from '../../../native-free/errno.ts';
 import { ioError } from '../../../native-free/io-error.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { report } from '../frame.ts';
-import type { CommonOptions } from '../frame.ts';
+import { report } from '../terminal/frame.ts';
+import type { CommonOptions } from '../terminal/frame.ts';
 import { readConfig } from './common.ts';
 
 interface InitOptions extends CommonOptions {
@@ -182,7 +182,7 @@ async function init(folder: string, options: InitOptions): Promise<void> {
   const slots = slotsOf(options);
   const text = skeleton(options, slots);
   // Before anything is made, so that a mistake leaves nothing behind.
-  const { parseConfig } = await import('../../agent/config.ts');
+  const { parseConfig } = await import('../../agent/config/config.ts');
   parseConfig(text, resolve(folder), at('agent.toml'));
   const root = await reading(options.root, () => readFile(options.root));
   if (options.target !== undefined && options.image !== undefined) await placeTarget(slots.a, options.image);
@@ -200,7 +200,7 @@ async function init(folder: string, options: InitOptions): Promise<void> {
   }
   const known = held ?? (await digestOf(image));
   const config = await readConfig(at('agent.toml'));
-  const { journalOf } = await import('../../agent/start/device-journal.ts');
+  const { journalOf } = await import('../../agent/records/device-journal.ts');
   const { nodeFileSystem, sha256Node } = await import('../../transfer/index.ts');
   const journal = journalOf(config, { fs: nodeFileSystem, hash: sha256Node });
   await journal.load();
@@ -208,7 +208,7 @@ async function init(folder: string, options: InitOptions): Promise<void> {
   journal.body.confirmed = { slot: 'A', counters: {} };
   await journal.save();
   const data = { folder: resolve(folder), config: at('agent.toml'), slots: journal.body.slots };
-  const { adviceOn } = await import('../../agent/config-advice.ts');
+  const { adviceOn } = await import('../../agent/config/advice.ts');
   const advice = adviceOn(config);
   const ready = `${data.folder} is ready: slot A holds ${options.imageVersion} (${known.sha256.slice(0, 16)})`;
   report(options, { ...data, advice }, [ready, ...advice].join('\n'));
@@ -290,7 +290,7 @@ async function contentOf(slot: string, image: string | undefined): Promise<Conte
 
 /** Of the first `bytes` of a file or block device, else of all of it. */
 async function digestOf(path: string, bytes?: number): Promise<Content> {
-  const { openSource } = await import('../../agent/slots.ts');
+  const { openSource } = await import('../../agent/slots/slots.ts');
   const { nodeFileSystem, sha256Node } = await import('../../transfer/index.ts');
   const { toHex } = await import('../../../native-free/hash.ts');
   const source = await openSource(nodeFileSystem, path, path);

@@ -7,8 +7,8 @@ import { Argument, Command, Option } from 'commander';
 import { ioError } from '../../../native-free/io-error.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { AgentConfig } from '../../agent/index.ts';
-import { report } from '../frame.ts';
-import { formatTable } from '../text.ts';
+import { report } from '../terminal/frame.ts';
+import { formatTable } from '../terminal/text.ts';
 import { DEFAULT_CONFIG, readConfig } from './common.ts';
 import { withAgentLock } from './lock.ts';
 import type { AgentCommandOptions } from './common.ts';
@@ -45,10 +45,10 @@ export function define(): Command {
 }
 
 async function open(config: AgentConfig, { ownerAuth }: KeystoreOptions) {
-  const { anchoredKeystore, fileKeystore, makeHardware } = await import('../../agent/keystores.ts');
-  const { runCommand } = await import('../../agent/commands.ts');
-  const { sha256Node } = await import('../../transfer/hash.ts');
-  const { nodeFileSystem } = await import('../../transfer/node-filesystem.ts');
+  const { anchoredKeystore, fileKeystore, makeHardware } = await import('../../agent/keystore/backends.ts');
+  const { runCommand } = await import('../../agent/life/commands.ts');
+  const { sha256Node } = await import('../../platform/hash.ts');
+  const { nodeFileSystem } = await import('../../platform/node-filesystem.ts');
   const parts = { fs: nodeFileSystem, hash: sha256Node, run: runCommand };
   const hardware = makeHardware(config, parts, ownerAuth);
   const file = fileKeystore(config, parts);

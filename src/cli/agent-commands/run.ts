@@ -6,9 +6,9 @@ import { Command } from 'commander';
 import { useLittleMemory } from '../../transfer/little-memory.ts';
 import { exitCodeOf, UpdateError } from '../../../native-free/status.ts';
 import type { AgentEvent, Attempt, RunResult } from '../../agent/index.ts';
-import { note, report, withSignals } from '../frame.ts';
-import { createProgress } from '../progress.ts';
-import type { Progress } from '../progress.ts';
+import { note, report, withSignals } from '../terminal/frame.ts';
+import { createProgress } from '../terminal/progress.ts';
+import type { Progress } from '../terminal/progress.ts';
 import { readConfig, DEFAULT_CONFIG } from './common.ts';
 import type { AgentCommandOptions } from './common.ts';
 import { withAgentLock } from './lock.ts';
@@ -43,7 +43,7 @@ async function runAgent(options: RunCommandOptions): Promise<void> {
   const { Agent } = await import('../../agent/agent.ts');
   const log = new Log({ format: options.log, write: note });
   const progress = await createProgress({ json: options.json === true || options.log === 'json', lines: false });
-  const { adviceOn } = await import('../../agent/config-advice.ts');
+  const { adviceOn } = await import('../../agent/config/advice.ts');
   for (const message of adviceOn(config)) log.line({ level: 'warn', event: 'note', message });
   const service = joinService(config, log);
   const agent = new Agent(config, {

@@ -6,12 +6,12 @@
  * @module
  */
 import type { AgentConfig, AgentEvent, World } from '../../agent/index.ts';
-import { runCommand } from '../../agent/commands.ts';
-import { agentNetwork, networkBounds } from '../../agent/network/agent-network.ts';
-import { notifierOf } from '../../agent/notify.ts';
-import { Pulse, watchWorld } from '../../agent/watchdog.ts';
-import { nodeClock } from '../../transfer/clock.ts';
-import { sha256Node } from '../../transfer/hash.ts';
+import { runCommand } from '../../agent/life/commands.ts';
+import { agentNetwork, networkBounds } from '../../agent/service/agent-network.ts';
+import { notifierOf } from '../../agent/life/notify.ts';
+import { Pulse, watchWorld } from '../../agent/life/watchdog.ts';
+import { nodeClock } from '../../platform/clock.ts';
+import { sha256Node } from '../../platform/hash.ts';
 import type { Log } from './log.ts';
 
 export interface Service {

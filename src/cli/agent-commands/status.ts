@@ -4,8 +4,8 @@
  */
 import { Command } from 'commander';
 import type { AgentStatus } from '../../agent/index.ts';
-import { report } from '../frame.ts';
-import { formatCount, formatTable } from '../text.ts';
+import { report } from '../terminal/frame.ts';
+import { formatCount, formatTable } from '../terminal/text.ts';
 import { DEFAULT_CONFIG, readConfig } from './common.ts';
 import type { AgentCommandOptions } from './common.ts';
 

@@ -6,8 +6,8 @@
 import { Argument, Command } from 'commander';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { TufClient } from '../../agent/tuf/client.ts';
-import { report, withSignals } from '../frame.ts';
-import type { CommonOptions } from '../frame.ts';
+import { report, withSignals } from '../terminal/frame.ts';
+import type { CommonOptions } from '../terminal/frame.ts';
 
 interface TufOptions extends CommonOptions {
   readonly metadataDir: string;
@@ -43,10 +43,10 @@ export function define(): Command {
 
 async function open(folder: string, signal: AbortSignal): Promise<TufClient> {
   const { TufClient } = await import('../../agent/tuf/client.ts');
-  const { nodeClock } = await import('../../transfer/clock.ts');
-  const { sha256Node } = await import('../../transfer/hash.ts');
-  const { nodeFileSystem } = await import('../../transfer/node-filesystem.ts');
-  const { nodeNetwork } = await import('../../transfer/node-network.ts');
+  const { nodeClock } = await import('../../platform/clock.ts');
+  const { sha256Node } = await import('../../platform/hash.ts');
+  const { nodeFileSystem } = await import('../../platform/node-filesystem.ts');
+  const { nodeNetwork } = await import('../../platform/http/node-network.ts');
   const parts = { fs: nodeFileSystem, hash: sha256Node, clock: nodeClock, network: nodeNetwork() };
   return new TufClient({ ...parts, folder, signal });
 }

@@ -13,15 +13,15 @@ import type { PayloadHeader } from '../../../native-free/format/payload-header.t
 import { bytesEqual, toHex } from '../../../native-free/hash.ts';
 import type { ByteSource, RandomSource, SegmentSink } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { fileSource, hashSource, sha256Node } from '../../engine/node-io.ts';
+import { fileSource, hashSource, sha256Node } from '../../engine/files/node-io.ts';
 import { useLittleMemory } from '../../transfer/little-memory.ts';
 import { modelCoder } from '../../wasm/mix-coder.ts';
-import { withTarget, type ApplyTarget } from '../apply-target.ts';
-import { note, report, withSignals, type CommonOptions } from '../frame.ts';
-import { patchKind } from '../patch-file.ts';
-import { openPatch, type PatchInput } from '../patch-input.ts';
-import { createProgress, type Progress } from '../progress.ts';
-import { formatBytes, formatCount, formatSeconds } from '../text.ts';
+import { withTarget, type ApplyTarget } from '../patch/apply-target.ts';
+import { note, report, withSignals, type CommonOptions } from '../terminal/frame.ts';
+import { patchKind } from '../patch/patch-file.ts';
+import { openPatch, type PatchInput } from '../patch/patch-input.ts';
+import { createProgress, type Progress } from '../terminal/progress.ts';
+import { formatBytes, formatCount, formatSeconds } from '../terminal/text.ts';
 
 interface ApplyCommandOptions extends CommonOptions {
   readonly output: string;
@@ -109,7 +109,7 @@ async function applyTo(
   const { kind, all } = await patchKind(patch.name, patch);
   if (kind === 'engraft') return applyEngraft(work, new EngraftPatch(patch.name, patch.size, all), source, target);
   if (source === undefined) throw new UpdateError('usage_invalid', 'a BSDIFF40 patch needs a source image');
-  const { applyBsdiff40To } = await import('../bsdiff40-file.ts');
+  const { applyBsdiff40To } = await import('../patch/bsdiff40-file.ts');
   const { signal, progress } = work;
   return applyBsdiff40To({ patchName: patch.name, patch: all, source, target, signal, progress });
 }

@@ -4,10 +4,10 @@
  */
 import { Command } from 'commander';
 import type { DeviceDetail } from '../../server/index.ts';
-import { report } from '../frame.ts';
+import { report } from '../terminal/frame.ts';
 import { asksServer, clientFor, isPaged, noteMore, shortTime } from '../management.ts';
 import type { ManagementOptions, PageOptions } from '../management.ts';
-import { describePayload, endOf, formatTable } from '../text.ts';
+import { describePayload, endOf, formatTable } from '../terminal/text.ts';
 
 interface ListOptions extends ManagementOptions, PageOptions {
   readonly after?: string;

@@ -9,11 +9,11 @@ import { Argument, Command, Option } from 'commander';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { OUTCOME, UpdateError } from '../../../native-free/status.ts';
 import type { DeltaEngine, PayloadResult } from '../../engine/index.ts';
-import { integerOption, note, report, withSignals, type CommonOptions } from '../frame.ts';
-import { checkFileOutput } from '../outputs.ts';
-import { phaseProgress, type PhaseEvent } from '../phases.ts';
-import { createProgress } from '../progress.ts';
-import { formatBytes, formatCount, formatSeconds, formatTable } from '../text.ts';
+import { integerOption, note, report, withSignals, type CommonOptions } from '../terminal/frame.ts';
+import { checkFileOutput } from '../terminal/outputs.ts';
+import { phaseProgress, type PhaseEvent } from '../terminal/phases.ts';
+import { createProgress } from '../terminal/progress.ts';
+import { formatBytes, formatCount, formatSeconds, formatTable } from '../terminal/text.ts';
 
 interface DiffOptions extends CommonOptions {
   readonly output?: string;

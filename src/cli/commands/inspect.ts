@@ -10,11 +10,11 @@ import { bytesEqual, digestOf, toHex } from '../../../native-free/hash.ts';
 import type { ByteSource } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { exitCodeOf, UpdateError } from '../../../native-free/status.ts';
-import { sha256Node } from '../../engine/node-io.ts';
-import { report, withSignals, type CommonOptions } from '../frame.ts';
-import { patchKind } from '../patch-file.ts';
-import { openPatch } from '../patch-input.ts';
-import { formatBytes, formatCount, formatTable } from '../text.ts';
+import { sha256Node } from '../../engine/files/node-io.ts';
+import { report, withSignals, type CommonOptions } from '../terminal/frame.ts';
+import { patchKind } from '../patch/patch-file.ts';
+import { openPatch } from '../patch/patch-input.ts';
+import { formatBytes, formatCount, formatTable } from '../terminal/text.ts';
 
 interface InspectOptions extends CommonOptions {
   readonly segments?: boolean;
@@ -166,7 +166,7 @@ function damageText(damage: Damage): string {
 }
 
 async function inspectBsdiff40(path: string, source: ByteSource, options: InspectOptions): Promise<void> {
-  const { readForeignPatch } = await import('../bsdiff40-file.ts');
+  const { readForeignPatch } = await import('../patch/bsdiff40-file.ts');
   const { bsdiffFacts } = await import('../../../native-free/compat/index.ts');
   const patch = await readForeignPatch(path, source);
   const { targetBytes, covers, coveredBytes } = await bsdiffFacts(patch);

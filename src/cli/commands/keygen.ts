@@ -3,8 +3,8 @@
  * @module
  */
 import { Command } from 'commander';
-import { report, type CommonOptions } from '../frame.ts';
-import { formatTable } from '../text.ts';
+import { report, type CommonOptions } from '../terminal/frame.ts';
+import { formatTable } from '../terminal/text.ts';
 
 /** The command, for the frame. */
 export function define(): Command {

@@ -7,11 +7,11 @@ import { Command, Option } from 'commander';
 import type { PublishProgress, PublishResult } from '../../release/index.ts';
 import { planDeployment } from '../deploy-to.ts';
 import { EXPIRE_DAYS_DEFAULT, EXPIRE_DAYS_HELP } from '../expiry.ts';
-import { integerOption, report, withSignals, type CommonOptions } from '../frame.ts';
-import { refuseInputs } from '../outputs.ts';
-import { phaseProgress } from '../phases.ts';
-import { createProgress, type Progress } from '../progress.ts';
-import { formatBytes, formatCount, formatTable } from '../text.ts';
+import { integerOption, report, withSignals, type CommonOptions } from '../terminal/frame.ts';
+import { refuseInputs } from '../terminal/outputs.ts';
+import { phaseProgress } from '../terminal/phases.ts';
+import { createProgress, type Progress } from '../terminal/progress.ts';
+import { formatBytes, formatCount, formatTable } from '../terminal/text.ts';
 
 interface PublishCommandOptions extends CommonOptions {
   readonly repo: string;

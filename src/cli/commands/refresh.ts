@@ -5,8 +5,8 @@
 import { Command } from 'commander';
 import type { RefreshResult } from '../../release/index.ts';
 import { EXPIRE_DAYS_DEFAULT, EXPIRE_DAYS_HELP } from '../expiry.ts';
-import { integerOption, report, withSignals, type CommonOptions } from '../frame.ts';
-import { formatTable } from '../text.ts';
+import { integerOption, report, withSignals, type CommonOptions } from '../terminal/frame.ts';
+import { formatTable } from '../terminal/text.ts';
 
 interface RefreshCommandOptions extends CommonOptions {
   readonly repo: string;

@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { Command, Option } from 'commander';
 import { UpdateError } from '../../../native-free/status.ts';
-import { integerOption, note, report, withSignals, type CommonOptions } from '../frame.ts';
+import { integerOption, note, report, withSignals, type CommonOptions } from '../terminal/frame.ts';
 import { packageVersion } from '../version.ts';
 
 interface ServeOptions extends CommonOptions {

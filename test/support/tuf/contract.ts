@@ -10,10 +10,10 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { UpdateError } from '../../../native-free/status.ts';
 import { TufClient } from '../../../src/agent/tuf/client.ts';
-import { nodeClock } from '../../../src/transfer/clock.ts';
-import { sha256Node } from '../../../src/transfer/hash.ts';
-import { nodeFileSystem } from '../../../src/transfer/node-filesystem.ts';
-import { nodeNetwork } from '../../../src/transfer/node-network.ts';
+import { nodeClock } from '../../../src/platform/clock.ts';
+import { sha256Node } from '../../../src/platform/hash.ts';
+import { nodeFileSystem } from '../../../src/platform/node-filesystem.ts';
+import { nodeNetwork } from '../../../src/platform/http/node-network.ts';
 import { temporaryFolder } from '../release.ts';
 import { jsonOf, TufRepository } from './repository.ts';
 

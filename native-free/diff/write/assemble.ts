@@ -1,0 +1,133 @@
+/**
+ * Putting a payload together from parts that workers have made.
+ * @module
+ */
+import {
+  CODEC,
+  encodeHeader,
+  segmentCount,
+  segmentLength,
+  type PayloadHeaderFields,
+  type PayloadKind,
+} from '../../format/payload-header.ts';
+import { declaredMemoryBytes } from '../../format/decoder-memory.ts';
+import { digestOf, sha256Pure } from '../../hash.ts';
+import type { HashFactory } from '../../io.ts';
+import { LIMITS } from '../../limits.ts';
+import type { PlanNeeds } from '../../model/plan-coder.ts';
+import { workUnits } from '../../model/work.ts';
+import { SMALLEST_SIZES, type ModelSizes } from '../../model/model-coder.ts';
+import { UpdateError } from '../../status.ts';
+
+export interface TargetParts {
+  readonly targetBytes: number;
+  readonly targetDigest: Uint8Array;
+  readonly segmentBytes: number;
+  /** Coded segments in order, each no longer than the segment itself. */
+  readonly segments: readonly Uint8Array[];
+  /** SHA-256 of each segment's target bytes. */
+  readonly segmentDigests: readonly Uint8Array[];
+  readonly hash?: HashFactory;
+}
+
+export interface DeltaParts extends TargetParts {
+  readonly sourceBytes: number;
+  readonly sourceDigest: Uint8Array;
+  readonly plan: Uint8Array;
+  readonly modelSizes: ModelSizes;
+  /** What its decoder will hold and do for the plan. */
+  readonly planNeeds: PlanNeeds;
+  /** Look-ups of all segments together. */
+  readonly segmentWork: number;
+}
+
+/** A delta payload. Throws `bug` when the parts contradict each other, `limit_exceeded` when a bound is passed. */
+export function assembleDelta(parts: DeltaParts): Uint8Array {
+  return assemble('delta', parts, parts);
+}
+
+/** A full payload; its segments are zstd frames, or the target's own bytes where zstd does not help. */
+export function assembleFull(parts: TargetParts): Uint8Array {
+  const none = {
+    ...{ sourceBytes: 0, sourceDigest: new Uint8Array(32), plan: new Uint8Array(0) },
+    ...{ planNeeds: { memoryBytes: 0, work: 0 }, segmentWork: 0 },
+    modelSizes: SMALLEST_SIZES,
+  };
+  return assemble('full', parts, none);
+}
+
+function assemble(
+  kind: PayloadKind,
+  parts: TargetParts,
+  delta: Pick<DeltaParts, 'sourceBytes' | 'sourceDigest' | 'plan' | 'planNeeds' | 'segmentWork' | 'modelSizes'>,
+): Uint8Array {
+  checkParts(parts, delta.sourceBytes, delta.plan.length);
+  const body = concat([delta.plan, ...parts.segments]);
+  const hash = parts.hash ?? sha256Pure;
+  const chunkDigests: Uint8Array[] = [];
+  const isInline = body.length <= LIMITS.inline_body_bytes_max;
+  for (let at = 0; at < body.length && !isInline; at += LIMITS.chunk_bytes) {
+    chunkDigests.push(digestOf(hash, body.subarray(at, at + LIMITS.chunk_bytes)));
+  }
+  const segments = parts.segments.map((bytes, i) => ({ encodedBytes: bytes.length, digest: parts.segmentDigests[i]! }));
+  const sizes = {
+    kind,
+    targetBytes: parts.targetBytes,
+    segmentBytes: parts.segmentBytes,
+    planBytes: delta.plan.length,
+    modelSizes: delta.modelSizes,
+    segments,
+    chunkDigests,
+    inlineBody: isInline ? body : null,
+  };
+  const decoderMemoryBytes = declaredMemoryBytes(sizes, delta.planNeeds.memoryBytes);
+  const decoderWork = workUnits(delta.planNeeds.work + delta.segmentWork);
+  checkNeeds(decoderMemoryBytes, decoderWork);
+  const fields: PayloadHeaderFields = {
+    ...sizes,
+    codec: kind === 'delta' ? CODEC.mixing : CODEC.zstd,
+    sourceBytes: delta.sourceBytes,
+    sourceDigest: delta.sourceDigest,
+    targetDigest: parts.targetDigest,
+    decoderMemoryBytes,
+    decoderWork,
+  };
+  const header = encodeHeader(fields);
+  return isInline ? header : concat([header, body]);
+}
+
+function checkParts(parts: TargetParts, sourceBytes: number, planBytes: number): void {
+  const largest = Math.max(parts.targetBytes, sourceBytes);
+  if (largest > LIMITS.image_bytes_max) {
+    throw new UpdateError('limit_exceeded', `an image of ${largest} bytes is over ${LIMITS.image_bytes_max}`);
+  }
+  if (planBytes > LIMITS.plan_bytes_max) {
+    throw new UpdateError('limit_exceeded', `a plan of ${planBytes} bytes is over ${LIMITS.plan_bytes_max}`);
+  }
+  const count = segmentCount(parts.targetBytes, parts.segmentBytes);
+  const fit = parts.segments.every((bytes, i) => bytes.length <= segmentLength(parts, i));
+  if (parts.segments.length !== count || parts.segmentDigests.length !== count || !fit) {
+    throw new UpdateError('bug', `${parts.segments.length} coded segments do not make up ${count}`);
+  }
+}
+
+function checkNeeds(memoryBytes: number, work: number): void {
+  if (memoryBytes > LIMITS.decoder_memory_bytes_max) {
+    const most = LIMITS.decoder_memory_bytes_max;
+    throw new UpdateError('limit_exceeded', `a payload that takes ${memoryBytes} bytes to decode is over ${most}`);
+  }
+  if (work > LIMITS.decoder_work_units_max) {
+    const most = LIMITS.decoder_work_units_max;
+    throw new UpdateError('limit_exceeded', `a payload that takes ${work} units of work to decode is over ${most}`);
+  }
+}
+
+function concat(arrays: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(arrays.reduce((sum, array) => sum + array.length, 0));
+  let at = 0;
+  for (const array of arrays) {
+    joined.set(array, at);
+    at += array.length;
+  }
+  return joined;
+}

@@ -1,0 +1,149 @@
+/**
+ * Encoding of one segment of a delta. Segments are independent, so they can be encoded anywhere in any order.
+ * @module
+ */
+import { FOLLOW_BYTES_MAX, piecesOf } from '../../format/pieces.ts';
+import type { CoverList } from '../../format/cover.ts';
+import { plainPlan, type Plan } from '../../format/plan.ts';
+import { LIMITS } from '../../limits.ts';
+import { BitMeter, STREAM } from '../../model/costs.ts';
+import { MixCoder } from '../../model/mix-coder.ts';
+import { DEFAULT_SIZES, type ModelCoder, type ModelSizes } from '../../model/model-coder.ts';
+import { encodePlan, planNeeds } from '../../model/plan-coder.ts';
+import { SegmentCoder } from '../../model/segment-coder.ts';
+
+const MIB = 1024 * 1024;
+
+/** What segments cost, by stream, in bytes. */
+export interface SegmentCosts {
+  flags: number;
+  misses: number;
+  literals: number;
+}
+
+/**
+ * Size of a target's segments. Larger ones cost fewer digests, smaller ones less memory and less work after a power
+ * cut; this keeps digests under 32 bytes for each 2 MiB once images are large.
+ */
+export function segmentBytesFor(targetBytes: number): number {
+  return targetBytes <= 16 * MIB ? MIB : 2 * MIB;
+}
+
+/** A patch that is expected to be smaller than this is better off with few digests than with many restart points. */
+const TINY_BYTES = 16 * 1024;
+
+/** Segment size for a delta: that of its target, but the whole of it, within bounds, when the patch will be tiny. */
+export function segmentBytesOf(covers: CoverList, targetBytes: number): number {
+  let covered = 0;
+  for (let i = 0; i < covers.count; i++) covered += covers.length[i]!;
+  const expected = 4 * covers.count + (targetBytes - covered);
+  let bytes = segmentBytesFor(targetBytes);
+  if (expected > TINY_BYTES) return bytes;
+  while (bytes < targetBytes && bytes < LIMITS.segment_bytes_max) bytes *= 2;
+  return bytes;
+}
+
+/**
+ * Model tables for a delta: as large as the literals of its fullest segment can use, since tables that are mostly empty
+ * cost memory and time for nothing.
+ */
+export function modelSizesFor(covers: CoverList, targetBytes: number, segmentBytes: number): ModelSizes {
+  const literals = new Float64Array(Math.ceil(targetBytes / segmentBytes) + 1);
+  let end = 0;
+  const addGap = (to: number): void => {
+    for (let at = end; at < to;) {
+      const segment = Math.floor(at / segmentBytes);
+      const next = Math.min(to, (segment + 1) * segmentBytes);
+      literals[segment]! += next - at;
+      at = next;
+    }
+  };
+  for (let i = 0; i < covers.count; i++) {
+    addGap(covers.targetOffset[i]!);
+    end = covers.targetOffset[i]! + covers.length[i]!;
+  }
+  addGap(targetBytes);
+  // Ten contexts of a literal take two groups of 16 slots each; misses take as much again.
+  const wanted = 64 * Math.max(...literals) + 2 ** 18;
+  const byteBits = Math.min(DEFAULT_SIZES.byteBits, Math.ceil(Math.log2(wanted)));
+  return { flagBits: DEFAULT_SIZES.flagBits, byteBits };
+}
+
+/** Encodes segments of one delta: what follows from the plan is worked out once. */
+export class SegmentEncoder {
+  readonly #plan: Plan;
+  readonly #source: Uint8Array;
+  readonly #target: Uint8Array;
+  readonly #coder: ModelCoder;
+  readonly #segment: SegmentCoder;
+  readonly #meter: BitMeter | null;
+  #work = 0;
+
+  /** `coder` encodes; by default it is the reference coder, which can also tell costs when `metered`. */
+  constructor(source: Uint8Array, target: Uint8Array, plan: Plan, options: SegmentEncoderOptions = {}) {
+    this.#plan = plan;
+    this.#source = source;
+    this.#target = target;
+    this.#coder = options.coder ?? new MixCoder(true, options.sizes ?? DEFAULT_SIZES);
+    const isReference = this.#coder instanceof MixCoder;
+    this.#meter = options.metered === true && isReference ? new BitMeter(this.#coder.metered()) : null;
+    this.#segment = new SegmentCoder(plan, this.#coder, this.#meter ?? undefined);
+  }
+
+  /** Bytes spent so far, by stream; null when not metered. */
+  get costs(): SegmentCosts | null {
+    const meter = this.#meter;
+    if (meter === null) return null;
+    meter.stream(STREAM.flags);
+    const [flags, misses, literals] = Array.from(meter.bits, (bits) => bits / 8);
+    return { flags: flags!, misses: misses!, literals: literals! };
+  }
+
+  /** Look-ups that decoding what was encoded so far will take. */
+  get work(): number {
+    return this.#work;
+  }
+
+  /**
+   * Codes target range [start, end); the target's own bytes where coding does not make it smaller (a decoder tells by
+   * the equal length).
+   */
+  encode(start: number, end: number): Uint8Array {
+    const target = this.#target.subarray(start, end);
+    const { work } = this.#coder;
+    const before = work.spent;
+    this.#segment.begin(null);
+    for (const piece of piecesOf(this.#plan.covers, start, end)) {
+      const from = piece.sourceOffset < 0 ? piece.follow : piece.sourceOffset;
+      const length = piece.sourceOffset < 0 ? Math.min(piece.length, FOLLOW_BYTES_MAX) : piece.length;
+      this.#segment.piece(piece, this.#source.subarray(from, from + length), target, piece.targetOffset - start);
+    }
+    const encoded = this.#coder.finish();
+    if (encoded.length >= target.length) return target.slice();
+    this.#work += work.spent - before;
+    return encoded;
+  }
+}
+
+export interface SegmentEncoderOptions {
+  readonly coder?: ModelCoder;
+  readonly sizes?: ModelSizes;
+  readonly metered?: boolean;
+}
+
+/** The parts of a delta of which covers alone are known, nothing of the images' structure. */
+export function encodeCovered(
+  images: { readonly source: Uint8Array; readonly target: Uint8Array; readonly covers: CoverList },
+  segmentBytes: number,
+  sizes: ModelSizes = DEFAULT_SIZES,
+) {
+  const { source, target, covers } = images;
+  const plan = encodePlan(covers, undefined, undefined, undefined, sizes);
+  const lengths = { sourceBytes: source.length, targetBytes: target.length };
+  const encoder = new SegmentEncoder(source, target, plainPlan(covers), { sizes });
+  const segments: Uint8Array[] = [];
+  for (let start = 0; start < target.length; start += segmentBytes) {
+    segments.push(encoder.encode(start, Math.min(target.length, start + segmentBytes)));
+  }
+  return { plan, planNeeds: planNeeds(plan, lengths, sizes), segments, segmentWork: encoder.work, modelSizes: sizes };
+}

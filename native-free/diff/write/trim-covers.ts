@@ -1,0 +1,92 @@
+/**
+ * Covers made to fit the units of code: a cover that begins or ends within an instruction helps nobody.
+ *
+ * Where both sides are code of one instruction set and in step with its units, edges are moved to whole units. Between
+ * two covers that touch, the border moves to the unit's start, so that no bytes fall between. What is left of very
+ * short covers is not worth its own cost.
+ * @module
+ */
+import { coverListOf, type Cover, type CoverList } from '../../format/cover.ts';
+import { REGION_KIND, type Layout, type Region, type RegionKind } from '../../format/regions.ts';
+import { RegionCursor } from '../../predict/region-cursor.ts';
+
+/** Shorter covers cost more than literals. */
+const COVER_BYTES_MIN = 12;
+
+function alignmentOf(kind: RegionKind): number {
+  switch (kind) {
+    case REGION_KIND.a64:
+    case REGION_KIND.a32:
+    case REGION_KIND.mips:
+    case REGION_KIND.mipsBig:
+      return 4;
+    case REGION_KIND.t32:
+    case REGION_KIND.riscv:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
+/** The same covers, trimmed; in the same order. */
+export function trimCovers(covers: CoverList, source: Layout, target: Layout): CoverList {
+  const trimmer = new Trimmer(source, target);
+  const kept: Cover[] = [];
+  for (let i = 0; i < covers.count; i++) {
+    const cover = trimmer.trim({
+      sourceOffset: covers.sourceOffset[i]!,
+      targetOffset: covers.targetOffset[i]!,
+      length: covers.length[i]!,
+    });
+    const before = kept.at(-1);
+    if (before !== undefined && cover.targetOffset < before.targetOffset + before.length) {
+      kept[kept.length - 1] = { ...before, length: cover.targetOffset - before.targetOffset };
+    }
+    if (cover.length >= COVER_BYTES_MIN) kept.push(cover);
+  }
+  return coverListOf(kept.filter(({ length }) => length >= COVER_BYTES_MIN));
+}
+
+class Trimmer {
+  readonly #source: RegionCursor;
+  readonly #target: RegionCursor;
+  /** Where the last cover ended, before and after trimming. */
+  #end = -1;
+  #trimmedEnd = -1;
+
+  constructor(source: Layout, target: Layout) {
+    this.#source = new RegionCursor(source.regions);
+    this.#target = new RegionCursor(target.regions);
+  }
+
+  trim({ sourceOffset, targetOffset, length }: Cover): Cover {
+    const touches = this.#end === targetOffset;
+    const head = this.#excess(sourceOffset, targetOffset);
+    // Behind a cover that was cut, this one begins with the whole unit that both share.
+    const isCut = touches && head > 0 && this.#trimmedEnd === targetOffset - head && sourceOffset >= head;
+    const start = isCut ? -head : head === 0 ? 0 : this.#unit - head;
+    const last = targetOffset + length;
+    const tail = length > 1 ? this.#excess(sourceOffset + length, last, true) : 0;
+    const end = Math.max(start, length - tail);
+    this.#end = last;
+    this.#trimmedEnd = targetOffset + end;
+    return { sourceOffset: sourceOffset + start, targetOffset: targetOffset + start, length: end - start };
+  }
+
+  #unit = 1;
+
+  /** How many bytes before these offsets the unit begins that they lie in; 0 at a unit's start and outside of code. */
+  #excess(sourceOffset: number, targetOffset: number, isEnd = false): number {
+    const back = isEnd ? 1 : 0;
+    const a = this.#source.at(sourceOffset - back);
+    const b = this.#target.at(targetOffset - back);
+    if (a === null || b === null || a.kind !== b.kind) return 0;
+    this.#unit = alignmentOf(a.kind);
+    const from = phase(a, sourceOffset, this.#unit);
+    return from === phase(b, targetOffset, this.#unit) ? from : 0;
+  }
+}
+
+function phase(region: Region, offset: number, unit: number): number {
+  return ((region.va + (offset - region.offset)) & (unit - 1)) >>> 0;
+}

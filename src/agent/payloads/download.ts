@@ -1,0 +1,139 @@
+/**
+ * The download of an attempt's payload: link, meter and spool set up from the plan and the configuration, shared by
+ * PREPARE (header), APPLY (body) and REPAIR (the full payload's header).
+ * @module
+ */
+import { hexToBytes } from '../hex.ts';
+import { Link } from '../../transfer/link.ts';
+import { Meter } from '../../transfer/meter.ts';
+import { Spool } from '../../transfer/spool.ts';
+import { obtainHeader } from '../../transfer/header.ts';
+import { checkWork } from '../../../native-free/format/decoder-memory.ts';
+import { floorBytes } from '../../platform/http/rate-floor.ts';
+import { parseHeader } from '../../../native-free/format/payload-header.ts';
+import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
+import { bytesEqual } from '../../../native-free/hash.ts';
+import { UpdateError } from '../../../native-free/status.ts';
+import { ledgerKey, ledgerOf } from './budget.ts';
+import { throwIfCancelled } from '../service/cancel.ts';
+import { spoolFolder } from '../context.ts';
+import type { Context } from '../context.ts';
+import { checkHours } from '../life/hours.ts';
+import type { Attempt, Plan } from '../records/journal.ts';
+import { networkBounds } from '../service/agent-network.ts';
+import { requireDownload } from '../service/words.ts';
+
+export interface Download {
+  readonly link: Link;
+  readonly meter: Meter;
+  readonly spool: Spool;
+  /** To be called at chunk borders. Throws `cancelled`, `withdrawn`, `outside_hours`, `server_holds`. */
+  betweenChunks(): Promise<void>;
+  /** Write the meter's figures into the attempt; durable with the next save. */
+  note(): void;
+}
+
+/** Throws `outside_hours`, `server_holds`. */
+export function openDownload(context: Context, attempt: Attempt, plan: Plan): Download {
+  const { config, clock, network, fs, hash, signal } = context;
+  const { limits, server } = config;
+  const withinHours = (): void => {
+    requireDownload(attempt.words);
+    checkHours('the download', limits.allowedHours, clock);
+  };
+  withinHours();
+  const ledger = ledgerOf(context);
+  const meter = new Meter({
+    clock,
+    budgetBytes: limits.budgetBytes,
+    bytesPerSecondMax: limits.rateBytesPerSecond,
+    alreadyBytes: attempt.wireBytes,
+    charge: (bytes, wireBytes) => ledger.chargeAttempt(ledgerKey(attempt), bytes, wireBytes),
+    onTake: (wireBytes) => context.emit({ type: 'bytes', wireBytes, payloadBytes: plan.payload.bytes }),
+  });
+  const refetchedBefore = attempt.refetchedBytes;
+  const link = new Link({
+    url: `${server.blobsUrl}/sha256/${plan.payload.sha256}`,
+    totalBytes: plan.payload.bytes,
+    network,
+    clock,
+    backoff: { firstMs: limits.backoffFirstMs, mostMs: limits.backoffMostMs },
+    retriesMax: limits.retriesMax,
+    signal,
+    onWait: async ({ delayMs, failures, error }) => {
+      context.emit({ type: 'state', state: 'WAIT_NET' });
+      context.emit({ type: 'wait', delayMs, failures, error });
+      withinHours();
+      await throwIfCancelled(context, attempt);
+    },
+    sliceMs: server.cancelPollSeconds * 1000,
+    whileWaiting: async (error) => {
+      withinHours();
+      const answered = await throwIfCancelled(context, attempt);
+      // The way to the server is open again. A server that is overloaded or wrong is given its time.
+      return answered && error.code === 'link_failed';
+    },
+    progressBytes: floorBytes(networkBounds(config).floor),
+    whileFlowing: async () => void (await throwIfCancelled(context, attempt)),
+    onFlow: () => context.emit({ type: 'state', state: context.journal.body.state }),
+  });
+  const spool = new Spool({ fs, hash, folder: spoolFolder(config), payloadSha256: plan.payload.sha256 });
+  const note = (): void => {
+    attempt.wireBytes = meter.wireBytes;
+    attempt.refetchedBytes = refetchedBefore + meter.refetchedBytes;
+  };
+  const betweenChunks = async (): Promise<void> => {
+    withinHours();
+    await throwIfCancelled(context, attempt);
+  };
+  return { link, meter, spool, betweenChunks, note };
+}
+
+/** The signed header of `plan`, checked against everything else that is signed. */
+export async function readSignedHeader(
+  context: Context,
+  download: Download,
+  plan: Plan,
+): Promise<{ bytes: Uint8Array; header: PayloadHeader }> {
+  const bytes = await obtainHeader({
+    ...download,
+    hash: context.hash,
+    headerBytes: plan.headerBytes,
+    headerDigest: hexToBytes(plan.headerDigest),
+    signal: context.signal,
+  });
+  const header = parseHeader(bytes);
+  checkAgainstPlan(context, header, plan);
+  return { bytes, header };
+}
+
+function checkAgainstPlan(context: Context, header: PayloadHeader, plan: Plan): void {
+  const same = (what: string, inHeader: unknown, signed: unknown): void => {
+    if (inHeader === signed) return;
+    throw new UpdateError(
+      'metadata_malformed',
+      `the header's ${what} is ${String(inHeader)}; signed is ${String(signed)}`,
+      {
+        detail: { field: what },
+      },
+    );
+  };
+  const sameDigest = (what: string, inHeader: Uint8Array, signed: string): void =>
+    same(what, bytesEqual(inHeader, hexToBytes(signed)), true);
+  same('kind', header.kind, plan.kind);
+  same('length', header.headerBytes, plan.headerBytes);
+  same('payload size', header.payloadBytes, plan.payload.bytes);
+  same('target size', header.targetBytes, plan.target.bytes);
+  sameDigest('target digest', header.targetDigest, plan.target.sha256);
+  if (plan.source !== null) {
+    same('source size', header.sourceBytes, plan.source.bytes);
+    sameDigest('source digest', header.sourceDigest, plan.source.sha256);
+  }
+  checkWork(header.decoderWork, context.config.limits.decoderWork);
+  const allowed = context.config.limits.decoderMemoryBytes;
+  if (header.decoderMemoryBytes <= allowed) return;
+  throw new UpdateError(
+    'decoder_memory',
+    `the payload needs ${header.decoderMemoryBytes} bytes; ${allowed} are allowed`,
+  );
+}

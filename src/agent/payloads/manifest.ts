@@ -1,0 +1,86 @@
+/**
+ * What signed metadata says about a payload: the agent's own parser of a TUF target's `custom` field.
+ *
+ * The agent shares no code with the publisher on purpose: what one writes wrongly the other must notice.
+ * @module
+ */
+import { LIMITS } from '../../../native-free/limits.ts';
+import { UpdateError } from '../../../native-free/status.ts';
+import type { ImageId, Plan, ReleaseName } from '../records/journal.ts';
+
+/** A TUF target as trust.ts found it. */
+export interface SignedTarget {
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly custom: unknown;
+}
+
+const HEX_DIGEST = /^[0-9a-f]{64}$/;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._+~-]{0,63}$/;
+
+/** True for what may be part of a target name and of a URL. */
+export const isName = (value: unknown): value is string => typeof value === 'string' && NAME.test(value);
+
+/** Target name of the full payload. */
+export const fullPath = (release: ReleaseName): string => `${prefixOf(release)}/full`;
+
+/** Target name of the delta from a source digest. */
+export const deltaPath = (release: ReleaseName, sourceSha256: string): string =>
+  `${prefixOf(release)}/delta/${sourceSha256}`;
+
+/** Common beginning of a release's target names. */
+export function prefixOf({ product, version, hardware, slotClass }: ReleaseName): string {
+  return `${product}/${version}/${hardware}/${slotClass}`;
+}
+
+/** The plan a signed target stands for. Throws `metadata_malformed` naming the field, `not_compatible`. */
+export function planOf(target: SignedTarget, release: ReleaseName): Plan {
+  const bad = (field: string, why: string): UpdateError =>
+    new UpdateError('metadata_malformed', `target ${target.path}: ${field} ${why}`, { detail: { field } });
+  if (typeof target.custom !== 'object' || target.custom === null) throw bad('custom', 'is missing');
+  const custom = target.custom as Record<string, unknown>;
+  const integer = (from: Record<string, unknown>, field: string, max: number, label = field): number => {
+    const value = from[field];
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= max) return value;
+    throw bad(label, `is ${String(value)} and should be an integer from 0 to ${max}`);
+  };
+  const digest = (from: Record<string, unknown>, field: string, label = field): string => {
+    const value = from[field];
+    if (typeof value === 'string' && HEX_DIGEST.test(value)) return value;
+    throw bad(label, 'is no SHA-256 in lower-case hex');
+  };
+  const image = (field: string): ImageId => {
+    const value = custom[field];
+    if (typeof value !== 'object' || value === null) throw bad(field, 'is missing');
+    const from = value as Record<string, unknown>;
+    return {
+      bytes: integer(from, 'bytes', LIMITS.image_bytes_max, `${field}.bytes`),
+      sha256: digest(from, 'sha256', `${field}.sha256`),
+    };
+  };
+  for (const field of ['product', 'version', 'hardware', 'slotClass'] as const) {
+    if (custom[field] === release[field]) continue;
+    throw new UpdateError('not_compatible', `target ${target.path} is for ${field} ${String(custom[field])}`, {
+      detail: { field, wanted: release[field], signed: custom[field] },
+    });
+  }
+  const kind = custom['kind'];
+  if (kind !== 'delta' && kind !== 'full') throw bad('kind', `is ${String(kind)}`);
+  const source = kind === 'delta' ? image('source') : null;
+  const headerBytes = integer(custom, 'headerBytes', LIMITS.header_bytes_max);
+  if (headerBytes > target.bytes) throw bad('headerBytes', `is ${headerBytes}, the payload has ${target.bytes} bytes`);
+  return {
+    slotClass: release.slotClass,
+    kind,
+    path: target.path,
+    payload: { bytes: target.bytes, sha256: target.sha256 },
+    headerBytes,
+    headerDigest: digest(custom, 'headerDigest'),
+    source,
+    target: image('target'),
+    decoderMemoryBytes: integer(custom, 'decoderMemoryBytes', LIMITS.decoder_memory_bytes_max),
+    decoderWork: integer(custom, 'decoderWork', LIMITS.decoder_work_units_max),
+    rollbackIndex: integer(custom, 'rollbackIndex', Number.MAX_SAFE_INTEGER),
+  };
+}

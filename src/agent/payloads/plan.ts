@@ -1,0 +1,248 @@
+/**
+ * Planning: which payload, and may it be fetched at all. Everything that can be refused is refused here, before a
+ * byte is downloaded or a slot is touched.
+ * @module
+ */
+import { ioError } from '../../../native-free/io-error.ts';
+import { toHex } from '../../../native-free/hash.ts';
+import { LIMITS } from '../../../native-free/limits.ts';
+import { UpdateError } from '../../../native-free/status.ts';
+import { folderOf } from '../../platform/filesystem.ts';
+import { placeOf, slotsOf } from '../context.ts';
+import type { Context } from '../context.ts';
+import type { ImageId, Plan, ReleaseName } from '../records/journal.ts';
+import { rollbackCounter } from '../keystore/keystore.ts';
+import { deltaPath, fullPath, planOf, prefixOf } from './manifest.ts';
+import type { SlotSet } from '../slots/slots.ts';
+import type { TrustedTargets } from '../tuf/trust.ts';
+
+/** The release must be made for this device. Throws `not_compatible`. */
+export function checkCompatible(context: Context, release: ReleaseName): void {
+  const { device } = context.config;
+  for (const field of ['product', 'hardware', 'slotClass'] as const) {
+    if (release[field] === device[field]) continue;
+    throw new UpdateError(
+      'not_compatible',
+      `the release is for ${field} '${release[field]}'; this device has '${device[field]}'`,
+      { detail: { field, release: release[field], device: device[field] } },
+    );
+  }
+}
+
+/** The full payload's plan; every release has one. Throws `target_unknown`. */
+export async function fullPlan(targets: TrustedTargets, release: ReleaseName): Promise<Plan> {
+  const path = fullPath(release);
+  const target = await targets.find(path);
+  if (target === null) {
+    throw new UpdateError('target_unknown', `signed metadata does not list ${path}`, { detail: { path } });
+  }
+  const plan = planOf(target, release);
+  if (plan.kind !== 'full') throw new UpdateError('metadata_malformed', `target ${path} is of kind ${plan.kind}`);
+  return plan;
+}
+
+/** The delta from what the running slot holds, when there is one. */
+async function deltaPlan(targets: TrustedTargets, release: ReleaseName, source: ImageId): Promise<Plan | null> {
+  const target = await targets.find(deltaPath(release, source.sha256));
+  if (target === null) return null;
+  const plan = planOf(target, release);
+  const right = plan.kind === 'delta' && plan.source?.sha256 === source.sha256 && plan.source.bytes === source.bytes;
+  if (!right) throw new UpdateError('metadata_malformed', `target ${target.path} is not for source ${source.sha256}`);
+  return plan;
+}
+
+/** SHA-256 of the first `bytes` of a slot, or null when it is shorter. */
+async function hashSlot(
+  { hash: newHash }: Context,
+  slots: SlotSet,
+  slot: string,
+  bytes: number,
+): Promise<string | null> {
+  const source = await slots.source(slot);
+  try {
+    if (source.size < bytes) return null;
+    const hash = newHash();
+    const window = new Uint8Array(LIMITS.source_window_bytes);
+    for (let at = 0; at < bytes; at += window.length) {
+      const part = window.subarray(0, Math.min(window.length, bytes - at));
+      await source.read(at, part);
+      hash.update(part);
+    }
+    return toHex(hash.digest());
+  } finally {
+    await source.close();
+  }
+}
+
+/**
+ * What the running slot holds. The journal knows; after it was lost, the images that signed metadata names are tried
+ * against the slot's content.
+ */
+async function identifySource(
+  context: Context,
+  targets: TrustedTargets,
+  release: ReleaseName,
+  slot: string,
+  full: Plan,
+): Promise<ImageId | null> {
+  const known = context.journal.body.slots[placeOf(context, slot, release.slotClass)];
+  if (known) return { bytes: known.bytes, sha256: known.sha256 };
+  const candidates: ImageId[] = [full.target];
+  for (const path of targets.paths(`${prefixOf(release)}/delta/`)) {
+    const target = await targets.find(path);
+    const source = target === null ? null : planOf(target, release).source;
+    if (source !== null) candidates.push(source);
+  }
+  const slots = slotsOf(context, release.slotClass);
+  const digests = new Map<number, string | null>();
+  for (const image of candidates) {
+    if (!digests.has(image.bytes)) digests.set(image.bytes, await hashSlot(context, slots, slot, image.bytes));
+    if (digests.get(image.bytes) === image.sha256) return image;
+  }
+  return null;
+}
+
+/** One slot class of a release. */
+export interface Part {
+  readonly release: ReleaseName;
+  readonly full: Plan;
+  /** What the running slot holds of this class; null where nobody can tell. */
+  readonly source: ImageId | null;
+}
+
+/**
+ * The release, slot class by slot class; the device's own comes last. Every class of the device has to be in it: a
+ * rootfs with the boot image of another release would be a combination that nobody tested.
+ * Throws `target_unknown`, `release_rollback`.
+ */
+export async function partsOfRelease(
+  context: Context,
+  targets: TrustedTargets,
+  release: ReleaseName,
+  running: string,
+): Promise<Part[]> {
+  const others = [...context.slots.keys()].filter((slotClass) => slotClass !== release.slotClass);
+  const parts: Part[] = [];
+  for (const slotClass of [...others, release.slotClass]) {
+    const named = { ...release, slotClass };
+    const full = await fullPlan(targets, named);
+    await checkRollbackIndex(context, named, full);
+    parts.push({ release: named, full, source: await identifySource(context, targets, named, running, full) });
+  }
+  return parts;
+}
+
+/** True when the inactive slot holds this image already: the journal says so, and its bytes agree. */
+export async function holdsAlready(context: Context, { release, full }: Part, targetSlot: string): Promise<boolean> {
+  const known = context.journal.body.slots[placeOf(context, targetSlot, release.slotClass)];
+  if (known?.sha256 !== full.target.sha256) return false;
+  return (await digestHeld(context, { release, full }, targetSlot)) === full.target.sha256;
+}
+
+/** SHA-256 of as much of a slot as this part of the release would fill; null where it is shorter. */
+export const digestHeld = (
+  context: Context,
+  { release, full }: Pick<Part, 'release' | 'full'>,
+  slot: string,
+): Promise<string | null> => hashSlot(context, slotsOf(context, release.slotClass), slot, full.target.bytes);
+
+/** A copy where the running slot holds the target, else a delta where the device can decode it, else full. */
+export async function choosePlan(
+  context: Context,
+  targets: TrustedTargets,
+  { release, source, full }: Part,
+): Promise<Plan> {
+  if (source?.sha256 === full.target.sha256) {
+    return {
+      ...full,
+      kind: 'copy',
+      source,
+      payload: { ...full.payload, bytes: 0 },
+      decoderMemoryBytes: 0,
+      decoderWork: 0,
+    };
+  }
+  const delta = source === null ? null : await deltaPlan(targets, release, source);
+  const { decoderMemoryBytes: memoryMax, decoderWork: workMax } = context.config.limits;
+  if (delta !== null && delta.decoderMemoryBytes <= memoryMax && delta.decoderWork <= workMax) return delta;
+  if (full.decoderMemoryBytes <= memoryMax) return full;
+  throw new UpdateError(
+    'decoder_memory',
+    `the payload needs ${full.decoderMemoryBytes} bytes to decode; ${memoryMax} are allowed`,
+    { detail: { neededBytes: full.decoderMemoryBytes, allowedBytes: memoryMax } },
+  );
+}
+
+/**
+ * Never below what was committed, and no further above than the keystore could follow at the commit. Throws
+ * `release_rollback`, `keystore_failed`.
+ */
+export async function checkRollbackIndex(context: Context, release: ReleaseName, plan: Plan): Promise<void> {
+  const committed = await context.keystore.counter(rollbackCounter(release.product, release.slotClass));
+  const { stepMax = Infinity } = context.keystore;
+  if (plan.rollbackIndex - committed > stepMax) {
+    throw new UpdateError(
+      'keystore_failed',
+      `release ${release.version} has rollback index ${plan.rollbackIndex}; ${committed} was committed, and the keystore ` +
+        `counts by at most ${stepMax} at once: let rollback indices count releases`,
+      { detail: { rollbackIndex: plan.rollbackIndex, committed, stepMax } },
+    );
+  }
+  if (plan.rollbackIndex >= committed) return;
+  throw new UpdateError(
+    'release_rollback',
+    `release ${release.version} has rollback index ${plan.rollbackIndex}; ${committed} was committed`,
+    { detail: { rollbackIndex: plan.rollbackIndex, committed } },
+  );
+}
+
+/** Throws `over_budget` when `bytes` more payload would not be within this attempt's budget. */
+export function checkBudget(context: Context, bytes: number): void {
+  const { budgetBytes } = context.config.limits;
+  const spent = context.journal.body.attempt?.wireBytes ?? 0;
+  if (budgetBytes === undefined || spent + bytes <= budgetBytes) return;
+  throw new UpdateError('over_budget', `${bytes} bytes are needed, ${spent} were spent; the budget is ${budgetBytes}`, {
+    detail: { payloadBytes: bytes, spentBytes: spent, budgetBytes },
+  });
+}
+
+/** Throws `over_budget`, `no_space` or what is wrong with a slot, with the figures. */
+export async function checkRoom(
+  context: Context,
+  plans: readonly Plan[],
+  targetSlot: string,
+  running: string,
+): Promise<void> {
+  checkBudget(
+    context,
+    plans.reduce((sum, { payload }) => sum + payload.bytes, 0),
+  );
+  const { limits, dataFolder } = context.config;
+  // The spool holds what the segment being decoded needs: at worst (one incompressible segment) that and the header.
+  const spools = plans.map(({ payload, headerBytes }) =>
+    Math.min(payload.bytes, headerBytes + LIMITS.segment_bytes_max + LIMITS.plan_bytes_max),
+  );
+  const needs = [{ folder: dataFolder, bytes: Math.max(0, ...spools) + limits.spareBytes }];
+  for (const { slotClass, target } of plans) {
+    const slots = slotsOf(context, slotClass);
+    await slots.check(targetSlot, target.bytes, running);
+    const bytes = await slots.growthBytes(targetSlot, target.bytes);
+    if (bytes > 0) needs.push({ folder: folderOf(slots.pathOf(targetSlot, running)), bytes });
+  }
+  const needed = new Map<number, number>();
+  for (const { folder, bytes } of needs) {
+    let free: number;
+    try {
+      free = await context.fs.freeBytes(folder);
+    } catch (error) {
+      throw ioError(error, 'input_unreadable', `cannot ask for the free space in ${folder}`, { path: folder });
+    }
+    // Equal figures mean one file system, which then must hold all of it.
+    const sum = (needed.get(free) ?? 0) + bytes;
+    needed.set(free, sum);
+    if (sum <= free) continue;
+    throw new UpdateError('no_space', `${sum} bytes are needed in ${folder}; ${free} are free`, {
+      detail: { folder, neededBytes: sum, freeBytes: free },
+    });
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Trust: what the agent asks of signed metadata. The verification itself is in `tuf/`.
+ * @module
+ */
+import type { HashFactory } from '../../../native-free/io.ts';
+import { UpdateError } from '../../../native-free/status.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { FileSystem } from '../../platform/filesystem.ts';
+import type { Network } from '../../platform/network.ts';
+import type { Keystore } from '../keystore/keystore.ts';
+import type { SignedTarget } from '../payloads/manifest.ts';
+import { refresh } from './refresh.ts';
+import { TargetSearch } from './search.ts';
+
+export interface TrustOptions {
+  readonly fs: FileSystem;
+  readonly hash: HashFactory;
+  readonly clock: Clock;
+  readonly network: Network;
+  readonly keystore: Keystore;
+  /** Folder of the stored metadata, on the data partition. */
+  readonly folder: string;
+  /** `${server}/tuf/` */
+  readonly metadataUrl: string;
+  /** The root that came with the device; pinned in the keystore at the first use. */
+  readonly pinnedRootFile: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Signed targets of one refresh. */
+export interface TrustedTargets {
+  find(path: string): Promise<SignedTarget | null>;
+  /** Paths in the top-level targets role that begin with `prefix`. */
+  paths(prefix: string): string[];
+}
+
+/**
+ * Refresh the metadata. Throws UpdateErrors of the 4000 family, `metadata_malformed`, and those of the link
+ * (retryable).
+ */
+export async function refreshTrust(options: TrustOptions): Promise<TrustedTargets> {
+  const verified = await refresh({ ...options, source: options });
+  const search = new TargetSearch(verified);
+  return {
+    paths: (prefix) => [...verified.targets.signed.targets.keys()].filter((path) => path.startsWith(prefix)),
+    find: async (path) => {
+      const target = await search.find(path);
+      if (target === null) return null;
+      // Payloads are named by their SHA-256, whatever other digests a repository gives.
+      const sha256 = target.hashes.get('sha256');
+      if (sha256 === undefined || !/^[0-9a-f]{64}$/.test(sha256)) {
+        throw new UpdateError('metadata_malformed', `target ${path} has no SHA-256`);
+      }
+      return { path, bytes: target.length, sha256, custom: target.custom };
+    },
+  };
+}

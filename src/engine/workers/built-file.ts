@@ -1,0 +1,23 @@
+/**
+ * Where the compiled twin of an engine module is.
+ *
+ * A worker thread or child process is started from a JavaScript file. Run from dist/ that file is beside this one;
+ * run from the TypeScript sources (tests, Bun, Deno) it is in dist/, which has to be built first.
+ *
+ * @module
+ */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { UpdateError } from '../../../native-free/status.ts';
+
+/**
+ * File path of the compiled `src/engine/NAME.js`.
+ * Throws UpdateError `config_invalid` when it is not there.
+ */
+export function builtFile(name: string, base: string = import.meta.url): string {
+  const beside = new URL(`./${name}.js`, base);
+  const place = base.endsWith('.ts') ? new URL(`../../dist/src/engine/${name}.js`, base) : beside;
+  const path = fileURLToPath(place);
+  if (existsSync(path)) return path;
+  throw new UpdateError('config_invalid', `${path} is missing: run \`npm run build\` first`, { detail: { path } });
+}

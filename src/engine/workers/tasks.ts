@@ -1,0 +1,126 @@
+/**
+ * What the engine asks of its worker threads. Images and the suffix array are views of SharedArrayBuffers, so that a
+ * task costs no copy; everything that comes back is small.
+ *
+ * @module
+ */
+import type { SegmentCosts } from '../../../native-free/diff/write/encode-segment.ts';
+import type { PairedLayouts } from '../../../native-free/diff/layout/pair-regions.ts';
+import type { Tables } from '../../../native-free/diff/naming/find-bases.ts';
+import type { Analysis, FinishedPlan, Images, Refinement, Window } from '../../../native-free/diff/stages.ts';
+import type { Cover, CoverList } from '../../../native-free/format/cover.ts';
+import type { Plan } from '../../../native-free/format/plan.ts';
+import type { ModelSizes } from '../../../native-free/model/model-coder.ts';
+import type { StatusCode } from '../../../native-free/status.ts';
+
+/** Digest of a whole image. */
+export interface DigestTask {
+  readonly kind: 'digest';
+  readonly image: Uint8Array;
+}
+
+/** Structure of both images, and coarse covers; masked copies are left in `copies`. */
+export interface AnalyseTask {
+  readonly kind: 'analyse';
+  readonly images: Images;
+  readonly copies: Images;
+}
+
+/** Canonical copies of both images, given covers. */
+export interface NameTask {
+  readonly kind: 'name';
+  readonly images: Images;
+  readonly copies: Images;
+  readonly layouts: PairedLayouts;
+  readonly covers: CoverList;
+}
+
+/** Covers of one window of the target, in masked copies. */
+export interface MaskedTask {
+  readonly kind: 'masked';
+  readonly copies: Images;
+  readonly window: Window;
+}
+
+/** Covers of one window of the target, in canonical copies. */
+export interface MatchTask {
+  readonly kind: 'match';
+  readonly copies: Images;
+  readonly window: Window;
+  readonly refine: Refinement | null;
+}
+
+/** The plan of a delta. */
+export interface PlanTask {
+  readonly kind: 'plan';
+  readonly images: Images;
+  readonly layouts: PairedLayouts;
+  readonly covers: CoverList;
+  /** Null: to be chosen. */
+  readonly segmentBytes: number | null;
+  readonly modelSizes: ModelSizes | null;
+}
+
+/** One segment of a delta. */
+export interface EncodeTask {
+  readonly kind: 'encode';
+  readonly images: Images;
+  readonly plan: Plan;
+  readonly sizes: ModelSizes;
+  readonly start: number;
+  readonly end: number;
+  /** Count what each stream costs: slower, the same bytes. */
+  readonly metered: boolean;
+}
+
+/** One segment of a full payload. */
+export interface FullTask {
+  readonly kind: 'full';
+  readonly target: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Apply a payload and compare what comes out with the target. */
+export interface ProveTask {
+  readonly kind: 'prove';
+  readonly payload: Uint8Array;
+  readonly source: Uint8Array;
+  readonly target: Uint8Array;
+  /** Element 0 counts the KiB that are proved, for progress. Shared. */
+  readonly doneKib: Int32Array;
+}
+
+export type Task =
+  DigestTask | AnalyseTask | MaskedTask | NameTask | MatchTask | PlanTask | EncodeTask | FullTask | ProveTask;
+
+/** What each task gives back. */
+export interface TaskResults {
+  digest: Uint8Array;
+  analyse: Analysis;
+  masked: Cover[];
+  name: Tables;
+  match: Cover[];
+  plan: FinishedPlan;
+  encode: {
+    readonly encoded: Uint8Array;
+    readonly digest: Uint8Array;
+    readonly work: number;
+    readonly costs: SegmentCosts | null;
+  };
+  full: { readonly encoded: Uint8Array; readonly digest: Uint8Array };
+  prove: true;
+}
+
+/** An UpdateError does not survive the way between threads as one; its parts do. */
+export interface TaskFailure {
+  readonly code: StatusCode;
+  readonly message: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+export interface TaskOutcome<R> {
+  readonly result?: R;
+  readonly failure?: TaskFailure;
+  readonly cpuSeconds: number;
+}

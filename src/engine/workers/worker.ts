@@ -1,0 +1,94 @@
+/**
+ * A worker thread of the engine: one small task at a time, no state between tasks but loaded codecs.
+ *
+ * Always runs as compiled JavaScript (see built-file.ts).
+ *
+ * @module
+ */
+import { readFileSync } from 'node:fs';
+import { SegmentEncoder } from '../../../native-free/diff/write/encode-segment.ts';
+import { analyse, finishPlan, matchMasked, matchNamed, nameReferences } from '../../../native-free/diff/stages.ts';
+import { digestOf } from '../../../native-free/hash.ts';
+import { MixCoder } from '../../../native-free/model/mix-coder.ts';
+import { UpdateError } from '../../../native-free/status.ts';
+import { modelCoder } from '../../wasm/mix-coder.ts';
+import { suffixArrayWasm } from '../../wasm/suffix-sort.ts';
+import { isAllocationFailure } from '../memory-plan.ts';
+import { sha256Node } from '../files/node-io.ts';
+import { provePayload } from '../prove.ts';
+import type { Task, TaskOutcome, TaskResults } from './tasks.ts';
+import { compressSegment } from '../zstd.ts';
+
+/** CPU seconds of this thread so far, or null where nothing tells. */
+function threadCpuSeconds(): number | null {
+  const usage = (process as { threadCpuUsage?: () => { user: number; system: number } }).threadCpuUsage?.();
+  if (usage !== undefined) return (usage.user + usage.system) / 1e6;
+  try {
+    // Linux, and Node < 23: nanoseconds on a processor come first.
+    return Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[0]) / 1e9;
+  } catch {
+    return null;
+  }
+}
+
+/** Bytes without the larger buffer that they may be a part of: a message carries the whole buffer. */
+function tight(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+}
+
+async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
+  switch (task.kind) {
+    case 'digest':
+      return tight(digestOf(sha256Node, task.image));
+    case 'analyse':
+      return analyse(task.images, task.copies);
+    case 'masked':
+      return matchMasked(task.copies, task.window, suffixArrayWasm);
+    case 'name':
+      return nameReferences(task.images, task.layouts, task.covers, task.copies);
+    case 'match':
+      return matchNamed(task.copies, task.window, suffixArrayWasm, task.refine);
+    case 'plan':
+      return finishPlan(task.images, task.layouts, task.covers, task.segmentBytes, task.modelSizes);
+    case 'encode': {
+      const { images, plan, sizes, metered } = task;
+      const coder = metered ? new MixCoder(true, sizes) : modelCoder(true, sizes);
+      const encoder = new SegmentEncoder(images.source, images.target, plan, { coder, metered });
+      const encoded = encoder.encode(task.start, task.end);
+      const digest = segmentDigest({ target: images.target, start: task.start, end: task.end });
+      return { encoded: tight(encoded), digest, work: encoder.work, costs: encoder.costs };
+    }
+    case 'full': {
+      const encoded = await compressSegment(task.target.subarray(task.start, task.end));
+      return { encoded: tight(encoded), digest: segmentDigest(task) };
+    }
+    case 'prove':
+      await provePayload(task);
+      return true;
+  }
+}
+
+function segmentDigest(task: { target: Uint8Array; start: number; end: number }): Uint8Array {
+  return tight(digestOf(sha256Node, task.target.subarray(task.start, task.end)));
+}
+
+/** Perform a task. Failures of our own kind come back as values, with their code and detail. */
+export default async function run(task: Task): Promise<TaskOutcome<TaskResults[Task['kind']]>> {
+  const startedAt = performance.now();
+  const cpuBefore = threadCpuSeconds();
+  const spent = (): number => {
+    const cpuAfter = threadCpuSeconds();
+    return cpuBefore === null || cpuAfter === null ? (performance.now() - startedAt) / 1000 : cpuAfter - cpuBefore;
+  };
+  try {
+    const result = await perform(task);
+    return { result, cpuSeconds: spent() };
+  } catch (error) {
+    const known = UpdateError.is(error) ? error : null;
+    // All else than refused memory is a bug, and keeps its stack.
+    const code = known?.code ?? (isAllocationFailure(error) ? 'memory_exceeded' : 'bug');
+    const message = known?.message ?? `${task.kind} task: ${error instanceof Error ? error.message : String(error)}`;
+    const detail = known?.detail ?? { stack: error instanceof Error ? error.stack : undefined };
+    return { failure: { code, message, detail }, cpuSeconds: spent() };
+  }
+}
