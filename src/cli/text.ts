@@ -33,6 +33,11 @@ export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+/** 1, 'segment' -> '1 segment'; 1234, 'segment' -> '1,234 segments'. */
+export function formatCounted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** Columns two spaces apart; cells that are numbers stand on the right of their column, all others on the left. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
