@@ -1,7 +1,7 @@
-/** What people read: the help of a command, and counts in words. */
+/** What people read: the help of a command, counts in words, tables. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { runProgram } from '../../src/cli/frame.ts';
-import { formatCounted } from '../../src/cli/text.ts';
+import { formatCounted, formatPairs, formatTable } from '../../src/cli/text.ts';
 
 const AGENT = ['run', 'status', 'history', 'check-config', 'init', 'keystore', 'tuf'] as const;
 
@@ -48,4 +48,19 @@ test('one is counted as one', () => {
     '2 segments',
     '12,345 segments',
   ]);
+});
+
+test('counts and shares stand on the right of their column, versions and the values of a list on the left', () => {
+  const rows = [
+    ['version', 'bytes', 'share'],
+    ['1.0.0', '1,022', '0.03 %'],
+    ['1.10', '9', '46.25 %'],
+  ];
+  expect(formatTable(rows).split('\n')).toEqual([
+    'version  bytes  share',
+    '1.0.0    1,022   0.03 %',
+    '1.10         9  46.25 %',
+  ]);
+  const pairs = [['runs', '2.0.0'], ['tries left', '3'], ['address', 'none at all']] as const; // prettier-ignore
+  expect(formatPairs(pairs)).toBe('runs        2.0.0\ntries left  3\naddress     none at all');
 });
