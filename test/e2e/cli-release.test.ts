@@ -101,7 +101,8 @@ describe('keygen, publish, serve', () => {
     const { repo, keys } = desk();
     await engraft('keygen', keys);
     const none = await engraft('refresh', '--repo', repo, '--keys', keys, '--json');
-    expect([none.code, existsSync(repo)]).toEqual([2, false]);
+    expect([none.code, existsSync(repo)]).toEqual([30, false]);
+    expect(JSON.parse(none.stdout)).toMatchObject({ error: { code: 'repository_missing' } });
   });
 
   test('say what is wrong and leave the repository as it was', async () => {

@@ -64,6 +64,10 @@ async function bodyOf(response: NetworkResponse, url: string, good: readonly num
  */
 function refusal(response: NetworkResponse, url: string): UpdateError {
   const error = statusError(response, url);
+  if (response.status === 401 && !isHtml(response)) {
+    const hint = 'it wants a token, or another one: target_token or gateway_token in [server]';
+    return new UpdateError(error.code, `${error.message} (${hint})`, { detail: error.detail });
+  }
   if (response.status >= 500 || !isHtml(response)) return error;
   return new UpdateError('content_wrong', `${error.message}, as an HTML page (a captive portal?)`, {
     detail: error.detail,

@@ -117,7 +117,7 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
     }
   });
   const deployment = await deploy(result.release);
-  report(options, { ...result, deployment }, () => textOf(result, deployment));
+  report(options, { ...result, deployment }, () => textOf(result, deployment, options.repo));
 }
 
 /** Each phase of each payload, and how much of all of them is done. */
@@ -146,7 +146,7 @@ const WITHOUT = {
   asked: 'no payloads, as asked: for foreign clients alone',
 };
 
-function textOf(result: PublishResult, deployment: number | null): string {
+function textOf(result: PublishResult, deployment: number | null, repo: string): string {
   const { release, added, versions, withoutPayloads, founded } = result;
   const { product, version, hardware, slotClass, rollbackIndex, artifact } = release;
   const share = (bytes: number): string => `${((100 * bytes) / artifact.bytes).toFixed(2)} %`;
@@ -164,7 +164,7 @@ function textOf(result: PublishResult, deployment: number | null): string {
       ? formatTable([['payload', 'bytes', 'of the image', ''], ...rows])
       : WITHOUT[withoutPayloads],
     ...dropped,
-    ...(founded ? ['founded a new repository: keep its 1.root.json for the devices'] : []),
+    ...(founded ? [`founded a new repository: devices are to trust ${join(repo, 'metadata', '1.root.json')}`] : []),
     `targets metadata version ${versions['targets']}`,
     ...(deployment === null ? [] : [`deployment ${deployment}`]),
   ].join('\n');
