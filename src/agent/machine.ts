@@ -12,6 +12,7 @@ import type { Context } from './context.ts';
 import { attemptOf } from './context.ts';
 import type { AttemptOutcome, State } from './journal.ts';
 import { isTriedAgain, keepPatiently, settle } from './patience/faults.ts';
+import { isDistrust } from './service/trusted.ts';
 import { apply } from './states/apply.ts';
 import { arm } from './states/arm.ts';
 import { check } from './states/check.ts';
@@ -50,8 +51,6 @@ export function outcomeOf(error: UpdateError): AttemptOutcome {
 }
 
 const NOT_NOW = ['hook_refused', 'outside_hours', 'server_holds'];
-/** Metadata that cannot be trusted now: the repository may be mended, or an older copy leave its cache. */
-const UNTRUSTED = ['signature_invalid', 'metadata_expired', 'metadata_rollback'];
 
 /** Where a failed state leads; null: the run fails, and the state is tried again at the next one. */
 function afterFailure(state: State, error: UpdateError): State | null {
@@ -59,7 +58,7 @@ function afterFailure(state: State, error: UpdateError): State | null {
   if (NOT_NOW.includes(error.code)) return null;
   // In these two only metadata is fetched through the link, and nothing has begun that a delay could harm.
   const linkDown = error.retryable && error.status >= 5000 && error.status < 6000;
-  if ((linkDown || UNTRUSTED.includes(error.code)) && (state === 'PLAN' || state === 'REPAIR')) return null;
+  if ((linkDown || isDistrust(error)) && (state === 'PLAN' || state === 'REPAIR')) return null;
   switch (state) {
     case 'PLAN':
     case 'PREPARE':

@@ -14,6 +14,7 @@ import { UpdateError } from '../../../native-free/status.ts';
 import { chunkRange, chunksFinished, chunksNeeded, segmentOffset } from '../../transfer/layout.ts';
 import { PayloadPipeline } from '../../transfer/pipeline.ts';
 import { checkMonthBudget } from '../budget.ts';
+import { throwIfCancelled } from '../cancel.ts';
 import { attemptOf, placeOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { openDownload, readSignedHeader } from '../download.ts';
@@ -22,6 +23,7 @@ import { hexToBytes } from '../hex.ts';
 import type { Attempt, Plan } from '../journal.ts';
 import type { Next } from '../machine.ts';
 import { checkBudget, checkRollbackIndex, fullPlan } from '../plan.ts';
+import { trusted } from '../service/trusted.ts';
 
 /** Weight of "nothing is bad" in the estimate of how much is: the first bad segment (a superblock) is no verdict. */
 const GOOD_BEFORE = 2;
@@ -38,6 +40,8 @@ export async function repair(context: Context): Promise<Next> {
   const { plan } = attempt;
   if (plan === null) throw new UpdateError('bug', 'REPAIR without a plan');
   if (plan.kind === 'full') return 'APPLY';
+  // Metadata may have kept us here for days.
+  await throwIfCancelled(context, attempt);
   const delta = plan.kind === 'delta' ? await deltaHeader(context, attempt, plan) : null;
   const full = await openFull(context, attempt, plan);
   // Whatever the running slot holds, it is not what the journal says.
@@ -53,7 +57,7 @@ export async function repair(context: Context): Promise<Next> {
 
 async function openFull(context: Context, attempt: Attempt, plan: Plan): Promise<Full> {
   const release = { ...attempt.release, slotClass: plan.slotClass };
-  const found = await fullPlan(await context.trust(), release);
+  const found = await fullPlan(await trusted(context, attempt), release);
   if (found.target.sha256 !== plan.target.sha256) {
     throw new UpdateError('metadata_malformed', 'the full payload and the delta make different targets');
   }
