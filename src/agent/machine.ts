@@ -20,7 +20,7 @@ import { commit } from './states/commit.ts';
 import { plan } from './states/plan.ts';
 import { prepare } from './states/prepare.ts';
 import { reboot } from './states/reboot.ts';
-import { repair } from './states/repair.ts';
+import { isTooMuch, repair } from './states/repair.ts';
 import { report } from './states/report.ts';
 import { rollback } from './states/rollback.ts';
 import { trial } from './states/trial.ts';
@@ -79,9 +79,11 @@ function afterFailure(state: State, error: UpdateError): State | null {
 
 /**
  * Only what a full payload can help: a source that is not what the delta was made from, or that cannot be read. The
- * payload itself is vouched for, so a segment that does not decode says the same of the source.
+ * payload itself is vouched for, so a segment that does not decode says the same of the source. And a delta that takes
+ * more than is allowed, by a configuration that was changed since PLAN.
  */
 function repairable(error: UpdateError): boolean {
+  if (isTooMuch(error)) return true;
   return ['segment_digest', 'segment_malformed', 'payload_work', 'source_digest', 'slot_unreadable'].includes(
     error.code,
   );

@@ -3,7 +3,8 @@
  * did not come out is fetched from the full payload, alone, and the delta goes on behind it. Segments that were
  * accepted stay: they matched their digests, whatever they were made from.
  *
- * When so much is bad that the rest of the full payload is cheaper than delta and repairs together, it takes over.
+ * When so much is bad that the rest of the full payload is cheaper than delta and repairs together, it takes over. So it
+ * does for a delta that takes more memory or work than the device allows by now.
  * @module
  */
 import { setImmediate as breathe } from 'node:timers/promises';
@@ -44,9 +45,9 @@ export async function repair(context: Context): Promise<Next> {
   await throwIfCancelled(context, attempt);
   const delta = plan.kind === 'delta' ? await deltaHeader(context, attempt, plan) : null;
   const full = await openFull(context, attempt, plan);
-  // Whatever the running slot holds, it is not what the journal says.
-  context.journal.body.slots[placeOf(context, attempt.sourceSlot, plan.slotClass)] = null;
-  if (delta === null || !sameSegments(delta, full.header)) {
+  // What the running slot holds is not what the journal says, unless the delta was only too much for this device.
+  if (delta !== 'too much') context.journal.body.slots[placeOf(context, attempt.sourceSlot, plan.slotClass)] = null;
+  if (delta === null || delta === 'too much' || !sameSegments(delta, full.header)) {
     attempt.segmentsDone = 0;
     return takeOver(context, attempt, full);
   }
@@ -76,15 +77,21 @@ async function openFull(context: Context, attempt: Attempt, plan: Plan): Promise
   }
 }
 
-async function deltaHeader(context: Context, attempt: Attempt, delta: Plan): Promise<PayloadHeader> {
+async function deltaHeader(context: Context, attempt: Attempt, delta: Plan): Promise<PayloadHeader | 'too much'> {
   const download = openDownload(context, attempt, delta);
   await download.spool.prepare(attempt.repair === null ? [] : [attempt.repair.payload.sha256]);
   try {
     return (await readSignedHeader(context, download, delta)).header;
+  } catch (error) {
+    if (UpdateError.is(error) && isTooMuch(error)) return 'too much';
+    throw error;
   } finally {
     download.note();
   }
 }
+
+/** More than the device allows: memory or work. */
+export const isTooMuch = ({ code }: UpdateError): boolean => code === 'decoder_memory' || code === 'decoder_work';
 
 /** Both payloads cut the target in the same way. */
 function sameSegments(delta: PayloadHeader, full: PayloadHeader): boolean {
