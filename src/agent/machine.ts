@@ -12,6 +12,7 @@ import type { Context } from './context.ts';
 import { attemptOf } from './context.ts';
 import type { AttemptOutcome, State } from './journal.ts';
 import { isTriedAgain, keepPatiently, settle } from './patience/faults.ts';
+import { isDistrust } from './service/trusted.ts';
 import { apply } from './states/apply.ts';
 import { arm } from './states/arm.ts';
 import { check } from './states/check.ts';
@@ -19,7 +20,7 @@ import { commit } from './states/commit.ts';
 import { plan } from './states/plan.ts';
 import { prepare } from './states/prepare.ts';
 import { reboot } from './states/reboot.ts';
-import { repair } from './states/repair.ts';
+import { isTooMuch, repair } from './states/repair.ts';
 import { report } from './states/report.ts';
 import { rollback } from './states/rollback.ts';
 import { trial } from './states/trial.ts';
@@ -50,8 +51,6 @@ export function outcomeOf(error: UpdateError): AttemptOutcome {
 }
 
 const NOT_NOW = ['hook_refused', 'outside_hours', 'server_holds'];
-/** Metadata that cannot be trusted now: the repository may be mended, or an older copy leave its cache. */
-const UNTRUSTED = ['signature_invalid', 'metadata_expired', 'metadata_rollback'];
 
 /** Where a failed state leads; null: the run fails, and the state is tried again at the next one. */
 function afterFailure(state: State, error: UpdateError): State | null {
@@ -59,7 +58,7 @@ function afterFailure(state: State, error: UpdateError): State | null {
   if (NOT_NOW.includes(error.code)) return null;
   // In these two only metadata is fetched through the link, and nothing has begun that a delay could harm.
   const linkDown = error.retryable && error.status >= 5000 && error.status < 6000;
-  if ((linkDown || UNTRUSTED.includes(error.code)) && (state === 'PLAN' || state === 'REPAIR')) return null;
+  if ((linkDown || isDistrust(error)) && (state === 'PLAN' || state === 'REPAIR')) return null;
   switch (state) {
     case 'PLAN':
     case 'PREPARE':
@@ -80,9 +79,11 @@ function afterFailure(state: State, error: UpdateError): State | null {
 
 /**
  * Only what a full payload can help: a source that is not what the delta was made from, or that cannot be read. The
- * payload itself is vouched for, so a segment that does not decode says the same of the source.
+ * payload itself is vouched for, so a segment that does not decode says the same of the source. And a delta that takes
+ * more than is allowed, by a configuration that was changed since PLAN.
  */
 function repairable(error: UpdateError): boolean {
+  if (isTooMuch(error)) return true;
   return ['segment_digest', 'segment_malformed', 'payload_work', 'source_digest', 'slot_unreadable'].includes(
     error.code,
   );

@@ -14,9 +14,9 @@ import type { Next } from '../machine.ts';
 import * as planning from '../plan.ts';
 import { unlessBehind } from '../service/behind.ts';
 import { requireTriesLeft } from '../service/failed-installs.ts';
+import { trusted } from '../service/trusted.ts';
 import { noteSeen } from '../start/read-back.ts';
 import type { TrustedTargets } from '../trust.ts';
-import { trusted } from './check.ts';
 
 export async function plan(context: Context): Promise<Next> {
   const { boot } = context;

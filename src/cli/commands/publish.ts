@@ -79,8 +79,9 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
   const { product, releaseVersion: version, hardware, slotClass } = options;
   const { publish, checkReleaseKey, loadSigners, Repository } = await import('../../release/index.ts');
   checkReleaseKey({ product, version, hardware, slotClass });
-  const deploy = await planDeployment(options, { product, hardware });
+  // First of all: asking for devices opens the store.
   await refuseOwnInputs(image, options);
+  const deploy = await planDeployment(options, { product, hardware });
   const repository = new Repository(options.repo, { expiryDays: { timestamp: options.expireDays } });
   const signers = await loadSigners(options.keys);
   const { DeltaEngine, imageSize, readImage } = await import('../../engine/index.ts');
@@ -127,13 +128,15 @@ function showPhases(progress: Progress): (event: PublishProgress) => void {
 }
 
 /** What this run replaces, or writes into, must be neither the image nor a key. */
-async function refuseOwnInputs(image: string, { repo, keys, store }: PublishCommandOptions): Promise<void> {
+async function refuseOwnInputs(image: string, options: PublishCommandOptions): Promise<void> {
+  const { repo, keys, deployTo, store = join(repo, 'server.db') } = options;
   const roles = ['root', 'targets', 'snapshot', 'timestamp'];
   const inputs = [
     { what: 'the image', path: image },
     ...roles.map((role) => ({ what: `the key of ${role}`, path: join(keys, `${role}.key.pem`) })),
   ];
-  for (const output of [join(repo, 'metadata', 'timestamp.json'), ...(store === undefined ? [] : [store])]) {
+  // All else in a repository has a name that nothing had before, or is named by its content.
+  for (const output of [join(repo, 'metadata', 'timestamp.json'), ...(deployTo === undefined ? [] : [store])]) {
     await refuseInputs(output, inputs);
   }
 }
