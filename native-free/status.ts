@@ -5,7 +5,7 @@
  * protocol: append, never renumber. docs/errors.md is generated from this table, and a test fails when it is stale.
  * @module
  */
-import { codeOfErrno, ioCode } from './errno.ts';
+import { codeOfErrno, ioCode, reasonOf } from './errno.ts';
 
 /** What a device reports for an attempt, and what a program exits with. */
 export const OUTCOME = {
@@ -198,7 +198,7 @@ export class UpdateError extends Error {
    */
   static from(value: unknown, code: StatusCode = 'bug', context = ''): UpdateError {
     if (UpdateError.is(value)) return value;
-    const text = value instanceof Error ? value.message : String(value);
+    const text = reasonOf(value);
     const errno = ioCode(value);
     return new UpdateError(codeOfErrno(errno, code), context === '' ? text : `${context}: ${text}`, {
       detail: errno === '' ? undefined : { errno },

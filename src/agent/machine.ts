@@ -6,7 +6,6 @@
  * does on failure is in one place here, not in the handlers.
  * @module
  */
-import { mayPass } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import type { Context } from './context.ts';
 import { attemptOf } from './context.ts';
@@ -109,7 +108,7 @@ async function advance(context: Context, state: State, next: State): Promise<voi
     await keepPatiently(context, state, next);
   } catch (thrown) {
     const error = UpdateError.from(thrown);
-    if (state !== 'TRIAL' || !mayPass(error)) throw thrown;
+    if (state !== 'TRIAL' || error.code === 'aborted') throw thrown;
     // Healthy as it says it is, nothing can be kept while it runs: from such a release there would be no next update.
     attemptOf(context).outcome = outcomeOf(error);
     entered = 'ROLLBACK';

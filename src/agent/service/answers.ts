@@ -82,8 +82,8 @@ export function isGone(error: unknown): boolean {
   );
 }
 
-/** Of the 4xx those that say "later", and those about the token of the request and not about its content. */
-const NOT_ABOUT_CONTENT = [401, 407, 408, 429];
+/** Of the 4xx those that say "later", and those about the token or the connection of the request and not about its content. */
+const NOT_ABOUT_CONTENT = [401, 407, 408, 421, 423, 425, 429];
 
 /** It may be what was sent that is refused, by the server or by a firewall before it. */
 export function isAboutContent({ detail }: UpdateError): boolean {
