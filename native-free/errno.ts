@@ -26,6 +26,13 @@ const IN_GENERAL: Readonly<Partial<Record<string, StatusCode>>> = {
   EIO: 'storage_failed',
   EUCLEAN: 'storage_failed',
   EREMOTEIO: 'storage_failed',
+  EBADMSG: 'storage_failed',
+  ENODATA: 'storage_failed',
+  ENOLINK: 'storage_failed',
+  EBADE: 'storage_failed',
+  ETIME: 'storage_failed',
+  ENOMEDIUM: 'storage_failed',
+  EHWPOISON: 'storage_failed',
   ENODEV: 'storage_failed',
   ENXIO: 'storage_failed',
   ESTALE: 'storage_failed',
@@ -36,10 +43,33 @@ const IN_GENERAL: Readonly<Partial<Record<string, StatusCode>>> = {
 
 const GENERAL: ReadonlySet<StatusCode> = new Set<StatusCode>(['input_unreadable', 'output_unwritable', 'bug']);
 
+/** Errors that Node has no name for: it gives 'Unknown system error -122' as their code. By Linux's numbers. */
+export const UNNAMED: Readonly<Partial<Record<number, readonly [name: string, words: string]>>> = {
+  52: ['EBADE', 'invalid exchange'],
+  62: ['ETIME', 'timer expired'],
+  67: ['ENOLINK', 'link has been severed'],
+  74: ['EBADMSG', 'bad message (a checksum is wrong)'],
+  116: ['ESTALE', 'stale file handle'],
+  117: ['EUCLEAN', 'structure needs cleaning'],
+  122: ['EDQUOT', 'disk quota exceeded'],
+  123: ['ENOMEDIUM', 'no medium found'],
+  133: ['EHWPOISON', 'memory page has hardware error'],
+};
+
 /** The operating system's name for what went wrong ('ENOSPC', 'EIO', ...), or ''. */
 export function ioCode(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' ? code : '';
+  if (typeof code !== 'string') return '';
+  const number = /^Unknown system error -(\d+)$/.exec(code)?.[1];
+  return (number === undefined ? undefined : UNNAMED[Number(number)]?.[0]) ?? code;
+}
+
+/** What went wrong, in words. Of errors that Node has no name for it gives the number, twice. */
+export function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/Unknown system error -(\d+)(?:: Unknown system error -\1)?/, (said, number: string) => {
+    return UNNAMED[Number(number)]?.join(': ') ?? said;
+  });
 }
 
 /** The code for an error of the operating system met in work that fails with `code`. */

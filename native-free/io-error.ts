@@ -2,7 +2,7 @@
  * Failed calls of the operating system as our errors: what was not possible, why, and whether it may pass.
  * @module
  */
-import { codeOfErrno, ioCode, PASSING_ERRNOS } from './errno.ts';
+import { codeOfErrno, ioCode, PASSING_ERRNOS, reasonOf } from './errno.ts';
 import { UpdateError } from './status.ts';
 import type { StatusCode } from './status.ts';
 
@@ -18,8 +18,7 @@ export function ioError(
 ): UpdateError {
   if (UpdateError.is(error)) return error;
   const errno = ioCode(error);
-  const reason = error instanceof Error ? error.message : String(error);
-  return new UpdateError(codeOfErrno(errno, code), `${what}: ${reason}`, {
+  return new UpdateError(codeOfErrno(errno, code), `${what}: ${reasonOf(error)}`, {
     detail: { ...detail, errno },
     cause: error,
   });

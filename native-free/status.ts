@@ -5,7 +5,7 @@
  * protocol: append, never renumber. docs/errors.md is generated from this table, and a test fails when it is stale.
  * @module
  */
-import { codeOfErrno, ioCode } from './errno.ts';
+import { codeOfErrno, ioCode, reasonOf } from './errno.ts';
 
 /** What a device reports for an attempt, and what a program exits with. */
 export const OUTCOME = {
@@ -96,7 +96,7 @@ export const STATUS = {
   metadata_mismatch: row(4070, 20, true, 'a file is not the one that signed metadata names', 'wait, if a cache or mirror holds another version; else do not install, and check the repository'),
 
   // 5000: transfer
-  link_failed: row(5000, 10, true, 'the link dropped or the server cannot be reached', 'wait; the agent resumes where it stopped'),
+  link_failed: row(5000, 10, true, 'the link dropped or the server cannot be reached', 'check that the server runs and its address is right; the agent goes on where it stopped'),
   http_status: row(5010, 10, true, 'the server answered with an unexpected HTTP status', 'check the server and its log'),
   content_wrong: row(5020, 10, true, 'the server sent something else than was asked for', 'check for a captive portal or a wrong URL'),
   retries_exhausted: row(5030, 10, false, 'the retry cap was reached', 'check the link; the next attempt starts with what is already stored'),
@@ -198,7 +198,7 @@ export class UpdateError extends Error {
    */
   static from(value: unknown, code: StatusCode = 'bug', context = ''): UpdateError {
     if (UpdateError.is(value)) return value;
-    const text = value instanceof Error ? value.message : String(value);
+    const text = reasonOf(value);
     const errno = ioCode(value);
     return new UpdateError(codeOfErrno(errno, code), context === '' ? text : `${context}: ${text}`, {
       detail: errno === '' ? undefined : { errno },

@@ -68,6 +68,9 @@ export function lose(world: World, kind: LossKind, random: () => number, lives: 
     world.promised.counters[name] = Math.min(world.promised.counters[name]!, now[name] ?? 0);
   }
   if (Object.keys(counters).some((name) => (now[name] ?? 0) < counters[name]!)) world.countersLost = true;
+  // In the middle of a commit only the journal knew that they were to be raised.
+  const rollback = Object.entries(now).filter(([name]) => name.startsWith('rollback.'));
+  if (rollback.some(([, value]) => value < world.promised.index)) world.countersLost = true;
   // Nobody knows any more that it was rolled back: it may be tried once more.
   world.rolledBack = false;
   world.tally.failedRuns += 8;

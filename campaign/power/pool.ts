@@ -151,7 +151,10 @@ async function doShare(share: Share): Promise<Figures> {
     figures.boots += verdict.boots;
     for (const state of verdict.states) states.add(state);
     tell(kind, recording, figures);
-    if (verdict.violations.length > 0) figures.failures.push({ command, violations: verdict.violations });
+    if (verdict.violations.length === 0) return;
+    // At once: the rest of the campaign may take long.
+    process.stderr.write(`VIOLATED: ${command}: ${verdict.violations[0]}\n`);
+    figures.failures.push({ command, violations: verdict.violations });
   };
   let number = 0;
   const mine = (): boolean => number++ % workers === index;

@@ -191,7 +191,7 @@ class Turns {
 
   /** Returns nothing to wait for unless a turn is due. */
   spend(bytes: number): Promise<void> | undefined {
-    if (this.#work.signal?.aborted === true) throw new UpdateError('aborted', 'apply was cancelled');
+    if (this.#work.signal?.aborted === true) throw new UpdateError('aborted', 'reading the patch was cancelled');
     this.#spent += bytes;
     if (this.#spent < TURN_BYTES) return undefined;
     this.#spent = 0;

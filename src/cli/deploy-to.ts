@@ -29,7 +29,7 @@ export async function planDeployment(
   if (wrong !== undefined) throw new UpdateError('usage_invalid', `--deploy-to: '${wrong}' is not a device id`);
   if (!tenantPattern.test(options.tenant)) throw new UpdateError('usage_invalid', '--tenant is not a valid name');
   const { repo, store, register = false } = options;
-  const where = { repo, store, tenant: options.tenant.toLowerCase(), register };
+  const where = { repo, store, tenant: options.tenant, register };
   try {
     if (devices !== 'all') await checkDevices({ ...where, line, devices });
   } catch (error) {

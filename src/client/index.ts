@@ -140,12 +140,22 @@ export class ManagementClient {
         body: body === undefined ? undefined : JSON.stringify(body),
       });
     } catch (cause) {
-      throw new UpdateError('link_failed', `${method} ${url}: no answer`, { cause });
+      throw new UpdateError('link_failed', `${method} ${url}: no answer${reasonOf(cause)}`, { cause });
     }
     const answer = await jsonOf(response, `${method} ${url}`);
     if (response.ok) return answer as T;
     throw errorOf(answer as Partial<Problem>, response.status, `${method} ${url}`);
   }
+}
+
+/** ` (connect ECONNREFUSED 127.0.0.1:8080)`: `fetch` itself only says that it failed. */
+function reasonOf(failure: unknown): string {
+  const cause = failure instanceof Error ? failure.cause : undefined;
+  if (!(cause instanceof Error)) return '';
+  const { code } = cause as { code?: unknown };
+  // Of several addresses that were tried there is no message, only the code.
+  const text = cause.message || (typeof code === 'string' ? code : '');
+  return text === '' ? '' : ` (${text})`;
 }
 
 async function jsonOf(response: Response, request: string): Promise<unknown> {

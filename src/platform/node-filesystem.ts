@@ -5,6 +5,8 @@
  * the device (or a partition of it, or its disk) is mounted, is swap space, or carries another device; and while it is
  * open, nobody can mount it.
  *
+ * A named pipe is not opened at all: the open would wait for whoever has the other end, and nothing could end it.
+ *
  * Opening for update never makes a file: an image for a device that is not there must not become a regular file of the
  * device's name. Neither does `create` below /dev, nor does it write through a link that lies where a temporary file is
  * to be.
@@ -39,8 +41,9 @@ async function flagsOf(path: string, mode: OpenMode): Promise<string | number> {
     const message = `${path} would be a regular file in /dev: is the device missing, or meant for [slots]?`;
     throw new UpdateError('slot_missing', message, { detail: { path } });
   }
-  if (mode !== 'update' || process.platform !== 'linux') return FLAGS[mode];
-  const isDevice = (await nodeFs.stat(path)).isBlockDevice();
+  const found = await nodeFs.stat(path).catch(() => null);
+  if (found?.isFIFO() === true) throw Object.assign(new Error(`${path} is a pipe and no file`), { code: 'EINVAL' });
+  const isDevice = mode === 'update' && process.platform === 'linux' && found?.isBlockDevice() === true;
   return isDevice ? constants.O_RDWR | constants.O_EXCL : FLAGS[mode];
 }
 

@@ -24,6 +24,11 @@ export interface PayloadResult {
 }
 
 export interface PayloadMaker {
+  /**
+   * Throws UpdateError memory_exceeded or limit_exceeded when a payload of images of these sizes could never be made, so
+   * that nothing is read for it. A maker without it is asked for the payload.
+   */
+  checkSizes?(sourceBytes: number, targetBytes: number, settings?: Pick<PayloadSettings, 'matcher'>): void;
   /** A full payload of `target`. */
   full(target: Uint8Array, settings?: PayloadSettings): Promise<PayloadResult>;
   /** A proved delta. Throws UpdateError delta_not_smaller when it is not smaller than the full payload. */

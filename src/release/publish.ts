@@ -83,7 +83,7 @@ interface MadeRelease {
 /**
  * Publishes a release. Publishing the same content again adds only the deltas that are missing.
  * @throws UpdateError usage_invalid, release_exists, release_rollback, repository_busy, signature_invalid,
- * key_unreadable, disk_full, output_unwritable, aborted, and what the engine throws; then nothing was published
+ * key_unreadable, disk_full, output_unwritable, aborted, memory_exceeded, and what the engine throws; then nothing was published
  */
 export async function publish(options: PublishOptions): Promise<PublishResult> {
   const key = checkReleaseKey({
@@ -104,10 +104,12 @@ export async function publish(options: PublishOptions): Promise<PublishResult> {
   const publishedAt = options.repository.now().toISOString();
   const bare = { ...key, rollbackIndex, publishedAt, artifact, payloads: [], dropped: [] };
   const withoutPayloads = whyWithoutPayloads(options, artifact.filename);
+  const missing = withoutPayloads === null ? missingDeltas(options, before.catalog, bare) : [];
+  checkSizes(options, missing);
   await options.repository.blobs.add(options.image);
   const { release, made, cpuSeconds } =
     withoutPayloads === null
-      ? await makeRelease(options, before.catalog, bare)
+      ? await makeRelease(options, before.catalog, bare, missing)
       : { release: bare, made: [], cpuSeconds: 0 };
   if (options.signal?.aborted) throw new UpdateError('aborted', 'publishing was cancelled; nothing was published');
   return options.repository.exclusively(
@@ -159,9 +161,33 @@ function checkRelease(
   return rollbackIndex;
 }
 
-async function makeRelease(options: PublishOptions, catalog: Catalog, bare: CatalogRelease): Promise<MadeRelease> {
+/** The releases that a delta is wanted from, and of which there is none yet. */
+function missingDeltas(options: PublishOptions, catalog: Catalog, bare: CatalogRelease): CatalogRelease[] {
   const known = catalog.releases.find((release) => sameRelease(release, bare));
   const has = (name: string): boolean => known?.payloads.some((payload) => payload.targetName === name) ?? false;
+  const sources = deltaSources(catalog, bare, options.from ?? 3);
+  return sources.filter((from) => !has(deltaTargetName(bare, from.artifact.sha256)));
+}
+
+/** By size first: nothing is read or made where there is no memory for one of the deltas. */
+function checkSizes({ engine, image, matcher }: PublishOptions, sources: readonly CatalogRelease[]): void {
+  for (const { version, artifact } of sources) {
+    try {
+      engine.checkSizes?.(artifact.bytes, image.length, { matcher });
+    } catch (thrown) {
+      const { code, message, detail } = UpdateError.from(thrown);
+      throw new UpdateError(code, `the delta from ${version}: ${message}`, { detail, cause: thrown });
+    }
+  }
+}
+
+async function makeRelease(
+  options: PublishOptions,
+  catalog: Catalog,
+  bare: CatalogRelease,
+  missing: readonly CatalogRelease[],
+): Promise<MadeRelease> {
+  const known = catalog.releases.find((release) => sameRelease(release, bare));
   const { blobs } = options.repository;
   const { image, engine, signal } = options;
   const made: MadePayload[] = [];
@@ -169,9 +195,6 @@ async function makeRelease(options: PublishOptions, catalog: Catalog, bare: Cata
   let cpuSeconds = 0;
 
   let fullBytes = known?.payloads.find((payload) => payload.kind === 'full')?.bytes;
-  const missing = deltaSources(catalog, bare, options.from ?? 3).filter(
-    (from) => !has(deltaTargetName(bare, from.artifact.sha256)),
-  );
   const count = missing.length + (fullBytes === undefined ? 1 : 0);
   let begun = 0;
   const progress = (kind: 'delta' | 'full', payload: string = kind) => {

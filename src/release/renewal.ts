@@ -54,7 +54,8 @@ export function rolesToRenew(
     if (!due) continue;
     if (signers[role] !== undefined) roles.add(role);
     else if (all || expires < outlives || roles.has('targets')) {
-      throw missingKey(role, `what it signed expires on ${documents[role].signed.expires}`);
+      const asked = all && expires >= outlives ? 'everything is to be renewed, and ' : '';
+      throw missingKey(role, `${asked}what it signed expires on ${documents[role].signed.expires}`);
     }
   }
   return SIGNED_ROLES.filter((role) => roles.has(role));

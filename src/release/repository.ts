@@ -158,12 +158,12 @@ export class Repository {
   /**
    * Renews what would expire: always the timestamp, snapshot and targets when half of their life is over or `all` is
    * asked for. A key that is not at hand is done without, as long as what it signs outlives the new timestamp.
-   * @throws UpdateError usage_invalid when nothing was published, key_unreadable, signature_invalid, repository_busy
+   * @throws UpdateError repository_missing when nothing was published, key_unreadable, signature_invalid, repository_busy
    */
   async refresh(signers: Partial<RoleSigners>, options: LockOptions & { all?: boolean } = {}): Promise<RefreshResult> {
     // Looked at first: a mistyped folder is not to be founded.
     if ((await this.state()).documents === null) {
-      throw new UpdateError('usage_invalid', `${this.dir} is no repository with a release in it`);
+      throw new UpdateError('repository_missing', `${this.dir} is no repository with a release in it`);
     }
     return this.#locked(signers, options, async (state) => {
       const { root, catalog } = state;

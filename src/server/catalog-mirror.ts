@@ -1,6 +1,6 @@
 /**
  * Keeps the store's releases up to date with the repository: whenever timestamp.json is another file than before, the
- * catalog is read again. So a `publish` shows in a running server without a word between the two.
+ * catalog is read again, and when the database is another one. So a `publish` shows in a running server without a word between the two.
  * @module
  */
 import { stat } from 'node:fs/promises';
@@ -44,7 +44,7 @@ export class CatalogMirror {
   async #fingerprint(): Promise<string> {
     try {
       const facts = await stat(join(this.#repository.metadataDir, 'timestamp.json'));
-      return `${facts.ino}-${facts.mtimeMs}-${facts.size}`;
+      return `${facts.ino}-${facts.mtimeMs}-${facts.size} ${this.#store.generation()}`;
     } catch {
       return '';
     }

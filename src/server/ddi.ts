@@ -26,6 +26,12 @@ export interface DdiOptions {
 }
 
 export const tenantPattern = /^[A-Za-z0-9_-]{1,40}$/;
+/** Tenants are the same in capitals, as with hawkBit, wherever they are named. Throws UpdateError usage_invalid. */
+export function tenantOf(text: string): string {
+  if (tenantPattern.test(text)) return text.toLowerCase();
+  throw new UpdateError('usage_invalid', 'the tenant is not a valid name');
+}
+
 export const controllerPattern = /^[A-Za-z0-9._:@+=~-]{1,128}$/;
 
 interface DdiEnv {
@@ -53,13 +59,12 @@ export function ddiRoutes(options: DdiOptions): Hono<DdiEnv> {
 }
 
 async function admit(context: DdiContext, { store, auth }: DdiOptions): Promise<DeviceName> {
-  const tenant = context.req.param('tenant') ?? '';
+  const tenant = tenantOf(context.req.param('tenant') ?? '');
   const controllerId = context.req.param('controllerId') ?? '';
-  if (!tenantPattern.test(tenant)) throw new UpdateError('usage_invalid', 'the tenant is not a valid name');
   if (!controllerPattern.test(controllerId)) {
     throw new UpdateError('usage_invalid', 'the controller id is not 1 to 128 letters, digits or ._:@+=~-');
   }
-  const name = { tenant: tenant.toLowerCase(), controllerId };
+  const name = { tenant, controllerId };
   checkDevice(auth, context.req.header('Authorization'), (await store.polls.state(name)).tokenDigest);
   return name;
 }

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { UpdateError } from '../../native-free/status.ts';
 import { Repository, type ReleaseKey } from '../release/index.ts';
+import { tenantOf } from './ddi.ts';
 import { defaultStorePath } from './server.ts';
 import { Store } from './store/index.ts';
 
@@ -35,7 +36,7 @@ export async function checkDevices(options: CheckDevicesOptions): Promise<void> 
   // Without a database no device is known; none is made only to say so.
   const store = await Store.open(existsSync(path) ? path : ':memory:');
   try {
-    await store.deployments.check(tenant, devices, line, register);
+    await store.deployments.check(tenantOf(tenant), devices, line, register);
   } finally {
     await store.close();
   }
@@ -55,7 +56,8 @@ export async function createDeployment(options: CreateDeploymentOptions): Promis
     const [release] = await store.releases.list({ product, version, hardware, slotClass, limit: 1 });
     if (release === undefined) throw new UpdateError('entity_unknown', `${product} ${version} is not published`);
     const { tenant, devices, register = true } = options;
-    return await store.deployments.create({ tenant, releaseId: release.id, devices, register }, Date.now());
+    const deployment = { tenant: tenantOf(tenant), releaseId: release.id, devices, register };
+    return await store.deployments.create(deployment, Date.now());
   } finally {
     await store.close();
   }

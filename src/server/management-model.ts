@@ -18,7 +18,7 @@ const pathId = z
   .regex(/^\d{1,15}$/)
   .transform(Number);
 const limit = z.coerce.number().int().min(1).max(LIMITS.page_rows_max).default(100);
-const tenant = z.string().regex(tenantPattern).default('default');
+const tenant = z.string().regex(tenantPattern).toLowerCase().default('default');
 
 export const tenantQuery = z.object({ tenant });
 export const idParam = z.object({ id: pathId.openapi({ param: { name: 'id', in: 'path' }, type: 'integer' }) });

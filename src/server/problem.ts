@@ -21,6 +21,8 @@ const HTTP: Partial<Record<StatusCode, number>> = {
   repository_busy: 503,
   store_failed: 503,
   disk_full: 503,
+  disk_read_only: 503,
+  storage_failed: 503,
   resources_exhausted: 503,
   repository_missing: 503,
 };

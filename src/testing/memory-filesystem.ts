@@ -5,6 +5,7 @@
  * real storage may do either. Folders are durable when made (a simplification: the agent makes them once).
  * @module
  */
+import { UNNAMED } from '../../native-free/errno.ts';
 import type { FileHandle, FileStat, FileSystem, OpenMode } from '../platform/filesystem.ts';
 
 const folderOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf('/')));
@@ -26,8 +27,13 @@ class Inode {
   }
 }
 
-/** An error as node:fs throws them. */
+/** An error as node:fs throws them, also where Node has no name for it. */
 export function errnoError(code: string, what: string): Error {
+  const unnamed = Object.keys(UNNAMED).find((number) => UNNAMED[Number(number)]?.[0] === code);
+  if (unnamed !== undefined) {
+    const said = `Unknown system error -${unnamed}`;
+    return Object.assign(new Error(`${said}: ${said}, ${what}`), { code: said, errno: -Number(unnamed) });
+  }
   return Object.assign(new Error(`${code}: ${what}`), { code });
 }
 

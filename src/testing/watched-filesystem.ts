@@ -77,7 +77,7 @@ export function poweredFileSystem(fs: FileSystem, power: Power): FileSystem {
 export interface FileFault {
   readonly matches?: (call: FileCall) => boolean;
   readonly at: number;
-  readonly code: 'EIO' | 'ENOSPC' | 'EROFS' | 'EMFILE' | 'EACCES' | 'EDQUOT' | 'ENFILE';
+  readonly code: 'EIO' | 'ENOSPC' | 'EROFS' | 'EMFILE' | 'EACCES' | 'EDQUOT' | 'ENFILE' | 'EUCLEAN';
   /** From `at` on every matching call fails; default only that one. */
   readonly forEver?: boolean;
 }

@@ -5,7 +5,7 @@
  * costs its own bytes again. That is cheaper than an fsync per chunk on flash, and needs no record of its own.
  * @module
  */
-import { ioCode } from '../../native-free/errno.ts';
+import { codeOfErrno, ioCode } from '../../native-free/errno.ts';
 import { ioError } from '../../native-free/io-error.ts';
 import type { StatusCode } from '../../native-free/status.ts';
 import { LIMITS } from '../../native-free/limits.ts';
@@ -105,7 +105,7 @@ export class Spool {
       bytes = await readSmallFile(this.#fs, path, bytesMax);
     } catch (error) {
       // A file on a bad block is a lost one: it is fetched again, into other blocks.
-      if (ioCode(error) !== 'EIO')
+      if (codeOfErrno(ioCode(error), 'input_unreadable') !== 'storage_failed')
         throw ioError(error, 'input_unreadable', `cannot read ${path} of the spool`, { path });
       await this.#guard(`remove ${name} of`, () => this.#fs.unlink(path));
       return null;

@@ -170,6 +170,19 @@ describe.skipIf(!existsSync(AGENT_PROGRAM))('engraft-agent', () => {
     expect(await closed).toEqual([0, null]);
   });
 
+  test('warns at its start where nothing tests a release, and runs all the same', async () => {
+    const it = await bench({}, '[]');
+    const config = join(it.folder, 'agent.toml');
+    const run = ['run', '--config', config, '--once'];
+    const untested = await it.agent([...run, '--json']);
+    expect(untested).toMatchObject({ code: 0, json: { code: 'no_update' } });
+    expect(untested.stderr).toContain('health.commands is empty');
+    const [first] = (await it.agent([...run, '--json', '--log', 'json'])).stderr.split('\n');
+    expect(JSON.parse(first!)).toMatchObject({ level: 'warn', message: expect.stringContaining('health.commands') });
+    writeFileSync(config, (await readFile(config, 'utf8')).replace('commands = []', 'commands = [["true"]]'));
+    expect((await it.agent([...run, '--json'])).stderr).not.toContain('health.commands');
+  });
+
   test('names the wrong key of its configuration', async () => {
     const it = await bench();
     const config = join(it.folder, 'agent.toml');

@@ -71,6 +71,18 @@ describe('a folder of versions', () => {
     expect(readdirSync(versions)).toEqual(before);
   });
 
+  it('that is not there, or a missing TARGET, is named as what it is', async () => {
+    const said = async (...args: string[]) => {
+      const { stdout } = await engraft('diff', ...args, '-o', join(folder, 'none'), '--json');
+      return (JSON.parse(stdout) as { error: { code: string; message: string } }).error;
+    };
+    const nowhere = join(folder, 'nowhere');
+    expect(await said(nowhere)).toMatchObject({ code: 'input_unreadable', message: expect.stringContaining(nowhere) as unknown }); // prettier-ignore
+    const image = join(versions, 'v1.9.img');
+    expect(await said(image)).toMatchObject({ code: 'usage_invalid', message: expect.stringContaining('folder') as unknown }); // prettier-ignore
+    expect(await said('--full', image)).toMatchObject({ code: 'usage_invalid', message: expect.stringContaining('diff - IMAGE --full') as unknown }); // prettier-ignore
+  });
+
   it('with a pair that cannot be made says which and why, makes the others, and ends with 30', async () => {
     // Enough for full payloads, not for the suffix sort of the larger pair.
     const targetBytes = Math.max(...[...images.values()].map(({ length }) => length));
@@ -87,7 +99,7 @@ describe('a folder of versions', () => {
   it('needs two versions, no --full and no standard output', async () => {
     const alone = mkdtempSync(join(folder, 'alone-'));
     writeFileSync(join(alone, 'v1'), 'x');
-    for (const args of [[alone], [versions, '--full'], [versions, '-o', '-'], [join(folder, 'nothing')]]) {
+    for (const args of [[alone], [versions, '--full'], [versions, '-o', '-']]) {
       expect([args, (await engraft('diff', ...args)).code]).toEqual([args, 2]);
     }
     await expect(versionsIn(join(folder, 'nothing'))).rejects.toMatchObject({ code: 'input_unreadable' });

@@ -1,8 +1,8 @@
 /**
  * keygen, publish and serve as a user runs them, with the real engine; a TUF client and a device on the other end.
  */
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
-import { readFile, rm, stat } from 'node:fs/promises';
+import { existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -29,6 +29,13 @@ function desk() {
       ...['--release-version', `${version}.0`, '--hardware', 'v1', '--json', ...more],
     );
   return { folder, repo, keys, image, publish };
+}
+
+/** Every file below a folder, with its digest. */
+async function contentOf(folder: string): Promise<Map<string, string>> {
+  const files = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = files.filter((file) => file.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+  return new Map(await Promise.all(paths.map(async (path) => [path, hex(sha256(await readFile(path)))] as const)));
 }
 
 /** Starts the server; resolves with its URL once it has printed it. */
@@ -101,7 +108,8 @@ describe('keygen, publish, serve', () => {
     const { repo, keys } = desk();
     await engraft('keygen', keys);
     const none = await engraft('refresh', '--repo', repo, '--keys', keys, '--json');
-    expect([none.code, existsSync(repo)]).toEqual([2, false]);
+    expect([none.code, existsSync(repo)]).toEqual([30, false]);
+    expect(JSON.parse(none.stdout)).toMatchObject({ error: { code: 'repository_missing' } });
   });
 
   test('say what is wrong and leave the repository as it was', async () => {
@@ -124,6 +132,32 @@ describe('keygen, publish, serve', () => {
     const rate = await engraft('serve', '--repo', repo, '--rate-limit', 'fast', '--json');
     expect([rate.code, error(rate.stdout)]).toEqual([2, 'usage_invalid']);
     expect(readdirSync(repo, { recursive: true }).sort()).toEqual(before);
+  });
+
+  test('refuse an image or a key that is what publishing writes, and take one that is a blob', async () => {
+    const { folder, repo, keys, image, publish } = desk();
+    await engraft('keygen', keys);
+    expect((await publish(1)).code).toBe(0);
+    const timestamp = join(repo, 'metadata', 'timestamp.json');
+    symlinkSync(timestamp, join(folder, 'link'));
+    writeFileSync(join(repo, 'server.db'), 'an image of that name');
+    const before = await contentOf(folder);
+    const rest = ['--repo', repo, '--keys', keys, '--product', 'cam', '--hardware', 'v1', '--release-version', '2.0', '--json']; // prettier-ignore
+    for (const args of [
+      [timestamp],
+      [join(folder, 'link')],
+      [join(repo, 'server.db'), '--deploy-to', 'dev-1'],
+      [image(1), '--store', image(1), '--deploy-to', 'dev-1', '--register'],
+      [image(1), '--store', join(keys, 'root.key.pem'), '--deploy-to', 'all'],
+    ]) {
+      const ended = await engraft('publish', ...args, ...rest);
+      const { error } = JSON.parse(ended.stdout) as { error: { code: string } };
+      expect([args, ended.code, error.code]).toEqual([args, 30, 'output_is_input']);
+    }
+    expect(await contentOf(folder)).toEqual(before);
+    const blob = join(repo, 'blobs', 'sha256', hex(sha256(imageOf(1))));
+    expect(await engraft('publish', blob, ...rest)).toMatchObject({ code: 0 });
+    expect(hex(sha256(await readFile(blob)))).toBe(hex(sha256(imageOf(1))));
   });
 
   test('stop on Ctrl-C in the middle of publishing, with nothing published', async () => {

@@ -40,6 +40,8 @@ describe('README.md', () => {
   );
 });
 
+const [guide, desk] = text('docs/integration.md').split('\n## Without a board\n') as [string, string];
+
 describe.skipIf(!haveBootTools)(`docs/integration.md${haveBootTools ? '' : ' (skipped: no libubootenv-tool)'}`, () => {
   test('goes from an empty board to its first update, its first rollbacks and a refused downgrade', async () => {
     const board = await GuideBoard.make();
@@ -48,7 +50,7 @@ describe.skipIf(!haveBootTools)(`docs/integration.md${haveBootTools ? '' : ' (sk
       // 3.0.0 fails its health check; 4.0.0 does not even come up.
       board.unhealthy('3.0.0');
       board.hangs('v4.img');
-      const exits = await board.runAll(commandBlocks(text('docs/integration.md')).flat());
+      const exits = await board.runAll(commandBlocks(guide).flat());
       const of = (beginning: string): (number | null)[] =>
         exits.filter(({ command }) => command.startsWith(beginning)).map(({ code }) => code);
       expect(of('engraft ')).toEqual(of('engraft ').map(() => 0));
@@ -58,6 +60,23 @@ describe.skipIf(!haveBootTools)(`docs/integration.md${haveBootTools ? '' : ' (sk
       expect(board.slot('b').subarray(0, board.read('v2.img').length).equals(board.read('v2.img'))).toBe(true);
       expect(await board.outcomes()).toEqual([0, 40, 40, 20]);
       expect(board.enabled()).toEqual(['enable engraft-agent.service']);
+    } finally {
+      await board.close();
+    }
+  }, 300_000);
+
+  test('goes the same way without a board, where the reader is the boot loader', async () => {
+    const board = await GuideBoard.make();
+    try {
+      for (const version of [1, 2, 3]) board.image(`v${version}.img`, version);
+      const [firstStep] = commandBlocks(guide);
+      const exits = await board.runAll([...firstStep!, ...commandBlocks(desk).flat()]);
+      const isRun = ({ command }: { command: string }): boolean => command.startsWith('engraft-agent run');
+      expect(exits.filter(isRun).map(({ code }) => code)).toEqual([0, 0, 0, 40, 40]);
+      const others = exits.filter((exit) => !isRun(exit));
+      expect(others).toEqual(others.map(({ command }) => ({ command, code: 0 })));
+      expect(board.read('desk/slot-b.img').equals(board.read('v2.img'))).toBe(true);
+      expect(await board.outcomes('desk-1')).toEqual([0, 40]);
     } finally {
       await board.close();
     }

@@ -198,6 +198,26 @@ test('a journal of two updates ago does not confirm a slot of the same name', as
   expect(await it.untilDone()).toMatchObject({ status: 40, code: 'health_failed' });
 });
 
+test('a journal of the update before does not arm once more what it was about to arm then', async () => {
+  const third = lab.target.slice().reverse();
+  await lab.publisher.release(3, { image: third, rollbackIndex: 3 });
+  const it = await device(lab);
+  await it.knowsSource();
+  it.deployments.assign('2.0');
+  expect(await it.once()).toMatchObject({ code: 'reboot_pending' });
+  const armed = it.disk.peek('/data/journal')!;
+  expect(await it.boot()).toBe('B');
+  expect(await it.untilDone()).toMatchObject({ status: 0 });
+  it.deployments.assign('3.0', 'action-2');
+  expect(await it.once()).toMatchObject({ code: 'reboot_pending' });
+  expect(await it.boot()).toBe('A');
+  it.disk.place('/data/journal', armed);
+  expect(await it.untilDone()).toMatchObject({ status: 0, code: 'ok' });
+  expect(await it.boot()).toBe('A');
+  expect(sameBytes(it.slot('a'), third)).toBe(true);
+  expect(it.deployments.closed.at(-1)).toMatchObject({ actionId: 'action-2', outcome: { status: 0 } });
+});
+
 test('a file target without its data folder is tested, and goes back', async () => {
   for (const sick of [true, false]) {
     const it = await device(lab, { fileTarget: true });

@@ -27,7 +27,7 @@ const changesData = ({ name, path, mode }: FileCall): boolean =>
 const PLACES = 5;
 
 describe('a fault that passes', () => {
-  test.each(['EIO', 'ENOSPC', 'EMFILE', 'EACCES'] as const)(
+  test.each(['EIO', 'ENOSPC', 'EMFILE', 'EACCES', 'EDQUOT', 'EUCLEAN'] as const)(
     '%s at any call: the update succeeds',
     async (code) => {
       const counting = faultyWatcher({ at: Infinity, code });
@@ -110,13 +110,16 @@ describe('a journal that cannot be written', () => {
   });
 
   test.each([
-    ['healthy as it says it is', 0],
-    ['sick', 1],
-  ])('while a release is on trial that is %s: back to the earlier slot', async (_what, exitCode) => {
+    ['healthy as it says it is', 0, 'EROFS'],
+    ['sick', 1, 'EROFS'],
+    ['healthy, with a quota that is used up', 0, 'EDQUOT'],
+    ['sick, with a quota that is used up', 1, 'EDQUOT'],
+    ['sick, where the data folder has become a file', 1, 'ENOTDIR'],
+  ])('while a release is on trial that is %s: back to the earlier slot', async (_what, exitCode, errno) => {
     let isSealed = false;
     const it = await assigned({
       watch: (call) => {
-        if (isSealed && changesData(call)) throw errnoError('EROFS', 'read-only');
+        if (isSealed && changesData(call)) throw errnoError(errno, 'sealed');
       },
     });
     await it.once();
@@ -149,7 +152,7 @@ describe('a journal that cannot be written', () => {
   });
 });
 
-test.each(['ENOSPC', 'EROFS'] as const)(
+test.each(['ENOSPC', 'EROFS', 'EDQUOT', 'EBADMSG'] as const)(
   'a committed device whose data partition answers %s stays in its slot',
   async (errno) => {
     let isSealed = false;

@@ -103,7 +103,7 @@ describe('a report', () => {
     expect(it.journal()).toMatchObject({ sequence, ended: [{ report: 'unwanted' }] });
   });
 
-  test.each([401, 408, 429, 500, 503])(
+  test.each([401, 408, 421, 423, 425, 429, 500, 503])(
     'that is answered with %i waits, through restarts, while polls go on',
     async (code) => {
       const it = await tried(true);

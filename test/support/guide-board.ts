@@ -128,9 +128,9 @@ export class GuideBoard {
   }
 
   /** What every deployment ended with, as the server has it, oldest first. */
-  async outcomes(): Promise<(number | null)[]> {
+  async outcomes(device = 'board-1'): Promise<(number | null)[]> {
     const headers = { authorization: `Bearer ${TOKEN}` };
-    const answer = await fetch(`${this.#url}/api/v1/devices/board-1`, { headers });
+    const answer = await fetch(`${this.#url}/api/v1/devices/${device}`, { headers });
     const { actions } = (await answer.json()) as { actions: { id: number; code: number | null }[] };
     return [...actions].sort((a, b) => a.id - b.id).map(({ code }) => code);
   }
@@ -174,7 +174,7 @@ export class GuideBoard {
     const code = await new Promise<number | null>((resolve) => {
       child.once('close', resolve);
     });
-    if (command.startsWith('engraft-agent init')) this.#complete('data/engraft/agent.toml');
+    if (command.startsWith('engraft-agent init /data/engraft')) this.#complete('data/engraft/agent.toml');
     await this.#rebootIfAsked();
     if (code !== 0) console.log(`${command}\n  ended with ${code}: ${said.trim().slice(-600)}`);
     return code;
@@ -189,6 +189,7 @@ export class GuideBoard {
       .replaceAll('/usr/', this.#at('usr/'))
       .replaceAll('packaging/', at('packaging/'))
       .replaceAll('https://updates.example', this.#url)
+      .replaceAll('http://127.0.0.1:8080', this.#url)
       .replaceAll('--port 8080', '--port 0');
   }
 

@@ -174,6 +174,11 @@ describe('a poll', () => {
   test('that gets another status says which', async () => {
     await expect(client({}).ddi.poll()).rejects.toMatchObject({ code: 'http_status', detail: { httpStatus: 404 } });
   });
+
+  test('that is refused for want of a token says where the token belongs', async () => {
+    const message = expect.stringMatching(/401 .*target_token or gateway_token in \[server\]/) as unknown;
+    await expect(client({ [`GET ${BASE}`]: { status: 401 } }).ddi.poll()).rejects.toMatchObject({ message });
+  });
 });
 
 describe('feedback', () => {

@@ -4,13 +4,13 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { journalOf, nodeFileSystem } from '../../src/agent/index.ts';
 import { readConfig } from '../../src/cli/agent-commands/common.ts';
 import { define } from '../../src/cli/agent-commands/init.ts';
 import { sha256Hex } from '../support/agent.ts';
 import { imageBytes, sha256Node as hash } from '../support/images.ts';
-import { temporaryFolder } from '../support/release.ts';
+import { publisher, temporaryFolder } from '../support/release.ts';
 
 beforeEach(() => void vi.spyOn(process.stdout, 'write').mockReturnValue(true));
 const loops: string[] = [];
@@ -20,12 +20,18 @@ afterEach(() => {
 });
 
 const image = imageBytes(100_000, 3);
+let root: string;
+beforeAll(async () => {
+  const { dir, release } = await publisher();
+  await release(1);
+  root = readFileSync(join(dir, 'metadata', '1.root.json'), 'utf8');
+});
 
 function bench() {
   const folder = temporaryFolder();
   const at = (name: string): string => join(folder, name);
   writeFileSync(at('image'), image);
-  writeFileSync(at('root.json'), '{}');
+  writeFileSync(at('root.json'), root);
   const rest = ['--image-version', '1.0', '--root', at('root.json'), '--server', 'http://x', '--id', 'd', '--product', 'p', '--hardware', 'h']; // prettier-ignore
   const init = (...args: string[]): Promise<unknown> =>
     define()
@@ -113,6 +119,19 @@ describe('init', () => {
     const { at, init } = bench();
     await expect(init(...args)).rejects.toMatchObject({ code });
     await init('--image', at('image'));
+  });
+
+  test.each([
+    ['is none, such as an image', () => 'an image', 'key_unreadable'],
+    ['is of another role', () => root.replace('"_type": "root"', '"_type": "targets"'), 'key_unreadable'],
+    ['was changed after it was signed', () => root.replace('"threshold": 1', '"threshold":  2'), 'signature_invalid'],
+  ])('refuses a root that %s, and leaves nothing half made', async (_what, content, code) => {
+    const { at, init } = bench();
+    expect(content()).not.toBe(root);
+    writeFileSync(at('root.json'), content());
+    const message = expect.stringContaining(`--root ${at('root.json')}`) as unknown;
+    await expect(init('--image', at('image'))).rejects.toMatchObject({ code, message });
+    expect(existsSync(at('device'))).toBe(false);
   });
 
   test('refuses a slot that does not hold the image', async () => {

@@ -1,7 +1,7 @@
 /**
  * One agent at a time on a data folder: a lock holds as long as its process lives, and no longer than its boot.
  */
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -113,6 +113,11 @@ describe('the lock of an agent', () => {
   test('that a power cut has left empty is taken over', async () => {
     writeFileSync(lock, '');
     await take();
+  });
+
+  test('that is a named pipe is taken over, and not waited at', async () => {
+    execFileSync('mkfifo', [lock]);
+    expect(await take()).toContain(String(process.pid));
   });
 
   test('that cannot be written costs the file, not the work: nobody else gets in, and what happened stands', async () => {

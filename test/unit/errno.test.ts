@@ -10,7 +10,6 @@ import { errnoError } from '../../src/testing/index.ts';
 describe('an error of the system', () => {
   test.each([
     ['ENOSPC', 'keystore_failed', 'disk_full'],
-    ['EDQUOT', 'boot_unwritable', 'disk_full'],
     ['SQLITE_FULL', 'store_failed', 'disk_full'],
     ['EMFILE', 'slot_unreadable', 'resources_exhausted'],
     ['ENFILE', 'key_unreadable', 'resources_exhausted'],
@@ -31,6 +30,34 @@ describe('an error of the system', () => {
     expect(codeOfErrno(errno, code)).toBe(meaning);
     const error = ioError(errnoError(errno, 'no'), code, 'cannot write /data/x', { path: '/data/x' });
     expect(error).toMatchObject({ code: meaning, message: `cannot write /data/x: ${errno}: no`, detail: { errno, path: '/data/x' } }); // prettier-ignore
+  });
+
+  test.each([
+    ['EDQUOT', -122, 'boot_unwritable', 'disk_full', 'disk quota exceeded'],
+    ['ESTALE', -116, 'input_unreadable', 'storage_failed', 'stale file handle'],
+    ['EUCLEAN', -117, 'bug', 'storage_failed', 'structure needs cleaning'],
+    ['EBADMSG', -74, 'output_unwritable', 'storage_failed', 'bad message (a checksum is wrong)'],
+    ['ENOMEDIUM', -123, 'slot_unreadable', 'slot_unreadable', 'no medium found'],
+  ] as const)('that Node has no name for has its own: %s (%i) in work that fails with %s is %s', (...row) => {
+    const [errno, number, code, meaning, words] = row;
+    const said = `Unknown system error ${number}`;
+    const error = ioError(
+      Object.assign(new Error(`${said}: ${said}, fsync`), { code: said }),
+      code,
+      'cannot sync /data',
+    );
+    expect(error).toMatchObject({ code: meaning, message: `cannot sync /data: ${errno}: ${words}, fsync`, detail: { errno } }); // prettier-ignore
+    expect(mayPass(error)).toBe(true);
+    expect(UpdateError.from(errnoError(errno, 'fsync')).message).toBe(`${errno}: ${words}, fsync`);
+  });
+
+  test('that nobody has a name for keeps its number', () => {
+    const said = 'Unknown system error -4095';
+    expect(ioError(Object.assign(new Error(`${said}, read`), { code: said }), 'bug', 'no')).toMatchObject({
+      code: 'bug',
+      message: `no: ${said}, read`,
+      detail: { errno: said },
+    });
   });
 
   test('that nobody foresaw is no bug of ours either', () => {

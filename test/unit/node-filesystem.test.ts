@@ -1,6 +1,7 @@
 /**
  * The real file system: what it must never make.
  */
+import { execFileSync } from 'node:child_process';
 import { chmodSync, readFileSync, readdirSync, symlinkSync, writeFileSync, existsSync, statSync } from 'node:fs';
 import { FileTarget } from '../../src/agent/index.ts';
 import { join } from 'node:path';
@@ -44,6 +45,14 @@ describe('a slot that is not there', () => {
     await expect(slots.check('B', 1, 'A')).rejects.toMatchObject({ code: 'slot_active' });
     await expect(slots.sink('B', 'A')).rejects.toMatchObject({ code: 'slot_active' });
   });
+});
+
+test('a named pipe is refused at once, and not waited at', async () => {
+  const path = join(folder, 'journal');
+  execFileSync('mkfifo', [path]);
+  for (const mode of ['read', 'update', 'create'] as const) {
+    await expect(nodeFileSystem.open(path, mode)).rejects.toMatchObject({ code: 'EINVAL', message: `${path} is a pipe and no file` }); // prettier-ignore
+  }
 });
 
 describe('a new file', () => {

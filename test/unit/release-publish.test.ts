@@ -7,6 +7,7 @@ import { readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { applyPayload, bytesSource, memorySink, memorySource } from '../../native-free/index.ts';
+import { UpdateError } from '../../native-free/status.ts';
 import {
   keygen,
   loadSigners,
@@ -106,6 +107,29 @@ describe('publish', () => {
       },
     };
     expect((await release(9, { engine })).release.rollbackIndex).toBe(4);
+  });
+
+  test('refuses a delta that there is no memory for by its sizes: nothing is read, made or written before', async () => {
+    const { dir, repository, release } = await publisher();
+    const { artifact } = (await release(1)).release;
+    await rm(repository.blobs.path(artifact.sha256));
+    const before = await readdir(dir, { recursive: true });
+    const asked: unknown[] = [];
+    const engine: PayloadMaker = {
+      ...plainMaker,
+      full: () => Promise.reject(new Error('made')),
+      checkSizes: (...sizes) => {
+        asked.push(sizes);
+        throw new UpdateError('memory_exceeded', 'too much');
+      },
+    };
+    await expect(release(2, { engine, matcher: 'bsdiff', image: imageOf(2, 90_000) })).rejects.toMatchObject({
+      ...{ code: 'memory_exceeded', message: 'the delta from 1.0: too much' },
+    });
+    expect(asked).toEqual([[150_000, 90_000, { matcher: 'bsdiff' }]]);
+    expect(await readdir(dir, { recursive: true })).toEqual(before);
+    // Where no delta is wanted there is nothing to ask.
+    expect((await release(2, { engine: { ...engine, full: plainMaker.full }, from: 0 })).added).toHaveLength(1);
   });
 
   test('keeps bundles of foreign clients as they are, and never makes a delta from one', async () => {

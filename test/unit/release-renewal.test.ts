@@ -48,6 +48,11 @@ describe('a refresh', () => {
     const nearly = await aged(70);
     const refused = expect(nearly.repository.refresh({ timestamp: nearly.signers.timestamp })).rejects;
     await refused.toMatchObject({ code: 'key_unreadable', detail: { role: 'snapshot' } });
+    const young = expect(half.repository.refresh({ timestamp, snapshot }, { all: true })).rejects;
+    await young.toMatchObject({
+      detail: { role: 'targets' },
+      message: expect.stringContaining('everything') as unknown,
+    });
     const old = await aged(366);
     expect(
       (await old.repository.refresh({ timestamp: old.signers.timestamp, snapshot: old.signers.snapshot })).renewed,

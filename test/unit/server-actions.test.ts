@@ -5,7 +5,13 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ManagementClient } from '../../src/client/index.ts';
-import { createServer, type EngraftServer, type ServerOptions } from '../../src/server/index.ts';
+import {
+  checkDevices,
+  createDeployment,
+  createServer,
+  type EngraftServer,
+  type ServerOptions,
+} from '../../src/server/index.ts';
 import { publisher, type Publisher } from '../support/release.ts';
 
 const open: EngraftServer[] = [];
@@ -122,6 +128,30 @@ describe('a deployment', () => {
     expect((await client.devices()).map(({ controllerId }) => controllerId)).toEqual(['known']);
     const made2 = await client.createDeployment({ releaseId: 1, devices: names, register: true });
     expect(made2.actions).toEqual({ pending: 3 });
+  });
+});
+
+test('a tenant in capitals is the same tenant for its devices, the management API and a program', async () => {
+  const made = await releases(2);
+  const store = join(made.dir, 'tenants.db');
+  const server = await start(made.dir, { store });
+  const fetching = ((input: string, init: RequestInit) => server.app.request(input, init)) as typeof fetch;
+  const client = new ManagementClient({ url: 'http://ota.example', token: 'tok', tenant: 'ACME', fetch: fetching });
+  const links = async (): Promise<string> =>
+    (await server.app.request('http://ota.example/Acme/controller/v1/dev-1')).text();
+  await links();
+  expect(await client.devices()).toMatchObject([{ controllerId: 'dev-1', tenant: 'acme' }]);
+  const { id } = await client.createDeployment({ releaseId: 1, devices: ['dev-1'] });
+  expect(await client.deployment(id)).toMatchObject({ tenant: 'acme', actions: { pending: 1 } });
+  expect(await links()).toContain('deploymentBase');
+  const line = { product: 'cam', hardware: 'v1' };
+  const where = { repo: made.dir, store, tenant: 'ACME', register: false, devices: ['dev-1'] };
+  await checkDevices({ ...where, line });
+  const release = { ...line, version: '2.0', slotClass: 'rootfs' };
+  const newer = await createDeployment({ ...where, release });
+  expect(await client.deployment(newer)).toMatchObject({ actions: { pending: 1 } });
+  await expect(createDeployment({ ...where, tenant: 'no such/tenant', release })).rejects.toMatchObject({
+    code: 'usage_invalid',
   });
 });
 

@@ -3,8 +3,8 @@
  * made here or in another process are seen at once, a database that may only be read is refused, a connection that went
  * bad does not stay bad.
  */
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, existsSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import Libsql from 'libsql';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -153,4 +153,56 @@ describe('a database that may only be read', () => {
     expect((await tell(server, { product: 'cam' })).status).toBe(200);
     expect([raws.length, await ready()]).toEqual([2, 200]);
   });
+});
+
+test('a store that was closed is whole in its one file, for whoever copies that', async () => {
+  const path = join(temporaryFolder(), 'server.db');
+  const store = await Store.open(path);
+  await store.devices.register({ tenant: 'default', controllerId: 'dev-1' }, 1, null);
+  await store.close();
+  copyFileSync(path, `${path}.copy`);
+  const copy = await Store.open(`${path}.copy`);
+  expect(await copy.devices.list('default', 9)).toMatchObject([{ controllerId: 'dev-1' }]);
+  await copy.close();
+});
+
+describe('a database file that is taken away under a running server', () => {
+  test('is said at once, instead of going on with what nobody else sees', async () => {
+    const { server, path } = await start();
+    await poll(server);
+    renameSync(path, `${path}.away`);
+    expect((await server.app.request('http://x/readyz')).status).toBe(503);
+    expect((await poll(server)).status).toBe(503);
+    expect((await tell(server, { product: 'cam' })).status).toBe(503);
+    expect(existsSync(path)).toBe(false);
+    renameSync(`${path}.away`, path);
+    expect((await poll(server)).status).toBe(200);
+  });
+
+  test('and replaced by another one: that is the one from then on, with all releases', async () => {
+    const { server, path } = await start();
+    await poll(server);
+    const other = await Store.open(`${path}.other`);
+    await other.devices.register({ tenant: 'default', controllerId: 'restored' }, 1, null);
+    await other.close();
+    for (const end of ['', '-wal', '-shm']) rmSync(`${path}${end}`, { force: true });
+    renameSync(`${path}.other`, path);
+    expect((await poll(server, 'dev-2')).status).toBe(200);
+    const headers = { Authorization: 'Bearer tok' };
+    const answer = await server.app.request('http://x/api/v1/devices', { headers });
+    expect(JSON.stringify(await answer.json())).toMatch(/"dev-2".*"restored"/);
+    const releases = await server.app.request('http://x/api/v1/releases', { headers });
+    expect(((await releases.json()) as { releases: unknown[] }).releases).toHaveLength(1);
+  });
+});
+
+test('metadata that the disk cannot give is 503, to be asked for again', async () => {
+  const { server, path } = await start();
+  const timestamp = join(dirname(path), 'metadata', 'timestamp.json');
+  rmSync(timestamp);
+  // Reading its first bytes is an EIO.
+  symlinkSync('/proc/self/mem', timestamp);
+  const answer = await server.app.request('http://x/tuf/timestamp.json');
+  expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5']);
+  expect(await answer.json()).toMatchObject({ code: 'storage_failed' });
 });

@@ -118,7 +118,7 @@ export async function keepPatiently(context: Context, state: State, next: State)
     await patiently(context, `${next} cannot be recorded`, () => journal.save(), most);
   } catch (thrown) {
     const error = UpdateError.from(thrown);
-    if (next === 'ROLLBACK' && mayPass(error)) {
+    if (next === 'ROLLBACK' && error.code !== 'aborted') {
       context.emit({ type: 'note', message: `going back without a record: ${error.message}`, error });
       return;
     }

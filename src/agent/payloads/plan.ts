@@ -165,6 +165,12 @@ export async function choosePlan(
   const delta = source === null ? null : await deltaPlan(targets, release, source);
   const { decoderMemoryBytes: memoryMax, decoderWork: workMax } = context.config.limits;
   if (delta !== null && delta.decoderMemoryBytes <= memoryMax && delta.decoderWork <= workMax) return delta;
+  if (delta !== null) {
+    const { decoderMemoryBytes, decoderWork } = delta;
+    const takes = `${decoderMemoryBytes} bytes of memory and ${decoderWork} units of work`;
+    const message = `the delta takes ${takes}; ${memoryMax} and ${workMax} are allowed: the full payload it is`;
+    context.emit({ type: 'note', message });
+  }
   if (full.decoderMemoryBytes <= memoryMax) return full;
   throw new UpdateError(
     'decoder_memory',

@@ -245,9 +245,13 @@ export class Journal {
     if (value === null) return null;
     const body = checkBody(value, path);
     if (JSON.stringify(body.device) === JSON.stringify(this.#device)) return body;
-    throw new UpdateError('record_foreign', `${path} is the journal of ${nameOf(body.device)}`, {
-      detail: { path, device: body.device, expected: this.#device },
-    });
+    throw new UpdateError(
+      'record_foreign',
+      `${path} is the journal of ${nameOf(body.device)}, not of ${nameOf(this.#device)}`,
+      {
+        detail: { path, device: body.device, expected: this.#device },
+      },
+    );
   }
 
   /**

@@ -64,6 +64,10 @@ async function bodyOf(response: NetworkResponse, url: string, good: readonly num
  */
 function refusal(response: NetworkResponse, url: string): UpdateError {
   const error = statusError(response, url);
+  if (response.status === 401 && !isHtml(response)) {
+    const hint = 'it wants a token, or another one: target_token or gateway_token in [server]';
+    return new UpdateError(error.code, `${error.message} (${hint})`, { detail: error.detail });
+  }
   if (response.status >= 500 || !isHtml(response)) return error;
   return new UpdateError('content_wrong', `${error.message}, as an HTML page (a captive portal?)`, {
     detail: error.detail,
@@ -78,8 +82,8 @@ export function isGone(error: unknown): boolean {
   );
 }
 
-/** Of the 4xx those that say "later", and those about the token of the request and not about its content. */
-const NOT_ABOUT_CONTENT = [401, 407, 408, 429];
+/** Of the 4xx those that say "later", and those about the token or the connection of the request and not about its content. */
+const NOT_ABOUT_CONTENT = [401, 407, 408, 421, 423, 425, 429];
 
 /** It may be what was sent that is refused, by the server or by a firewall before it. */
 export function isAboutContent({ detail }: UpdateError): boolean {

@@ -104,7 +104,7 @@ async function leave(context: Context, { running }: BootState, wayBack: string):
   return context.boot.needsReboot ? 'STOP' : undefined;
 }
 
-/** The journal knows the running slot again. What a stale one says of slots is not believed. */
+/** The journal knows the running slot again. What a stale one says of slots, and what it was about to do, is not believed. */
 async function remember(context: Context, running: string, isStale: boolean): Promise<void> {
   const { body } = context.journal;
   body.confirmed = { slot: running, counters: await rollbackCounters(context) };
@@ -114,8 +114,8 @@ async function remember(context: Context, running: string, isStale: boolean): Pr
     forgetSuccesses(context);
   }
   if (body.rejected?.slot === running) body.rejected = null;
-  if (body.attempt?.targetSlot === running && body.attempt.outcome === null) {
-    // It runs, and the journal is still writing it: the server is asked anew what is to be done.
+  if (body.attempt?.outcome === null && (isStale || body.attempt.targetSlot === running)) {
+    // Of long ago, or it runs and the journal is still writing it: the server is asked anew what is to be done.
     body.attempt = null;
     body.state = 'IDLE';
   }

@@ -8,8 +8,8 @@ import type { Deployment } from '../service/deployments.ts';
 import type { Attempt, ReleaseName } from '../records/journal.ts';
 import type { Next } from './machine.ts';
 import { endedAs, rememberEnded, saveResting } from '../service/ended.ts';
-import { tellOnce } from '../service/news.ts';
 import { tellServer } from '../service/reports.ts';
+import { trusted } from '../service/trusted.ts';
 
 export async function check(context: Context): Promise<Next> {
   const { journal, deployments, clock } = context;
@@ -77,15 +77,4 @@ async function refuseForeign(context: Context, offered: Deployment): Promise<voi
   rememberEnded(journal.body, { actionId, cancelId: null, release: null, outcome, endedAtMs: clock.now() });
   await saveResting(journal);
   await tellServer(context, { deployment: offered, cancel: null, sleepMs: null });
-}
-
-/** Metadata that cannot be trusted ends no attempt (the repository may be mended), but the fleet has to see it. */
-export async function trusted(context: Context, attempt: Attempt, fresh = false): ReturnType<Context['trust']> {
-  try {
-    return await context.trust(fresh);
-  } catch (thrown) {
-    const error = UpdateError.from(thrown);
-    await tellOnce(context, attempt, error.code, error.message, { code: error.status });
-    throw error;
-  }
 }

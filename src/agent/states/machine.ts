@@ -6,12 +6,12 @@
  * does on failure is in one place here, not in the handlers.
  * @module
  */
-import { mayPass } from '../../../native-free/io-error.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Context } from '../context.ts';
 import { attemptOf } from '../context.ts';
 import type { AttemptOutcome, State } from '../records/journal.ts';
 import { isTriedAgain, keepPatiently, settle } from '../life/faults.ts';
+import { isDistrust } from '../service/trusted.ts';
 import { apply } from './apply.ts';
 import { arm } from './arm.ts';
 import { check } from './check.ts';
@@ -19,7 +19,7 @@ import { commit } from './commit.ts';
 import { plan } from './plan.ts';
 import { prepare } from './prepare.ts';
 import { reboot } from './reboot.ts';
-import { repair } from './repair.ts';
+import { isTooMuch, repair } from './repair.ts';
 import { report } from './report.ts';
 import { rollback } from './rollback.ts';
 import { trial } from './trial.ts';
@@ -50,8 +50,6 @@ export function outcomeOf(error: UpdateError): AttemptOutcome {
 }
 
 const NOT_NOW = ['hook_refused', 'outside_hours', 'server_holds'];
-/** Metadata that cannot be trusted now: the repository may be mended, or an older copy leave its cache. */
-const UNTRUSTED = ['signature_invalid', 'metadata_expired', 'metadata_rollback'];
 
 /** Where a failed state leads; null: the run fails, and the state is tried again at the next one. */
 function afterFailure(state: State, error: UpdateError): State | null {
@@ -59,7 +57,7 @@ function afterFailure(state: State, error: UpdateError): State | null {
   if (NOT_NOW.includes(error.code)) return null;
   // In these two only metadata is fetched through the link, and nothing has begun that a delay could harm.
   const linkDown = error.retryable && error.status >= 5000 && error.status < 6000;
-  if ((linkDown || UNTRUSTED.includes(error.code)) && (state === 'PLAN' || state === 'REPAIR')) return null;
+  if ((linkDown || isDistrust(error)) && (state === 'PLAN' || state === 'REPAIR')) return null;
   switch (state) {
     case 'PLAN':
     case 'PREPARE':
@@ -80,9 +78,11 @@ function afterFailure(state: State, error: UpdateError): State | null {
 
 /**
  * Only what a full payload can help: a source that is not what the delta was made from, or that cannot be read. The
- * payload itself is vouched for, so a segment that does not decode says the same of the source.
+ * payload itself is vouched for, so a segment that does not decode says the same of the source. And a delta that takes
+ * more than is allowed, by a configuration that was changed since PLAN.
  */
 function repairable(error: UpdateError): boolean {
+  if (isTooMuch(error)) return true;
   return ['segment_digest', 'segment_malformed', 'payload_work', 'source_digest', 'slot_unreadable'].includes(
     error.code,
   );
@@ -108,7 +108,7 @@ async function advance(context: Context, state: State, next: State): Promise<voi
     await keepPatiently(context, state, next);
   } catch (thrown) {
     const error = UpdateError.from(thrown);
-    if (state !== 'TRIAL' || !mayPass(error)) throw thrown;
+    if (state !== 'TRIAL' || error.code === 'aborted') throw thrown;
     // Healthy as it says it is, nothing can be kept while it runs: from such a release there would be no next update.
     attemptOf(context).outcome = outcomeOf(error);
     entered = 'ROLLBACK';

@@ -14,9 +14,9 @@ import type { Next } from './machine.ts';
 import * as planning from '../payloads/plan.ts';
 import { unlessBehind } from '../payloads/behind.ts';
 import { requireTriesLeft } from '../payloads/failed-installs.ts';
+import { trusted } from '../service/trusted.ts';
 import { noteSeen } from '../slots/read-back.ts';
 import type { TrustedTargets } from '../tuf/trust.ts';
-import { trusted } from './check.ts';
 
 export async function plan(context: Context): Promise<Next> {
   const { boot } = context;

@@ -3,7 +3,8 @@
  * did not come out is fetched from the full payload, alone, and the delta goes on behind it. Segments that were
  * accepted stay: they matched their digests, whatever they were made from.
  *
- * When so much is bad that the rest of the full payload is cheaper than delta and repairs together, it takes over.
+ * When so much is bad that the rest of the full payload is cheaper than delta and repairs together, it takes over. So it
+ * does for a delta that takes more memory or work than the device allows by now.
  * @module
  */
 import { setImmediate as breathe } from 'node:timers/promises';
@@ -14,6 +15,7 @@ import { UpdateError } from '../../../native-free/status.ts';
 import { chunkRange, chunksFinished, chunksNeeded, segmentOffset } from '../../transfer/layout.ts';
 import { PayloadPipeline } from '../../transfer/pipeline.ts';
 import { checkMonthBudget } from '../payloads/budget.ts';
+import { throwIfCancelled } from '../service/cancel.ts';
 import { attemptOf, placeOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { openDownload, readSignedHeader } from '../payloads/download.ts';
@@ -22,6 +24,7 @@ import { hexToBytes } from '../hex.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
 import type { Next } from './machine.ts';
 import { checkBudget, checkRollbackIndex, fullPlan } from '../payloads/plan.ts';
+import { trusted } from '../service/trusted.ts';
 
 /** Weight of "nothing is bad" in the estimate of how much is: the first bad segment (a superblock) is no verdict. */
 const GOOD_BEFORE = 2;
@@ -38,11 +41,13 @@ export async function repair(context: Context): Promise<Next> {
   const { plan } = attempt;
   if (plan === null) throw new UpdateError('bug', 'REPAIR without a plan');
   if (plan.kind === 'full') return 'APPLY';
+  // Metadata may have kept us here for days.
+  await throwIfCancelled(context, attempt);
   const delta = plan.kind === 'delta' ? await deltaHeader(context, attempt, plan) : null;
   const full = await openFull(context, attempt, plan);
-  // Whatever the running slot holds, it is not what the journal says.
-  context.journal.body.slots[placeOf(context, attempt.sourceSlot, plan.slotClass)] = null;
-  if (delta === null || !sameSegments(delta, full.header)) {
+  // What the running slot holds is not what the journal says, unless the delta was only too much for this device.
+  if (delta !== 'too much') context.journal.body.slots[placeOf(context, attempt.sourceSlot, plan.slotClass)] = null;
+  if (delta === null || delta === 'too much' || !sameSegments(delta, full.header)) {
     attempt.segmentsDone = 0;
     return takeOver(context, attempt, full);
   }
@@ -53,7 +58,7 @@ export async function repair(context: Context): Promise<Next> {
 
 async function openFull(context: Context, attempt: Attempt, plan: Plan): Promise<Full> {
   const release = { ...attempt.release, slotClass: plan.slotClass };
-  const found = await fullPlan(await context.trust(), release);
+  const found = await fullPlan(await trusted(context, attempt), release);
   if (found.target.sha256 !== plan.target.sha256) {
     throw new UpdateError('metadata_malformed', 'the full payload and the delta make different targets');
   }
@@ -72,15 +77,21 @@ async function openFull(context: Context, attempt: Attempt, plan: Plan): Promise
   }
 }
 
-async function deltaHeader(context: Context, attempt: Attempt, delta: Plan): Promise<PayloadHeader> {
+async function deltaHeader(context: Context, attempt: Attempt, delta: Plan): Promise<PayloadHeader | 'too much'> {
   const download = openDownload(context, attempt, delta);
   await download.spool.prepare(attempt.repair === null ? [] : [attempt.repair.payload.sha256]);
   try {
     return (await readSignedHeader(context, download, delta)).header;
+  } catch (error) {
+    if (UpdateError.is(error) && isTooMuch(error)) return 'too much';
+    throw error;
   } finally {
     download.note();
   }
 }
+
+/** More than the device allows: memory or work. */
+export const isTooMuch = ({ code }: UpdateError): boolean => code === 'decoder_memory' || code === 'decoder_work';
 
 /** Both payloads cut the target in the same way. */
 function sameSegments(delta: PayloadHeader, full: PayloadHeader): boolean {

@@ -48,6 +48,11 @@ async function trustedRoot({ fs, keystore, pinnedRootFile }: RootParts): Promise
     kept === null
       ? [await readPinned(fs, pinnedRootFile), `the pinned root ${pinnedRootFile}`]
       : [kept, "the keystore's root"];
+  return verifyPinnedRoot(bytes, what);
+}
+
+/** A root that nothing vouches for but itself. Throws `key_unreadable` when it is none, `signature_invalid`. */
+export function verifyPinnedRoot(bytes: Uint8Array, what: string): Document<Root> {
   let root: Document<Root>;
   try {
     root = parseMetadata('root', bytes, what);

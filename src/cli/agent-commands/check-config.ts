@@ -5,7 +5,7 @@
 import { Command } from 'commander';
 import { withoutNetworkSecrets } from '../../agent/config/network.ts';
 import { report } from '../terminal/frame.ts';
-import { formatTable } from '../terminal/text.ts';
+import { formatPairs } from '../terminal/text.ts';
 import { DEFAULT_CONFIG, readConfig } from './common.ts';
 import type { AgentCommandOptions } from './common.ts';
 
@@ -57,6 +57,6 @@ function nested(values: readonly Value[]): Record<string, unknown> {
 }
 
 function textOf(values: readonly Value[], advice: readonly string[]): string {
-  const table = formatTable(values.map(([key, value]) => [key, value === null ? '-' : JSON.stringify(value)]));
+  const table = formatPairs(values.map(([key, value]) => [key, value === null ? '-' : JSON.stringify(value)]));
   return [table, ...advice].join('\n\n');
 }

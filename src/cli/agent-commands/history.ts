@@ -5,7 +5,7 @@
 import { Command } from 'commander';
 import type { HistoryEntry } from '../../agent/records/history.ts';
 import { report } from '../terminal/frame.ts';
-import { formatCount, formatTable } from '../terminal/text.ts';
+import { formatCount, formatCounted, formatTable } from '../terminal/text.ts';
 import { DEFAULT_CONFIG, readConfig } from './common.ts';
 import type { AgentCommandOptions } from './common.ts';
 
@@ -40,7 +40,7 @@ export function historyText(attempts: readonly HistoryEntry[]): string {
   const table = formatTable([['begun (UTC)', 'update', 'outcome', 'code', 'payload', 'bytes', 'seconds'], ...rows]);
   const remarks = attempts.flatMap((entry) => {
     const why = entry.status === 0 ? [] : [entry.message];
-    if (entry.repairedSegments > 0) why.push(`${entry.repairedSegments} segments were repaired`);
+    if (entry.repairedSegments > 0) why.push(`repaired: ${formatCounted(entry.repairedSegments, 'segment')}`);
     if (entry.fellBack !== null) why.push(`the full payload had to help: ${entry.fellBack}`);
     return why.map((text) => `${entry.version} (action ${entry.actionId}): ${text}`);
   });

@@ -184,7 +184,7 @@ async function init(folder: string, options: InitOptions): Promise<void> {
   // Before anything is made, so that a mistake leaves nothing behind.
   const { parseConfig } = await import('../../agent/config/config.ts');
   parseConfig(text, resolve(folder), at('agent.toml'));
-  const root = await reading(options.root, () => readFile(options.root));
+  const root = await rootOf(options.root);
   if (options.target !== undefined && options.image !== undefined) await placeTarget(slots.a, options.image);
   const held = slots.existing ? await contentOf(slots.a, options.image) : null;
   const more = await contentOfClasses(options);
@@ -212,6 +212,14 @@ async function init(folder: string, options: InitOptions): Promise<void> {
   const advice = adviceOn(config);
   const ready = `${data.folder} is ready: slot A holds ${options.imageVersion} (${known.sha256.slice(0, 16)})`;
   report(options, { ...data, advice }, [ready, ...advice].join('\n'));
+}
+
+/** Read and verified: with another file every device of the line would refuse every release. */
+async function rootOf(path: string): Promise<Uint8Array> {
+  const bytes = await reading(path, () => readFile(path));
+  const { verifyPinnedRoot } = await import('../../agent/tuf/root.ts');
+  verifyPinnedRoot(bytes, `--root ${path}`);
+  return bytes;
 }
 
 /** The image goes where the target is to be, unless there is a file already: then it has to be this one. */

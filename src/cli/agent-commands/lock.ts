@@ -9,6 +9,7 @@
  * @module
  */
 import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
 import { link, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { Server } from 'node:net';
@@ -109,12 +110,16 @@ async function holdSocket(dataFolder: string, proc: string): Promise<Server | nu
     });
     if (code === null) return server;
     if (code !== 'EADDRINUSE') return null;
-    const holder = await readFile(lockFile(dataFolder), 'utf8').catch(() => '');
+    const holder = await holderOf(lockFile(dataFolder));
     const isAlive = await holderIsAlive(holder, proc);
     if (isAlive || tries === TRIES_MAX) throw running(dataFolder, isAlive ? holder : '');
     await pause(TRY_MS);
   }
 }
+
+/** What a lock says of its holder, or ''. Whatever else has that name is not waited for. */
+const holderOf = (path: string): Promise<string> =>
+  readFile(path, { encoding: 'utf8', flag: constants.O_RDONLY | constants.O_NONBLOCK }).catch(() => '');
 
 const lockFile = (dataFolder: string): string => join(dataFolder, 'agent.lock');
 
@@ -173,7 +178,7 @@ async function takeFile(path: string, claim: string, dataFolder: string, proc: s
       return;
     } catch (error) {
       if (ioCode(error) !== 'EEXIST') throw error;
-      const holder = await readFile(path, 'utf8').catch(() => '');
+      const holder = await holderOf(path);
       if (tries > 0 || (await holderIsAlive(holder, proc))) throw running(dataFolder, holder);
       await rm(path, { force: true });
     }

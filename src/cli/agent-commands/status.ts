@@ -5,7 +5,7 @@
 import { Command } from 'commander';
 import type { AgentStatus } from '../../agent/index.ts';
 import { report } from '../terminal/frame.ts';
-import { formatCount, formatTable } from '../terminal/text.ts';
+import { formatCount, formatCounted, formatTable } from '../terminal/text.ts';
 import { DEFAULT_CONFIG, readConfig } from './common.ts';
 import type { AgentCommandOptions } from './common.ts';
 
@@ -39,7 +39,7 @@ function textOf(status: AgentStatus): string {
   if (attempt !== null) {
     lines.push(
       `under way: version ${attempt.release.version} into slot ${attempt.targetSlot}, ` +
-        `${attempt.segmentsDone} segments, ${formatCount(attempt.wireBytes)} bytes from the link`,
+        `${formatCounted(attempt.segmentsDone, 'segment')}, ${formatCount(attempt.wireBytes)} bytes from the link`,
     );
   } else if (last !== null) {
     const { kind } = last.plan ?? {};

@@ -7,7 +7,7 @@ import type { DeviceDetail } from '../../server/index.ts';
 import { report } from '../terminal/frame.ts';
 import { asksServer, clientFor, isPaged, noteMore, shortTime } from '../management.ts';
 import type { ManagementOptions, PageOptions } from '../management.ts';
-import { describePayload, endOf, formatTable } from '../terminal/text.ts';
+import { describePayload, endOf, formatPairs, formatTable } from '../terminal/text.ts';
 
 interface ListOptions extends ManagementOptions, PageOptions {
   readonly after?: string;
@@ -52,7 +52,7 @@ async function showDevice(id: string, options: ManagementOptions): Promise<void>
 
 function textOf(device: DeviceDetail): string {
   const { product, hardware, version, firstSeen, lastSeen, lastAddress, hasToken, attributes } = device;
-  const facts = [
+  const facts: [string, string][] = [
     ['device', device.controllerId],
     ['product', product ?? '-'],
     ['hardware', hardware ?? '-'],
@@ -60,7 +60,7 @@ function textOf(device: DeviceDetail): string {
     ['first seen', shortTime(firstSeen)],
     ['last seen', lastSeen === null ? 'never' : `${shortTime(lastSeen)} from ${lastAddress ?? 'nowhere'}`],
     ['token', hasToken ? 'its own' : 'none of its own'],
-    ...Object.entries(attributes).map(([key, value]) => [`attribute ${key}`, value]),
+    ...Object.entries(attributes).map(([key, value]): [string, string] => [`attribute ${key}`, value]),
   ];
   const head = ['action', 'deployment', 'release', 'state', 'payload', 'ended with', 'changed (UTC)'];
   const actions = device.actions.map((action) => [
@@ -68,5 +68,5 @@ function textOf(device: DeviceDetail): string {
     ...[describePayload(action.payload), endOf(action), shortTime(action.updatedAt)],
   ]);
   const table = actions.length === 0 ? 'no actions' : formatTable([head, ...actions]);
-  return `${formatTable(facts)}\n\n${table}`;
+  return `${formatPairs(facts)}\n\n${table}`;
 }

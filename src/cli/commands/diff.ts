@@ -13,7 +13,7 @@ import { integerOption, note, report, withSignals, type CommonOptions } from '..
 import { checkFileOutput } from '../terminal/outputs.ts';
 import { phaseProgress, type PhaseEvent } from '../terminal/phases.ts';
 import { createProgress } from '../terminal/progress.ts';
-import { formatBytes, formatCount, formatSeconds, formatTable } from '../terminal/text.ts';
+import { formatBytes, formatCount, formatCounted, formatSeconds, formatTable } from '../terminal/text.ts';
 
 interface DiffOptions extends CommonOptions {
   readonly output?: string;
@@ -71,6 +71,21 @@ function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
+function targetMissing(source: string, { full }: DiffOptions): UpdateError {
+  if (full === true) {
+    return new UpdateError(
+      'usage_invalid',
+      'with --full the image is TARGET, and - stands for SOURCE: diff - IMAGE --full',
+    );
+  }
+  if (statSync(source, { throwIfNoEntry: false }) !== undefined) {
+    return new UpdateError('usage_invalid', 'a TARGET is needed, or a folder of versions');
+  }
+  return new UpdateError('input_unreadable', `cannot read ${source}: there is no such file or folder`, {
+    detail: { path: source },
+  });
+}
+
 async function engineOf(options: DiffOptions): Promise<DeltaEngine> {
   const { DeltaEngine: Engine } = await import('../../engine/index.ts');
   return new Engine({
@@ -90,7 +105,7 @@ const makeOptionsOf = (options: DiffOptions, signal: AbortSignal) => ({
 
 async function diffPair(sourcePath: string, targetPath: string | undefined, options: DiffOptions): Promise<void> {
   const { output } = options;
-  if (targetPath === undefined) throw new UpdateError('usage_invalid', 'a TARGET is needed, or a folder of versions');
+  if (targetPath === undefined) throw targetMissing(sourcePath, options);
   if (output === undefined) throw new UpdateError('usage_invalid', 'say with --output where to write the patch');
   if (sourcePath === '-' && options.full !== true) {
     throw new UpdateError('usage_invalid', 'a patch needs a source; only with --full it may be -');
@@ -205,7 +220,7 @@ function textOf(made: PayloadResult, output: string, seconds: number): string {
   const rows = [
     [made.kind === 'delta' ? 'patch' : 'full payload', output],
     ['size', `${formatCount(header.payloadBytes)} bytes, ${share.toFixed(2)} % of the target`],
-    ['target', `${formatCount(header.targetBytes)} bytes in ${header.segments.length} segments`],
+    ['target', `${formatCount(header.targetBytes)} bytes in ${formatCounted(header.segments.length, 'segment')}`],
     ['decoder memory', formatBytes(header.decoderMemoryBytes)],
     ['time', `${formatSeconds(seconds)}, ${made.cpuSeconds.toFixed(1)} CPU seconds`],
   ];

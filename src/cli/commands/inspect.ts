@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { setImmediate as breathe } from 'node:timers/promises';
 import { Command } from 'commander';
 import { PieceReader, readHeader } from '../../../native-free/apply/index.ts';
 import { segmentLength, type PayloadHeader } from '../../../native-free/format/payload-header.ts';
@@ -20,6 +21,12 @@ interface InspectOptions extends CommonOptions {
   readonly segments?: boolean;
 }
 
+interface Inspected {
+  readonly path: string;
+  readonly patch: ByteSource;
+  readonly signal: AbortSignal;
+}
+
 /** The command, for the frame. */
 export function define(): Command {
   return new Command('inspect')
@@ -34,18 +41,19 @@ async function inspect(path: string, options: InspectOptions): Promise<void> {
     const patch = await openPatch(path, signal);
     try {
       const { kind, all } = await patchKind(patch.name, patch);
-      if (kind === 'engraft') await inspectEngraft(path, all, options);
-      else await inspectBsdiff40(path, all, options);
+      const inspected = { path, patch: all, signal };
+      if (kind === 'engraft') await inspectEngraft(inspected, options);
+      else await inspectBsdiff40(inspected, options);
     } finally {
       patch.close();
     }
   });
 }
 
-async function inspectEngraft(path: string, patch: ByteSource, options: InspectOptions): Promise<void> {
+async function inspectEngraft({ path, patch, signal }: Inspected, options: InspectOptions): Promise<void> {
   const reader = new PieceReader(patch);
   const header = await readHeader(reader, sha256Node);
-  const damage = await findDamage(reader, header);
+  const damage = await findDamage(reader, header, signal);
   report(options, { path, ...factsOf(header), ...damage }, () => textOf(header, damage, options));
   if (!damage.intact) process.exitCode = exitCodeOf(new UpdateError('chunk_digest', 'damaged'));
 }
@@ -58,12 +66,16 @@ interface Damage {
   readonly surplusBytes: number;
 }
 
+const CHUNKS_A_TURN = 64;
+
 /** Compare each chunk that is there whole with its digest, then count what is missing or follows. */
-async function findDamage(reader: PieceReader, header: PayloadHeader): Promise<Damage> {
+async function findDamage(reader: PieceReader, header: PayloadHeader, signal: AbortSignal): Promise<Damage> {
   const damagedChunks: number[] = [];
   const chunk = new Uint8Array(LIMITS.chunk_bytes);
   let missingBytes = 0;
   for (const [index, expected] of header.chunkDigests.entries()) {
+    // A file is read without a turn of the event loop, which a signal needs.
+    if (index % CHUNKS_A_TURN === 0) await breathe(undefined, { signal });
     const offset = index * LIMITS.chunk_bytes;
     const part = chunk.subarray(0, Math.min(LIMITS.chunk_bytes, header.bodyBytes - offset));
     if (!(await filled(reader, part))) {
@@ -165,11 +177,11 @@ function damageText(damage: Damage): string {
   return `NO: ${parts.join('; ')}`;
 }
 
-async function inspectBsdiff40(path: string, source: ByteSource, options: InspectOptions): Promise<void> {
+async function inspectBsdiff40({ path, patch: source, signal }: Inspected, options: InspectOptions): Promise<void> {
   const { readForeignPatch } = await import('../patch/bsdiff40-file.ts');
   const { bsdiffFacts } = await import('../../../native-free/compat/index.ts');
   const patch = await readForeignPatch(path, source);
-  const { targetBytes, covers, coveredBytes } = await bsdiffFacts(patch);
+  const { targetBytes, covers, coveredBytes } = await bsdiffFacts(patch, { signal, pause: breathe });
   report(options, { path, format: 'bsdiff40', payloadBytes: patch.length, targetBytes, covers, coveredBytes }, () =>
     formatTable([
       ['kind:', 'BSDIFF40'],

@@ -79,8 +79,9 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
   const { product, releaseVersion: version, hardware, slotClass } = options;
   const { publish, checkReleaseKey, loadSigners, Repository } = await import('../../release/index.ts');
   checkReleaseKey({ product, version, hardware, slotClass });
-  const deploy = await planDeployment(options, { product, hardware });
+  // First of all: asking for devices opens the store.
   await refuseOwnInputs(image, options);
+  const deploy = await planDeployment(options, { product, hardware });
   const repository = new Repository(options.repo, { expiryDays: { timestamp: options.expireDays } });
   const signers = await loadSigners(options.keys);
   const { DeltaEngine, imageSize, readImage } = await import('../../engine/index.ts');
@@ -117,7 +118,7 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
     }
   });
   const deployment = await deploy(result.release);
-  report(options, { ...result, deployment }, () => textOf(result, deployment));
+  report(options, { ...result, deployment }, () => textOf(result, deployment, options.repo));
 }
 
 /** Each phase of each payload, and how much of all of them is done. */
@@ -127,13 +128,15 @@ function showPhases(progress: Progress): (event: PublishProgress) => void {
 }
 
 /** What this run replaces, or writes into, must be neither the image nor a key. */
-async function refuseOwnInputs(image: string, { repo, keys, store }: PublishCommandOptions): Promise<void> {
+async function refuseOwnInputs(image: string, options: PublishCommandOptions): Promise<void> {
+  const { repo, keys, deployTo, store = join(repo, 'server.db') } = options;
   const roles = ['root', 'targets', 'snapshot', 'timestamp'];
   const inputs = [
     { what: 'the image', path: image },
     ...roles.map((role) => ({ what: `the key of ${role}`, path: join(keys, `${role}.key.pem`) })),
   ];
-  for (const output of [join(repo, 'metadata', 'timestamp.json'), ...(store === undefined ? [] : [store])]) {
+  // All else in a repository has a name that nothing had before, or is named by its content.
+  for (const output of [join(repo, 'metadata', 'timestamp.json'), ...(deployTo === undefined ? [] : [store])]) {
     await refuseInputs(output, inputs);
   }
 }
@@ -146,7 +149,7 @@ const WITHOUT = {
   asked: 'no payloads, as asked: for foreign clients alone',
 };
 
-function textOf(result: PublishResult, deployment: number | null): string {
+function textOf(result: PublishResult, deployment: number | null, repo: string): string {
   const { release, added, versions, withoutPayloads, founded } = result;
   const { product, version, hardware, slotClass, rollbackIndex, artifact } = release;
   const share = (bytes: number): string => `${((100 * bytes) / artifact.bytes).toFixed(2)} %`;
@@ -164,7 +167,7 @@ function textOf(result: PublishResult, deployment: number | null): string {
       ? formatTable([['payload', 'bytes', 'of the image', ''], ...rows])
       : WITHOUT[withoutPayloads],
     ...dropped,
-    ...(founded ? ['founded a new repository: keep its 1.root.json for the devices'] : []),
+    ...(founded ? [`founded a new repository: devices are to trust ${join(repo, 'metadata', '1.root.json')}`] : []),
     `targets metadata version ${versions['targets']}`,
     ...(deployment === null ? [] : [`deployment ${deployment}`]),
   ].join('\n');

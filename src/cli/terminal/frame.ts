@@ -131,6 +131,11 @@ class CapturedErrors {
 function settle(command: Command, parent: Command, entry?: CommandEntry): void {
   command.copyInheritedSettings(parent);
   if (entry !== undefined && command.summary() === '') command.summary(entry.summary);
+  // The help wraps paragraphs at its own width: breaks of the source within them would be wrapped a second time.
+  command.description(command.description().replace(/(?<=\S)\n(?=\S)/g, ' '));
+  for (const option of command.options) {
+    if (Array.isArray(option.defaultValue) && option.defaultValue.length === 0) option.defaultValueDescription = 'none';
+  }
   if (command.commands.length === 0) {
     const has = (long: string): boolean => command.options.some((option) => option.long === long);
     if (!has('--json')) command.addOption(new Option('--json', 'print one JSON document'));

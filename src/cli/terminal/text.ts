@@ -33,13 +33,24 @@ export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
-/** Columns two spaces apart; cells that are numbers stand on the right of their column, all others on the left. */
+/** 1, 'segment' -> '1 segment'; 1234, 'segment' -> '1,234 segments'. */
+export function formatCounted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** Columns two spaces apart; counts and shares stand on the right of their column, all else (versions, too) on the left. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)));
   const padded = (cell: string, i: number): string =>
-    /^[\d,.]+( %)?$/.test(cell) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!);
+    /^([\d,]+|[\d,.]+ %)$/.test(cell) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!);
   return rows.map((row) => row.map(padded).join('  ').trimEnd()).join('\n');
+}
+
+/** A name and what it comes to, on every line; all on the left, for the values are of different kinds. */
+export function formatPairs(pairs: readonly (readonly [string, string])[]): string {
+  const width = Math.max(0, ...pairs.map(([name]) => name.length));
+  return pairs.map(([name, value]) => `${name.padEnd(width)}  ${value}`.trimEnd()).join('\n');
 }
 
 /** The payload of an action: 'delta from 1.0, 1.2 KiB'. */

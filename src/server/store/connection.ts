@@ -3,10 +3,11 @@
  * that has gone bad (the file became read-only, a descriptor was missing) is opened anew instead of failing for ever.
  *
  * SQLite falls back to reading alone, without a word, when it cannot open a file for writing, also for want of a
- * descriptor: that is why opening ends with a write.
+ * descriptor: that is why opening ends with a write. Nor does it say that the file was taken away or another one put in
+ * its place (a backup that was restored): it goes on with what nobody else sees, so that is looked for.
  * @module
  */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Libsql from 'libsql';
 import type { SqliteDatabase, SqliteStatement } from 'kysely';
@@ -30,11 +31,14 @@ export class Connection implements SqliteDatabase {
   #version: Libsql.Statement;
   #generation = 0;
   #suspect = false;
+  /** Which file is open; null for one that has no name. */
+  #file: string | null;
 
   private constructor(path: string, open: OpenRaw) {
     this.#path = path;
     this.#open = open;
     [this.#raw, this.#version] = connected(path, open);
+    this.#file = fileAt(path);
   }
 
   /** Tries a few times. Throws UpdateError store_failed or disk_full. */
@@ -51,7 +55,7 @@ export class Connection implements SqliteDatabase {
   }
 
   prepare(sql: string): SqliteStatement {
-    if (this.#suspect && !this.#raw.inTransaction) this.#reopen();
+    this.#renew();
     // After some errors the transaction is gone already; undoing it twice would hide why.
     if (sql === 'rollback' && !this.#raw.inTransaction) return NOTHING;
     // A deferred transaction that reads first cannot become a writer once another process wrote: it fails at once,
@@ -67,25 +71,49 @@ export class Connection implements SqliteDatabase {
 
   /** Another value than before when anyone but this connection has written, or when it was opened anew. */
   stamp(): string {
-    if (this.#suspect && !this.#raw.inTransaction) this.#reopen();
+    this.#renew();
     const row = this.#guard(() => this.#version.get() as { data_version: number });
     return `${this.#generation}.${row.data_version}`;
   }
 
+  /** Another number when the file is another one, or was opened anew. Throws UpdateError store_failed. */
+  generation(): number {
+    this.#renew();
+    return this.#generation;
+  }
+
   /** Throws UpdateError store_failed when the database cannot be written to now. */
   probe(): void {
-    if (this.#suspect && !this.#raw.inTransaction) this.#reopen();
+    this.#renew();
     if (this.#raw.inTransaction) return;
     this.#guard(() => this.#raw.exec('begin immediate; rollback'));
   }
 
+  /** Everything is in the one file then, for whoever copies it: the library does not see to that by itself. */
   close(): void {
+    try {
+      this.#raw.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    } catch {
+      // It stays in the log beside the file, where the next one to open it finds it.
+    }
     this.#raw.close();
+  }
+
+  /** Between two transactions. A new file is not made here: it would be an empty one. */
+  #renew(): void {
+    if (this.#raw.inTransaction) return;
+    const file = this.#file === null ? null : fileAt(this.#path);
+    if (this.#file !== null && file === null) {
+      const text = `the database ${this.#path} was taken away: put it back, or start the server again`;
+      throw new UpdateError('store_failed', text, { detail: { path: this.#path } });
+    }
+    if (this.#suspect || file !== this.#file) this.#reopen();
   }
 
   #reopen(): void {
     const old = this.#raw;
     [this.#raw, this.#version] = connected(this.#path, this.#open);
+    this.#file = fileAt(this.#path);
     this.#suspect = false;
     this.#generation++;
     old.close();
@@ -100,6 +128,12 @@ export class Connection implements SqliteDatabase {
       throw storeError(cause, `the database ${this.#path}`);
     }
   }
+}
+
+/** What tells a file from another one of its name; null when there is none. */
+function fileAt(path: string): string | null {
+  const facts = path === ':memory:' ? undefined : statSync(path, { bigint: true, throwIfNoEntry: false });
+  return facts === undefined ? null : `${facts.dev} ${facts.ino}`;
 }
 
 const NOTHING: SqliteStatement = {

@@ -45,6 +45,11 @@ export class Store {
     this.#connection.probe();
   }
 
+  /** Another number when the database is another one than before. Throws UpdateError store_failed. */
+  generation(): number {
+    return this.#connection.generation();
+  }
+
   /** Writes what is noted, if it can be written, and closes. */
   async close(): Promise<void> {
     try {
