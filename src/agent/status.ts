@@ -8,7 +8,8 @@ import type { BootState } from './boot/control.ts';
 import { placeOf } from './context.ts';
 import type { Context } from './context.ts';
 import { emptyJournal } from './records/journal.ts';
-import type { Attempt, JournalBody, State } from './records/journal.ts';
+import type { Attempt, JournalBody } from './records/journal.ts';
+import type { State } from './states/states.ts';
 
 /** What the journal knows of one place: one class of one slot. */
 export interface PlaceStatus {

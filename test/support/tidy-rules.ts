@@ -75,7 +75,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   src: { rooms: ALL_ROOMS, node: true },
   assembly: { rooms: [], packages: [], node: false },
   corpus: { rooms: ['native-free'], node: true },
-  scripts: { rooms: ['native-free', 'corpus'], node: true },
+  scripts: { rooms: ['native-free', 'corpus', 'src/agent'], node: true },
   demo: { rooms: [...ALL_ROOMS, 'src/cli', 'corpus'], node: true },
   bench: { rooms: [...ALL_ROOMS, 'src/cli', 'corpus'], node: true },
   campaign: { rooms: [...ALL_ROOMS, 'src/cli', 'corpus'], node: true },

@@ -16,7 +16,8 @@ import { UpdateError } from '../../../native-free/status.ts';
 import { backoffMs } from '../../platform/clock.ts';
 import { settleFolder } from '../../platform/filesystem.ts';
 import type { Context } from '../context.ts';
-import type { Attempt, Journal, State } from '../records/journal.ts';
+import type { Attempt, Journal } from '../records/journal.ts';
+import type { State } from '../states/states.ts';
 
 /** Tries again where something else than patience helps: a slot that cannot be read is repaired from the full payload. */
 const SOURCE_TRIES = 2;

@@ -7,31 +7,13 @@
  */
 import type { HashFactory } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import type { StatusCode } from '../../../native-free/status.ts';
 import type { FileSystem } from '../../platform/filesystem.ts';
-import type { ServerWords } from '../service/deployments.ts';
+import type { ServerWords } from '../service/words.ts';
+import { STATES } from '../states/states.ts';
+import type { State } from '../states/states.ts';
+import type { AttemptOutcome } from './outcome.ts';
 import { keepAside, loadRecord, storeRecord } from './record.ts';
 import type { RecordPlace } from './record.ts';
-
-/** The states of DESIGN.md. WAIT_NET is only ever shown: after a restart it is APPLY again. */
-export const STATES = [
-  'IDLE',
-  'CHECK',
-  'PLAN',
-  'PREPARE',
-  'APPLY',
-  'WAIT_NET',
-  'REPAIR',
-  'VERIFY',
-  'ARM',
-  'REBOOT',
-  'TRIAL',
-  'COMMIT',
-  'ROLLBACK',
-  'REPORT',
-] as const;
-
-export type State = (typeof STATES)[number];
 
 /** What a deployment names; everything else about it comes from signed metadata. */
 export interface ReleaseName {
@@ -66,15 +48,6 @@ export interface Plan {
   readonly decoderMemoryBytes: number;
   readonly decoderWork: number;
   readonly rollbackIndex: number;
-}
-
-export interface AttemptOutcome {
-  /** 0, 10, 20, 30 or 40. */
-  readonly status: number;
-  /** 'ok' or a sub-code of status.ts, with its number. */
-  readonly code: StatusCode | 'ok';
-  readonly subStatus: number;
-  readonly message: string;
 }
 
 /** An action that is over on this device: it is never begun again, and the server is told until it takes it. */

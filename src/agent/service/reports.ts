@@ -11,7 +11,9 @@ import { retryDelayMs } from '../../platform/http/retry-after.ts';
 import type { Context } from '../context.ts';
 import { sameRelease } from './deployments.ts';
 import type { Deployment, PollResult, Report } from './deployments.ts';
-import type { AttemptOutcome, EndedAction } from '../records/journal.ts';
+import type { EndedAction } from '../records/journal.ts';
+import { outcomeOf } from '../records/outcome.ts';
+import type { AttemptOutcome } from '../records/outcome.ts';
 import { isAboutContent, isGone, isRefusal } from './answers.ts';
 import { sendAttributesIfDue } from './attributes.ts';
 import { endedAs, hasWaiting, saveResting, settle } from './ended.ts';
@@ -187,7 +189,7 @@ export async function answerCancellation(
   if (entry?.cancelId === cancelId) return;
   const isInstalled = entry?.outcome.status === 0;
   const message = entry === undefined ? 'nothing was under way' : `it had ended: ${entry.outcome.message}`;
-  const outcome: AttemptOutcome = entry?.outcome ?? { status: 10, code: 'cancelled', subStatus: 5040, message };
+  const outcome: AttemptOutcome = entry?.outcome ?? outcomeOf(new UpdateError('cancelled', message));
   const about = { actionId: stopId, release: entry?.release ?? null, atMs: clock.now() };
   try {
     await deployments.answerCancel(cancelId, !isInstalled, { ...about, outcome, details: plainLines(message) });

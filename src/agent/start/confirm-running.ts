@@ -11,7 +11,7 @@ import { UpdateError } from '../../../native-free/status.ts';
 import type { BootState } from '../boot/control.ts';
 import { slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
-import { outcomeOf } from '../states/machine.ts';
+import { outcomeOf } from '../records/outcome.ts';
 import { rebootNow } from '../states/reboot.ts';
 import { slotHealth } from '../states/trial.ts';
 import { doubtAbout, rollbackCounters } from './doubt.ts';

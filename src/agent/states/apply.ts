@@ -17,11 +17,11 @@ import { openDownload, readSignedHeader } from '../payloads/download.ts';
 import type { Download } from '../payloads/download.ts';
 import { hexToBytes } from '../hex.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
-import type { Next } from './machine.ts';
+import type { Next } from './states.ts';
 import { noteSeen } from '../slots/read-back.ts';
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
 
-export async function apply(context: Context): Promise<Next> {
+export async function apply(context: Context): Promise<Next<'APPLY'>> {
   const attempt = attemptOf(context);
   const plan = attempt.plan;
   if (plan === null) throw new UpdateError('bug', 'APPLY without a plan');

@@ -10,7 +10,7 @@ import type { Context } from '../context.ts';
 import { askHooks } from '../life/hooks.ts';
 import { checkHours } from '../life/hours.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
-import type { Next } from './machine.ts';
+import type { Next } from './states.ts';
 import * as planning from '../payloads/plan.ts';
 import { unlessBehind } from '../payloads/behind.ts';
 import { requireTriesLeft } from '../payloads/failed-installs.ts';
@@ -18,7 +18,7 @@ import { noteSeen } from '../slots/read-back.ts';
 import type { TrustedTargets } from '../tuf/trust.ts';
 import { trusted } from './check.ts';
 
-export async function plan(context: Context): Promise<Next> {
+export async function plan(context: Context): Promise<Next<'PLAN'>> {
   const { boot } = context;
   const attempt = attemptOf(context);
   const { release } = attempt;
@@ -102,7 +102,7 @@ async function refuseRejected(context: Context, parts: readonly planning.Part[],
  * The running slot holds the release already (a journal was lost, or it came with the device): only confirm it, after
  * a trial if nobody knows any more whether there was one.
  */
-function confirm(context: Context, attempt: Attempt, parts: readonly planning.Part[]): Next {
+function confirm(context: Context, attempt: Attempt, parts: readonly planning.Part[]): Next<'PLAN'> {
   const { body } = context.journal;
   const running = attempt.sourceSlot;
   const plans = parts.map(({ full }): Plan => ({ ...full, kind: 'held' }));

@@ -6,11 +6,11 @@ import { UpdateError } from '../../../native-free/status.ts';
 import { attemptOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { askToReboot } from '../life/hooks.ts';
-import type { Next } from './machine.ts';
+import type { Next } from './states.ts';
 
 const REBOOT_DEADLINE_MS = 120_000;
 
-export async function reboot(context: Context): Promise<Next> {
+export async function reboot(context: Context): Promise<Next<'REBOOT'>> {
   const attempt = attemptOf(context);
   const { running } = await context.boot.read();
   if (running === attempt.targetSlot && context.boot.needsReboot) return 'TRIAL';

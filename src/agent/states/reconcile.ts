@@ -11,8 +11,10 @@ import { UpdateError } from '../../../native-free/status.ts';
 import { attemptOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import type { BootState } from '../boot/control.ts';
-import type { Attempt, State } from '../records/journal.ts';
-import { enter, outcomeOf } from './machine.ts';
+import type { Attempt } from '../records/journal.ts';
+import { outcomeOf } from '../records/outcome.ts';
+import { requireWay } from './states.ts';
+import type { State } from './states.ts';
 import { checkSuccesses, confirmRunning } from '../start/confirm-running.ts';
 import { commitIsStale, countersLag } from '../start/doubt.ts';
 
@@ -41,7 +43,6 @@ export async function reconcile(context: Context): Promise<'STOP' | undefined> {
   switch (body.state) {
     case 'PREPARE':
     case 'APPLY':
-    case 'WAIT_NET':
     case 'REPAIR':
     case 'VERIFY':
       if (boot.running !== attempt.sourceSlot) await otherSlotRuns(context, attempt, boot);
@@ -166,4 +167,20 @@ async function fellBack(context: Context, attempt: Attempt, boot: BootState): Pr
         );
   attempt.outcome = outcomeOf(error);
   await enter(context, 'ROLLBACK');
+}
+
+/** Make `next` durable and say so. */
+async function enter(context: Context, next: State): Promise<void> {
+  requireWay('atStart', context.journal.body.state, next);
+  context.journal.body.state = next;
+  try {
+    await context.journal.save();
+  } catch (thrown) {
+    // The release that breaks the data partition is exactly the one that must go back. What runs and what comes first
+    // tell the next process as much as the record would.
+    if (next !== 'TRIAL' && next !== 'ROLLBACK') throw thrown;
+    const error = UpdateError.from(thrown);
+    context.emit({ type: 'note', message: `${next} goes unrecorded: ${error.message}`, error });
+  }
+  context.emit({ type: 'state', state: next });
 }

@@ -20,7 +20,7 @@ import { openDownload, readSignedHeader } from '../payloads/download.ts';
 import type { Download } from '../payloads/download.ts';
 import { hexToBytes } from '../hex.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
-import type { Next } from './machine.ts';
+import type { Next } from './states.ts';
 import { checkBudget, checkRollbackIndex, fullPlan } from '../payloads/plan.ts';
 
 /** Weight of "nothing is bad" in the estimate of how much is: the first bad segment (a superblock) is no verdict. */
@@ -33,7 +33,7 @@ interface Full {
   readonly headerBytes: Uint8Array;
 }
 
-export async function repair(context: Context): Promise<Next> {
+export async function repair(context: Context): Promise<Next<'REPAIR'>> {
   const attempt = attemptOf(context);
   const { plan } = attempt;
   if (plan === null) throw new UpdateError('bug', 'REPAIR without a plan');
@@ -106,7 +106,7 @@ async function checkLimits(context: Context, bytes: number): Promise<void> {
   if (bytes > 0) await checkMonthBudget(context, bytes);
 }
 
-async function takeOver(context: Context, attempt: Attempt, { plan, header }: Full): Promise<Next> {
+async function takeOver(context: Context, attempt: Attempt, { plan, header }: Full): Promise<Next<'REPAIR'>> {
   const offset = segmentOffset(header, attempt.segmentsDone);
   await checkLimits(context, header.payloadBytes - offset);
   attempt.plan = plan;

@@ -5,9 +5,9 @@
 import { attemptOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { checkHealth } from '../life/health.ts';
-import type { Next } from './machine.ts';
+import type { Next } from './states.ts';
 
-export async function trial(context: Context): Promise<Next> {
+export async function trial(context: Context): Promise<Next<'TRIAL'>> {
   const attempt = attemptOf(context);
   await slotHealth(context, attempt.targetSlot, attempt.release.version);
   return 'COMMIT';
