@@ -12,9 +12,10 @@ import { retryDelayMs } from '../platform/http/retry-after.ts';
 import { readBlockDevice } from './slots/block-device.ts';
 import { makeBootControl } from './boot/backends.ts';
 import type { BootControl } from './boot/control.ts';
-import { chargedNetwork, closeLedger, ledgerOf, openLedger } from './payloads/budget.ts';
+import { chargedNetwork, closeLedger, makeLedger, openLedger } from './payloads/budget.ts';
 import { runCommand } from './life/commands.ts';
 import type { AgentConfig } from './config/config.ts';
+import { newMemory } from './context.ts';
 import type { AgentEvent, Context, World } from './context.ts';
 import { DdiClient } from './service/ddi.ts';
 import { pollPauseMs } from './service/deployments.ts';
@@ -23,6 +24,7 @@ import { FileTarget } from './boot/file-target.ts';
 import { waitForHours } from './life/hours.ts';
 import { emptyJournal } from './records/journal.ts';
 import type { Journal } from './records/journal.ts';
+import type { ByteLedger } from './records/ledger.ts';
 import type { AttemptOutcome } from './records/outcome.ts';
 import { agentNetwork } from './service/agent-network.ts';
 import { makeKeystore } from './keystore/backends.ts';
@@ -77,6 +79,8 @@ export class Agent {
   readonly #parts: AgentParts;
   readonly #world: World;
   readonly #journal: Journal;
+  readonly #ledger: ByteLedger;
+  readonly #memory = newMemory();
   readonly #keystore: Keystore;
   readonly #boot: BootControl;
   readonly #slots: ReadonlyMap<string, SlotSet>;
@@ -94,9 +98,9 @@ export class Agent {
     };
     const { fs, hash } = this.#world;
     this.#journal = journalOf(config, { fs, hash });
+    this.#ledger = makeLedger(config, this.#world);
     if (config.limits.budgetBytesPerMonth !== undefined) {
-      const ledger = ledgerOf({ ...this.#world, config, journal: this.#journal });
-      this.#world = { ...this.#world, network: chargedNetwork(this.#world.network, ledger) };
+      this.#world = { ...this.#world, network: chargedNetwork(this.#world.network, this.#ledger) };
     }
     this.#keystore = parts.keystore ?? makeKeystore(config, this.#world);
     const made = makePlaces(config, this.#world);
@@ -289,6 +293,8 @@ export class Agent {
       ...this.#world,
       config,
       journal,
+      ledger: this.#ledger,
+      memory: this.#memory,
       keystore: this.#keystore,
       boot: this.#boot,
       slots: this.#slots,

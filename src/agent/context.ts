@@ -11,7 +11,8 @@ import type { BootControl } from './boot/control.ts';
 import type { CommandRunner } from './life/commands.ts';
 import type { AgentConfig } from './config/config.ts';
 import type { DeploymentSource } from './service/deployments.ts';
-import type { Attempt, Journal } from './records/journal.ts';
+import type { Attempt, EndedAction, Journal } from './records/journal.ts';
+import type { ByteLedger } from './records/ledger.ts';
 import type { State } from './states/states.ts';
 import type { Keystore } from './keystore/keystore.ts';
 import type { SlotSet } from './slots/slots.ts';
@@ -44,9 +45,33 @@ export type AgentEvent =
   | { readonly type: 'wait'; readonly delayMs: number; readonly failures: number; readonly error: UpdateError }
   | { readonly type: 'note'; readonly message: string; readonly error?: UpdateError };
 
+/**
+ * What this process knows beside the journal, and the next one does not. Attempts and actions are known as the objects
+ * that the journal holds: one that was read again, or gone back to, is a new one.
+ */
+export interface Memory {
+  /** The faults in a row, where they could not be written down. */
+  faults: { readonly at: string; readonly count: number } | null;
+  /** What the places held when the attributes were last compared. */
+  attributes: string | null;
+  /** Slot classes that this process writes from their first byte, or has hashed. */
+  readonly seen: WeakMap<Attempt, Set<string>>;
+  /** What the server was told of an attempt. */
+  readonly told: WeakMap<Attempt, Set<string>>;
+  /** How often a report failed, and when it is due again on the monotonic clock. A new one may try at once. */
+  readonly reports: WeakMap<EndedAction, { readonly failures: number; readonly dueMs: number }>;
+}
+
+export const newMemory = (): Memory => ({
+  ...{ faults: null, attributes: null },
+  ...{ seen: new WeakMap(), told: new WeakMap(), reports: new WeakMap() },
+});
+
 export interface Context extends World {
   readonly config: AgentConfig;
   readonly journal: Journal;
+  readonly ledger: ByteLedger;
+  readonly memory: Memory;
   readonly keystore: Keystore;
   readonly boot: BootControl;
   /** By slot class. */

@@ -14,7 +14,7 @@ import { parseHeader } from '../../../native-free/format/payload-header.ts';
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import { bytesEqual } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { ledgerKey, ledgerOf } from './budget.ts';
+import { ledgerKey } from './budget.ts';
 import { throwIfCancelled } from '../service/cancel.ts';
 import { spoolFolder } from '../context.ts';
 import type { Context } from '../context.ts';
@@ -35,14 +35,13 @@ export interface Download {
 
 /** Throws `outside_hours`, `server_holds`. */
 export function openDownload(context: Context, attempt: Attempt, plan: Plan): Download {
-  const { config, clock, network, fs, hash, signal } = context;
+  const { config, clock, network, fs, hash, ledger, signal } = context;
   const { limits, server } = config;
   const withinHours = (): void => {
     requireDownload(attempt.words);
     checkHours('the download', limits.allowedHours, clock);
   };
   withinHours();
-  const ledger = ledgerOf(context);
   const meter = new Meter({
     clock,
     budgetBytes: limits.budgetBytes,

@@ -33,9 +33,6 @@ export async function tellNews(
   }
 }
 
-/** By process: what each attempt has told already. */
-const told = new WeakMap<object, Set<string>>();
-
 /** Once for each `topic` of an attempt and process. */
 export async function tellOnce(
   context: Context,
@@ -44,6 +41,7 @@ export async function tellOnce(
   message: string,
   options?: NewsOptions,
 ): Promise<void> {
+  const { told } = context.memory;
   const topics = told.get(attempt) ?? new Set();
   if (topics.has(topic)) return;
   told.set(attempt, topics.add(topic));

@@ -28,21 +28,13 @@ const AGAIN_MS = 3_600_000;
 /** A server that fails this often may be failing over the words. */
 const FAILURES_WITH_TEXTS = 5;
 
-/** What this process remembers of a report: a new one may try at once. */
-interface Tries {
-  failures: number;
-  /** Not before this, on the monotonic clock. */
-  dueMs: number;
-}
-
-const tries = new WeakMap<EndedAction, Tries>();
-
 /**
  * After each poll: what waits is sent, a cancellation of something that is not under way is answered, attributes that
  * changed are told. Throws only `aborted`: whatever the server thinks of it, the poll's answer counts.
  */
 export async function tellServer(context: Context, poll: PollResult): Promise<void> {
   const { body } = context.journal;
+  const tries = context.memory.reports;
   const { deployment, cancel } = poll;
   await dropReportsOfOthers(context, deployment);
   if (cancel !== null) await answerCancellation(context, cancel);
@@ -57,10 +49,10 @@ export async function tellServer(context: Context, poll: PollResult): Promise<vo
 }
 
 /** When the next report is due, in ms from now; Infinity when none waits. */
-export function nextReportMs({ journal, clock }: Context): number {
+export function nextReportMs({ journal, clock, memory }: Context): number {
   const due = journal.body.ended
     .filter(({ report }) => report === 'waiting')
-    .map((entry) => (tries.get(entry)?.dueMs ?? -Infinity) - clock.monotonicMs());
+    .map((entry) => (memory.reports.get(entry)?.dueMs ?? -Infinity) - clock.monotonicMs());
   return Math.max(0, Math.min(Infinity, ...due));
 }
 
@@ -122,6 +114,7 @@ export function detailsOf({ code, subStatus, message }: AttemptOutcome): string[
 }
 
 async function tell(context: Context, entry: EndedAction): Promise<void> {
+  const tries = context.memory.reports;
   const known = tries.get(entry) ?? { failures: 0, dueMs: 0 };
   const details = known.failures < FAILURES_WITH_TEXTS ? detailsOf(entry.outcome) : [];
   const error = await sendOnceMoreWithoutTexts(context, entry, details);
@@ -193,7 +186,7 @@ export async function answerCancellation(
   const about = { actionId: stopId, release: entry?.release ?? null, atMs: clock.now() };
   try {
     await deployments.answerCancel(cancelId, !isInstalled, { ...about, outcome, details: plainLines(message) });
-    if (isInstalled) tries.delete(entry!);
+    if (isInstalled) context.memory.reports.delete(entry!);
   } catch (thrown) {
     const error = requireKnown(thrown);
     context.emit({ type: 'note', message: `the answer to cancellation ${cancelId} was not taken: ${error.message}`, error }); // prettier-ignore

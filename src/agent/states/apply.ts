@@ -27,7 +27,7 @@ export async function apply(context: Context): Promise<Next<'APPLY'>> {
   if (plan === null) throw new UpdateError('bug', 'APPLY without a plan');
   // It may have been days since this state was entered.
   await throwIfCancelled(context, attempt);
-  if (attempt.segmentsDone === 0) noteSeen(attempt, plan.slotClass);
+  if (attempt.segmentsDone === 0) noteSeen(context, attempt, plan.slotClass);
   const slots = slotsOf(context, plan.slotClass);
   const { running } = await context.boot.read();
   if (plan.kind === 'copy') {

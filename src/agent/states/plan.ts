@@ -39,7 +39,7 @@ export async function plan(context: Context): Promise<Next<'PLAN'>> {
     const held = await planning.holdsAlready(context, part, attempt.targetSlot);
     if (held) {
       verified.push({ ...part.full, kind: 'held' });
-      noteSeen(attempt, part.full.slotClass);
+      noteSeen(context, attempt, part.full.slotClass);
     } else pending.push(await planning.choosePlan(context, targets, part));
   }
   await planning.checkRoom(context, pending, attempt.targetSlot, running);

@@ -45,12 +45,13 @@ async function runAgent(options: RunCommandOptions): Promise<void> {
   const progress = await createProgress({ json: options.json === true || options.log === 'json', lines: false });
   const { adviceOn } = await import('../../agent/config/advice.ts');
   for (const message of adviceOn(config)) log.line({ level: 'warn', event: 'note', message });
+  const showBytes = bytesShown(progress);
   const service = joinService(config, log);
   const agent = new Agent(config, {
     world: service?.world,
     onEvent: (event: AgentEvent, attempt?: Attempt | null) => {
       log.event(event, attempt);
-      showBytes(event, progress);
+      showBytes(event);
       service?.onEvent(event);
     },
   });
@@ -102,15 +103,16 @@ function logFailure(log: Log, error: UpdateError): number {
   return ofSignal ?? exitCodeOf(error);
 }
 
-let downloading = false;
-
-function showBytes(event: AgentEvent, progress: Progress): void {
-  if (event.type === 'state' && event.state !== 'APPLY' && event.state !== 'WAIT_NET') {
-    progress.stop();
-    downloading = false;
-  }
-  if (event.type !== 'bytes') return;
-  if (!downloading) progress.start('download', event.payloadBytes);
-  downloading = true;
-  progress.update(Math.min(event.wireBytes, event.payloadBytes));
+function bytesShown(progress: Progress): (event: AgentEvent) => void {
+  let downloading = false;
+  return (event) => {
+    if (event.type === 'state' && event.state !== 'APPLY' && event.state !== 'WAIT_NET') {
+      progress.stop();
+      downloading = false;
+    }
+    if (event.type !== 'bytes') return;
+    if (!downloading) progress.start('download', event.payloadBytes);
+    downloading = true;
+    progress.update(Math.min(event.wireBytes, event.payloadBytes));
+  };
 }
