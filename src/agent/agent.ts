@@ -23,7 +23,7 @@ import type { DeploymentSource } from './service/deployments.ts';
 import { FileTarget } from './boot/file-target.ts';
 import { waitForHours } from './life/hours.ts';
 import { emptyJournal } from './records/journal.ts';
-import type { Journal } from './records/journal.ts';
+import type { Attempt, Journal } from './records/journal.ts';
 import type { ByteLedger } from './records/ledger.ts';
 import type { AttemptOutcome } from './records/outcome.ts';
 import { agentNetwork } from './service/agent-network.ts';
@@ -50,7 +50,8 @@ export interface AgentParts {
   readonly slots?: ReadonlyMap<string, SlotSet>;
   readonly keystore?: Keystore;
   readonly deployments?: DeploymentSource;
-  readonly onEvent?: (event: AgentEvent) => void;
+  /** `attempt`: the one that is under way. */
+  readonly onEvent?: (event: AgentEvent, attempt: Attempt | null) => void;
 }
 
 export interface RunOptions {
@@ -301,7 +302,7 @@ export class Agent {
       deployments: this.#parts.deployments ?? ddi(),
       signal,
       once: options.once === true,
-      emit: (event) => this.#parts.onEvent?.(event),
+      emit: (event) => this.#parts.onEvent?.(event, journal.body.attempt),
       trust,
       sleepMs: null,
       cancelAskedMs: -Infinity,

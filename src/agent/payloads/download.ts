@@ -12,6 +12,7 @@ import { checkWork } from '../../../native-free/format/decoder-memory.ts';
 import { floorBytes } from '../../platform/http/rate-floor.ts';
 import { parseHeader } from '../../../native-free/format/payload-header.ts';
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
+import type { Network } from '../../platform/network.ts';
 import { bytesEqual } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { ledgerKey } from './budget.ts';
@@ -33,7 +34,7 @@ export interface Download {
   note(): void;
 }
 
-/** Throws `outside_hours`, `server_holds`. */
+/** Permission is asked for where bytes are: what is in the spool already waits for no hours. */
 export function openDownload(context: Context, attempt: Attempt, plan: Plan): Download {
   const { config, clock, network, fs, hash, ledger, signal } = context;
   const { limits, server } = config;
@@ -41,7 +42,13 @@ export function openDownload(context: Context, attempt: Attempt, plan: Plan): Do
     requireDownload(attempt.words);
     checkHours('the download', limits.allowedHours, clock);
   };
-  withinHours();
+  const withinHoursOnly: Network = {
+    reset: () => network.reset?.(),
+    request: async (request) => {
+      withinHours();
+      return network.request(request);
+    },
+  };
   const meter = new Meter({
     clock,
     budgetBytes: limits.budgetBytes,
@@ -54,7 +61,7 @@ export function openDownload(context: Context, attempt: Attempt, plan: Plan): Do
   const link = new Link({
     url: `${server.blobsUrl}/sha256/${plan.payload.sha256}`,
     totalBytes: plan.payload.bytes,
-    network,
+    network: withinHoursOnly,
     clock,
     backoff: { firstMs: limits.backoffFirstMs, mostMs: limits.backoffMostMs },
     retriesMax: limits.retriesMax,

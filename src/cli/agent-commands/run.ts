@@ -49,7 +49,7 @@ async function runAgent(options: RunCommandOptions): Promise<void> {
   const service = joinService(config, log);
   const agent = new Agent(config, {
     world: service?.world,
-    onEvent: (event: AgentEvent, attempt?: Attempt | null) => {
+    onEvent: (event: AgentEvent, attempt: Attempt | null) => {
       log.event(event, attempt);
       showBytes(event);
       service?.onEvent(event);
