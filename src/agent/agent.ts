@@ -8,6 +8,7 @@ import { nodeClock } from '../platform/clock.ts';
 import { settleFolder } from '../platform/filesystem.ts';
 import { sha256Node } from '../platform/hash.ts';
 import { nodeFileSystem } from '../platform/node-filesystem.ts';
+import { withAgentLock } from '../platform/process-lock.ts';
 import { retryDelayMs } from '../platform/http/retry-after.ts';
 import { readBlockDevice } from './slots/block-device.ts';
 import { makeBootControl } from './boot/backends.ts';
@@ -58,6 +59,8 @@ export interface RunOptions {
   /** End after one poll, or after one attempt, or when a reboot is due. */
   readonly once?: boolean;
   readonly signal?: AbortSignal;
+  /** Awaited once no other agent works on the data folder, before anything is done. */
+  readonly onBegin?: () => Promise<void>;
 }
 
 export interface RunResult {
@@ -109,7 +112,7 @@ export class Agent {
     this.#slots = parts.slots ?? made.slots;
   }
 
-  /** What is recorded, as far as it can be read; nothing is changed. */
+  /** What is recorded, as far as it can be read; nothing is changed, and another agent may be at work. */
   async status(): Promise<AgentStatus> {
     const problems: UpdateError[] = [];
     const orNull = async <T>(what: string, work: () => Promise<T>): Promise<T | null> => {
@@ -130,11 +133,20 @@ export class Agent {
   /**
    * Run the machine. With `once` it ends and says how; without, it goes on until the signal, or until a reboot is due.
    * Throws what is no outcome of an attempt: a server that cannot be reached, metadata that cannot be trusted, storage
-   * that fails. All of it is safe to run again.
+   * that fails. All of it is safe to run again. Throws `agent_running` while another agent has the data folder.
    */
   async run(options: RunOptions = {}): Promise<RunResult> {
     const context = this.#context(options);
+    const work = (): Promise<RunResult> => this.#run(context, options);
+    // On a simulated file system there is nobody else.
+    if (context.fs !== nodeFileSystem) return work();
+    const onNote = (error: UpdateError): void => context.emit({ type: 'note', message: error.message, error });
+    return withAgentLock(this.#config.dataFolder, work, { onNote });
+  }
+
+  async #run(context: Context, options: RunOptions): Promise<RunResult> {
     try {
+      await options.onBegin?.();
       const most = options.once === true ? START_TRIES_ONCE : undefined;
       const next = await patiently(context, 'the start', () => this.#begin(context), most);
       if (next === 'STOP') return this.#pending(options.once === true);

@@ -11,7 +11,6 @@ import { createProgress } from '../terminal/progress.ts';
 import type { Progress } from '../terminal/progress.ts';
 import { readConfig, DEFAULT_CONFIG } from './common.ts';
 import type { AgentCommandOptions } from './common.ts';
-import { withAgentLock } from './lock.ts';
 import { Log, logFormat } from './log.ts';
 import type { LogFormat } from './log.ts';
 import { joinService } from './service.ts';
@@ -56,15 +55,8 @@ async function runAgent(options: RunCommandOptions): Promise<void> {
     },
   });
   try {
-    const result = await withAgentLock(
-      config.dataFolder,
-      () =>
-        withSignals(async (signal) => {
-          await service?.ready();
-          return agent.run({ once: options.once, signal });
-        }),
-      { onNote: (error) => log.event({ type: 'note', message: error.message, error }) },
-    );
+    const onBegin = async (): Promise<void> => service?.ready();
+    const result = await withSignals((signal) => agent.run({ once: options.once, signal, onBegin }));
     progress.stop();
     process.exitCode = result.status;
     showResult(result, options, log);
