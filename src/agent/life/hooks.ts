@@ -7,6 +7,7 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
+import { failureOf } from './commands.ts';
 import type { CommandRunner } from './commands.ts';
 import type { Context } from '../context.ts';
 import { checkHours } from './hours.ts';
@@ -37,10 +38,8 @@ export async function askHooks({ name, commands, deadlineMs, run, env, signal }:
     if (signal?.aborted) throw new UpdateError('aborted', `stopped in hook ${name}`);
     if (result.exitCode === 0 && !result.timedOut) continue;
     const { exitCode, timedOut } = result;
-    const how = timedOut ? `ran over ${deadlineMs} ms` : `ended with ${exitCode}`;
-    const why = exitCode === NOT_NOW && !timedOut ? 'says not now' : how;
-    const said = result.output.slice(-500);
-    throw new UpdateError('hook_refused', `hook ${name} '${argv.join(' ')}' ${why}${said === '' ? '' : `: ${said}`}`, {
+    const said = failureOf(argv, result, deadlineMs, exitCode === NOT_NOW ? 'says not now' : undefined);
+    throw new UpdateError('hook_refused', `hook ${name} ${said}`, {
       detail: { hook: name, argv, exitCode, timedOut },
     });
   }

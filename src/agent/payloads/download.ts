@@ -3,7 +3,6 @@
  * PREPARE (header), APPLY (body) and REPAIR (the full payload's header).
  * @module
  */
-import { hexToBytes } from '../hex.ts';
 import { Link } from '../../transfer/link.ts';
 import { Meter } from '../../transfer/meter.ts';
 import { Spool } from '../../transfer/spool.ts';
@@ -13,7 +12,7 @@ import { floorBytes } from '../../platform/http/rate-floor.ts';
 import { parseHeader } from '../../../native-free/format/payload-header.ts';
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import type { Network } from '../../platform/network.ts';
-import { bytesEqual } from '../../../native-free/hash.ts';
+import { bytesEqual, hexToBytes } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { ledgerKey } from './budget.ts';
 import { throwIfCancelled } from '../service/cancel.ts';

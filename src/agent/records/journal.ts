@@ -12,7 +12,7 @@ import type { ServerWords } from '../service/words.ts';
 import { STATES } from '../states/states.ts';
 import type { State } from '../states/states.ts';
 import type { AttemptOutcome } from './outcome.ts';
-import { keepAside, loadRecord, storeRecord } from './record.ts';
+import { isDamage, keepAside, loadRecord, storeRecord } from './record.ts';
 import type { RecordPlace } from './record.ts';
 
 /** What a deployment names; everything else about it comes from signed metadata. */
@@ -183,9 +183,6 @@ export interface JournalOptions {
   readonly device: DeviceName;
 }
 
-/** `load` puts these aside and begins anew; anything else is storage that cannot be read at all. */
-const PUT_ASIDE: readonly string[] = ['record_malformed', 'record_foreign', 'limit_exceeded'];
-
 export class Journal {
   readonly #place: RecordPlace;
   readonly #device: DeviceName;
@@ -234,11 +231,12 @@ export class Journal {
       this.#body = (await this.peek()) ?? this.#body;
       this.#kept = structuredClone(this.#body);
     } catch (error) {
-      if (!UpdateError.is(error) || !PUT_ASIDE.includes(error.code)) throw error;
+      const isForeign = UpdateError.is(error) && error.code === 'record_foreign';
+      if (!isForeign && !isDamage(error)) throw error;
       this.damage = error;
       this.#kept = structuredClone(this.#body);
       // Where the disk is full or read-only it stays where it is, and is found again: the running slot matters more.
-      await this.#putAside(error.code === 'record_foreign' ? 'foreign' : 'damaged').catch(() => undefined);
+      await this.#putAside(isForeign ? 'foreign' : 'damaged').catch(() => undefined);
     }
     this.isUnread = false;
     return this.#body;

@@ -67,6 +67,10 @@ export async function storeRecord(place: RecordPlace, value: unknown): Promise<v
   }
 }
 
+/** The record itself is wrong, by its checksum or its size: reading it again is of no use. */
+export const isDamage = (error: unknown): error is UpdateError =>
+  UpdateError.is(error) && (error.code === 'record_malformed' || error.code === 'limit_exceeded');
+
 /** A damaged record gets another name, for people to look at. Throws as `storeRecord`. */
 export async function keepAside({ fs, path, kind, codes }: RecordPlace, what = 'damaged'): Promise<void> {
   try {

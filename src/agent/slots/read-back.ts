@@ -7,10 +7,10 @@
  * @module
  */
 import type { Context } from '../context.ts';
-import { placeOf } from '../context.ts';
+import { placeOf, slotsOf } from '../context.ts';
 import { partsOf } from '../records/journal.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
-import { digestHeld } from '../payloads/plan.ts';
+import { digestOfSlot } from './slots.ts';
 
 /** This process writes all of this slot class, from its first byte, or has just hashed it. */
 export function noteSeen({ memory: { seen } }: Context, attempt: Attempt, slotClass: string): void {
@@ -43,8 +43,8 @@ const asWritten = (plan: Plan): Plan => (plan.kind === 'held' ? { ...plan, kind:
 
 async function holds(context: Context, attempt: Attempt, part: Plan): Promise<boolean> {
   if (context.memory.seen.get(attempt)?.has(part.slotClass) === true) return true;
-  const release = { ...attempt.release, slotClass: part.slotClass };
-  const sha256 = await digestHeld(context, { release, full: part }, attempt.targetSlot);
+  const slots = slotsOf(context, part.slotClass);
+  const sha256 = await digestOfSlot(context.hash, slots, attempt.targetSlot, part.target.bytes);
   if (sha256 === part.target.sha256) noteSeen(context, attempt, part.slotClass);
   return sha256 === part.target.sha256;
 }

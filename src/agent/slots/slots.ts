@@ -5,7 +5,9 @@
  */
 import { ioCode } from '../../../native-free/errno.ts';
 import { ioError } from '../../../native-free/io-error.ts';
-import type { RandomSource, SegmentSink } from '../../../native-free/io.ts';
+import { toHex } from '../../../native-free/hash.ts';
+import type { HashFactory, RandomSource, SegmentSink } from '../../../native-free/io.ts';
+import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { StatusCode } from '../../../native-free/status.ts';
 import { isDevicePath, readFully, writeFully } from '../../platform/filesystem.ts';
@@ -168,6 +170,30 @@ async function openSlot(fs: FileSystem, path: string, slot: string, mode: 'read'
       throw new UpdateError('slot_missing', `slot ${slot} (${path}) does not exist`, { detail: { slot, path } });
     }
     throw ioError(error, mode === 'read' ? 'slot_unreadable' : 'slot_unwritable', `cannot open slot ${slot} (${path})`);
+  }
+}
+
+/** SHA-256 of the first `bytes` of a slot, or null when it is shorter. Without `bytes` of all of it. */
+export async function digestOfSlot(
+  newHash: HashFactory,
+  slots: SlotSet,
+  slot: string,
+  bytes?: number,
+): Promise<string | null> {
+  const source = await slots.source(slot);
+  try {
+    const end = bytes ?? source.size;
+    if (source.size < end) return null;
+    const hash = newHash();
+    const window = new Uint8Array(LIMITS.source_window_bytes);
+    for (let at = 0; at < end; at += window.length) {
+      const part = window.subarray(0, Math.min(window.length, end - at));
+      await source.read(at, part);
+      hash.update(part);
+    }
+    return toHex(hash.digest());
+  } finally {
+    await source.close();
   }
 }
 

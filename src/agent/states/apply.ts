@@ -5,6 +5,7 @@
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import { applyPayload } from '../../../native-free/apply/patcher.ts';
+import { hexToBytes } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { chunksFinished } from '../../transfer/layout.ts';
 import { PayloadPipeline } from '../../transfer/pipeline.ts';
@@ -15,7 +16,6 @@ import { attemptOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { openDownload, readSignedHeader } from '../payloads/download.ts';
 import type { Download } from '../payloads/download.ts';
-import { hexToBytes } from '../hex.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
 import type { Next } from './states.ts';
 import { noteSeen } from '../slots/read-back.ts';

@@ -12,7 +12,7 @@ import { partsOf } from '../records/journal.ts';
 import type { Attempt } from '../records/journal.ts';
 import { isNotNow } from './states.ts';
 import type { Next } from './states.ts';
-import { checkRollbackIndex } from '../payloads/plan.ts';
+import { checkRollbackIndex } from '../payloads/choose.ts';
 import { tellOnce } from '../service/news.ts';
 import { requireUpdate } from '../service/words.ts';
 import { holdsRelease } from '../slots/read-back.ts';

@@ -11,7 +11,7 @@ import { askHooks } from '../life/hooks.ts';
 import { checkHours } from '../life/hours.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
 import type { Next } from './states.ts';
-import * as planning from '../payloads/plan.ts';
+import * as planning from '../payloads/choose.ts';
 import { unlessBehind } from '../payloads/behind.ts';
 import { requireTriesLeft } from '../payloads/failed-installs.ts';
 import { noteSeen } from '../slots/read-back.ts';

@@ -9,7 +9,7 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { applyPayload } from '../../../native-free/apply/patcher.ts';
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
-import { bytesEqual } from '../../../native-free/hash.ts';
+import { bytesEqual, hexToBytes } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { chunkRange, chunksFinished, chunksNeeded, segmentOffset } from '../../transfer/layout.ts';
 import { PayloadPipeline } from '../../transfer/pipeline.ts';
@@ -18,10 +18,9 @@ import { attemptOf, placeOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { openDownload, readSignedHeader } from '../payloads/download.ts';
 import type { Download } from '../payloads/download.ts';
-import { hexToBytes } from '../hex.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
 import type { Next } from './states.ts';
-import { checkBudget, checkRollbackIndex, fullPlan } from '../payloads/plan.ts';
+import { checkBudget, checkRollbackIndex, fullPlan } from '../payloads/choose.ts';
 
 /** Weight of "nothing is bad" in the estimate of how much is: the first bad segment (a superblock) is no verdict. */
 const GOOD_BEFORE = 2;
