@@ -2,7 +2,7 @@
  * The agent: its parts put together, and the loop around the state machine.
  * @module
  */
-import { ioError, mayPass } from '../../native-free/io-error.ts';
+import { mayPass, orIoError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { nodeClock } from '../platform/clock.ts';
 import { settleFolder } from '../platform/filesystem.ts';
@@ -180,9 +180,8 @@ export class Agent {
   async #openJournal(context: Context): Promise<UpdateError | null> {
     const { dataFolder } = this.#config;
     const open = async (): Promise<void> => {
-      await this.#world.fs.makeFolder(dataFolder).catch((error: unknown) => {
-        throw ioError(error, 'output_unwritable', `cannot make the data folder ${dataFolder}`, { path: dataFolder });
-      });
+      const made = this.#world.fs.makeFolder(dataFolder);
+      await orIoError(made, 'output_unwritable', `cannot make the data folder ${dataFolder}`, { path: dataFolder });
       // A folder that was just made, or by a process that was killed, has to be there after a power cut as well. One
       // that was always there may be below a folder that is nobody's business.
       await settleFolder(this.#world.fs, dataFolder).catch(() => undefined);

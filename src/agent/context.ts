@@ -106,5 +106,13 @@ export function slotsOf({ slots }: Context, slotClass: string): SlotSet {
 export const placeOf = ({ config }: Pick<Context, 'config'>, slot: string, slotClass: string): string =>
   slotClass === config.device.slotClass ? slot : `${slot}/${slotClass}`;
 
+/** What went wrong, and is no more than worth a note. Throws what is: `aborted`, and errors that have no code. */
+export function noteLoss({ emit }: Pick<Context, 'emit'>, what: string, thrown: unknown): UpdateError {
+  const error = UpdateError.from(thrown);
+  if (error.code === 'aborted' || !UpdateError.is(thrown)) throw thrown;
+  emit({ type: 'note', message: `${what}: ${error.message}`, error });
+  return error;
+}
+
 /** Folder of spooled chunks. */
 export const spoolFolder = (config: AgentConfig): string => `${config.dataFolder}/spool`;

@@ -95,12 +95,13 @@ export function statusOf(
       places[slot] = { version: held?.version ?? null, sha256: held?.sha256 ?? null, pending };
     }
   }
-  const slots: Record<string, { version: string | null; sha256: string | null; triesLeft: number | null }> = {};
-  for (const slot of slotNames) {
-    const triesLeft = boot?.tries[slot] ?? null;
+  const own = slotNames.map((slot) => {
     const held = body.slots[slot] ?? null;
-    slots[slot] = { version: held?.version ?? null, sha256: held?.sha256 ?? null, triesLeft };
-  }
+    return [
+      slot,
+      { version: held?.version ?? null, sha256: held?.sha256 ?? null, triesLeft: boot?.tries[slot] ?? null },
+    ];
+  });
   const outcome = body.last?.outcome ?? null;
   return {
     status: outcome?.status ?? null,
@@ -110,7 +111,7 @@ export function statusOf(
     rebootPending: boot === null ? null : boot.order[0] !== boot.running && (boot.tries[boot.order[0] ?? ''] ?? 0) > 0,
     running: boot?.running ?? null,
     bootId: boot?.bootId ?? null,
-    slots,
+    slots: Object.fromEntries(own) as AgentStatus['slots'],
     classes,
     order: boot?.order ?? null,
     counters,

@@ -15,7 +15,7 @@ import type { FileSystem } from '../../platform/filesystem.ts';
 import type { KeystoreHardware } from './hardware.ts';
 import { checkCounters, highest } from './keystore.ts';
 import type { Keystore } from './keystore.ts';
-import { isDamage, loadRecord, storeRecord } from '../records/record.ts';
+import { isDamage, loadRecord, storeRecord, twoCopies } from '../records/record.ts';
 import type { RecordPlace } from '../records/record.ts';
 import { verifyRootChain } from '../tuf/root-chain.ts';
 
@@ -45,14 +45,7 @@ export class AnchoredKeystore implements Keystore {
   #known: { readonly content: Content; readonly copy: number } | null = null;
 
   constructor({ fs, hash, path, hardware }: AnchoredKeystoreOptions) {
-    this.#places = [path, `${path}.copy`].map((each) => ({
-      fs,
-      hash,
-      path: each,
-      kind: 'anchored',
-      version: 1,
-      codes: CODES,
-    }));
+    this.#places = twoCopies({ fs, hash, path, kind: 'anchored', version: 1, codes: CODES });
     this.#hash = hash;
     this.#hardware = hardware;
   }

@@ -3,12 +3,13 @@
  * byte is downloaded or a slot is touched.
  * @module
  */
-import { ioError } from '../../../native-free/io-error.ts';
+import { orIoError } from '../../../native-free/io-error.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { folderOf } from '../../platform/filesystem.ts';
 import { placeOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
+import { payloadBytesOf } from '../records/journal.ts';
 import type { ImageId, Plan, ReleaseName } from '../records/journal.ts';
 import { rollbackCounter } from '../keystore/keystore.ts';
 import { deltaPath, fullPath, planOf, prefixOf } from './manifest.ts';
@@ -189,10 +190,7 @@ export async function checkRoom(
   targetSlot: string,
   running: string,
 ): Promise<void> {
-  checkBudget(
-    context,
-    plans.reduce((sum, { payload }) => sum + payload.bytes, 0),
-  );
+  checkBudget(context, payloadBytesOf(plans));
   const { limits, dataFolder } = context.config;
   // The spool holds what the segment being decoded needs: at worst (one incompressible segment) that and the header.
   const spools = plans.map(({ payload, headerBytes }) =>
@@ -207,12 +205,8 @@ export async function checkRoom(
   }
   const needed = new Map<number, number>();
   for (const { folder, bytes } of needs) {
-    let free: number;
-    try {
-      free = await context.fs.freeBytes(folder);
-    } catch (error) {
-      throw ioError(error, 'input_unreadable', `cannot ask for the free space in ${folder}`, { path: folder });
-    }
+    const what = `cannot ask for the free space in ${folder}`;
+    const free = await orIoError(context.fs.freeBytes(folder), 'input_unreadable', what, { path: folder });
     // Equal figures mean one file system, which then must hold all of it.
     const sum = (needed.get(free) ?? 0) + bytes;
     needed.set(free, sum);

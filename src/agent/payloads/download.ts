@@ -33,6 +33,14 @@ export interface Download {
   note(): void;
 }
 
+/** A payload whose header was read, and is the signed one. */
+export interface OpenPayload {
+  readonly plan: Plan;
+  readonly download: Download;
+  readonly header: PayloadHeader;
+  readonly headerBytes: Uint8Array;
+}
+
 /** Permission is asked for where bytes are: what is in the spool already waits for no hours. */
 export function openDownload(context: Context, attempt: Attempt, plan: Plan): Download {
   const { config, clock, network, fs, hash, ledger, signal } = context;
@@ -95,33 +103,24 @@ export function openDownload(context: Context, attempt: Attempt, plan: Plan): Do
 }
 
 /** The signed header of `plan`, checked against everything else that is signed. */
-export async function readSignedHeader(
-  context: Context,
-  download: Download,
-  plan: Plan,
-): Promise<{ bytes: Uint8Array; header: PayloadHeader }> {
-  const bytes = await obtainHeader({
+export async function readSignedHeader(context: Context, download: Download, plan: Plan): Promise<OpenPayload> {
+  const headerBytes = await obtainHeader({
     ...download,
     hash: context.hash,
     headerBytes: plan.headerBytes,
     headerDigest: hexToBytes(plan.headerDigest),
     signal: context.signal,
   });
-  const header = parseHeader(bytes);
+  const header = parseHeader(headerBytes);
   checkAgainstPlan(context, header, plan);
-  return { bytes, header };
+  return { plan, download, header, headerBytes };
 }
 
 function checkAgainstPlan(context: Context, header: PayloadHeader, plan: Plan): void {
   const same = (what: string, inHeader: unknown, signed: unknown): void => {
     if (inHeader === signed) return;
-    throw new UpdateError(
-      'metadata_malformed',
-      `the header's ${what} is ${String(inHeader)}; signed is ${String(signed)}`,
-      {
-        detail: { field: what },
-      },
-    );
+    const message = `the header's ${what} is ${String(inHeader)}; signed is ${String(signed)}`;
+    throw new UpdateError('metadata_malformed', message, { detail: { field: what } });
   };
   const sameDigest = (what: string, inHeader: Uint8Array, signed: string): void =>
     same(what, bytesEqual(inHeader, hexToBytes(signed)), true);
@@ -137,8 +136,6 @@ function checkAgainstPlan(context: Context, header: PayloadHeader, plan: Plan): 
   checkWork(header.decoderWork, context.config.limits.decoderWork);
   const allowed = context.config.limits.decoderMemoryBytes;
   if (header.decoderMemoryBytes <= allowed) return;
-  throw new UpdateError(
-    'decoder_memory',
-    `the payload needs ${header.decoderMemoryBytes} bytes; ${allowed} are allowed`,
-  );
+  const message = `the payload needs ${header.decoderMemoryBytes} bytes; ${allowed} are allowed`;
+  throw new UpdateError('decoder_memory', message);
 }

@@ -108,6 +108,9 @@ export const partsOf = ({ verified, plan, pending }: Attempt): readonly Plan[] =
   ...pending,
 ];
 
+export const payloadBytesOf = (plans: readonly Plan[]): number =>
+  plans.reduce((sum, { payload }) => sum + payload.bytes, 0);
+
 export interface FinishedAttempt extends Attempt {
   readonly finishedAtMs: number;
 }

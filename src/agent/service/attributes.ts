@@ -5,7 +5,7 @@
  */
 import { digestOf, toHex } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { placeOf } from '../context.ts';
+import { noteLoss, placeOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { isRefusal } from './answers.ts';
 import { saveResting } from './ended.ts';
@@ -13,7 +13,7 @@ import { saveResting } from './ended.ts';
 /** What is told where nobody knows, as after a lost journal. */
 const UNKNOWN = 'unknown';
 
-export async function attributesOf(context: Context): Promise<Record<string, string>> {
+async function attributesOf(context: Context): Promise<Record<string, string>> {
   const { config, journal, slots, boot } = context;
   const { running } = await boot.read();
   const versionOf = (slotClass: string): string =>
@@ -47,9 +47,7 @@ export async function sendAttributesIfDue(context: Context, wanted: boolean): Pr
     }
     memory.attributes = held;
   } catch (thrown) {
-    const error = UpdateError.from(thrown);
-    if (error.code === 'aborted' || !UpdateError.is(thrown)) throw thrown;
-    context.emit({ type: 'note', message: `the attributes were not sent: ${error.message}`, error });
+    noteLoss(context, 'the attributes were not sent', thrown);
   }
 }
 
@@ -58,8 +56,7 @@ async function sendUnlessRefused(context: Context, attributes: Record<string, st
   try {
     await context.deployments.sendAttributes(attributes);
   } catch (thrown) {
-    const error = UpdateError.from(thrown);
-    if (!isRefusal(error)) throw thrown;
-    context.emit({ type: 'note', message: `the server does not take attributes: ${error.message}`, error });
+    if (!isRefusal(UpdateError.from(thrown))) throw thrown;
+    noteLoss(context, 'the server does not take attributes', thrown);
   }
 }

@@ -8,6 +8,7 @@
  */
 import { UpdateError } from '../../../native-free/status.ts';
 import { retryDelayMs } from '../../platform/http/retry-after.ts';
+import { noteLoss } from '../context.ts';
 import type { Context } from '../context.ts';
 import { sameRelease } from './deployments.ts';
 import type { Deployment, PollResult, Report } from './deployments.ts';
@@ -64,8 +65,7 @@ export async function tellBeforeTheEnd(context: Context): Promise<boolean> {
     try {
       await tellServer(context, await deployments.poll(signal));
     } catch (thrown) {
-      failed = requireKnown(thrown);
-      context.emit({ type: 'note', message: `the server was not told: ${failed.message}`, error: failed });
+      failed = noteLoss(context, 'the server was not told', thrown);
     }
     if (!hasWaiting(journal.body)) break;
     const delayMs = Math.max(nextReportMs(context), failed === null ? 0 : delayAfter(context, round - 1, failed));
@@ -87,12 +87,11 @@ function requireKnown(thrown: unknown): UpdateError {
 }
 
 /** Where it cannot be kept it is told once more, after the next start. */
-async function keep({ journal, emit }: Context): Promise<void> {
+async function keep(context: Context): Promise<void> {
   try {
-    await saveResting(journal);
+    await saveResting(context.journal);
   } catch (thrown) {
-    const error = requireKnown(thrown);
-    emit({ type: 'note', message: `what the server took cannot be recorded: ${error.message}`, error });
+    noteLoss(context, 'what the server took cannot be recorded', thrown);
   }
 }
 
@@ -109,7 +108,7 @@ async function dropReportsOfOthers(context: Context, offered: Deployment | null)
   }
 }
 
-export function detailsOf({ code, subStatus, message }: AttemptOutcome): string[] {
+function detailsOf({ code, subStatus, message }: AttemptOutcome): string[] {
   return [`${code} (${subStatus})`, ...plainLines(message)];
 }
 
@@ -188,7 +187,6 @@ export async function answerCancellation(
     await deployments.answerCancel(cancelId, !isInstalled, { ...about, outcome, details: plainLines(message) });
     if (isInstalled) context.memory.reports.delete(entry!);
   } catch (thrown) {
-    const error = requireKnown(thrown);
-    context.emit({ type: 'note', message: `the answer to cancellation ${cancelId} was not taken: ${error.message}`, error }); // prettier-ignore
+    noteLoss(context, `the answer to cancellation ${cancelId} was not taken`, thrown);
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { ioCode } from '../../../native-free/errno.ts';
-import { ioError } from '../../../native-free/io-error.ts';
+import { ioError, orIoError } from '../../../native-free/io-error.ts';
 import { toHex } from '../../../native-free/hash.ts';
 import type { HashFactory, RandomSource, SegmentSink } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
@@ -129,12 +129,8 @@ export class FileSlots implements SlotSet {
 
   async #stat(slot: string) {
     const path = this.pathOf(slot);
-    let stat;
-    try {
-      stat = await this.#options.fs.stat(path);
-    } catch (error) {
-      throw ioError(error, 'slot_unreadable', `cannot look at slot ${slot} (${path})`);
-    }
+    const asked = this.#options.fs.stat(path);
+    const stat = await orIoError(asked, 'slot_unreadable', `cannot look at slot ${slot} (${path})`);
     if (stat === null)
       throw new UpdateError('slot_missing', `slot ${slot} (${path}) does not exist`, { detail: { slot, path } });
     if (stat.kind === 'folder') throw new UpdateError('slot_missing', `slot ${slot} (${path}) is a folder`);
@@ -210,12 +206,8 @@ export async function openSource(fs: FileSystem, path: string, slot: string): Pr
   return {
     size,
     async read(offset, into) {
-      let count: number;
-      try {
-        count = await readFully(file, into, offset);
-      } catch (error) {
-        throw ioError(error, 'slot_unreadable', `cannot read slot ${slot} (${path}) at ${offset}`);
-      }
+      const what = `cannot read slot ${slot} (${path}) at ${offset}`;
+      const count = await orIoError(readFully(file, into, offset), 'slot_unreadable', what);
       if (count === into.length) return;
       throw new UpdateError('slot_unreadable', `slot ${slot} (${path}) ends at ${offset + count}`, {
         detail: { slot, path, offset, wanted: into.length },
@@ -241,13 +233,8 @@ export async function openSink(fs: FileSystem, path: string, slot: string): Prom
   };
 }
 
-async function closeSlot(file: FileHandle, path: string, slot: string, code: StatusCode): Promise<void> {
-  try {
-    await file.close();
-  } catch (error) {
-    throw ioError(error, code, `cannot close slot ${slot} (${path})`, { slot, path });
-  }
-}
+const closeSlot = (file: FileHandle, path: string, slot: string, code: StatusCode): Promise<void> =>
+  orIoError(file.close(), code, `cannot close slot ${slot} (${path})`, { slot, path });
 
 /** Cut a file to the image, so that the slot file and the image are the same bytes. */
 export async function cutFile(fs: FileSystem, path: string, bytes: number): Promise<void> {

@@ -7,8 +7,9 @@ import { checkMonthBudget } from '../payloads/budget.ts';
 import { throwIfCancelled } from '../service/cancel.ts';
 import { attemptOf, placeOf } from '../context.ts';
 import type { Context } from '../context.ts';
-import { askHooks } from '../life/hooks.ts';
+import { askPolicy } from '../life/hooks.ts';
 import { checkHours } from '../life/hours.ts';
+import { payloadBytesOf } from '../records/journal.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
 import type { Next } from './states.ts';
 import * as planning from '../payloads/choose.ts';
@@ -43,18 +44,12 @@ export async function plan(context: Context): Promise<Next<'PLAN'>> {
     } else pending.push(await planning.choosePlan(context, targets, part));
   }
   await planning.checkRoom(context, pending, attempt.targetSlot, running);
-  if (payloadBytes(pending) > 0) {
+  const payloadBytes = payloadBytesOf(pending);
+  if (payloadBytes > 0) {
     checkHours('the download', context.config.limits.allowedHours, context.clock);
-    await checkMonthBudget(context, payloadBytes(pending));
+    await checkMonthBudget(context, payloadBytes);
   }
-  await askHooks({
-    name: 'before_download',
-    commands: context.config.hooks.beforeDownload,
-    deadlineMs: context.config.hooks.deadlineSeconds * 1000,
-    run: context.run,
-    env: { ENGRAFT_VERSION: release.version, ENGRAFT_PAYLOAD_BYTES: String(payloadBytes(pending)) },
-    signal: context.signal,
-  });
+  await askPolicy(context, attempt, 'before_download', { ENGRAFT_PAYLOAD_BYTES: String(payloadBytes) });
   // When the inactive slot holds all of it (a trial that failed, and now a second one), there is nothing to write.
   const next = pending.length > 0 ? 'PREPARE' : 'ARM';
   attempt.plan = pending.shift() ?? verified.pop()!;
@@ -78,8 +73,6 @@ async function partsOrWait(
     throw await unlessBehind(context, attempt, thrown);
   }
 }
-
-const payloadBytes = (plans: readonly Plan[]): number => plans.reduce((sum, { payload }) => sum + payload.bytes, 0);
 
 /**
  * This very release failed its test when nobody knew of the attempt: that was its trial, and it ends here. Throws how it
