@@ -80,7 +80,7 @@ export class FileKeystore implements Keystore {
       if (failure === null) return { root: null, counters: {}, even: true };
       // What the storage says of it passes; damage does not, and is no longer a matter of one record.
       const known = UpdateError.from(failure, 'keystore_failed');
-      if (!isDamage(known)) throw known;
+      if (!isDamage(failure)) throw known;
       const message = `no copy of the keystore can be read: ${known.message}`;
       throw new UpdateError('keystore_failed', message, { detail: known.detail, cause: known });
     }
