@@ -4,6 +4,7 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import type { Hash, HashFactory } from './io.ts';
+import { UpdateError } from './status.ts';
 import { bytesOf, type BytesLike } from './views.ts';
 
 /** The native-free default, about 90 MB/s. */
@@ -32,4 +33,10 @@ export function toHex(bytes: BytesLike): string {
   let text = '';
   for (const byte of bytesOf(bytes, 'bytes')) text += HEX[byte >> 4] + HEX[byte & 15];
   return text;
+}
+
+/** The bytes of lower-case hexadecimal. Throws `metadata_malformed` for anything else. */
+export function hexToBytes(text: string): Uint8Array {
+  if (!/^(?:[0-9a-f]{2})*$/.test(text)) throw new UpdateError('metadata_malformed', `'${text}' is no hexadecimal`);
+  return Uint8Array.from({ length: text.length / 2 }, (_, i) => parseInt(text.slice(2 * i, 2 * i + 2), 16));
 }

@@ -24,6 +24,20 @@ export function ioError(
   });
 }
 
+/** What `work` gives, or its failure as `ioError` has it. */
+export async function orIoError<T>(
+  work: Promise<T>,
+  code: StatusCode,
+  what: string,
+  detail?: Readonly<Record<string, unknown>>,
+): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw ioError(error, code, what, detail);
+  }
+}
+
 /**
  * Is this a fault of the device's own storage, tools or memory that may pass: worth another try before it is taken for
  * the outcome? A link that is down is not: it has a patience of its own.

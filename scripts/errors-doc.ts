@@ -51,7 +51,7 @@ function cellsOf(code: string, row: StatusRow): string[] {
 }
 
 /** A Markdown table with padded cells, which is also how Prettier leaves it. */
-function table(head: string[], rows: string[][]): string {
+export function table(head: string[], rows: string[][]): string {
   const escaped = [head, ...rows].map((cells) => cells.map((cell) => cell.replaceAll('|', '\\|')));
   const widths = head.map((_, i) => Math.max(3, ...escaped.map((cells) => cells[i]!.length)));
   const line = (cells: string[]): string => `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |\n`;

@@ -11,7 +11,14 @@ import { corpusPairs, repositoryRoot } from '../corpus/manifest.ts';
 import { STATUS } from '../native-free/status.ts';
 import { renderErrors } from '../scripts/errors-doc.ts';
 import { entrySources, readPublicExports } from '../scripts/public-exports.ts';
-import { checkErrorCodes, checkImports, checkLeaks, checkSizes, checkThrows } from './support/tidy-rules.ts';
+import {
+  checkErrorCodes,
+  checkHiddenState,
+  checkImports,
+  checkLeaks,
+  checkSizes,
+  checkThrows,
+} from './support/tidy-rules.ts';
 
 const ROOT = repositoryRoot();
 const UNKEPT = new Set(['node_modules', 'dist', 'coverage', '.git', '.cache']);
@@ -200,6 +207,25 @@ describe('sizes', () => {
 
   it('are kept in what is shipped', () => {
     expect(checkSizes(shipped)).toEqual([]);
+  });
+});
+
+describe('state', () => {
+  it('is found at module level', () => {
+    const bad = [
+      'let n = 0;',
+      'const told = new WeakSet<object>();',
+      'export const known: Map<string, X> = new Map();',
+    ];
+    for (const text of bad) expect(checkHiddenState(one('src/agent/a.ts', text)), text).toHaveLength(1);
+    const good =
+      'const KINDS: ReadonlySet<string> = new Set([]);\nfunction f() {\n  let n = 0;\n  const m = new Map();\n}';
+    expect(checkHiddenState(one('src/agent/a.ts', good))).toEqual([]);
+  });
+
+  it('belongs to somebody in the agent and the device core', () => {
+    const held = new Map([...shipped].filter(([path]) => /^(native-free|src\/agent)\//.test(path)));
+    expect(checkHiddenState(held)).toEqual([]);
   });
 });
 

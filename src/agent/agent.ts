@@ -2,19 +2,21 @@
  * The agent: its parts put together, and the loop around the state machine.
  * @module
  */
-import { ioError, mayPass } from '../../native-free/io-error.ts';
+import { mayPass, orIoError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { nodeClock } from '../platform/clock.ts';
 import { settleFolder } from '../platform/filesystem.ts';
 import { sha256Node } from '../platform/hash.ts';
 import { nodeFileSystem } from '../platform/node-filesystem.ts';
+import { withAgentLock } from '../platform/process-lock.ts';
 import { retryDelayMs } from '../platform/http/retry-after.ts';
 import { readBlockDevice } from './slots/block-device.ts';
 import { makeBootControl } from './boot/backends.ts';
 import type { BootControl } from './boot/control.ts';
-import { chargedNetwork, closeLedger, ledgerOf, openLedger } from './payloads/budget.ts';
+import { chargedNetwork, closeLedger, makeLedger, openLedger } from './payloads/budget.ts';
 import { runCommand } from './life/commands.ts';
 import type { AgentConfig } from './config/config.ts';
+import { newMemory } from './context.ts';
 import type { AgentEvent, Context, World } from './context.ts';
 import { DdiClient } from './service/ddi.ts';
 import { pollPauseMs } from './service/deployments.ts';
@@ -22,13 +24,16 @@ import type { DeploymentSource } from './service/deployments.ts';
 import { FileTarget } from './boot/file-target.ts';
 import { waitForHours } from './life/hours.ts';
 import { emptyJournal } from './records/journal.ts';
-import type { AttemptOutcome, Journal, State } from './records/journal.ts';
+import type { Attempt, Journal } from './records/journal.ts';
+import type { ByteLedger } from './records/ledger.ts';
+import type { AttemptOutcome } from './records/outcome.ts';
 import { agentNetwork } from './service/agent-network.ts';
 import { makeKeystore } from './keystore/backends.ts';
 import type { Keystore } from './keystore/keystore.ts';
 import { runMachine } from './states/machine.ts';
 import { patiently } from './life/faults.ts';
 import { reconcile } from './states/reconcile.ts';
+import type { State } from './states/states.ts';
 import { FileSlots } from './slots/slots.ts';
 import type { SlotSet } from './slots/slots.ts';
 import { nextReportMs, tellBeforeTheEnd } from './service/reports.ts';
@@ -46,13 +51,16 @@ export interface AgentParts {
   readonly slots?: ReadonlyMap<string, SlotSet>;
   readonly keystore?: Keystore;
   readonly deployments?: DeploymentSource;
-  readonly onEvent?: (event: AgentEvent) => void;
+  /** `attempt`: the one that is under way. */
+  readonly onEvent?: (event: AgentEvent, attempt: Attempt | null) => void;
 }
 
 export interface RunOptions {
   /** End after one poll, or after one attempt, or when a reboot is due. */
   readonly once?: boolean;
   readonly signal?: AbortSignal;
+  /** Awaited once no other agent works on the data folder, before anything is done. */
+  readonly onBegin?: () => Promise<void>;
 }
 
 export interface RunResult {
@@ -75,6 +83,8 @@ export class Agent {
   readonly #parts: AgentParts;
   readonly #world: World;
   readonly #journal: Journal;
+  readonly #ledger: ByteLedger;
+  readonly #memory = newMemory();
   readonly #keystore: Keystore;
   readonly #boot: BootControl;
   readonly #slots: ReadonlyMap<string, SlotSet>;
@@ -92,9 +102,9 @@ export class Agent {
     };
     const { fs, hash } = this.#world;
     this.#journal = journalOf(config, { fs, hash });
+    this.#ledger = makeLedger(config, this.#world);
     if (config.limits.budgetBytesPerMonth !== undefined) {
-      const ledger = ledgerOf({ ...this.#world, config, journal: this.#journal });
-      this.#world = { ...this.#world, network: chargedNetwork(this.#world.network, ledger) };
+      this.#world = { ...this.#world, network: chargedNetwork(this.#world.network, this.#ledger) };
     }
     this.#keystore = parts.keystore ?? makeKeystore(config, this.#world);
     const made = makePlaces(config, this.#world);
@@ -102,7 +112,7 @@ export class Agent {
     this.#slots = parts.slots ?? made.slots;
   }
 
-  /** What is recorded, as far as it can be read; nothing is changed. */
+  /** What is recorded, as far as it can be read; nothing is changed, and another agent may be at work. */
   async status(): Promise<AgentStatus> {
     const problems: UpdateError[] = [];
     const orNull = async <T>(what: string, work: () => Promise<T>): Promise<T | null> => {
@@ -123,11 +133,20 @@ export class Agent {
   /**
    * Run the machine. With `once` it ends and says how; without, it goes on until the signal, or until a reboot is due.
    * Throws what is no outcome of an attempt: a server that cannot be reached, metadata that cannot be trusted, storage
-   * that fails. All of it is safe to run again.
+   * that fails. All of it is safe to run again. Throws `agent_running` while another agent has the data folder.
    */
   async run(options: RunOptions = {}): Promise<RunResult> {
     const context = this.#context(options);
+    const work = (): Promise<RunResult> => this.#run(context, options);
+    // On a simulated file system there is nobody else.
+    if (context.fs !== nodeFileSystem) return work();
+    const onNote = (error: UpdateError): void => context.emit({ type: 'note', message: error.message, error });
+    return withAgentLock(this.#config.dataFolder, work, { onNote });
+  }
+
+  async #run(context: Context, options: RunOptions): Promise<RunResult> {
     try {
+      await options.onBegin?.();
       const most = options.once === true ? START_TRIES_ONCE : undefined;
       const next = await patiently(context, 'the start', () => this.#begin(context), most);
       if (next === 'STOP') return this.#pending(options.once === true);
@@ -161,9 +180,8 @@ export class Agent {
   async #openJournal(context: Context): Promise<UpdateError | null> {
     const { dataFolder } = this.#config;
     const open = async (): Promise<void> => {
-      await this.#world.fs.makeFolder(dataFolder).catch((error: unknown) => {
-        throw ioError(error, 'output_unwritable', `cannot make the data folder ${dataFolder}`, { path: dataFolder });
-      });
+      const made = this.#world.fs.makeFolder(dataFolder);
+      await orIoError(made, 'output_unwritable', `cannot make the data folder ${dataFolder}`, { path: dataFolder });
       // A folder that was just made, or by a process that was killed, has to be there after a power cut as well. One
       // that was always there may be below a folder that is nobody's business.
       await settleFolder(this.#world.fs, dataFolder).catch(() => undefined);
@@ -287,13 +305,15 @@ export class Agent {
       ...this.#world,
       config,
       journal,
+      ledger: this.#ledger,
+      memory: this.#memory,
       keystore: this.#keystore,
       boot: this.#boot,
       slots: this.#slots,
       deployments: this.#parts.deployments ?? ddi(),
       signal,
       once: options.once === true,
-      emit: (event) => this.#parts.onEvent?.(event),
+      emit: (event) => this.#parts.onEvent?.(event, journal.body.attempt),
       trust,
       sleepMs: null,
       cancelAskedMs: -Infinity,

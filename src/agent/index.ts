@@ -21,17 +21,14 @@ export type {
   ActionNews,
   Deployment,
   DeploymentSource,
-  Handling,
   PollResult,
   Proceeding,
   Report,
-  ServerWords,
 } from './service/deployments.ts';
 export { FileTarget } from './boot/file-target.ts';
-export { emptyJournal, Journal, STATES } from './records/journal.ts';
+export { emptyJournal, Journal } from './records/journal.ts';
 export type {
   Attempt,
-  AttemptOutcome,
   ConfirmedSlot,
   DeviceName,
   EndedAction,
@@ -41,8 +38,11 @@ export type {
   Plan,
   RejectedSlot,
   ReleaseName,
-  State,
 } from './records/journal.ts';
+export type { AttemptOutcome } from './records/outcome.ts';
+export type { Handling, ServerWords } from './service/words.ts';
+export { STATES } from './states/states.ts';
+export type { State } from './states/states.ts';
 export { AnchoredKeystore } from './keystore/anchored.ts';
 export { FileKeystore } from './keystore/file.ts';
 export type { KeystoreHardware } from './keystore/hardware.ts';

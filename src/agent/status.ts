@@ -8,7 +8,8 @@ import type { BootState } from './boot/control.ts';
 import { placeOf } from './context.ts';
 import type { Context } from './context.ts';
 import { emptyJournal } from './records/journal.ts';
-import type { Attempt, JournalBody, State } from './records/journal.ts';
+import type { Attempt, JournalBody } from './records/journal.ts';
+import type { State } from './states/states.ts';
 
 /** What the journal knows of one place: one class of one slot. */
 export interface PlaceStatus {
@@ -94,12 +95,13 @@ export function statusOf(
       places[slot] = { version: held?.version ?? null, sha256: held?.sha256 ?? null, pending };
     }
   }
-  const slots: Record<string, { version: string | null; sha256: string | null; triesLeft: number | null }> = {};
-  for (const slot of slotNames) {
-    const triesLeft = boot?.tries[slot] ?? null;
+  const own = slotNames.map((slot) => {
     const held = body.slots[slot] ?? null;
-    slots[slot] = { version: held?.version ?? null, sha256: held?.sha256 ?? null, triesLeft };
-  }
+    return [
+      slot,
+      { version: held?.version ?? null, sha256: held?.sha256 ?? null, triesLeft: boot?.tries[slot] ?? null },
+    ];
+  });
   const outcome = body.last?.outcome ?? null;
   return {
     status: outcome?.status ?? null,
@@ -109,7 +111,7 @@ export function statusOf(
     rebootPending: boot === null ? null : boot.order[0] !== boot.running && (boot.tries[boot.order[0] ?? ''] ?? 0) > 0,
     running: boot?.running ?? null,
     bootId: boot?.bootId ?? null,
-    slots,
+    slots: Object.fromEntries(own) as AgentStatus['slots'],
     classes,
     order: boot?.order ?? null,
     counters,

@@ -6,9 +6,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { UpdateError } from '../../native-free/status.ts';
-import type { Context } from '../../src/agent/context.ts';
-import type { Attempt, State } from '../../src/agent/records/journal.ts';
-import { isDistrust, trusted } from '../../src/agent/service/trusted.ts';
+import { newMemory, type Context } from '../../src/agent/context.ts';
+import type { Attempt } from '../../src/agent/records/journal.ts';
+import type { State } from '../../src/agent/states/states.ts';
+import { trusted } from '../../src/agent/service/trusted.ts';
 import type { MemoryAnswer } from '../../src/testing/index.ts';
 import { device, imagePair, makeLab, sameBytes, type Lab, type SimulatedDevice } from '../support/agent.ts';
 
@@ -137,11 +138,12 @@ describe('a delegated role', () => {
       },
       clock: { now: () => 0 },
       deployments: { proceeding: async () => undefined },
+      memory: newMemory(),
     } as unknown as Context;
     const attempt = { actionId: 'a', release: {} } as Attempt;
     const targets = await trusted(context, attempt);
     await expect(targets.find('x')).rejects.toBe(error);
-    expect(isDistrust(error)).toBe(isOfMetadata);
+    expect(context.memory.distrusted.has(error)).toBe(isOfMetadata);
     await trusted(context, attempt);
     await trusted(context, attempt);
     expect(asked).toEqual([false, true, false]);

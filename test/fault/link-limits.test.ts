@@ -71,6 +71,17 @@ describe('allowed hours', () => {
     expect(it.network.bytesOf('/blobs/')).toBeLessThanOrEqual(it.journal().last!.plan!.payload.bytes + 16 * 1024);
   });
 
+  test('that end with the last segment hold nothing back, since nothing is left to download', async () => {
+    const it = await assigned({ toml: { limits: 'allowed_hours = "22:00-06:00"' } });
+    setTime(it, 1);
+    const push = it.events.push.bind(it.events);
+    it.events.push = (event) => {
+      if (event.type === 'state' && event.state === 'VERIFY') it.clock.advance(6 * HOUR_MS);
+      return push(event);
+    };
+    expect(await it.once()).toMatchObject({ status: 0, code: 'reboot_pending' });
+  });
+
   test('that end while the link is down stop the waiting', async () => {
     const it = await assigned({
       toml: { limits: 'allowed_hours = "22:00-06:00"' },

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Agent, journalOf, parseConfig } from '../../src/agent/index.ts';
-import type { AgentConfig, AgentEvent, CommandRunner, Deployment, DeploymentSource, JournalBody, Proceeding, Report, RunResult, World } from '../../src/agent/index.ts'; // prettier-ignore
+import type { AgentConfig, AgentEvent, Attempt, CommandRunner, Deployment, DeploymentSource, JournalBody, Proceeding, Report, RunResult, World } from '../../src/agent/index.ts'; // prettier-ignore
 import type { FileSystem, NetworkRequest } from '../../src/agent/index.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { FakeBootLoader, FakeClock, MemoryFileSystem, MemoryNetwork, Power, poweredFileSystem, serveBytes, watchFileSystem } from '../../src/testing/index.ts'; // prettier-ignore
@@ -172,6 +172,7 @@ export class SimulatedDevice {
   readonly deployments = new FakeDeployments();
   readonly config: AgentConfig;
   readonly events: AgentEvent[] = [];
+  log: { event(event: AgentEvent, attempt: Attempt | null): void } | null = null;
   readonly fs: FileSystem;
   run: CommandRunner;
   readonly #options: DeviceOptions;
@@ -225,7 +226,10 @@ export class SimulatedDevice {
     return new Agent(this.config, {
       world,
       deployments: this.#options.ddi === true ? undefined : this.deployments,
-      onEvent: (event) => this.events.push(event),
+      onEvent: (event, attempt) => {
+        this.events.push(event);
+        this.log?.event(event, attempt);
+      },
     });
   }
 

@@ -75,7 +75,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   src: { rooms: ALL_ROOMS, node: true },
   assembly: { rooms: [], packages: [], node: false },
   corpus: { rooms: ['native-free'], node: true },
-  scripts: { rooms: ['native-free', 'corpus'], node: true },
+  scripts: { rooms: ['native-free', 'corpus', 'src/agent'], node: true },
   demo: { rooms: [...ALL_ROOMS, 'src/cli', 'corpus'], node: true },
   bench: { rooms: [...ALL_ROOMS, 'src/cli', 'corpus'], node: true },
   campaign: { rooms: [...ALL_ROOMS, 'src/cli', 'corpus'], node: true },
@@ -289,6 +289,29 @@ function isCaughtHere(node: ts.Node): boolean {
     if (ts.isTryStatement(at.parent) && at.parent.tryBlock === at && at.parent.catchClause !== undefined) return true;
   }
   return false;
+}
+
+/**
+ * No state at module level, where nobody sees whose it is: no `let`, and no Map or Set that can be written. A table of
+ * constants says so in its type: `ReadonlyMap`, `ReadonlySet`.
+ */
+export function checkHiddenState(files: Files): string[] {
+  const problems: string[] = [];
+  for (const [path, text] of files) {
+    const file = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true);
+    for (const statement of file.statements.filter(ts.isVariableStatement)) {
+      const isConst = (statement.declarationList.flags & ts.NodeFlags.Const) !== 0;
+      for (const { name, type, initializer } of statement.declarationList.declarations) {
+        const made =
+          initializer !== undefined && ts.isNewExpression(initializer) ? initializer.expression.getText() : '';
+        const isTable = /^(Map|Set)$/.test(made) && /^Readonly(Map|Set)\b/.test(type?.getText() ?? '');
+        if (isConst && (!/^(Weak)?(Map|Set)$/.test(made) || isTable)) continue;
+        const line = file.getLineAndCharacterOfPosition(name.getStart()).line + 1;
+        problems.push(`${path}:${line} keeps state in ${name.getText()}, which belongs to nobody`);
+      }
+    }
+  }
+  return problems;
 }
 
 /** Paths of one machine, and words that admit to be unfinished. The patterns are put together, so as not to match here. */

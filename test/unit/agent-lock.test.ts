@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { UpdateError } from '../../native-free/status.ts';
-import { withAgentLock } from '../../src/cli/agent-commands/lock.ts';
+import { Agent, parseConfig } from '../../src/agent/index.ts';
+import { withAgentLock } from '../../src/platform/process-lock.ts';
 import { temporaryFolder } from '../support/release.ts';
 
 let data: string;
@@ -85,7 +86,7 @@ describe('the lock of an agent', () => {
 
   test('is held by one of several agents that find the same stale one at the same moment', async () => {
     const script = `
-      import { withAgentLock } from ${JSON.stringify(new URL('../../dist/src/cli/agent-commands/lock.js', import.meta.url).href)};
+      import { withAgentLock } from ${JSON.stringify(new URL('../../dist/src/platform/process-lock.js', import.meta.url).href)};
       const [data, at] = process.argv.slice(1);
       while (Date.now() < Number(at));
       await withAgentLock(data, async () => {
@@ -103,6 +104,21 @@ describe('the lock of an agent', () => {
       expect(said.sort()).toEqual(['agent_running', 'agent_running', 'held']);
       expect(existsSync(lock)).toBe(false);
     }
+  });
+
+  test('is taken by an agent of the library as well, and not by its status', async () => {
+    const text = `[device]\ncontroller_id = "d"\nproduct = "cam"\nhardware = "v1"\n[server]\nurl = "http://127.0.0.1:9"
+      [data]\nfolder = "${data}"\n[trust]\nroot = "${data}/root.json"\n[target]\npath = "${data}/file"\n`;
+    const agent = new Agent(parseConfig(text, data));
+    let isBegun = false;
+    const run = (): Promise<unknown> => agent.run({ once: true, onBegin: async () => void (isBegun = true) });
+    await withAgentLock(data, async () => {
+      await expect(run()).rejects.toMatchObject({ code: 'agent_running' });
+      expect(await agent.status()).toMatchObject({ running: 'A', problems: [] });
+    });
+    expect(isBegun).toBe(false);
+    await expect(run()).rejects.toMatchObject({ code: 'link_failed' });
+    expect([isBegun, existsSync(lock)]).toEqual([true, false]);
   });
 
   test('of somebody else is not removed at the end', async () => {

@@ -4,7 +4,7 @@
  * (`boot_id=...`); the agent never writes that one.
  * @module
  */
-import { ioError } from '../../../native-free/io-error.ts';
+import { orIoError } from '../../../native-free/io-error.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { readSmallFile, settleFolder, writeFileAtomically } from '../../platform/filesystem.ts';
@@ -45,11 +45,8 @@ export class FileBootVariables implements BootVariables {
   async write(values: ReadonlyMap<string, string>): Promise<void> {
     const { fs, stateFile } = this.#options;
     const variables = new Map([...(await this.read()), ...values]);
-    try {
-      await writeFileAtomically(fs, stateFile, new TextEncoder().encode(formatVariables(variables)));
-    } catch (error) {
-      throw ioError(error, 'boot_unwritable', `cannot write ${stateFile}`);
-    }
+    const bytes = new TextEncoder().encode(formatVariables(variables));
+    await orIoError(writeFileAtomically(fs, stateFile, bytes), 'boot_unwritable', `cannot write ${stateFile}`);
   }
 
   settle(): Promise<void> {
@@ -68,12 +65,8 @@ export class FileBootVariables implements BootVariables {
   }
 
   async #text(path: string): Promise<string> {
-    let bytes: Uint8Array | null;
-    try {
-      bytes = await readSmallFile(this.#options.fs, path, LIMITS.record_bytes_max);
-    } catch (error) {
-      throw ioError(error, 'boot_unreadable', `cannot read ${path}`);
-    }
+    const read = readSmallFile(this.#options.fs, path, LIMITS.record_bytes_max);
+    const bytes = await orIoError(read, 'boot_unreadable', `cannot read ${path}`);
     if (bytes === null) throw new UpdateError('boot_unreadable', `${path} does not exist`, { detail: { path } });
     return new TextDecoder().decode(bytes);
   }

@@ -6,7 +6,7 @@
  * blocks by name at the next boot.
  * @module
  */
-import { ioError } from '../../../native-free/io-error.ts';
+import { ioError, orIoError } from '../../../native-free/io-error.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { readSmallFile, settleFolder, writeFileAtomically, writePlainFile } from '../../platform/filesystem.ts';
 import type { FileSystem } from '../../platform/filesystem.ts';
@@ -47,9 +47,8 @@ export class GrubVariables implements BootVariables {
   async write(values: ReadonlyMap<string, string>): Promise<void> {
     const { fs, editenv, blockFile } = this.#options;
     const copy = `${blockFile}.engraft`;
-    await writePlainFile(fs, copy, await this.#block(blockFile)).catch((error: unknown) => {
-      throw ioError(error, 'boot_unwritable', `cannot write ${copy}`);
-    });
+    const block = await this.#block(blockFile);
+    await orIoError(writePlainFile(fs, copy, block), 'boot_unwritable', `cannot write ${copy}`);
     await runTool(editenv, [copy, 'set', ...[...values].map(([name, value]) => `${name}=${value}`)]);
     const edited = await this.#block(copy);
     try {
@@ -69,18 +68,10 @@ export class GrubVariables implements BootVariables {
   }
 
   async #block(path: string): Promise<Uint8Array> {
-    let bytes: Uint8Array | null;
-    try {
-      bytes = await readSmallFile(this.#options.fs, path, BLOCK_BYTES_MAX);
-    } catch (error) {
-      throw ioError(error, 'boot_unreadable', `cannot read ${path}`);
-    }
-    if (bytes === null || bytes.length === 0) {
-      throw new UpdateError(
-        'boot_unreadable',
-        `${path} is missing or empty: make it with 'grub-editenv ${path} create'`,
-      );
-    }
-    return bytes;
+    const read = readSmallFile(this.#options.fs, path, BLOCK_BYTES_MAX);
+    const bytes = await orIoError(read, 'boot_unreadable', `cannot read ${path}`);
+    if (bytes !== null && bytes.length > 0) return bytes;
+    const message = `${path} is missing or empty: make it with 'grub-editenv ${path} create'`;
+    throw new UpdateError('boot_unreadable', message);
   }
 }

@@ -6,7 +6,7 @@
  * So every change, the flip included, is the renaming of one file.
  * @module
  */
-import { ioError } from '../../../native-free/io-error.ts';
+import { ioError, orIoError } from '../../../native-free/io-error.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { settleFolder } from '../../platform/filesystem.ts';
 import type { FileSystem } from '../../platform/filesystem.ts';
@@ -137,12 +137,7 @@ export class SystemdBootControl implements BootControl {
 
   async #entries(): Promise<Entry[]> {
     const { fs, entriesFolder, prefix } = this.#options;
-    let names: string[];
-    try {
-      names = await fs.list(entriesFolder);
-    } catch (error) {
-      throw ioError(error, 'boot_unreadable', `cannot read ${entriesFolder}`);
-    }
+    const names = await orIoError(fs.list(entriesFolder), 'boot_unreadable', `cannot read ${entriesFolder}`);
     const entries = names.flatMap((name) => parseEntry(name, prefix));
     const missing = this.slots.find((slot) => !entries.some((entry) => entry.slot === slot));
     if (missing === undefined) return entries;

@@ -4,6 +4,7 @@
  */
 import { UpdateError } from '../../../native-free/status.ts';
 import { parseVariables } from './file.ts';
+import { failureOf } from '../life/commands.ts';
 import type { CommandRunner } from '../life/commands.ts';
 
 export interface BootTool {
@@ -13,21 +14,14 @@ export interface BootTool {
   readonly deadlineMs: number;
 }
 
-/** What a tool says is shown in errors and reports; more than this nobody reads. */
-const WORDS_CHARS_MAX = 400;
-
 /** What it wrote to stdout. Throws `boot_tool_failed` when it is missing, fails, or does not end in time. */
 export async function runTool(tool: BootTool, args: readonly string[], input?: string): Promise<string> {
   const argv = [...tool.argv, ...args];
-  const { exitCode, timedOut, output, stdout } = await tool.run({ argv, deadlineMs: tool.deadlineMs, input });
+  const { run, deadlineMs } = tool;
+  const result = await run({ argv, deadlineMs, input });
+  const { exitCode, timedOut, stdout } = result;
   if (exitCode === 0) return stdout;
-  const how = timedOut
-    ? `did not end within ${tool.deadlineMs / 1000} s`
-    : exitCode === null
-      ? 'was killed or could not be started'
-      : `ended with ${exitCode}`;
-  const words = output.slice(-WORDS_CHARS_MAX);
-  throw new UpdateError('boot_tool_failed', `'${argv.join(' ')}' ${how}${words === '' ? '' : `: ${words}`}`, {
+  throw new UpdateError('boot_tool_failed', failureOf(argv, result, deadlineMs), {
     detail: { argv, exitCode, timedOut },
   });
 }

@@ -15,7 +15,7 @@ import type { FileSystem } from '../../platform/filesystem.ts';
 import type { KeystoreHardware } from './hardware.ts';
 import { checkCounters, highest } from './keystore.ts';
 import type { Keystore } from './keystore.ts';
-import { loadRecord, storeRecord } from '../records/record.ts';
+import { isDamage, loadRecord, storeRecord, twoCopies } from '../records/record.ts';
 import type { RecordPlace } from '../records/record.ts';
 import { verifyRootChain } from '../tuf/root-chain.ts';
 
@@ -45,14 +45,7 @@ export class AnchoredKeystore implements Keystore {
   #known: { readonly content: Content; readonly copy: number } | null = null;
 
   constructor({ fs, hash, path, hardware }: AnchoredKeystoreOptions) {
-    this.#places = [path, `${path}.copy`].map((each) => ({
-      fs,
-      hash,
-      path: each,
-      kind: 'anchored',
-      version: 1,
-      codes: CODES,
-    }));
+    this.#places = twoCopies({ fs, hash, path, kind: 'anchored', version: 1, codes: CODES });
     this.#hash = hash;
     this.#hardware = hardware;
   }
@@ -153,7 +146,7 @@ export class AnchoredKeystore implements Keystore {
     for (const [copy, place] of this.#places.entries()) {
       // A damaged copy is no copy: the other one may be whole.
       const content = (await loadRecord(place).catch((error: unknown) => {
-        if (UpdateError.is(error) && error.code === 'record_malformed') return null;
+        if (isDamage(error)) return null;
         throw error;
       })) as Content | null;
       if (content !== null && this.#digest(content) === anchor) return { content, copy };

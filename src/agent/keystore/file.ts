@@ -12,7 +12,7 @@ import { UpdateError } from '../../../native-free/status.ts';
 import type { FileSystem } from '../../platform/filesystem.ts';
 import { checkCounters, highest } from './keystore.ts';
 import type { Keystore } from './keystore.ts';
-import { loadRecord, storeRecord } from '../records/record.ts';
+import { isDamage, loadRecord, storeRecord, twoCopies } from '../records/record.ts';
 import type { RecordPlace } from '../records/record.ts';
 
 const CODES = { read: 'keystore_failed', write: 'keystore_failed' } as const;
@@ -34,14 +34,7 @@ export class FileKeystore implements Keystore {
   readonly #places: readonly RecordPlace[];
 
   constructor({ fs, hash, path }: FileKeystoreOptions) {
-    this.#places = [path, `${path}.copy`].map((each) => ({
-      fs,
-      hash,
-      path: each,
-      kind: 'keystore',
-      version: 1,
-      codes: CODES,
-    }));
+    this.#places = twoCopies({ fs, hash, path, kind: 'keystore', version: 1, codes: CODES });
   }
 
   async trustedRoot(): Promise<Uint8Array | null> {
@@ -87,7 +80,7 @@ export class FileKeystore implements Keystore {
       if (failure === null) return { root: null, counters: {}, even: true };
       // What the storage says of it passes; damage does not, and is no longer a matter of one record.
       const known = UpdateError.from(failure, 'keystore_failed');
-      if (known.code !== 'record_malformed' && known.code !== 'limit_exceeded') throw known;
+      if (!isDamage(failure)) throw known;
       const message = `no copy of the keystore can be read: ${known.message}`;
       throw new UpdateError('keystore_failed', message, { detail: known.detail, cause: known });
     }

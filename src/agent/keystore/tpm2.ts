@@ -10,6 +10,7 @@
 import { digestOf, toHex } from '../../../native-free/hash.ts';
 import type { HashFactory } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
+import { failureOf } from '../life/commands.ts';
 import type { CommandRunner } from '../life/commands.ts';
 import type { KeystoreHardware } from './hardware.ts';
 
@@ -204,8 +205,7 @@ export class Tpm2 implements KeystoreHardware {
     const env = tcti === null ? undefined : { TPM2TOOLS_TCTI: tcti };
     const result = await run({ argv, deadlineMs, env, input });
     if (result.exitCode === 0) return result.stdoutBytes ?? new TextEncoder().encode(result.stdout);
-    const how = result.timedOut ? `did not end within ${deadlineMs / 1000} s` : `ended with ${result.exitCode}`;
-    throw this.#error(`'${withoutSecrets(argv)}' ${how}: ${result.output.slice(-400)}`);
+    throw this.#error(failureOf(withoutSecrets(argv), result, deadlineMs));
   }
 
   #error(what: string): UpdateError {
@@ -213,5 +213,5 @@ export class Tpm2 implements KeystoreHardware {
   }
 }
 
-const withoutSecrets = (argv: readonly string[]): string =>
-  argv.map((part, i) => (argv[i - 1] === '-P' ? '(authorization)' : part)).join(' ');
+const withoutSecrets = (argv: readonly string[]): readonly string[] =>
+  argv.map((part, i) => (argv[i - 1] === '-P' ? '(authorization)' : part));

@@ -32,6 +32,20 @@ export interface CommandResult {
 /** Never rejects for what the command does. */
 export type CommandRunner = (request: CommandRequest) => Promise<CommandResult>;
 
+/** What a command says is shown in errors and reports; more than this nobody reads. */
+const WORDS_CHARS_MAX = 500;
+
+/** How a command failed, with its last words: `'fw_setenv -s -' ended with 1: cannot access MTD device`. */
+export function failureOf(
+  argv: readonly string[],
+  { exitCode, timedOut, output }: Pick<CommandResult, 'exitCode' | 'timedOut' | 'output'>,
+  deadlineMs: number,
+  ended = exitCode === null ? 'was killed or could not be started' : `ended with ${exitCode}`,
+): string {
+  const how = timedOut ? `did not end within ${deadlineMs / 1000} s` : ended;
+  return `'${argv.join(' ')}' ${how}${output === '' ? '' : `: ${output.slice(-WORDS_CHARS_MAX)}`}`;
+}
+
 const OUTPUT_CHARS_MAX = 4096;
 const STDOUT_BYTES_MAX = 1024 * 1024;
 /** How long after its end the output of a program is waited for, where somebody else goes on writing. */

@@ -16,31 +16,28 @@ import { UpdateError } from '../../../native-free/status.ts';
 import { backoffMs } from '../../platform/clock.ts';
 import { settleFolder } from '../../platform/filesystem.ts';
 import type { Context } from '../context.ts';
-import type { Attempt, Journal, State } from '../records/journal.ts';
+import type { Attempt, Journal } from '../records/journal.ts';
+import type { State } from '../states/states.ts';
 
 /** Tries again where something else than patience helps: a slot that cannot be read is repaired from the full payload. */
 const SOURCE_TRIES = 2;
 /** Nobody waits long for a record before a sick slot is left. */
 const WAY_BACK_TRIES = 3;
 
-/** What this process knows of the faults in a row, where it could not be written down. */
-const counted = new WeakMap<Journal, { readonly at: string; readonly count: number }>();
-
 /**
  * To be asked when `state` failed. True: some time has passed, and the state is to be begun again from the journal, which
  * is as it was kept last. False: the error is what came of it. Throws `aborted`.
  */
 export async function isTriedAgain(context: Context, state: State, error: UpdateError): Promise<boolean> {
-  const { journal } = context;
+  const { journal, memory } = context;
   const { attempt } = journal.body;
   // What was cancelled is over, whatever failed while it stopped.
   if (!mayPass(error) || (attempt !== null && attempt.cancelId !== null)) return false;
   const most = sourceCanBeRepaired(attempt, error) ? SOURCE_TRIES : context.config.limits.faultRetriesMax;
   const at = `${state} ${attempt?.actionId} ${attempt?.segmentsDone}`;
-  const known = counted.get(journal);
-  const count = Math.max(known?.at === at ? known.count : 0, attempt?.faults ?? 0) + 1;
+  const count = Math.max(memory.faults?.at === at ? memory.faults.count : 0, attempt?.faults ?? 0) + 1;
   if (count > most) return false;
-  counted.set(journal, { at, count });
+  memory.faults = { at, count };
   // A poll is no part of the journal.
   if (state !== 'CHECK') await goBack(journal, state, count);
   await pause(context, state, error, count, most);

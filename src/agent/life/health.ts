@@ -5,6 +5,9 @@
 import { codeOfErrno } from '../../../native-free/errno.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Clock } from '../../platform/clock.ts';
+import { slotsOf } from '../context.ts';
+import type { Context } from '../context.ts';
+import { failureOf } from './commands.ts';
 import type { CommandResult, CommandRunner } from './commands.ts';
 
 export interface HealthOptions {
@@ -30,15 +33,10 @@ export async function checkHealth(options: HealthOptions): Promise<void> {
       continue;
     }
     refuseUnasked(argv, result);
-    const why = result.timedOut ? `did not end within ${options.deadlineMs} ms` : `ended with ${result.exitCode}`;
-    const words = result.output.slice(-500);
-    throw new UpdateError(
-      'health_failed',
-      `health check '${argv.join(' ')}' ${why}${words === '' ? '' : `: ${words}`}`,
-      {
-        detail: { argv, exitCode: result.exitCode, timedOut: result.timedOut },
-      },
-    );
+    const { exitCode, timedOut } = result;
+    throw new UpdateError('health_failed', `health check ${failureOf(argv, result, options.deadlineMs)}`, {
+      detail: { argv, exitCode, timedOut },
+    });
   }
 }
 
@@ -49,4 +47,13 @@ function refuseUnasked(argv: readonly string[], { exitCode, errno = '', output }
   throw new UpdateError(code, `health check '${argv.join(' ')}' could not be started: ${output}`, {
     detail: { argv, errno },
   });
+}
+
+/** Throws `health_failed`. `slot` is the running one. */
+export async function slotHealth(context: Context, slot: string, version: string): Promise<void> {
+  const { run, clock, signal, config } = context;
+  const { commands, deadlineSeconds } = config.health;
+  const path = slotsOf(context, config.device.slotClass).pathOf(slot, slot);
+  const env = { ENGRAFT_SLOT: slot, ENGRAFT_VERSION: version, ENGRAFT_SLOT_PATH: path };
+  await checkHealth({ commands, deadlineMs: deadlineSeconds * 1000, run, clock, env, signal });
 }

@@ -7,17 +7,25 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
+import { failureOf } from './commands.ts';
 import type { CommandRunner } from './commands.ts';
 import type { Context } from '../context.ts';
 import { checkHours } from './hours.ts';
-import { partsOf } from '../records/journal.ts';
+import { partsOf, payloadBytesOf } from '../records/journal.ts';
 import type { Attempt } from '../records/journal.ts';
 
-export type PolicyHookName = 'before_download' | 'before_apply' | 'before_arm' | 'before_reboot';
-export type NewsHookName = 'after_commit' | 'after_rollback' | 'after_failure';
-export type HookName = PolicyHookName | NewsHookName;
+/** By their names, as they are in the configuration. */
+const POLICY = {
+  ...({ before_download: 'beforeDownload', before_apply: 'beforeApply' } as const),
+  ...({ before_arm: 'beforeArm', before_reboot: 'beforeReboot' } as const),
+};
+const NEWS = { after_commit: 'afterCommit', after_rollback: 'afterRollback', after_failure: 'afterFailure' } as const;
 
-export interface HookOptions {
+type PolicyHookName = keyof typeof POLICY;
+type NewsHookName = keyof typeof NEWS;
+type HookName = PolicyHookName | NewsHookName;
+
+interface HookOptions {
   readonly name: HookName;
   readonly commands: readonly (readonly string[])[];
   /** For each command. */
@@ -37,10 +45,8 @@ export async function askHooks({ name, commands, deadlineMs, run, env, signal }:
     if (signal?.aborted) throw new UpdateError('aborted', `stopped in hook ${name}`);
     if (result.exitCode === 0 && !result.timedOut) continue;
     const { exitCode, timedOut } = result;
-    const how = timedOut ? `ran over ${deadlineMs} ms` : `ended with ${exitCode}`;
-    const why = exitCode === NOT_NOW && !timedOut ? 'says not now' : how;
-    const said = result.output.slice(-500);
-    throw new UpdateError('hook_refused', `hook ${name} '${argv.join(' ')}' ${why}${said === '' ? '' : `: ${said}`}`, {
+    const said = failureOf(argv, result, deadlineMs, exitCode === NOT_NOW ? 'says not now' : undefined);
+    throw new UpdateError('hook_refused', `hook ${name} ${said}`, {
       detail: { hook: name, argv, exitCode, timedOut },
     });
   }
@@ -53,14 +59,7 @@ export async function askPolicy(
   name: PolicyHookName,
   env: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const { hooks } = context.config;
-  const commands = {
-    before_download: hooks.beforeDownload,
-    before_apply: hooks.beforeApply,
-    before_arm: hooks.beforeArm,
-    before_reboot: hooks.beforeReboot,
-  }[name];
-  const options = optionsFor(context, attempt, name, commands);
+  const options = optionsFor(context, attempt, name);
   await askHooks({ ...options, env: { ...options.env, ...env } });
 }
 
@@ -75,15 +74,10 @@ export async function askToReboot(context: Context, attempt: Attempt, name: Poli
 
 /** Tell whoever wants to know. Throws only `aborted`: what a command does here is noted, and no more. */
 export async function tellHooks(context: Context, attempt: Attempt, name: NewsHookName): Promise<void> {
-  const { hooks } = context.config;
-  const commands = {
-    after_commit: hooks.afterCommit,
-    after_rollback: hooks.afterRollback,
-    after_failure: hooks.afterFailure,
-  }[name];
-  for (const argv of commands) {
+  const options = optionsFor(context, attempt, name);
+  for (const argv of options.commands) {
     try {
-      await askHooks(optionsFor(context, attempt, name, [argv]));
+      await askHooks({ ...options, commands: [argv] });
     } catch (thrown) {
       const cause = UpdateError.from(thrown);
       if (cause.code !== 'hook_refused') throw thrown;
@@ -93,22 +87,17 @@ export async function tellHooks(context: Context, attempt: Attempt, name: NewsHo
   }
 }
 
-function optionsFor(
-  context: Context,
-  attempt: Attempt,
-  name: HookName,
-  commands: readonly (readonly string[])[],
-): HookOptions {
+function optionsFor(context: Context, attempt: Attempt, name: HookName): HookOptions {
   const { run, signal, config } = context;
+  const commands = config.hooks[{ ...POLICY, ...NEWS }[name]];
   const deadlineMs = config.hooks.deadlineSeconds * 1000;
   return { name, commands, deadlineMs, run, signal, env: hookEnvironment(context, attempt) };
 }
 
 /** What every hook is told, besides `ENGRAFT_HOOK`. docs/operating.md lists it. */
-export function hookEnvironment(context: Context, attempt: Attempt): Record<string, string> {
+function hookEnvironment(context: Context, attempt: Attempt): Record<string, string> {
   const { journal } = context;
   const { release, outcome } = attempt;
-  const payloadBytes = partsOf(attempt).reduce((sum, { payload }) => sum + payload.bytes, 0);
   const env: Record<string, string> = {
     ENGRAFT_STATE: journal.body.state,
     ENGRAFT_ACTION: attempt.actionId,
@@ -117,7 +106,7 @@ export function hookEnvironment(context: Context, attempt: Attempt): Record<stri
     ENGRAFT_FROM_VERSION: journal.body.slots[attempt.sourceSlot]?.version ?? '',
     ENGRAFT_SLOT: attempt.targetSlot,
     ENGRAFT_SOURCE_SLOT: attempt.sourceSlot,
-    ENGRAFT_PAYLOAD_BYTES: String(payloadBytes),
+    ENGRAFT_PAYLOAD_BYTES: String(payloadBytesOf(partsOf(attempt))),
     ENGRAFT_WIRE_BYTES: String(attempt.wireBytes),
     ENGRAFT_UPDATE: attempt.words?.update ?? 'forced',
   };

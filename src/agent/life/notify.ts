@@ -9,6 +9,7 @@
 import { UpdateError } from '../../../native-free/status.ts';
 import { every } from '../../platform/timers.ts';
 import type { Timer } from '../../platform/timers.ts';
+import { failureOf } from './commands.ts';
 import type { CommandRunner } from './commands.ts';
 import type { Pulse } from './watchdog.ts';
 
@@ -115,11 +116,9 @@ export class Notifier {
     const result = await run({ argv, deadlineMs: SEND_DEADLINE_MS, env: { NOTIFY_SOCKET: socket } });
     if (result.exitCode === 0 || this.#failed) return;
     this.#failed = true;
-    const why = result.timedOut ? `did not end within ${SEND_DEADLINE_MS} ms` : `ended with ${result.exitCode}`;
+    const { exitCode } = result;
     this.#options.onProblem(
-      new UpdateError('hook_failed', `systemd-notify ${why}: ${result.output}`, {
-        detail: { exitCode: result.exitCode },
-      }),
+      new UpdateError('hook_failed', failureOf(argv, result, SEND_DEADLINE_MS), { detail: { exitCode } }),
     );
   }
 }

@@ -3,27 +3,18 @@
  * @module
  */
 import type { Network } from '../../platform/network.ts';
-import type { Context } from '../context.ts';
-import type { Attempt, Journal } from '../records/journal.ts';
+import type { AgentConfig } from '../config/config.ts';
+import type { Context, World } from '../context.ts';
+import type { Attempt } from '../records/journal.ts';
 import { ByteLedger } from '../records/ledger.ts';
 
-type LedgerParts = Pick<Context, 'fs' | 'hash' | 'clock' | 'config' | 'journal'>;
-
-/** One for each agent, like its journal. */
-const ledgers = new WeakMap<Journal, ByteLedger>();
-
-export function ledgerOf({ fs, hash, clock, config, journal }: LedgerParts): ByteLedger {
-  const known = ledgers.get(journal);
-  if (known !== undefined) return known;
-  const made = new ByteLedger({
+export const makeLedger = ({ dataFolder, limits }: AgentConfig, { fs, hash, clock }: World): ByteLedger =>
+  new ByteLedger({
     ...{ fs, hash, clock },
-    path: `${config.dataFolder}/ledger`,
-    monthBytesMax: config.limits.budgetBytesPerMonth,
-    attemptBytesMax: config.limits.budgetBytes,
+    path: `${dataFolder}/ledger`,
+    monthBytesMax: limits.budgetBytesPerMonth,
+    attemptBytesMax: limits.budgetBytes,
   });
-  ledgers.set(journal, made);
-  return made;
-}
 
 /** What an attempt is called in the ledger. A deployment that is assigned again is another attempt. */
 export const ledgerKey = ({ actionId, startedAtMs }: Attempt): string => `${actionId}@${startedAtMs}`;
@@ -33,7 +24,7 @@ export const ledgerKey = ({ actionId, startedAtMs }: Attempt): string => `${acti
  * unreadable ledger is noted, and counting goes on.
  */
 export async function openLedger(context: Context): Promise<void> {
-  const ledger = ledgerOf(context);
+  const { ledger } = context;
   await ledger.load();
   if (ledger.damage !== null) {
     context.emit({ type: 'note', message: ledger.damage.message, error: ledger.damage });
@@ -43,10 +34,8 @@ export async function openLedger(context: Context): Promise<void> {
 }
 
 /** At the end of a process. What cannot be written now stays over-counted, and no more than that. */
-export async function closeLedger(context: LedgerParts): Promise<void> {
-  await ledgerOf(context)
-    .settle()
-    .catch(() => undefined);
+export async function closeLedger({ ledger }: Context): Promise<void> {
+  await ledger.settle().catch(() => undefined);
 }
 
 /**
@@ -54,7 +43,7 @@ export async function closeLedger(context: LedgerParts): Promise<void> {
  * when `bytes` of payload would not be within what the month has left.
  */
 export async function checkMonthBudget(context: Context, bytes: number): Promise<void> {
-  await ledgerOf(context).confirmMonth(bytes);
+  await context.ledger.confirmMonth(bytes);
 }
 
 /**

@@ -3,7 +3,6 @@
  * PREPARE (header), APPLY (body) and REPAIR (the full payload's header).
  * @module
  */
-import { hexToBytes } from '../hex.ts';
 import { Link } from '../../transfer/link.ts';
 import { Meter } from '../../transfer/meter.ts';
 import { Spool } from '../../transfer/spool.ts';
@@ -12,9 +11,10 @@ import { checkWork } from '../../../native-free/format/decoder-memory.ts';
 import { floorBytes } from '../../platform/http/rate-floor.ts';
 import { parseHeader } from '../../../native-free/format/payload-header.ts';
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
-import { bytesEqual } from '../../../native-free/hash.ts';
+import type { Network } from '../../platform/network.ts';
+import { bytesEqual, hexToBytes } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { ledgerKey, ledgerOf } from './budget.ts';
+import { ledgerKey } from './budget.ts';
 import { throwIfCancelled } from '../service/cancel.ts';
 import { spoolFolder } from '../context.ts';
 import type { Context } from '../context.ts';
@@ -33,16 +33,29 @@ export interface Download {
   note(): void;
 }
 
-/** Throws `outside_hours`, `server_holds`. */
+/** A payload whose header was read, and is the signed one. */
+export interface OpenPayload {
+  readonly plan: Plan;
+  readonly download: Download;
+  readonly header: PayloadHeader;
+  readonly headerBytes: Uint8Array;
+}
+
+/** Permission is asked for where bytes are: what is in the spool already waits for no hours. */
 export function openDownload(context: Context, attempt: Attempt, plan: Plan): Download {
-  const { config, clock, network, fs, hash, signal } = context;
+  const { config, clock, network, fs, hash, ledger, signal } = context;
   const { limits, server } = config;
   const withinHours = (): void => {
     requireDownload(attempt.words);
     checkHours('the download', limits.allowedHours, clock);
   };
-  withinHours();
-  const ledger = ledgerOf(context);
+  const withinHoursOnly: Network = {
+    reset: () => network.reset?.(),
+    request: async (request) => {
+      withinHours();
+      return network.request(request);
+    },
+  };
   const meter = new Meter({
     clock,
     budgetBytes: limits.budgetBytes,
@@ -55,7 +68,7 @@ export function openDownload(context: Context, attempt: Attempt, plan: Plan): Do
   const link = new Link({
     url: `${server.blobsUrl}/sha256/${plan.payload.sha256}`,
     totalBytes: plan.payload.bytes,
-    network,
+    network: withinHoursOnly,
     clock,
     backoff: { firstMs: limits.backoffFirstMs, mostMs: limits.backoffMostMs },
     retriesMax: limits.retriesMax,
@@ -90,33 +103,24 @@ export function openDownload(context: Context, attempt: Attempt, plan: Plan): Do
 }
 
 /** The signed header of `plan`, checked against everything else that is signed. */
-export async function readSignedHeader(
-  context: Context,
-  download: Download,
-  plan: Plan,
-): Promise<{ bytes: Uint8Array; header: PayloadHeader }> {
-  const bytes = await obtainHeader({
+export async function readSignedHeader(context: Context, download: Download, plan: Plan): Promise<OpenPayload> {
+  const headerBytes = await obtainHeader({
     ...download,
     hash: context.hash,
     headerBytes: plan.headerBytes,
     headerDigest: hexToBytes(plan.headerDigest),
     signal: context.signal,
   });
-  const header = parseHeader(bytes);
+  const header = parseHeader(headerBytes);
   checkAgainstPlan(context, header, plan);
-  return { bytes, header };
+  return { plan, download, header, headerBytes };
 }
 
 function checkAgainstPlan(context: Context, header: PayloadHeader, plan: Plan): void {
   const same = (what: string, inHeader: unknown, signed: unknown): void => {
     if (inHeader === signed) return;
-    throw new UpdateError(
-      'metadata_malformed',
-      `the header's ${what} is ${String(inHeader)}; signed is ${String(signed)}`,
-      {
-        detail: { field: what },
-      },
-    );
+    const message = `the header's ${what} is ${String(inHeader)}; signed is ${String(signed)}`;
+    throw new UpdateError('metadata_malformed', message, { detail: { field: what } });
   };
   const sameDigest = (what: string, inHeader: Uint8Array, signed: string): void =>
     same(what, bytesEqual(inHeader, hexToBytes(signed)), true);
@@ -132,8 +136,6 @@ function checkAgainstPlan(context: Context, header: PayloadHeader, plan: Plan): 
   checkWork(header.decoderWork, context.config.limits.decoderWork);
   const allowed = context.config.limits.decoderMemoryBytes;
   if (header.decoderMemoryBytes <= allowed) return;
-  throw new UpdateError(
-    'decoder_memory',
-    `the payload needs ${header.decoderMemoryBytes} bytes; ${allowed} are allowed`,
-  );
+  const message = `the payload needs ${header.decoderMemoryBytes} bytes; ${allowed} are allowed`;
+  throw new UpdateError('decoder_memory', message);
 }

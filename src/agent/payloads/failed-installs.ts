@@ -5,7 +5,8 @@
  */
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Context } from '../context.ts';
-import type { Attempt, AttemptOutcome, JournalBody, Plan } from '../records/journal.ts';
+import type { Attempt, JournalBody, Plan } from '../records/journal.ts';
+import type { AttemptOutcome } from '../records/outcome.ts';
 import { prefixOf } from './manifest.ts';
 
 /** Releases that are counted; the oldest are forgotten. */

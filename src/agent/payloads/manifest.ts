@@ -35,11 +35,11 @@ export function prefixOf({ product, version, hardware, slotClass }: ReleaseName)
 }
 
 /** The plan a signed target stands for. Throws `metadata_malformed` naming the field, `not_compatible`. */
-export function planOf(target: SignedTarget, release: ReleaseName): Plan {
+export function planOf(listed: SignedTarget, release: ReleaseName): Plan {
   const bad = (field: string, why: string): UpdateError =>
-    new UpdateError('metadata_malformed', `target ${target.path}: ${field} ${why}`, { detail: { field } });
-  if (typeof target.custom !== 'object' || target.custom === null) throw bad('custom', 'is missing');
-  const custom = target.custom as Record<string, unknown>;
+    new UpdateError('metadata_malformed', `target ${listed.path}: ${field} ${why}`, { detail: { field } });
+  if (typeof listed.custom !== 'object' || listed.custom === null) throw bad('custom', 'is missing');
+  const custom = listed.custom as Record<string, unknown>;
   const integer = (from: Record<string, unknown>, field: string, max: number, label = field): number => {
     const value = from[field];
     if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= max) return value;
@@ -61,7 +61,7 @@ export function planOf(target: SignedTarget, release: ReleaseName): Plan {
   };
   for (const field of ['product', 'version', 'hardware', 'slotClass'] as const) {
     if (custom[field] === release[field]) continue;
-    throw new UpdateError('not_compatible', `target ${target.path} is for ${field} ${String(custom[field])}`, {
+    throw new UpdateError('not_compatible', `target ${listed.path} is for ${field} ${String(custom[field])}`, {
       detail: { field, wanted: release[field], signed: custom[field] },
     });
   }
@@ -69,12 +69,12 @@ export function planOf(target: SignedTarget, release: ReleaseName): Plan {
   if (kind !== 'delta' && kind !== 'full') throw bad('kind', `is ${String(kind)}`);
   const source = kind === 'delta' ? image('source') : null;
   const headerBytes = integer(custom, 'headerBytes', LIMITS.header_bytes_max);
-  if (headerBytes > target.bytes) throw bad('headerBytes', `is ${headerBytes}, the payload has ${target.bytes} bytes`);
+  if (headerBytes > listed.bytes) throw bad('headerBytes', `is ${headerBytes}, the payload has ${listed.bytes} bytes`);
   return {
     slotClass: release.slotClass,
     kind,
-    path: target.path,
-    payload: { bytes: target.bytes, sha256: target.sha256 },
+    path: listed.path,
+    payload: { bytes: listed.bytes, sha256: listed.sha256 },
     headerBytes,
     headerDigest: digest(custom, 'headerDigest'),
     source,

@@ -11,7 +11,7 @@ import type { FileSystem } from '../../platform/filesystem.ts';
 import type { AgentConfig } from '../config/config.ts';
 import { partsOf } from './journal.ts';
 import type { Attempt, JournalBody } from './journal.ts';
-import { keepAside, loadRecord, storeRecord } from './record.ts';
+import { isDamage, keepAside, loadRecord, storeRecord } from './record.ts';
 import type { RecordPlace } from './record.ts';
 
 export interface HistoryEntry {
@@ -108,7 +108,7 @@ export class History {
     try {
       return await this.entries();
     } catch (error) {
-      if (!UpdateError.is(error) || (error.code !== 'record_malformed' && error.code !== 'limit_exceeded')) throw error;
+      if (!isDamage(error)) throw error;
       await keepAside(this.#place);
       return [];
     }

@@ -7,31 +7,13 @@
  */
 import type { HashFactory } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import type { StatusCode } from '../../../native-free/status.ts';
 import type { FileSystem } from '../../platform/filesystem.ts';
-import type { ServerWords } from '../service/deployments.ts';
-import { keepAside, loadRecord, storeRecord } from './record.ts';
+import type { ServerWords } from '../service/words.ts';
+import { STATES } from '../states/states.ts';
+import type { State } from '../states/states.ts';
+import type { AttemptOutcome } from './outcome.ts';
+import { isDamage, keepAside, loadRecord, storeRecord } from './record.ts';
 import type { RecordPlace } from './record.ts';
-
-/** The states of DESIGN.md. WAIT_NET is only ever shown: after a restart it is APPLY again. */
-export const STATES = [
-  'IDLE',
-  'CHECK',
-  'PLAN',
-  'PREPARE',
-  'APPLY',
-  'WAIT_NET',
-  'REPAIR',
-  'VERIFY',
-  'ARM',
-  'REBOOT',
-  'TRIAL',
-  'COMMIT',
-  'ROLLBACK',
-  'REPORT',
-] as const;
-
-export type State = (typeof STATES)[number];
 
 /** What a deployment names; everything else about it comes from signed metadata. */
 export interface ReleaseName {
@@ -66,15 +48,6 @@ export interface Plan {
   readonly decoderMemoryBytes: number;
   readonly decoderWork: number;
   readonly rollbackIndex: number;
-}
-
-export interface AttemptOutcome {
-  /** 0, 10, 20, 30 or 40. */
-  readonly status: number;
-  /** 'ok' or a sub-code of status.ts, with its number. */
-  readonly code: StatusCode | 'ok';
-  readonly subStatus: number;
-  readonly message: string;
 }
 
 /** An action that is over on this device: it is never begun again, and the server is told until it takes it. */
@@ -134,6 +107,9 @@ export const partsOf = ({ verified, plan, pending }: Attempt): readonly Plan[] =
   ...(plan === null ? [] : [plan]),
   ...pending,
 ];
+
+export const payloadBytesOf = (plans: readonly Plan[]): number =>
+  plans.reduce((sum, { payload }) => sum + payload.bytes, 0);
 
 export interface FinishedAttempt extends Attempt {
   readonly finishedAtMs: number;
@@ -210,9 +186,6 @@ export interface JournalOptions {
   readonly device: DeviceName;
 }
 
-/** `load` puts these aside and begins anew; anything else is storage that cannot be read at all. */
-const PUT_ASIDE: readonly string[] = ['record_malformed', 'record_foreign', 'limit_exceeded'];
-
 export class Journal {
   readonly #place: RecordPlace;
   readonly #device: DeviceName;
@@ -265,11 +238,12 @@ export class Journal {
       this.#body = (await this.peek()) ?? this.#body;
       this.#kept = structuredClone(this.#body);
     } catch (error) {
-      if (!UpdateError.is(error) || !PUT_ASIDE.includes(error.code)) throw error;
+      const isForeign = UpdateError.is(error) && error.code === 'record_foreign';
+      if (!isForeign && !isDamage(error)) throw error;
       this.damage = error;
       this.#kept = structuredClone(this.#body);
       // Where the disk is full or read-only it stays where it is, and is found again: the running slot matters more.
-      await this.#putAside(error.code === 'record_foreign' ? 'foreign' : 'damaged').catch(() => undefined);
+      await this.#putAside(isForeign ? 'foreign' : 'damaged').catch(() => undefined);
     }
     this.isUnread = false;
     return this.#body;

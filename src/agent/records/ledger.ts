@@ -15,7 +15,7 @@ import type { HashFactory } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { FileSystem } from '../../platform/filesystem.ts';
-import { loadRecord, storeRecord } from './record.ts';
+import { isDamage, loadRecord, storeRecord } from './record.ts';
 import type { RecordPlace } from './record.ts';
 
 export interface LedgerOptions {
@@ -86,7 +86,7 @@ export class ByteLedger {
       this.#stored = value === null ? null : { ...fresh, ...(value as Counts) };
       this.#counts = { ...(this.#stored ?? fresh) };
     } catch (error) {
-      if (!UpdateError.is(error) || (error.code !== 'record_malformed' && error.code !== 'limit_exceeded')) throw error;
+      if (!isDamage(error)) throw error;
       this.damage = error;
       // Not the clock's month: it may be far ahead, and months only go forward. The first one that is confirmed is used up.
       this.#counts = { ...fresh, monthBytes: this.#options.monthBytesMax ?? 0 };

@@ -7,7 +7,7 @@
  * lies: such a record is never guessed at.
  * @module
  */
-import { ioError } from '../../../native-free/io-error.ts';
+import { ioError, orIoError } from '../../../native-free/io-error.ts';
 import { digestOf, toHex } from '../../../native-free/hash.ts';
 import type { HashFactory } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
@@ -27,15 +27,19 @@ export interface RecordPlace {
   readonly codes?: { readonly read: StatusCode; readonly write: StatusCode };
 }
 
+/** Two copies beside each other, where one that is damaged must not be the end. */
+export const twoCopies = (place: RecordPlace): readonly RecordPlace[] => [
+  place,
+  { ...place, path: `${place.path}.copy` },
+];
+
 /** The parsed JSON, or null when there is no record. Throws `record_malformed` when it is damaged or foreign, `input_unreadable`. */
 export async function loadRecord(place: RecordPlace): Promise<unknown> {
   const { fs, path, kind, version, hash } = place;
-  let bytes: Uint8Array | null;
-  try {
-    bytes = await readSmallFile(fs, path, LIMITS.record_bytes_max);
-  } catch (error) {
-    throw ioError(error, place.codes?.read ?? 'input_unreadable', `cannot read the ${kind} ${path}`, { path });
-  }
+  const read = readSmallFile(fs, path, LIMITS.record_bytes_max);
+  const bytes = await orIoError(read, place.codes?.read ?? 'input_unreadable', `cannot read the ${kind} ${path}`, {
+    path,
+  });
   if (bytes === null) return null;
   const bad = (why: string): UpdateError =>
     new UpdateError('record_malformed', `${path}: ${why}`, { detail: { path, bytes: bytes.length } });
@@ -60,12 +64,13 @@ export async function storeRecord(place: RecordPlace, value: unknown): Promise<v
   const bytes = new Uint8Array(line.length + body.length);
   bytes.set(line);
   bytes.set(body, line.length);
-  try {
-    await writeFileAtomically(fs, path, bytes);
-  } catch (error) {
-    throw ioError(error, place.codes?.write ?? 'output_unwritable', `cannot write ${path}`, { path });
-  }
+  const written = writeFileAtomically(fs, path, bytes);
+  await orIoError(written, place.codes?.write ?? 'output_unwritable', `cannot write ${path}`, { path });
 }
+
+/** The record itself is wrong, by its checksum or its size: reading it again is of no use. */
+export const isDamage = (error: unknown): error is UpdateError =>
+  UpdateError.is(error) && (error.code === 'record_malformed' || error.code === 'limit_exceeded');
 
 /** A damaged record gets another name, for people to look at. Throws as `storeRecord`. */
 export async function keepAside({ fs, path, kind, codes }: RecordPlace, what = 'damaged'): Promise<void> {

@@ -5,16 +5,15 @@
  */
 import { digestOf, toHex } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { placeOf } from '../context.ts';
+import { noteLoss, placeOf } from '../context.ts';
 import type { Context } from '../context.ts';
-import type { Journal } from '../records/journal.ts';
 import { isRefusal } from './answers.ts';
 import { saveResting } from './ended.ts';
 
 /** What is told where nobody knows, as after a lost journal. */
 const UNKNOWN = 'unknown';
 
-export async function attributesOf(context: Context): Promise<Record<string, string>> {
+async function attributesOf(context: Context): Promise<Record<string, string>> {
   const { config, journal, slots, boot } = context;
   const { running } = await boot.read();
   const versionOf = (slotClass: string): string =>
@@ -30,15 +29,12 @@ export async function attributesOf(context: Context): Promise<Record<string, str
   };
 }
 
-/** By journal: what the places held when the attributes were last compared. */
-const compared = new WeakMap<Journal, string>();
-
 /** Throws only `aborted`. What could not be sent is sent after the next poll. */
 export async function sendAttributesIfDue(context: Context, wanted: boolean): Promise<void> {
-  const { journal, hash } = context;
+  const { journal, hash, memory } = context;
   // Which slot runs is asked of tools of the boot loader: not at every poll.
   const held = JSON.stringify([journal.body.slots, journal.body.last?.finishedAtMs]);
-  if (!wanted && compared.get(journal) === held) return;
+  if (!wanted && memory.attributes === held) return;
   try {
     const attributes = await attributesOf(context);
     const digest = toHex(digestOf(hash, new TextEncoder().encode(JSON.stringify(attributes)))).slice(0, 32);
@@ -49,11 +45,9 @@ export async function sendAttributesIfDue(context: Context, wanted: boolean): Pr
         await saveResting(journal);
       }
     }
-    compared.set(journal, held);
+    memory.attributes = held;
   } catch (thrown) {
-    const error = UpdateError.from(thrown);
-    if (error.code === 'aborted' || !UpdateError.is(thrown)) throw thrown;
-    context.emit({ type: 'note', message: `the attributes were not sent: ${error.message}`, error });
+    noteLoss(context, 'the attributes were not sent', thrown);
   }
 }
 
@@ -62,8 +56,7 @@ async function sendUnlessRefused(context: Context, attributes: Record<string, st
   try {
     await context.deployments.sendAttributes(attributes);
   } catch (thrown) {
-    const error = UpdateError.from(thrown);
-    if (!isRefusal(error)) throw thrown;
-    context.emit({ type: 'note', message: `the server does not take attributes: ${error.message}`, error });
+    if (!isRefusal(UpdateError.from(thrown))) throw thrown;
+    noteLoss(context, 'the server does not take attributes', thrown);
   }
 }

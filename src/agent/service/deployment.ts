@@ -3,8 +3,9 @@
  * places come from signed metadata alone.
  * @module
  */
-import { HANDLINGS } from './deployments.ts';
-import type { Deployment, Handling, ServerWords } from './deployments.ts';
+import type { Deployment } from './deployments.ts';
+import { HANDLINGS } from './words.ts';
+import type { Handling, ServerWords } from './words.ts';
 import type { ReleaseName } from '../records/journal.ts';
 import { isName } from '../payloads/manifest.ts';
 import { isJson, wrongAnswer } from './answers.ts';

@@ -3,21 +3,9 @@
  * @module
  */
 import { LIMITS } from '../../../native-free/limits.ts';
-import type { AttemptOutcome, ReleaseName } from '../records/journal.ts';
-
-/** How urgent a step is to the server: not yet, as the device sees fit, or without asking anybody. */
-export const HANDLINGS = ['skip', 'attempt', 'forced'] as const;
-export type Handling = (typeof HANDLINGS)[number];
-
-/** What the server allows at present, in hawkBit's words. */
-export interface ServerWords {
-  /** Fetching the release and writing it into the slot that does not run. */
-  readonly download: Handling;
-  /** Leaving the running slot for it. */
-  readonly update: Handling;
-  /** Null where the deployment has no maintenance window. */
-  readonly maintenanceWindow: 'available' | 'unavailable' | null;
-}
+import type { ReleaseName } from '../records/journal.ts';
+import type { AttemptOutcome } from '../records/outcome.ts';
+import type { ServerWords } from './words.ts';
 
 export interface Deployment {
   readonly actionId: string;

@@ -2,14 +2,14 @@
  * Intermediate news of an attempt: losing it does no harm, and nothing waits for it longer than one request.
  * @module
  */
-import { UpdateError } from '../../../native-free/status.ts';
+import { noteLoss } from '../context.ts';
 import type { Context } from '../context.ts';
 import type { Proceeding } from './deployments.ts';
 import type { Attempt } from '../records/journal.ts';
 import { isGone } from './answers.ts';
 import { plainLines } from './texts.ts';
 
-export interface NewsOptions {
+interface NewsOptions {
   /** A sub-code's number. */
   readonly code?: number;
   readonly downloaded?: boolean;
@@ -25,16 +25,10 @@ export async function tellNews(
   try {
     await context.deployments.proceeding(news);
   } catch (thrown) {
-    const error = UpdateError.from(thrown);
-    if (error.code === 'aborted' || !UpdateError.is(thrown)) throw thrown;
     // Perhaps the action was withdrawn; what the poll says counts.
-    if (isGone(error)) context.cancelAskedMs = -Infinity;
-    context.emit({ type: 'note', message: `feedback was lost: ${error.message}`, error });
+    if (isGone(noteLoss(context, 'feedback was lost', thrown))) context.cancelAskedMs = -Infinity;
   }
 }
-
-/** By process: what each attempt has told already. */
-const told = new WeakMap<object, Set<string>>();
 
 /** Once for each `topic` of an attempt and process. */
 export async function tellOnce(
@@ -44,6 +38,7 @@ export async function tellOnce(
   message: string,
   options?: NewsOptions,
 ): Promise<void> {
+  const { told } = context.memory;
   const topics = told.get(attempt) ?? new Set();
   if (topics.has(topic)) return;
   told.set(attempt, topics.add(topic));

@@ -8,10 +8,13 @@
  */
 import { UpdateError } from '../../../native-free/status.ts';
 import { retryDelayMs } from '../../platform/http/retry-after.ts';
+import { noteLoss } from '../context.ts';
 import type { Context } from '../context.ts';
 import { sameRelease } from './deployments.ts';
 import type { Deployment, PollResult, Report } from './deployments.ts';
-import type { AttemptOutcome, EndedAction } from '../records/journal.ts';
+import type { EndedAction } from '../records/journal.ts';
+import { outcomeOf } from '../records/outcome.ts';
+import type { AttemptOutcome } from '../records/outcome.ts';
 import { isAboutContent, isGone, isRefusal } from './answers.ts';
 import { sendAttributesIfDue } from './attributes.ts';
 import { endedAs, hasWaiting, saveResting, settle } from './ended.ts';
@@ -26,21 +29,13 @@ const AGAIN_MS = 3_600_000;
 /** A server that fails this often may be failing over the words. */
 const FAILURES_WITH_TEXTS = 5;
 
-/** What this process remembers of a report: a new one may try at once. */
-interface Tries {
-  failures: number;
-  /** Not before this, on the monotonic clock. */
-  dueMs: number;
-}
-
-const tries = new WeakMap<EndedAction, Tries>();
-
 /**
  * After each poll: what waits is sent, a cancellation of something that is not under way is answered, attributes that
  * changed are told. Throws only `aborted`: whatever the server thinks of it, the poll's answer counts.
  */
 export async function tellServer(context: Context, poll: PollResult): Promise<void> {
   const { body } = context.journal;
+  const tries = context.memory.reports;
   const { deployment, cancel } = poll;
   await dropReportsOfOthers(context, deployment);
   if (cancel !== null) await answerCancellation(context, cancel);
@@ -55,10 +50,10 @@ export async function tellServer(context: Context, poll: PollResult): Promise<vo
 }
 
 /** When the next report is due, in ms from now; Infinity when none waits. */
-export function nextReportMs({ journal, clock }: Context): number {
+export function nextReportMs({ journal, clock, memory }: Context): number {
   const due = journal.body.ended
     .filter(({ report }) => report === 'waiting')
-    .map((entry) => (tries.get(entry)?.dueMs ?? -Infinity) - clock.monotonicMs());
+    .map((entry) => (memory.reports.get(entry)?.dueMs ?? -Infinity) - clock.monotonicMs());
   return Math.max(0, Math.min(Infinity, ...due));
 }
 
@@ -70,8 +65,7 @@ export async function tellBeforeTheEnd(context: Context): Promise<boolean> {
     try {
       await tellServer(context, await deployments.poll(signal));
     } catch (thrown) {
-      failed = requireKnown(thrown);
-      context.emit({ type: 'note', message: `the server was not told: ${failed.message}`, error: failed });
+      failed = noteLoss(context, 'the server was not told', thrown);
     }
     if (!hasWaiting(journal.body)) break;
     const delayMs = Math.max(nextReportMs(context), failed === null ? 0 : delayAfter(context, round - 1, failed));
@@ -93,12 +87,11 @@ function requireKnown(thrown: unknown): UpdateError {
 }
 
 /** Where it cannot be kept it is told once more, after the next start. */
-async function keep({ journal, emit }: Context): Promise<void> {
+async function keep(context: Context): Promise<void> {
   try {
-    await saveResting(journal);
+    await saveResting(context.journal);
   } catch (thrown) {
-    const error = requireKnown(thrown);
-    emit({ type: 'note', message: `what the server took cannot be recorded: ${error.message}`, error });
+    noteLoss(context, 'what the server took cannot be recorded', thrown);
   }
 }
 
@@ -115,11 +108,12 @@ async function dropReportsOfOthers(context: Context, offered: Deployment | null)
   }
 }
 
-export function detailsOf({ code, subStatus, message }: AttemptOutcome): string[] {
+function detailsOf({ code, subStatus, message }: AttemptOutcome): string[] {
   return [`${code} (${subStatus})`, ...plainLines(message)];
 }
 
 async function tell(context: Context, entry: EndedAction): Promise<void> {
+  const tries = context.memory.reports;
   const known = tries.get(entry) ?? { failures: 0, dueMs: 0 };
   const details = known.failures < FAILURES_WITH_TEXTS ? detailsOf(entry.outcome) : [];
   const error = await sendOnceMoreWithoutTexts(context, entry, details);
@@ -187,13 +181,12 @@ export async function answerCancellation(
   if (entry?.cancelId === cancelId) return;
   const isInstalled = entry?.outcome.status === 0;
   const message = entry === undefined ? 'nothing was under way' : `it had ended: ${entry.outcome.message}`;
-  const outcome: AttemptOutcome = entry?.outcome ?? { status: 10, code: 'cancelled', subStatus: 5040, message };
+  const outcome: AttemptOutcome = entry?.outcome ?? outcomeOf(new UpdateError('cancelled', message));
   const about = { actionId: stopId, release: entry?.release ?? null, atMs: clock.now() };
   try {
     await deployments.answerCancel(cancelId, !isInstalled, { ...about, outcome, details: plainLines(message) });
-    if (isInstalled) tries.delete(entry!);
+    if (isInstalled) context.memory.reports.delete(entry!);
   } catch (thrown) {
-    const error = requireKnown(thrown);
-    context.emit({ type: 'note', message: `the answer to cancellation ${cancelId} was not taken: ${error.message}`, error }); // prettier-ignore
+    noteLoss(context, `the answer to cancellation ${cancelId} was not taken`, thrown);
   }
 }

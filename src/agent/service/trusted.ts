@@ -9,17 +9,10 @@ import type { Attempt } from '../records/journal.ts';
 import type { TrustedTargets } from '../tuf/trust.ts';
 import { tellOnce } from './news.ts';
 
-const ofMetadata = new WeakSet<UpdateError>();
-/** Attempts whose last question found something wrong: what was verified before it may be what is wrong. */
-const doubted = new WeakSet<Attempt>();
-
-/** Was this thrown by `trusted`, for what came from outside and not for the device's own storage? */
-export const isDistrust = (error: UpdateError): boolean => ofMetadata.has(error);
-
 /** Throws what a refresh throws; so does `find`, for roles that it has to fetch. */
 export async function trusted(context: Context, attempt: Attempt, fresh = false): Promise<TrustedTargets> {
-  const targets = await watched(context, attempt, () => context.trust(fresh || doubted.has(attempt)));
-  doubted.delete(attempt);
+  const targets = await watched(context, attempt, () => context.trust(fresh || context.memory.doubted.has(attempt)));
+  context.memory.doubted.delete(attempt);
   return {
     paths: (prefix) => targets.paths(prefix),
     find: (path) => watched(context, attempt, () => targets.find(path)),
@@ -31,8 +24,9 @@ async function watched<T>(context: Context, attempt: Attempt, work: () => Promis
     return await work();
   } catch (thrown) {
     const error = UpdateError.from(thrown);
-    doubted.add(attempt);
-    if (error.outcome !== 30) ofMetadata.add(error);
+    context.memory.doubted.add(attempt);
+    // The device's own storage is no matter of trust.
+    if (error.outcome !== 30) context.memory.distrusted.add(error);
     await tellOnce(context, attempt, error.code, error.message, { code: error.status });
     throw error;
   }

@@ -4,7 +4,20 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import type { ServerWords } from './deployments.ts';
+
+/** How urgent a step is to the server: not yet, as the device sees fit, or without asking anybody. */
+export const HANDLINGS = ['skip', 'attempt', 'forced'] as const;
+export type Handling = (typeof HANDLINGS)[number];
+
+/** What the server allows at present, in hawkBit's words. */
+export interface ServerWords {
+  /** Fetching the release and writing it into the slot that does not run. */
+  readonly download: Handling;
+  /** Leaving the running slot for it. */
+  readonly update: Handling;
+  /** Null where the deployment has no maintenance window. */
+  readonly maintenanceWindow: 'available' | 'unavailable' | null;
+}
 
 const holds = (what: string, detail: Readonly<Record<string, unknown>>): UpdateError =>
   new UpdateError('server_holds', `the server does not allow ${what} yet`, { detail });

@@ -7,17 +7,14 @@
  * @module
  */
 import type { Context } from '../context.ts';
-import { placeOf } from '../context.ts';
+import { placeOf, slotsOf } from '../context.ts';
 import { partsOf } from '../records/journal.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
-import { digestHeld } from '../payloads/plan.ts';
-
-const seenHere = new WeakMap<Attempt, Set<string>>();
+import { digestOfSlot } from './slots.ts';
 
 /** This process writes all of this slot class, from its first byte, or has just hashed it. */
-export function noteSeen(attempt: Attempt, slotClass: string): void {
-  const seen = seenHere.get(attempt) ?? new Set<string>();
-  seenHere.set(attempt, seen.add(slotClass));
+export function noteSeen({ memory: { seen } }: Context, attempt: Attempt, slotClass: string): void {
+  seen.set(attempt, (seen.get(attempt) ?? new Set()).add(slotClass));
 }
 
 /** True when the target slot holds the release. Else the attempt is set up to write again what is not right. */
@@ -45,9 +42,9 @@ export async function holdsRelease(context: Context, attempt: Attempt): Promise<
 const asWritten = (plan: Plan): Plan => (plan.kind === 'held' ? { ...plan, kind: 'full' } : plan);
 
 async function holds(context: Context, attempt: Attempt, part: Plan): Promise<boolean> {
-  if (seenHere.get(attempt)?.has(part.slotClass) === true) return true;
-  const release = { ...attempt.release, slotClass: part.slotClass };
-  const sha256 = await digestHeld(context, { release, full: part }, attempt.targetSlot);
-  if (sha256 === part.target.sha256) noteSeen(attempt, part.slotClass);
+  if (context.memory.seen.get(attempt)?.has(part.slotClass) === true) return true;
+  const slots = slotsOf(context, part.slotClass);
+  const sha256 = await digestOfSlot(context.hash, slots, attempt.targetSlot, part.target.bytes);
+  if (sha256 === part.target.sha256) noteSeen(context, attempt, part.slotClass);
   return sha256 === part.target.sha256;
 }

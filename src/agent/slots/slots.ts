@@ -4,8 +4,10 @@
  * @module
  */
 import { ioCode } from '../../../native-free/errno.ts';
-import { ioError } from '../../../native-free/io-error.ts';
-import type { RandomSource, SegmentSink } from '../../../native-free/io.ts';
+import { ioError, orIoError } from '../../../native-free/io-error.ts';
+import { toHex } from '../../../native-free/hash.ts';
+import type { HashFactory, RandomSource, SegmentSink } from '../../../native-free/io.ts';
+import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { StatusCode } from '../../../native-free/status.ts';
 import { isDevicePath, readFully, writeFully } from '../../platform/filesystem.ts';
@@ -127,12 +129,8 @@ export class FileSlots implements SlotSet {
 
   async #stat(slot: string) {
     const path = this.pathOf(slot);
-    let stat;
-    try {
-      stat = await this.#options.fs.stat(path);
-    } catch (error) {
-      throw ioError(error, 'slot_unreadable', `cannot look at slot ${slot} (${path})`);
-    }
+    const asked = this.#options.fs.stat(path);
+    const stat = await orIoError(asked, 'slot_unreadable', `cannot look at slot ${slot} (${path})`);
     if (stat === null)
       throw new UpdateError('slot_missing', `slot ${slot} (${path}) does not exist`, { detail: { slot, path } });
     if (stat.kind === 'folder') throw new UpdateError('slot_missing', `slot ${slot} (${path}) is a folder`);
@@ -171,6 +169,30 @@ async function openSlot(fs: FileSystem, path: string, slot: string, mode: 'read'
   }
 }
 
+/** SHA-256 of the first `bytes` of a slot, or null when it is shorter. Without `bytes` of all of it. */
+export async function digestOfSlot(
+  newHash: HashFactory,
+  slots: SlotSet,
+  slot: string,
+  bytes?: number,
+): Promise<string | null> {
+  const source = await slots.source(slot);
+  try {
+    const end = bytes ?? source.size;
+    if (source.size < end) return null;
+    const hash = newHash();
+    const window = new Uint8Array(LIMITS.source_window_bytes);
+    for (let at = 0; at < end; at += window.length) {
+      const part = window.subarray(0, Math.min(window.length, end - at));
+      await source.read(at, part);
+      hash.update(part);
+    }
+    return toHex(hash.digest());
+  } finally {
+    await source.close();
+  }
+}
+
 /** A slot as source image. */
 export async function openSource(fs: FileSystem, path: string, slot: string): Promise<OpenSource> {
   const file = await openSlot(fs, path, slot, 'read');
@@ -184,12 +206,8 @@ export async function openSource(fs: FileSystem, path: string, slot: string): Pr
   return {
     size,
     async read(offset, into) {
-      let count: number;
-      try {
-        count = await readFully(file, into, offset);
-      } catch (error) {
-        throw ioError(error, 'slot_unreadable', `cannot read slot ${slot} (${path}) at ${offset}`);
-      }
+      const what = `cannot read slot ${slot} (${path}) at ${offset}`;
+      const count = await orIoError(readFully(file, into, offset), 'slot_unreadable', what);
       if (count === into.length) return;
       throw new UpdateError('slot_unreadable', `slot ${slot} (${path}) ends at ${offset + count}`, {
         detail: { slot, path, offset, wanted: into.length },
@@ -215,13 +233,8 @@ export async function openSink(fs: FileSystem, path: string, slot: string): Prom
   };
 }
 
-async function closeSlot(file: FileHandle, path: string, slot: string, code: StatusCode): Promise<void> {
-  try {
-    await file.close();
-  } catch (error) {
-    throw ioError(error, code, `cannot close slot ${slot} (${path})`, { slot, path });
-  }
-}
+const closeSlot = (file: FileHandle, path: string, slot: string, code: StatusCode): Promise<void> =>
+  orIoError(file.close(), code, `cannot close slot ${slot} (${path})`, { slot, path });
 
 /** Cut a file to the image, so that the slot file and the image are the same bytes. */
 export async function cutFile(fs: FileSystem, path: string, bytes: number): Promise<void> {

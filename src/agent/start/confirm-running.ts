@@ -5,15 +5,14 @@
  * reboots of a device that has no attempt for months, or one that takes many power cuts, or a report that nobody takes.
  * @module
  */
-import { toHex } from '../../../native-free/hash.ts';
-import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { BootState } from '../boot/control.ts';
 import { slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
-import { outcomeOf } from '../states/machine.ts';
+import { outcomeOf } from '../records/outcome.ts';
 import { rebootNow } from '../states/reboot.ts';
-import { slotHealth } from '../states/trial.ts';
+import { slotHealth } from '../life/health.ts';
+import { digestOfSlot } from '../slots/slots.ts';
 import { doubtAbout, rollbackCounters } from './doubt.ts';
 import { stayIn, wayBackFrom } from './way-back.ts';
 
@@ -86,7 +85,8 @@ async function failed(context: Context, boot: BootState, error: UpdateError): Pr
   const why = new UpdateError('health_failed', `slot ${running}: ${error.message}`, { cause: error });
   context.emit({ type: 'note', message: `back to slot ${wayBack}: ${why.message}`, error: why });
   // A file target's way back replaces the file; a slot can still be read afterwards.
-  const sha256 = context.boot.needsReboot ? null : await digestOfTarget(context, running).catch(() => null);
+  const slots = slotsOf(context, context.config.device.slotClass);
+  const sha256 = context.boot.needsReboot ? null : await digestOfSlot(context.hash, slots, running).catch(() => null);
   body.rejected = { slot: running, bootId, sha256, outcome: outcomeOf(why) };
   if (body.attempt?.targetSlot === running) {
     // A journal of before the trial: that was it.
@@ -128,20 +128,4 @@ async function saveIfPossible({ journal, emit }: Context): Promise<void> {
     const error = UpdateError.from(thrown);
     emit({ type: 'note', message: `the journal cannot be written: ${error.message}`, error });
   });
-}
-
-async function digestOfTarget(context: Context, running: string): Promise<string> {
-  const source = await slotsOf(context, context.config.device.slotClass).source(running);
-  try {
-    const hash = context.hash();
-    const window = new Uint8Array(LIMITS.source_window_bytes);
-    for (let at = 0; at < source.size; at += window.length) {
-      const part = window.subarray(0, Math.min(window.length, source.size - at));
-      await source.read(at, part);
-      hash.update(part);
-    }
-    return toHex(hash.digest());
-  } finally {
-    await source.close();
-  }
 }

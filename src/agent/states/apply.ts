@@ -3,31 +3,27 @@
  * removed.
  * @module
  */
-import { setImmediate as breathe } from 'node:timers/promises';
-import { applyPayload } from '../../../native-free/apply/patcher.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { chunksFinished } from '../../transfer/layout.ts';
-import { PayloadPipeline } from '../../transfer/pipeline.ts';
-import { modelCoder } from '../../wasm/mix-coder.ts';
 import { throwIfCancelled } from '../service/cancel.ts';
 import { copySlot } from '../slots/copy-slot.ts';
 import { attemptOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
+import { decodeSegments } from '../payloads/decode.ts';
+import type { Decoding } from '../payloads/decode.ts';
 import { openDownload, readSignedHeader } from '../payloads/download.ts';
-import type { Download } from '../payloads/download.ts';
-import { hexToBytes } from '../hex.ts';
-import type { Attempt, Plan } from '../records/journal.ts';
-import type { Next } from './machine.ts';
+import type { OpenPayload } from '../payloads/download.ts';
+import type { Attempt } from '../records/journal.ts';
+import type { Next } from './states.ts';
 import { noteSeen } from '../slots/read-back.ts';
-import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
 
-export async function apply(context: Context): Promise<Next> {
+export async function apply(context: Context): Promise<Next<'APPLY'>> {
   const attempt = attemptOf(context);
   const plan = attempt.plan;
   if (plan === null) throw new UpdateError('bug', 'APPLY without a plan');
   // It may have been days since this state was entered.
   await throwIfCancelled(context, attempt);
-  if (attempt.segmentsDone === 0) noteSeen(attempt, plan.slotClass);
+  if (attempt.segmentsDone === 0) noteSeen(context, attempt, plan.slotClass);
   const slots = slotsOf(context, plan.slotClass);
   const { running } = await context.boot.read();
   if (plan.kind === 'copy') {
@@ -40,34 +36,9 @@ export async function apply(context: Context): Promise<Next> {
   try {
     const source = plan.kind === 'delta' ? await slots.source(attempt.sourceSlot) : undefined;
     try {
-      const { bytes, header } = await readSignedHeader(context, download, plan);
-      await download.spool.dropChunks(await staleChunks(download, header, attempt.segmentsDone));
-      const pipeline = new PayloadPipeline({
-        ...download,
-        hash: context.hash,
-        header,
-        headerBytes: bytes,
-        resumeSegment: attempt.segmentsDone,
-        signal: context.signal,
-      });
-      try {
-        const run = applyPayload({
-          payload: pipeline,
-          source,
-          sink,
-          hash: context.hash,
-          models: modelCoder,
-          expectedHeaderDigest: hexToBytes(plan.headerDigest),
-          resumeSegment: attempt.segmentsDone,
-          memoryBytesMax: context.config.limits.decoderMemoryBytes,
-          workMax: context.config.limits.decoderWork,
-          signal: context.signal,
-          pause: breathe,
-        });
-        await follow(context, attempt, plan, download, header, run);
-      } finally {
-        await pipeline.close();
-      }
+      const payload = await readSignedHeader(context, download, plan);
+      await download.spool.dropChunks(await staleChunks(payload, attempt.segmentsDone));
+      await follow(context, attempt, payload, { sink, source });
     } finally {
       await source?.close();
     }
@@ -79,7 +50,7 @@ export async function apply(context: Context): Promise<Next> {
 }
 
 /** Chunks of durable segments that a power cut kept from being removed. */
-async function staleChunks(download: Download, header: PayloadHeader, segmentsDone: number): Promise<number[]> {
+async function staleChunks({ download, header }: OpenPayload, segmentsDone: number): Promise<number[]> {
   const spooled = await download.spool.chunks();
   return chunksFinished(header, 0, segmentsDone).filter((index) => spooled.has(index));
 }
@@ -87,14 +58,13 @@ async function staleChunks(download: Download, header: PayloadHeader, segmentsDo
 async function follow(
   context: Context,
   attempt: Attempt,
-  plan: Plan,
-  download: Download,
-  header: PayloadHeader,
-  run: ReturnType<typeof applyPayload>,
+  payload: OpenPayload,
+  ends: Pick<Decoding, 'sink' | 'source'>,
 ): Promise<void> {
+  const { plan, download, header } = payload;
   let droppedTo = 0;
-  for await (const event of run) {
-    if (event.type !== 'segment') continue;
+  const resumeSegment = attempt.segmentsDone;
+  for await (const event of decodeSegments(context, payload, { ...ends, resumeSegment })) {
     attempt.segmentsDone = event.index + 1;
     attempt.resumes = 0;
     attempt.faults = 0;

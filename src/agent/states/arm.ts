@@ -10,13 +10,14 @@ import type { Context } from '../context.ts';
 import { askToReboot } from '../life/hooks.ts';
 import { partsOf } from '../records/journal.ts';
 import type { Attempt } from '../records/journal.ts';
-import type { Next } from './machine.ts';
-import { checkRollbackIndex } from '../payloads/plan.ts';
+import { isNotNow } from './states.ts';
+import type { Next } from './states.ts';
+import { checkRollbackIndex } from '../payloads/choose.ts';
 import { tellOnce } from '../service/news.ts';
 import { requireUpdate } from '../service/words.ts';
 import { holdsRelease } from '../slots/read-back.ts';
 
-export async function arm(context: Context): Promise<Next> {
+export async function arm(context: Context): Promise<Next<'ARM'>> {
   const { boot, journal } = context;
   const attempt = attemptOf(context);
   const { running, bootId } = await boot.read();
@@ -36,9 +37,6 @@ export async function arm(context: Context): Promise<Next> {
   return 'REBOOT';
 }
 
-/** What says "not now": the machine comes back to ARM later. */
-const NOT_NOW = ['hook_refused', 'outside_hours', 'server_holds'];
-
 /**
  * Throws `server_holds`, `outside_hours` or `hook_refused`, and the machine comes back to ARM later: the slot is written,
  * nothing is downloaded again, and the server may still cancel.
@@ -49,7 +47,7 @@ async function permitted(context: Context, attempt: Attempt, isFresh: boolean): 
     await askToReboot(context, attempt, 'before_arm');
   } catch (thrown) {
     const error = UpdateError.from(thrown);
-    if (!NOT_NOW.includes(error.code)) throw thrown;
+    if (!isNotNow(error)) throw thrown;
     // Waiting is no crash loop, however often the agent is started meanwhile.
     if (attempt.resumes > 0) {
       attempt.resumes = 0;

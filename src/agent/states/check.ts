@@ -6,12 +6,13 @@ import { UpdateError } from '../../../native-free/status.ts';
 import type { Context } from '../context.ts';
 import type { Deployment } from '../service/deployments.ts';
 import type { Attempt, ReleaseName } from '../records/journal.ts';
-import type { Next } from './machine.ts';
+import { outcomeOf } from '../records/outcome.ts';
+import type { Next } from './states.ts';
 import { endedAs, rememberEnded, saveResting } from '../service/ended.ts';
 import { tellServer } from '../service/reports.ts';
 import { trusted } from '../service/trusted.ts';
 
-export async function check(context: Context): Promise<Next> {
+export async function check(context: Context): Promise<Next<'CHECK'>> {
   const { journal, deployments, clock } = context;
   let poll = await deployments.poll(context.signal);
   await tellServer(context, poll);
@@ -73,8 +74,13 @@ async function refuseForeign(context: Context, offered: Deployment): Promise<voi
   const { actionId, foreign = 'it names no release of ours' } = offered;
   const error = new UpdateError('deployment_foreign', `action ${actionId} is not for this device: ${foreign}`, { detail: { actionId } }); // prettier-ignore
   context.emit({ type: 'note', message: error.message, error });
-  const outcome = { status: error.outcome, code: error.code, subStatus: error.status, message: error.message };
-  rememberEnded(journal.body, { actionId, cancelId: null, release: null, outcome, endedAtMs: clock.now() });
+  rememberEnded(journal.body, {
+    actionId,
+    cancelId: null,
+    release: null,
+    outcome: outcomeOf(error),
+    endedAtMs: clock.now(),
+  });
   await saveResting(journal);
   await tellServer(context, { deployment: offered, cancel: null, sleepMs: null });
 }

@@ -9,10 +9,10 @@ import type { Context } from '../context.ts';
 import { tellHooks } from '../life/hooks.ts';
 import { partsOf } from '../records/journal.ts';
 import { rollbackCounter } from '../keystore/keystore.ts';
-import type { Next } from './machine.ts';
+import type { Next } from './states.ts';
 import { rollbackCounters } from '../start/doubt.ts';
 
-export async function commit(context: Context): Promise<Next> {
+export async function commit(context: Context): Promise<Next<'COMMIT'>> {
   const { boot, keystore, journal } = context;
   const attempt = attemptOf(context);
   if (attempt.plan === null) throw new UpdateError('bug', 'COMMIT without a plan');

@@ -1,17 +1,15 @@
 /**
- * The state machine: a table of states and what each one does.
+ * The state machine: it goes the ways of `states.ts`, and no other.
  *
  * A handler does the work of its state and names the next one; the machine makes that durable before it goes on, so
- * that after a power cut the same handler runs again. Every handler is therefore written to be repeated. What a state
- * does on failure is in one place here, not in the handlers.
+ * that after a power cut the same handler runs again. Every handler is therefore written to be repeated.
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Context } from '../context.ts';
 import { attemptOf } from '../context.ts';
-import type { AttemptOutcome, State } from '../records/journal.ts';
+import { outcomeOf } from '../records/outcome.ts';
 import { isTriedAgain, keepPatiently, settle } from '../life/faults.ts';
-import { isDistrust } from '../service/trusted.ts';
 import { apply } from './apply.ts';
 import { arm } from './arm.ts';
 import { check } from './check.ts';
@@ -19,18 +17,18 @@ import { commit } from './commit.ts';
 import { plan } from './plan.ts';
 import { prepare } from './prepare.ts';
 import { reboot } from './reboot.ts';
-import { isTooMuch, repair } from './repair.ts';
+import { repair } from './repair.ts';
 import { report } from './report.ts';
 import { rollback } from './rollback.ts';
+import { afterFailure, requireWay } from './states.ts';
+import type { Next, State, WorkingState } from './states.ts';
 import { trial } from './trial.ts';
 import { verify } from './verify.ts';
 
-/** `STOP`: nothing more to do in this process (a reboot is under way or pending, or a report has to wait). */
-export type Next = State | 'STOP';
-export type Handler = (context: Context) => Promise<Next>;
+type Handlers = { readonly [S in WorkingState]: (context: Context) => Promise<Next<S>> };
+type Handler = Handlers[WorkingState];
 
-/** IDLE is where the machine rests; WAIT_NET is a face of APPLY. Neither has work of its own. */
-const HANDLERS: Readonly<Partial<Record<State, Handler>>> = {
+const HANDLERS: Handlers = {
   CHECK: check,
   PLAN: plan,
   PREPARE: prepare,
@@ -45,55 +43,12 @@ const HANDLERS: Readonly<Partial<Record<State, Handler>>> = {
   REPORT: report,
 };
 
-export function outcomeOf(error: UpdateError): AttemptOutcome {
-  return { status: error.outcome, code: error.code, subStatus: error.status, message: error.message };
-}
-
-const NOT_NOW = ['hook_refused', 'outside_hours', 'server_holds'];
-
-/** Where a failed state leads; null: the run fails, and the state is tried again at the next one. */
-function afterFailure(state: State, error: UpdateError): State | null {
-  // Not now: what is there stays, and the state is begun again when it may.
-  if (NOT_NOW.includes(error.code)) return null;
-  // In these two only metadata is fetched through the link, and nothing has begun that a delay could harm.
-  const linkDown = error.retryable && error.status >= 5000 && error.status < 6000;
-  if ((linkDown || isDistrust(error)) && (state === 'PLAN' || state === 'REPAIR')) return null;
-  switch (state) {
-    case 'PLAN':
-    case 'PREPARE':
-    case 'REPAIR':
-    case 'VERIFY':
-      return 'REPORT';
-    case 'APPLY':
-      return repairable(error) ? 'REPAIR' : 'REPORT';
-    // The flip may have happened: the way back goes through the boot control.
-    case 'ARM':
-    case 'REBOOT':
-    case 'TRIAL':
-      return 'ROLLBACK';
-    default:
-      return null;
-  }
-}
-
-/**
- * Only what a full payload can help: a source that is not what the delta was made from, or that cannot be read. The
- * payload itself is vouched for, so a segment that does not decode says the same of the source. And a delta that takes
- * more than is allowed, by a configuration that was changed since PLAN.
- */
-function repairable(error: UpdateError): boolean {
-  if (isTooMuch(error)) return true;
-  return ['segment_digest', 'segment_malformed', 'payload_work', 'source_digest', 'slot_unreadable'].includes(
-    error.code,
-  );
-}
-
 /** Run until the machine rests in IDLE or stops. Throws what could not be turned into an outcome. */
-export async function runMachine(context: Context): Promise<Next> {
+export async function runMachine(context: Context): Promise<'IDLE' | 'STOP'> {
   for (;;) {
     const { state } = context.journal.body;
-    const handler = HANDLERS[state];
-    if (handler === undefined) return 'IDLE';
+    if (!(state in HANDLERS)) return 'IDLE';
+    const handler = HANDLERS[state as WorkingState];
     const next = await step(context, state, handler);
     if (next === 'STOP') return 'STOP';
     // Polling in vain must not wear out the flash.
@@ -117,27 +72,14 @@ async function advance(context: Context, state: State, next: State): Promise<voi
   context.emit({ type: 'state', state: entered });
 }
 
-/** Make `next` durable and say so. */
-export async function enter(context: Context, next: State): Promise<void> {
-  context.journal.body.state = next;
-  try {
-    await context.journal.save();
-  } catch (thrown) {
-    // The release that breaks the data partition is exactly the one that must go back. What runs and what comes first
-    // tell the next process as much as the record would.
-    if (next !== 'TRIAL' && next !== 'ROLLBACK') throw thrown;
-    const error = UpdateError.from(thrown);
-    context.emit({ type: 'note', message: `${next} goes unrecorded: ${error.message}`, error });
-  }
-  context.emit({ type: 'state', state: next });
-}
-
-async function step(context: Context, state: State, handler: Handler): Promise<Next> {
+async function step(context: Context, state: State, handler: Handler): Promise<State | 'STOP'> {
   for (let isAgain = false; ; isAgain = true) {
     try {
       if (context.signal?.aborted) throw new UpdateError('aborted', 'the agent was stopped');
       if (isAgain) await settle(context);
-      return await handler(context);
+      const next = await handler(context);
+      requireWay('next', state, next);
+      return next;
     } catch (thrown) {
       const error = UpdateError.from(thrown);
       if (error.code === 'aborted') throw error;
@@ -148,8 +90,8 @@ async function step(context: Context, state: State, handler: Handler): Promise<N
 }
 
 /** The state that a failed one leads to, with the outcome in the attempt. Throws `error` where it leads to none. */
-function failed(context: Context, state: State, error: UpdateError): Next {
-  const next = afterFailure(state, error);
+function failed(context: Context, state: State, error: UpdateError): State {
+  const next = afterFailure(state, error, context.memory.distrusted.has(error));
   if (next === null) throw error;
   context.emit({ type: 'note', message: `${state} failed: ${error.message}`, error });
   const attempt = attemptOf(context);

@@ -7,18 +7,19 @@ import { checkMonthBudget } from '../payloads/budget.ts';
 import { throwIfCancelled } from '../service/cancel.ts';
 import { attemptOf, placeOf } from '../context.ts';
 import type { Context } from '../context.ts';
-import { askHooks } from '../life/hooks.ts';
+import { askPolicy } from '../life/hooks.ts';
 import { checkHours } from '../life/hours.ts';
+import { payloadBytesOf } from '../records/journal.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
-import type { Next } from './machine.ts';
-import * as planning from '../payloads/plan.ts';
+import type { Next } from './states.ts';
+import * as planning from '../payloads/choose.ts';
 import { unlessBehind } from '../payloads/behind.ts';
 import { requireTriesLeft } from '../payloads/failed-installs.ts';
 import { trusted } from '../service/trusted.ts';
 import { noteSeen } from '../slots/read-back.ts';
 import type { TrustedTargets } from '../tuf/trust.ts';
 
-export async function plan(context: Context): Promise<Next> {
+export async function plan(context: Context): Promise<Next<'PLAN'>> {
   const { boot } = context;
   const attempt = attemptOf(context);
   const { release } = attempt;
@@ -39,22 +40,16 @@ export async function plan(context: Context): Promise<Next> {
     const held = await planning.holdsAlready(context, part, attempt.targetSlot);
     if (held) {
       verified.push({ ...part.full, kind: 'held' });
-      noteSeen(attempt, part.full.slotClass);
+      noteSeen(context, attempt, part.full.slotClass);
     } else pending.push(await planning.choosePlan(context, targets, part));
   }
   await planning.checkRoom(context, pending, attempt.targetSlot, running);
-  if (payloadBytes(pending) > 0) {
+  const payloadBytes = payloadBytesOf(pending);
+  if (payloadBytes > 0) {
     checkHours('the download', context.config.limits.allowedHours, context.clock);
-    await checkMonthBudget(context, payloadBytes(pending));
+    await checkMonthBudget(context, payloadBytes);
   }
-  await askHooks({
-    name: 'before_download',
-    commands: context.config.hooks.beforeDownload,
-    deadlineMs: context.config.hooks.deadlineSeconds * 1000,
-    run: context.run,
-    env: { ENGRAFT_VERSION: release.version, ENGRAFT_PAYLOAD_BYTES: String(payloadBytes(pending)) },
-    signal: context.signal,
-  });
+  await askPolicy(context, attempt, 'before_download', { ENGRAFT_PAYLOAD_BYTES: String(payloadBytes) });
   // When the inactive slot holds all of it (a trial that failed, and now a second one), there is nothing to write.
   const next = pending.length > 0 ? 'PREPARE' : 'ARM';
   attempt.plan = pending.shift() ?? verified.pop()!;
@@ -79,8 +74,6 @@ async function partsOrWait(
   }
 }
 
-const payloadBytes = (plans: readonly Plan[]): number => plans.reduce((sum, { payload }) => sum + payload.bytes, 0);
-
 /**
  * This very release failed its test when nobody knew of the attempt: that was its trial, and it ends here. Throws how it
  * ended. Whoever deploys it once more gets it tried once more.
@@ -102,7 +95,7 @@ async function refuseRejected(context: Context, parts: readonly planning.Part[],
  * The running slot holds the release already (a journal was lost, or it came with the device): only confirm it, after
  * a trial if nobody knows any more whether there was one.
  */
-function confirm(context: Context, attempt: Attempt, parts: readonly planning.Part[]): Next {
+function confirm(context: Context, attempt: Attempt, parts: readonly planning.Part[]): Next<'PLAN'> {
   const { body } = context.journal;
   const running = attempt.sourceSlot;
   const plans = parts.map(({ full }): Plan => ({ ...full, kind: 'held' }));

@@ -7,11 +7,11 @@ import { attemptOf, placeOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { openDownload, readSignedHeader } from '../payloads/download.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
-import type { Next } from './machine.ts';
+import type { Next } from './states.ts';
 import { rollbackCounter } from '../keystore/keystore.ts';
 import { tellNews } from '../service/news.ts';
 
-export async function prepare(context: Context): Promise<Next> {
+export async function prepare(context: Context): Promise<Next<'PREPARE'>> {
   const { journal, boot } = context;
   const attempt = attemptOf(context);
   const plan = attempt.plan;

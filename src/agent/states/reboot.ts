@@ -5,12 +5,13 @@
 import { UpdateError } from '../../../native-free/status.ts';
 import { attemptOf } from '../context.ts';
 import type { Context } from '../context.ts';
+import { failureOf } from '../life/commands.ts';
 import { askToReboot } from '../life/hooks.ts';
-import type { Next } from './machine.ts';
+import type { Next } from './states.ts';
 
 const REBOOT_DEADLINE_MS = 120_000;
 
-export async function reboot(context: Context): Promise<Next> {
+export async function reboot(context: Context): Promise<Next<'REBOOT'>> {
   const attempt = attemptOf(context);
   const { running } = await context.boot.read();
   if (running === attempt.targetSlot && context.boot.needsReboot) return 'TRIAL';
@@ -34,7 +35,6 @@ export async function rebootNow(context: Context, slot: string): Promise<boolean
   if (result.exitCode === 0) return context.boot.needsReboot;
   // A reboot command is often killed by the reboot; only a clear refusal counts.
   if (result.exitCode === null && !result.timedOut && result.output === '') return context.boot.needsReboot;
-  throw new UpdateError('reboot_failed', `'${argv.join(' ')}' ended with ${result.exitCode}: ${result.output}`, {
-    detail: { argv, exitCode: result.exitCode },
-  });
+  const { exitCode } = result;
+  throw new UpdateError('reboot_failed', failureOf(argv, result, REBOOT_DEADLINE_MS), { detail: { argv, exitCode } });
 }

@@ -6,13 +6,14 @@
  * given the target slot up); the order and the tries tell them apart.
  * @module
  */
-import { mayPass } from '../../../native-free/io-error.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { attemptOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import type { BootState } from '../boot/control.ts';
-import type { Attempt, State } from '../records/journal.ts';
-import { enter, outcomeOf } from './machine.ts';
+import type { Attempt } from '../records/journal.ts';
+import { outcomeOf } from '../records/outcome.ts';
+import { requireWay } from './states.ts';
+import type { State } from './states.ts';
 import { checkSuccesses, confirmRunning } from '../start/confirm-running.ts';
 import { commitIsStale, countersLag } from '../start/doubt.ts';
 
@@ -41,7 +42,6 @@ export async function reconcile(context: Context): Promise<'STOP' | undefined> {
   switch (body.state) {
     case 'PREPARE':
     case 'APPLY':
-    case 'WAIT_NET':
     case 'REPAIR':
     case 'VERIFY':
       if (boot.running !== attempt.sourceSlot) await otherSlotRuns(context, attempt, boot);
@@ -102,7 +102,6 @@ async function countResume(context: Context, attempt: Attempt): Promise<void> {
 
 /** Somebody switched slots by hand: the slot that was being written is the running one now. Hands off. */
 async function otherSlotRuns(context: Context, attempt: Attempt, boot: BootState): Promise<void> {
-  if (context.journal.body.state === 'REPORT') return;
   const error = new UpdateError(
     'slot_active',
     `slot ${attempt.targetSlot} was being written and is running now (${boot.bootId})`,
@@ -114,10 +113,9 @@ async function otherSlotRuns(context: Context, attempt: Attempt, boot: BootState
 
 async function afterArming(context: Context, attempt: Attempt, boot: BootState): Promise<void> {
   const { body } = context.journal;
-  if (body.state !== 'ARM' && body.state !== 'REBOOT') return;
   if (boot.running === attempt.targetSlot) {
     // A file target has its restart command still to come.
-    if (context.boot.needsReboot) await enterTrial(context);
+    if (context.boot.needsReboot) await enter(context, 'TRIAL');
     else if (body.state === 'ARM') await enter(context, 'REBOOT');
     return;
   }
@@ -139,21 +137,6 @@ async function afterArming(context: Context, attempt: Attempt, boot: BootState):
   await fellBack(context, attempt, boot);
 }
 
-/**
- * A trial needs no record: begun anew, it is found again as it is now. The release that breaks the data partition is exactly
- * the one that has to be tried, and to go back.
- */
-async function enterTrial(context: Context): Promise<void> {
-  try {
-    await enter(context, 'TRIAL');
-  } catch (thrown) {
-    const error = UpdateError.from(thrown);
-    if (!mayPass(error)) throw thrown;
-    context.emit({ type: 'note', message: `the trial begins without a record: ${error.message}`, error });
-    context.emit({ type: 'state', state: 'TRIAL' });
-  }
-}
-
 /** The boot loader tried the target slot and went back. */
 async function fellBack(context: Context, attempt: Attempt, boot: BootState): Promise<void> {
   const left = boot.tries[attempt.targetSlot] ?? 0;
@@ -166,4 +149,20 @@ async function fellBack(context: Context, attempt: Attempt, boot: BootState): Pr
         );
   attempt.outcome = outcomeOf(error);
   await enter(context, 'ROLLBACK');
+}
+
+/** Make `next` durable and say so. */
+async function enter(context: Context, next: State): Promise<void> {
+  requireWay('atStart', context.journal.body.state, next);
+  context.journal.body.state = next;
+  try {
+    await context.journal.save();
+  } catch (thrown) {
+    // The release that breaks the data partition is exactly the one that must be tried, and go back. What runs and what
+    // comes first tell the next process as much as the record would.
+    if (next !== 'TRIAL' && next !== 'ROLLBACK') throw thrown;
+    const error = UpdateError.from(thrown);
+    context.emit({ type: 'note', message: `${next} goes unrecorded: ${error.message}`, error });
+  }
+  context.emit({ type: 'state', state: next });
 }

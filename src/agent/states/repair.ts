@@ -7,36 +7,26 @@
  * does for a delta that takes more memory or work than the device allows by now.
  * @module
  */
-import { setImmediate as breathe } from 'node:timers/promises';
-import { applyPayload } from '../../../native-free/apply/patcher.ts';
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
-import { bytesEqual } from '../../../native-free/hash.ts';
+import { bytesEqual, hexToBytes } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { chunkRange, chunksFinished, chunksNeeded, segmentOffset } from '../../transfer/layout.ts';
-import { PayloadPipeline } from '../../transfer/pipeline.ts';
 import { checkMonthBudget } from '../payloads/budget.ts';
 import { throwIfCancelled } from '../service/cancel.ts';
 import { attemptOf, placeOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
+import { decodeSegments } from '../payloads/decode.ts';
 import { openDownload, readSignedHeader } from '../payloads/download.ts';
-import type { Download } from '../payloads/download.ts';
-import { hexToBytes } from '../hex.ts';
+import type { OpenPayload } from '../payloads/download.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
-import type { Next } from './machine.ts';
-import { checkBudget, checkRollbackIndex, fullPlan } from '../payloads/plan.ts';
+import type { Next } from './states.ts';
+import { checkBudget, checkRollbackIndex, fullPlan } from '../payloads/choose.ts';
 import { trusted } from '../service/trusted.ts';
 
 /** Weight of "nothing is bad" in the estimate of how much is: the first bad segment (a superblock) is no verdict. */
 const GOOD_BEFORE = 2;
 
-interface Full {
-  readonly plan: Plan;
-  readonly download: Download;
-  readonly header: PayloadHeader;
-  readonly headerBytes: Uint8Array;
-}
-
-export async function repair(context: Context): Promise<Next> {
+export async function repair(context: Context): Promise<Next<'REPAIR'>> {
   const attempt = attemptOf(context);
   const { plan } = attempt;
   if (plan === null) throw new UpdateError('bug', 'REPAIR without a plan');
@@ -56,7 +46,7 @@ export async function repair(context: Context): Promise<Next> {
   return 'APPLY';
 }
 
-async function openFull(context: Context, attempt: Attempt, plan: Plan): Promise<Full> {
+async function openFull(context: Context, attempt: Attempt, plan: Plan): Promise<OpenPayload> {
   const release = { ...attempt.release, slotClass: plan.slotClass };
   const found = await fullPlan(await trusted(context, attempt), release);
   if (found.target.sha256 !== plan.target.sha256) {
@@ -69,9 +59,9 @@ async function openFull(context: Context, attempt: Attempt, plan: Plan): Promise
     await checkLimits(context, found.headerBytes);
   }
   try {
-    const { header, bytes } = await readSignedHeader(context, download, found);
+    const full = await readSignedHeader(context, download, found);
     attempt.repair = found;
-    return { plan: found, download, header, headerBytes: bytes };
+    return full;
   } finally {
     download.note();
   }
@@ -91,7 +81,7 @@ async function deltaHeader(context: Context, attempt: Attempt, delta: Plan): Pro
 }
 
 /** More than the device allows: memory or work. */
-export const isTooMuch = ({ code }: UpdateError): boolean => code === 'decoder_memory' || code === 'decoder_work';
+const isTooMuch = ({ code }: UpdateError): boolean => code === 'decoder_memory' || code === 'decoder_work';
 
 /** Both payloads cut the target in the same way. */
 function sameSegments(delta: PayloadHeader, full: PayloadHeader): boolean {
@@ -117,7 +107,7 @@ async function checkLimits(context: Context, bytes: number): Promise<void> {
   if (bytes > 0) await checkMonthBudget(context, bytes);
 }
 
-async function takeOver(context: Context, attempt: Attempt, { plan, header }: Full): Promise<Next> {
+async function takeOver(context: Context, attempt: Attempt, { plan, header }: OpenPayload): Promise<Next<'REPAIR'>> {
   const offset = segmentOffset(header, attempt.segmentsDone);
   await checkLimits(context, header.payloadBytes - offset);
   attempt.plan = plan;
@@ -126,7 +116,7 @@ async function takeOver(context: Context, attempt: Attempt, { plan, header }: Fu
 }
 
 /** Segment `segmentsDone` from the full payload into the slot: synced, then counted. */
-async function repairSegment(context: Context, attempt: Attempt, full: Full): Promise<void> {
+async function repairSegment(context: Context, attempt: Attempt, full: OpenPayload): Promise<void> {
   const { download, header, plan } = full;
   const index = attempt.segmentsDone;
   // Of earlier repairs; what a power cut now would lose is fetched again only with the segment it belongs to.
@@ -140,30 +130,11 @@ async function repairSegment(context: Context, attempt: Attempt, full: Full): Pr
   );
   const { running } = await context.boot.read();
   const sink = await slotsOf(context, plan.slotClass).sink(attempt.targetSlot, running);
-  const pipeline = new PayloadPipeline({
-    ...download,
-    hash: context.hash,
-    header,
-    headerBytes: full.headerBytes,
-    resumeSegment: index,
-    endSegment: index + 1,
-    signal: context.signal,
-  });
   try {
-    const run = applyPayload({
-      payload: pipeline,
-      sink,
-      hash: context.hash,
-      expectedHeaderDigest: hexToBytes(plan.headerDigest),
-      resumeSegment: index,
-      memoryBytesMax: context.config.limits.decoderMemoryBytes,
-      signal: context.signal,
-      pause: breathe,
-    });
-    for await (const event of run) if (event.type === 'segment') break;
+    const run = decodeSegments(context, full, { sink, resumeSegment: index, endSegment: index + 1 });
+    for await (const _ of run) break;
   } finally {
     download.note();
-    await pipeline.close();
     await sink.close();
   }
   attempt.segmentsDone = index + 1;

@@ -11,12 +11,12 @@ import type { Context } from '../context.ts';
 import { History, historyEntry, historyFile } from '../records/history.ts';
 import { tellHooks } from '../life/hooks.ts';
 import type { Attempt } from '../records/journal.ts';
-import type { Next } from './machine.ts';
+import type { Next } from './states.ts';
 import { patiently } from '../life/faults.ts';
 import { rememberEnded } from '../service/ended.ts';
 import { countFailedInstall } from '../payloads/failed-installs.ts';
 
-export async function report(context: Context): Promise<Next> {
+export async function report(context: Context): Promise<Next<'REPORT'>> {
   const attempt = attemptOf(context);
   await remember(context, attempt);
   await forget(context, attempt);

@@ -4,13 +4,13 @@
  */
 import { attemptOf } from '../context.ts';
 import type { Context } from '../context.ts';
+import { outcomeOf } from '../records/outcome.ts';
 import { tellHooks } from '../life/hooks.ts';
-import { outcomeOf } from './machine.ts';
-import type { Next } from './machine.ts';
+import type { Next } from './states.ts';
 import { stayIn, wayBackFrom } from '../start/way-back.ts';
 import { rebootNow } from './reboot.ts';
 
-export async function rollback(context: Context): Promise<Next> {
+export async function rollback(context: Context): Promise<Next<'ROLLBACK'>> {
   const { boot } = context;
   const attempt = attemptOf(context);
   const { sourceSlot, targetSlot } = attempt;

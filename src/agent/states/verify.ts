@@ -9,9 +9,9 @@ import { attemptOf, placeOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
 import { openDownload, readSignedHeader } from '../payloads/download.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
-import type { Next } from './machine.ts';
+import type { Next } from './states.ts';
 
-export async function verify(context: Context): Promise<Next> {
+export async function verify(context: Context): Promise<Next<'VERIFY'>> {
   const attempt = attemptOf(context);
   const plan = attempt.plan;
   if (plan === null) throw new UpdateError('bug', 'VERIFY without a plan');

@@ -8,7 +8,7 @@
  */
 import { digestOf, toHex } from '../../../native-free/hash.ts';
 import type { HashFactory } from '../../../native-free/io.ts';
-import { ioError } from '../../../native-free/io-error.ts';
+import { ioError, orIoError } from '../../../native-free/io-error.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Clock } from '../../platform/clock.ts';
@@ -58,12 +58,8 @@ export class TufClient {
   /** Trusts this root from now on. Throws `input_unreadable`, `key_unreadable`, `signature_invalid`, `state_conflict`. */
   async init(rootFile: string): Promise<void> {
     const { fs, folder } = this.#options;
-    let bytes: Uint8Array | null;
-    try {
-      bytes = await readSmallFile(fs, rootFile, LIMITS.root_bytes_max);
-    } catch (error) {
-      throw ioError(error, 'input_unreadable', `cannot read the root ${rootFile}`);
-    }
+    const read = readSmallFile(fs, rootFile, LIMITS.root_bytes_max);
+    const bytes = await orIoError(read, 'input_unreadable', `cannot read the root ${rootFile}`);
     if (bytes === null) throw new UpdateError('input_unreadable', `the root ${rootFile} does not exist`);
     const root = parseMetadata('root', bytes, rootFile);
     requireSigners(root, root.signed.roles.root, root.signed.keys, 'it');
@@ -113,22 +109,15 @@ export class TufClient {
   }
 
   async #makeFolder(folder: string): Promise<void> {
-    try {
-      await this.#options.fs.makeFolder(folder);
-    } catch (error) {
-      throw ioError(error, 'output_unwritable', `cannot make ${folder}`);
-    }
+    await orIoError(this.#options.fs.makeFolder(folder), 'output_unwritable', `cannot make ${folder}`);
   }
 
   async #copyRoot(): Promise<void> {
     const { fs, folder } = this.#options;
     const root = await this.#keystore.trustedRoot();
     if (root === null) return;
-    try {
-      await writeFileAtomically(fs, `${folder}/root.json`, root);
-    } catch (error) {
-      throw ioError(error, 'output_unwritable', `cannot write ${folder}/root.json`);
-    }
+    const path = `${folder}/root.json`;
+    await orIoError(writeFileAtomically(fs, path, root), 'output_unwritable', `cannot write ${path}`);
   }
 
   async #isKept(path: string, target: TargetFile, name: string): Promise<boolean> {

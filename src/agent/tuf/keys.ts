@@ -8,17 +8,7 @@
 import { constants, createPublicKey, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { UpdateError } from '../../../native-free/status.ts';
-import type { Document, Role } from './metadata.ts';
-
-/** A key as metadata lists it. */
-export interface ListedKey {
-  readonly type: string;
-  readonly scheme: string;
-  /** PEM, or hexadecimal for the raw keys of ed25519. */
-  readonly value: string;
-}
-
-export type Keys = ReadonlyMap<string, ListedKey>;
+import type { Document, Keys, ListedKey, Role } from './metadata.ts';
 
 interface Scheme {
   readonly types: readonly string[];

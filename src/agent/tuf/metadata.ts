@@ -9,10 +9,19 @@ import { canonicalize } from '@tufjs/canonical-json';
 import { UpdateError } from '../../../native-free/status.ts';
 import { parseJson } from './json.ts';
 import type { Field } from './json.ts';
-import type { Keys, ListedKey } from './keys.ts';
 
 export const TOP_LEVEL = ['root', 'timestamp', 'snapshot', 'targets'] as const;
 export type TopLevel = (typeof TOP_LEVEL)[number];
+
+/** A key as metadata lists it. */
+export interface ListedKey {
+  readonly type: string;
+  readonly scheme: string;
+  /** PEM, or hexadecimal for the raw keys of ed25519. */
+  readonly value: string;
+}
+
+export type Keys = ReadonlyMap<string, ListedKey>;
 
 /** Which keys may sign for a role, and how many of them have to. */
 export interface Role {

@@ -10,9 +10,19 @@ import { checkMetaFile } from './digests.ts';
 import { fetchNamed, fetchTimestamp } from './fetch.ts';
 import { Floors, refuseRollback } from './floors.ts';
 import { requireSigners, signersOf } from './keys.ts';
-import type { Keys } from './keys.ts';
 import { parseMetadata } from './metadata.ts';
-import type { Document, MetaFile, Role, Root, Signed, Snapshot, Targets, Timestamp, TopLevel } from './metadata.ts';
+import type {
+  Document,
+  Keys,
+  MetaFile,
+  Role,
+  Root,
+  Signed,
+  Snapshot,
+  Targets,
+  Timestamp,
+  TopLevel,
+} from './metadata.ts';
 import { updateRoot } from './root.ts';
 import type { RootParts } from './root.ts';
 import { MetadataStore } from './store.ts';

@@ -4,7 +4,7 @@
  * when the rest of the refresh fails or the power does.
  * @module
  */
-import { ioError } from '../../../native-free/io-error.ts';
+import { orIoError } from '../../../native-free/io-error.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { readSmallFile } from '../../platform/filesystem.ts';
@@ -64,12 +64,8 @@ export function verifyPinnedRoot(bytes: Uint8Array, what: string): Document<Root
 }
 
 async function readPinned(fs: FileSystem, path: string): Promise<Uint8Array> {
-  let bytes: Uint8Array | null;
-  try {
-    bytes = await readSmallFile(fs, path, LIMITS.root_bytes_max);
-  } catch (error) {
-    throw ioError(error, 'key_unreadable', `cannot read the pinned root ${path}`);
-  }
+  const read = readSmallFile(fs, path, LIMITS.root_bytes_max);
+  const bytes = await orIoError(read, 'key_unreadable', `cannot read the pinned root ${path}`);
   if (bytes !== null) return bytes;
   throw new UpdateError('key_unreadable', `the pinned root ${path} does not exist`);
 }

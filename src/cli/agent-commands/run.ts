@@ -11,7 +11,6 @@ import { createProgress } from '../terminal/progress.ts';
 import type { Progress } from '../terminal/progress.ts';
 import { readConfig, DEFAULT_CONFIG } from './common.ts';
 import type { AgentCommandOptions } from './common.ts';
-import { withAgentLock } from './lock.ts';
 import { Log, logFormat } from './log.ts';
 import type { LogFormat } from './log.ts';
 import { joinService } from './service.ts';
@@ -45,25 +44,19 @@ async function runAgent(options: RunCommandOptions): Promise<void> {
   const progress = await createProgress({ json: options.json === true || options.log === 'json', lines: false });
   const { adviceOn } = await import('../../agent/config/advice.ts');
   for (const message of adviceOn(config)) log.line({ level: 'warn', event: 'note', message });
+  const showBytes = bytesShown(progress);
   const service = joinService(config, log);
   const agent = new Agent(config, {
     world: service?.world,
-    onEvent: (event: AgentEvent, attempt?: Attempt | null) => {
+    onEvent: (event: AgentEvent, attempt: Attempt | null) => {
       log.event(event, attempt);
-      showBytes(event, progress);
+      showBytes(event);
       service?.onEvent(event);
     },
   });
   try {
-    const result = await withAgentLock(
-      config.dataFolder,
-      () =>
-        withSignals(async (signal) => {
-          await service?.ready();
-          return agent.run({ once: options.once, signal });
-        }),
-      { onNote: (error) => log.event({ type: 'note', message: error.message, error }) },
-    );
+    const onBegin = async (): Promise<void> => service?.ready();
+    const result = await withSignals((signal) => agent.run({ once: options.once, signal, onBegin }));
     progress.stop();
     process.exitCode = result.status;
     showResult(result, options, log);
@@ -102,15 +95,16 @@ function logFailure(log: Log, error: UpdateError): number {
   return ofSignal ?? exitCodeOf(error);
 }
 
-let downloading = false;
-
-function showBytes(event: AgentEvent, progress: Progress): void {
-  if (event.type === 'state' && event.state !== 'APPLY' && event.state !== 'WAIT_NET') {
-    progress.stop();
-    downloading = false;
-  }
-  if (event.type !== 'bytes') return;
-  if (!downloading) progress.start('download', event.payloadBytes);
-  downloading = true;
-  progress.update(Math.min(event.wireBytes, event.payloadBytes));
+function bytesShown(progress: Progress): (event: AgentEvent) => void {
+  let downloading = false;
+  return (event) => {
+    if (event.type === 'state' && event.state !== 'APPLY' && event.state !== 'WAIT_NET') {
+      progress.stop();
+      downloading = false;
+    }
+    if (event.type !== 'bytes') return;
+    if (!downloading) progress.start('download', event.payloadBytes);
+    downloading = true;
+    progress.update(Math.min(event.wireBytes, event.payloadBytes));
+  };
 }

@@ -26,7 +26,7 @@ const OBJECT_VA = 0x100000;
 const ASIDE_BYTES = 2 ** 32 - ASIDE_VA;
 
 /** Sections that are not loaded but consist of words. */
-const WORDS_ASIDE = new Set(['.debug_aranges', '.debug_ranges', '.debug_addr', '.debug_frame']);
+const WORDS_ASIDE: ReadonlySet<string> = new Set(['.debug_aranges', '.debug_ranges', '.debug_addr', '.debug_frame']);
 /** Loaded sections without words, beside those that are strings. */
 const NO_WORDS = /^(\.modinfo|\.gnu\.version|\.comment|\.ARM\.attributes|__ksymtab_strings)$/;
 /** Loaded sections that nothing refers to. */

@@ -1,19 +1,19 @@
 /**
- * Planning: which payload, and may it be fetched at all. Everything that can be refused is refused here, before a
+ * Choosing: which payload, and may it be fetched at all. Everything that can be refused is refused here, before a
  * byte is downloaded or a slot is touched.
  * @module
  */
-import { ioError } from '../../../native-free/io-error.ts';
-import { toHex } from '../../../native-free/hash.ts';
+import { orIoError } from '../../../native-free/io-error.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { folderOf } from '../../platform/filesystem.ts';
 import { placeOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
+import { payloadBytesOf } from '../records/journal.ts';
 import type { ImageId, Plan, ReleaseName } from '../records/journal.ts';
 import { rollbackCounter } from '../keystore/keystore.ts';
 import { deltaPath, fullPath, planOf, prefixOf } from './manifest.ts';
-import type { SlotSet } from '../slots/slots.ts';
+import { digestOfSlot } from '../slots/slots.ts';
 import type { TrustedTargets } from '../tuf/trust.ts';
 
 /** The release must be made for this device. Throws `not_compatible`. */
@@ -32,46 +32,23 @@ export function checkCompatible(context: Context, release: ReleaseName): void {
 /** The full payload's plan; every release has one. Throws `target_unknown`. */
 export async function fullPlan(targets: TrustedTargets, release: ReleaseName): Promise<Plan> {
   const path = fullPath(release);
-  const target = await targets.find(path);
-  if (target === null) {
+  const listed = await targets.find(path);
+  if (listed === null) {
     throw new UpdateError('target_unknown', `signed metadata does not list ${path}`, { detail: { path } });
   }
-  const plan = planOf(target, release);
+  const plan = planOf(listed, release);
   if (plan.kind !== 'full') throw new UpdateError('metadata_malformed', `target ${path} is of kind ${plan.kind}`);
   return plan;
 }
 
 /** The delta from what the running slot holds, when there is one. */
 async function deltaPlan(targets: TrustedTargets, release: ReleaseName, source: ImageId): Promise<Plan | null> {
-  const target = await targets.find(deltaPath(release, source.sha256));
-  if (target === null) return null;
-  const plan = planOf(target, release);
+  const listed = await targets.find(deltaPath(release, source.sha256));
+  if (listed === null) return null;
+  const plan = planOf(listed, release);
   const right = plan.kind === 'delta' && plan.source?.sha256 === source.sha256 && plan.source.bytes === source.bytes;
-  if (!right) throw new UpdateError('metadata_malformed', `target ${target.path} is not for source ${source.sha256}`);
+  if (!right) throw new UpdateError('metadata_malformed', `target ${listed.path} is not for source ${source.sha256}`);
   return plan;
-}
-
-/** SHA-256 of the first `bytes` of a slot, or null when it is shorter. */
-async function hashSlot(
-  { hash: newHash }: Context,
-  slots: SlotSet,
-  slot: string,
-  bytes: number,
-): Promise<string | null> {
-  const source = await slots.source(slot);
-  try {
-    if (source.size < bytes) return null;
-    const hash = newHash();
-    const window = new Uint8Array(LIMITS.source_window_bytes);
-    for (let at = 0; at < bytes; at += window.length) {
-      const part = window.subarray(0, Math.min(window.length, bytes - at));
-      await source.read(at, part);
-      hash.update(part);
-    }
-    return toHex(hash.digest());
-  } finally {
-    await source.close();
-  }
 }
 
 /**
@@ -89,14 +66,14 @@ async function identifySource(
   if (known) return { bytes: known.bytes, sha256: known.sha256 };
   const candidates: ImageId[] = [full.target];
   for (const path of targets.paths(`${prefixOf(release)}/delta/`)) {
-    const target = await targets.find(path);
-    const source = target === null ? null : planOf(target, release).source;
+    const listed = await targets.find(path);
+    const source = listed === null ? null : planOf(listed, release).source;
     if (source !== null) candidates.push(source);
   }
   const slots = slotsOf(context, release.slotClass);
   const digests = new Map<number, string | null>();
   for (const image of candidates) {
-    if (!digests.has(image.bytes)) digests.set(image.bytes, await hashSlot(context, slots, slot, image.bytes));
+    if (!digests.has(image.bytes)) digests.set(image.bytes, await digestOfSlot(context.hash, slots, slot, image.bytes));
     if (digests.get(image.bytes) === image.sha256) return image;
   }
   return null;
@@ -144,7 +121,7 @@ export const digestHeld = (
   context: Context,
   { release, full }: Pick<Part, 'release' | 'full'>,
   slot: string,
-): Promise<string | null> => hashSlot(context, slotsOf(context, release.slotClass), slot, full.target.bytes);
+): Promise<string | null> => digestOfSlot(context.hash, slotsOf(context, release.slotClass), slot, full.target.bytes);
 
 /** A copy where the running slot holds the target, else a delta where the device can decode it, else full. */
 export async function choosePlan(
@@ -219,10 +196,7 @@ export async function checkRoom(
   targetSlot: string,
   running: string,
 ): Promise<void> {
-  checkBudget(
-    context,
-    plans.reduce((sum, { payload }) => sum + payload.bytes, 0),
-  );
+  checkBudget(context, payloadBytesOf(plans));
   const { limits, dataFolder } = context.config;
   // The spool holds what the segment being decoded needs: at worst (one incompressible segment) that and the header.
   const spools = plans.map(({ payload, headerBytes }) =>
@@ -237,12 +211,8 @@ export async function checkRoom(
   }
   const needed = new Map<number, number>();
   for (const { folder, bytes } of needs) {
-    let free: number;
-    try {
-      free = await context.fs.freeBytes(folder);
-    } catch (error) {
-      throw ioError(error, 'input_unreadable', `cannot ask for the free space in ${folder}`, { path: folder });
-    }
+    const what = `cannot ask for the free space in ${folder}`;
+    const free = await orIoError(context.fs.freeBytes(folder), 'input_unreadable', what, { path: folder });
     // Equal figures mean one file system, which then must hold all of it.
     const sum = (needed.get(free) ?? 0) + bytes;
     needed.set(free, sum);

@@ -14,11 +14,11 @@ import { link, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { basename, dirname, join, resolve } from 'node:path';
-import { ioCode } from '../../../native-free/errno.ts';
-import { ioError } from '../../../native-free/io-error.ts';
-import { UpdateError } from '../../../native-free/status.ts';
-import { pause } from '../../platform/timers.ts';
-import { nodeFileSystem } from '../../transfer/index.ts';
+import { ioCode } from '../../native-free/errno.ts';
+import { ioError } from '../../native-free/io-error.ts';
+import { UpdateError } from '../../native-free/status.ts';
+import { nodeFileSystem } from './node-filesystem.ts';
+import { pause } from './timers.ts';
 
 export interface LockOptions {
   /** Where procfs is; replaced in tests. */
