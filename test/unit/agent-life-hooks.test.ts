@@ -59,6 +59,42 @@ describe('a hook before a step', () => {
     ]);
   });
 
+  test('before the other slot is given up keeps it as it is, however often it says not now', async () => {
+    let consent = false;
+    const it = await device(lab, {
+      toml: { hooks: 'before_apply = [["hook"]]' },
+      run: async ({ env }) => result(env?.['ENGRAFT_HOOK'] === 'before_apply' && !consent ? 75 : 0),
+    });
+    it.deployments.assign('2.0');
+    const before = it.slot('b').slice();
+    for (let i = 0; i < 30; i++) await expect(it.once()).rejects.toMatchObject({ code: 'hook_refused' });
+    expect(it.journal()).toMatchObject({ state: 'PREPARE', attempt: { resumes: 0, outcome: null } });
+    expect(sameBytes(it.slot('b'), before)).toBe(true);
+    expect(it.bootState()).toMatch(/BOOT_B_LEFT=0/);
+    expect(it.deployments.closed).toEqual([]);
+    consent = true;
+    expect(await it.untilDone()).toMatchObject({ status: 0, code: 'ok' });
+  });
+
+  test('hours that are over in the middle of the download are waited for, however often the agent is started', async () => {
+    const it = await device(lab, { toml: { limits: 'allowed_hours = "22:00-23:00"' } });
+    const today = new Date(it.clock.now()).toISOString().slice(0, 10);
+    it.clock.advance(Date.parse(`${today}T22:30:00Z`) - it.clock.now());
+    it.deployments.assign('2.0');
+    const request = it.network.request.bind(it.network);
+    it.network.request = (asked) => {
+      // The header comes, then the hour is over.
+      if (asked.url.includes('/blobs/') && it.journal().state === 'APPLY') it.clock.advance(3_600_000);
+      return request(asked);
+    };
+    await it.once().catch(() => undefined);
+    it.network.request = request;
+    for (let i = 0; i < 30; i++) await expect(it.once()).rejects.toMatchObject({ code: 'outside_hours' });
+    expect(it.journal()).toMatchObject({ state: 'APPLY', attempt: { resumes: 0, outcome: null } });
+    it.clock.advance(23 * 3_600_000);
+    expect(await it.untilDone()).toMatchObject({ status: 0, code: 'ok' });
+  });
+
   test('that says not now keeps the attempt in ARM: nothing is armed, downloaded again or lost', async () => {
     let consent = false;
     const it = await hooked((name) => (name === 'before_arm' && !consent ? result(75, 'ask me at night') : result(0)));

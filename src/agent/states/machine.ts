@@ -20,7 +20,8 @@ import { reboot } from './reboot.ts';
 import { repair } from './repair.ts';
 import { report } from './report.ts';
 import { rollback } from './rollback.ts';
-import { afterFailure, requireWay } from './states.ts';
+import { noteWaiting } from '../service/waiting.ts';
+import { afterFailure, isNotNow, requireWay } from './states.ts';
 import type { Next, State, WorkingState } from './states.ts';
 import { trial } from './trial.ts';
 import { verify } from './verify.ts';
@@ -90,9 +91,13 @@ async function step(context: Context, state: State, handler: Handler): Promise<S
 }
 
 /** The state that a failed one leads to, with the outcome in the attempt. Throws `error` where it leads to none. */
-function failed(context: Context, state: State, error: UpdateError): State {
+async function failed(context: Context, state: State, error: UpdateError): Promise<State> {
   const next = afterFailure(state, error, context.memory.distrusted.has(error));
-  if (next === null) throw error;
+  if (next === null) {
+    const waiting = context.journal.body.attempt;
+    if (waiting !== null && isNotNow(error)) await noteWaiting(context, waiting, error);
+    throw error;
+  }
   context.emit({ type: 'note', message: `${state} failed: ${error.message}`, error });
   const attempt = attemptOf(context);
   if (attempt.cancelId !== null) {

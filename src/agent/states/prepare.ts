@@ -5,6 +5,7 @@
 import { UpdateError } from '../../../native-free/status.ts';
 import { attemptOf, placeOf, slotsOf } from '../context.ts';
 import type { Context } from '../context.ts';
+import { askPolicy } from '../life/hooks.ts';
 import { openDownload, readSignedHeader } from '../payloads/download.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
 import type { Next } from './states.ts';
@@ -23,6 +24,7 @@ export async function prepare(context: Context): Promise<Next<'PREPARE'>> {
   }
   await slotsOf(context, plan.slotClass).check(attempt.targetSlot, plan.target.bytes);
   attempt.segmentsDone = plan.kind === 'copy' ? 0 : await fetchHeader(context, attempt, plan);
+  await askPolicy(context, attempt, 'before_apply');
   // From here on nobody may believe that the slot holds an image.
   journal.body.slots[placeOf(context, attempt.targetSlot, plan.slotClass)] = null;
   journal.body.partial = null;
