@@ -140,7 +140,7 @@ describe('the history', () => {
     const text = historyText([good, { ...entry(2), finishedAtMs: 0, message: 'the link was gone' }]);
     expect(text).toMatch(/1970-01-01 00:00:01 +0\.9 -> 1\.0 +0 +ok +- +12,345 +1$/m);
     expect(text).toMatch(/\? -> 2\.0 +10 +link_failed +- +0 +\?$/m);
-    expect(text).toMatch(/^1\.0 \(action action-1\): 2 segments were repaired$/m);
+    expect(text).toMatch(/^1\.0 \(action action-1\): repaired: 2 segments$/m);
     expect(text).toMatch(/^2\.0 \(action action-2\): the link was gone$/m);
     expect(historyText([])).toBe('no update was finished yet');
   });
