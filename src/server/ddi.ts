@@ -53,7 +53,7 @@ export function ddiRoutes(options: DdiOptions): Hono<DdiEnv> {
   app.get(`${base}/deploymentBase/:actionId`, (context) => deployment(context, options, 'deployment'));
   app.get(`${base}/installedBase/:actionId`, (context) => deployment(context, options, 'installed'));
   app.post(`${base}/deploymentBase/:actionId/feedback`, (context) => feedback(context, options, 'deployment'));
-  app.get(`${base}/cancelAction/:actionId`, (context) => cancelation(context, options));
+  app.get(`${base}/cancelAction/:actionId`, (context) => cancellation(context, options));
   app.post(`${base}/cancelAction/:actionId/feedback`, (context) => feedback(context, options, 'cancel'));
   return app;
 }
@@ -82,7 +82,7 @@ async function poll(context: DdiContext, options: DdiOptions): Promise<Response>
   const links: model.ControllerLinks = {
     ...(action === null
       ? {}
-      : action.state === 'canceling'
+      : action.state === 'cancelling'
         ? { cancelAction: `${base}/cancelAction/${action.id}` }
         : { deploymentBase: `${base}/deploymentBase/${action.id}` }),
     ...(installedId === null ? {} : { installedBase: `${base}/installedBase/${installedId}` }),
@@ -128,9 +128,9 @@ async function deployment(
   return context.json(model.deploymentBase(action, release, originOf(context, options), history));
 }
 
-async function cancelation(context: DdiContext, { store }: DdiOptions): Promise<Response> {
+async function cancellation(context: DdiContext, { store }: DdiOptions): Promise<Response> {
   const action = await store.actions.get(context.get('device'), actionIdOf(context));
-  if (action.state !== 'canceling') {
+  if (action.state !== 'cancelling') {
     throw new UpdateError('entity_unknown', `action ${action.id} is not being cancelled`);
   }
   return context.json(model.cancelAction(action));

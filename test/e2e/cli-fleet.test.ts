@@ -95,7 +95,7 @@ describe('what runs where', () => {
       body: JSON.stringify({ status, engraft }),
     });
     expect((await ask('deployment', 'show', '1')).stdout).toMatch(/^a .*failed .*40 health_failed \(8040\)/m);
-    expect((await ask('deployment', 'cancel', '1')).stdout).toMatch(/cancelled .*(1 failed|2 canceled)/);
+    expect((await ask('deployment', 'cancel', '1')).stdout).toMatch(/cancelled .*(1 failed|2 cancelled)/);
     const after = JSON.parse((await ask('deployment', 'show', '1', '--json')).stdout) as object;
     expect(after).toMatchObject({ state: 'cancelled', devices: [{ controllerId: 'a', outcome: 40 }, {}, {}] });
   });

@@ -74,7 +74,7 @@ describe('a deployment', () => {
       expect(await device.report(await device.offered(), end)).toBe(200);
     }
     expect(await client.deployment(id)).toMatchObject({
-      ...{ state: 'finished', actions: { finished: 1, failed: 1, canceled: 1 } },
+      ...{ state: 'finished', actions: { finished: 1, failed: 1, cancelled: 1 } },
     });
     await expect(client.cancelDeployment(id)).rejects.toMatchObject({ code: 'state_conflict' });
   });
@@ -105,7 +105,7 @@ describe('a deployment', () => {
     const client = clientOf(server);
     const first = await client.createDeployment({ releaseId: 1, devices: ['a'], register: true });
     await client.createDeployment({ releaseId: 2, devices: ['a'] });
-    expect(await client.deployment(first.id)).toMatchObject({ state: 'finished', actions: { canceled: 1 } });
+    expect(await client.deployment(first.id)).toMatchObject({ state: 'finished', actions: { cancelled: 1 } });
   });
 
   test('names no device that nobody knows, unless asked to, and none of another kind', async () => {

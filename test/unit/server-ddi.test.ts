@@ -169,7 +169,7 @@ describe('a device', () => {
     const id = idOf((await poll())['deploymentBase']!);
     await ask((await poll())['deploymentBase']!);
     expect((await report('cancelAction', id, 'closed', 'success')).status).toBe(409);
-    expect((await client.cancelDeployment(first.id)).actions).toEqual({ canceling: 1 });
+    expect((await client.cancelDeployment(first.id)).actions).toEqual({ cancelling: 1 });
     const second = await client.createDeployment({ releaseId: 2, devices: ['dev-1'] });
     const { cancelAction } = await poll();
     expect((await ask(cancelAction!)).json).toEqual({ id: String(id), cancelAction: { stopId: String(id) } });
@@ -177,12 +177,12 @@ describe('a device', () => {
     expect(idOf((await poll())['deploymentBase']!)).toBe(id);
     await client.cancelDeployment(first.id);
     await report('cancelAction', id, 'closed', 'success', 10);
-    expect((await client.deployment(first.id)).actions).toEqual({ canceled: 1 });
+    expect((await client.deployment(first.id)).actions).toEqual({ cancelled: 1 });
     const next = idOf((await poll())['deploymentBase']!);
     expect(next).not.toBe(id);
     expect((await client.deployment(second.id)).actions).toEqual({ pending: 1 });
     // What the device never saw ends at once.
-    expect((await client.cancelDeployment(second.id)).actions).toEqual({ canceled: 1 });
+    expect((await client.cancelDeployment(second.id)).actions).toEqual({ cancelled: 1 });
     expect(await poll()).toEqual({ configData: expect.any(String) });
     expect((await report('cancelAction', next, 'closed', 'success')).status).toBe(410);
   });

@@ -251,7 +251,7 @@ function checkOpen(action: Selectable<ActionsTable>, feedback: Feedback): void {
     const text = `action ${action.id} is closed (${action.state})`;
     throw new UpdateError('state_conflict', text, { detail: { closed: true } });
   }
-  if (feedback.channel === 'cancel' && action.state !== 'canceling') {
+  if (feedback.channel === 'cancel' && action.state !== 'cancelling') {
     const text = `action ${action.id} is not being cancelled`;
     throw new UpdateError('state_conflict', text, { detail: { closed: false } });
   }
@@ -260,13 +260,13 @@ function checkOpen(action: Selectable<ActionsTable>, feedback: Feedback): void {
 /** hawkBit's mapping of reports to states (DDI API, "State Machine Mapping"). */
 function stateAfter(state: ActionState, { channel, execution, finished }: Feedback): ActionState {
   if (channel === 'cancel') {
-    if (execution === 'closed') return finished === 'failure' ? 'failed' : 'canceled';
-    if (execution === 'canceled') return 'canceled';
-    return execution === 'rejected' ? 'running' : 'canceling';
+    if (execution === 'closed') return finished === 'failure' ? 'failed' : 'cancelled';
+    if (execution === 'canceled') return 'cancelled';
+    return execution === 'rejected' ? 'running' : 'cancelling';
   }
   if (execution === 'closed') return finished === 'failure' ? 'failed' : 'finished';
-  if (execution === 'canceled') return 'canceled';
-  return state === 'canceling' ? 'canceling' : 'running';
+  if (execution === 'canceled') return 'cancelled';
+  return state === 'cancelling' ? 'cancelling' : 'running';
 }
 
 export function isActive(state: ActionState): boolean {

@@ -307,13 +307,13 @@ type ActionUpdate = ReturnType<typeof updating>;
 
 async function withdraw(trx: Trx, at: number, which: (query: ActionUpdate) => ActionUpdate): Promise<Set<number>> {
   const ended = await which(updating(trx))
-    .set({ state: 'canceled', updated_at: at })
+    .set({ state: 'cancelled', updated_at: at })
     .where('state', '=', 'pending')
     .where('retrieved_at', 'is', null)
     .returning('deployment_id')
     .execute();
   await which(updating(trx))
-    .set({ state: 'canceling', updated_at: at })
+    .set({ state: 'cancelling', updated_at: at })
     .where('state', 'in', ['pending', 'running'])
     .execute();
   return new Set(ended.map((row) => row.deployment_id));

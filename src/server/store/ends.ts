@@ -18,7 +18,7 @@ export function outcomeOf(state: ActionState, code: number | null): Outcome | nu
       return OUTCOME.ok;
     case 'failed':
       return code !== null && FAILURES.includes(code) ? (code as Outcome) : OUTCOME.install_failed;
-    case 'canceled':
+    case 'cancelled':
       return OUTCOME.download_failed;
     default:
       return null;

@@ -57,8 +57,8 @@ export interface DeploymentsTable {
 }
 
 /** The first three are active. */
-export const ACTIVE_STATES = ['pending', 'running', 'canceling'] as const;
-export const ACTION_STATES = [...ACTIVE_STATES, 'finished', 'failed', 'canceled', 'timed_out'] as const;
+export const ACTIVE_STATES = ['pending', 'running', 'cancelling'] as const;
+export const ACTION_STATES = [...ACTIVE_STATES, 'finished', 'failed', 'cancelled', 'timed_out'] as const;
 export type ActionState = (typeof ACTION_STATES)[number];
 
 /** One device's part in a deployment; hawkBit's word. */
