@@ -117,7 +117,7 @@ export class DeltaEngine {
     }
     this.#memoryBytesMax = options.memoryBytesMax ?? defaultMemoryBytesMax();
     this.#gate = new MemoryGate(this.#memoryBytesMax - this.workers * WORKER_FLOOR_BYTES);
-    this.#pool = new WorkerPool(options.workerFile ?? builtFile('worker'), this.workers);
+    this.#pool = new WorkerPool(options.workerFile ?? builtFile('workers/worker'), this.workers);
     this.#bsdiffChildFile = options.bsdiffChildFile;
   }
 

@@ -105,7 +105,7 @@ async function runChild(
   job: BsdiffJob,
   paths: { source: string; target: string; patch: string },
 ): Promise<string | null> {
-  const child = fork(job.childFile ?? builtFile('bsdiff-child'), [], {
+  const child = fork(job.childFile ?? builtFile('bsdiff/child'), [], {
     execArgv: [],
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
