@@ -29,7 +29,7 @@ export const LIMITS = {
   regions_max: 2 ** 16,
   /** A decoder may declare no more than this. */
   decoder_memory_bytes_max: 64 * MIB,
-  /** Work that a payload may declare, in units of 2^20 look-ups (model/work.ts). */
+  /** Work that a payload may declare, in units of 2^20 look-ups (format/work.ts). */
   decoder_work_units_max: 2 ** 20,
   /** Source bytes read by one call while applying. */
   source_window_bytes: 64 * KIB,

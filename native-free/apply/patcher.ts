@@ -23,7 +23,7 @@ import { LIMITS } from '../limits.ts';
 import { MixCoder } from '../model/mix-coder.ts';
 import type { ModelCoder, ModelCoderFactory } from '../model/model-coder.ts';
 import { planSteps } from '../model/plan-coder.ts';
-import { WORK_UNIT } from '../model/work.ts';
+import { WORK_UNIT } from '../format/work.ts';
 import { UpdateError } from '../status.ts';
 import { bytesOf, checkObject, type BytesLike } from '../views.ts';
 import { BodyReader } from './body-reader.ts';

@@ -3,8 +3,8 @@
  * @module
  */
 import type { CancelSignal } from '../io.ts';
-import type { Steps } from '../model/steps.ts';
-import type { WorkMeter } from '../model/work.ts';
+import type { Steps } from '../steps.ts';
+import type { WorkMeter } from '../format/work.ts';
 import { UpdateError } from '../status.ts';
 
 /** Look-ups between two pauses: some 10 ms. */

@@ -13,7 +13,7 @@
 import { coverAt, coverListOf, firstCoverEndingAfter, type Cover, type CoverList } from '../format/cover.ts';
 import type { Plan } from '../format/plan.ts';
 import { MixCoder } from '../model/mix-coder.ts';
-import type { ModelSizes } from '../model/model-coder.ts';
+import type { ModelSizes } from '../format/model-sizes.ts';
 import { decodePlan, encodePlan, needsOf, type PlanCosts, type PlanNeeds } from '../model/plan-coder.ts';
 import { AddressMap } from '../predict/address-map.ts';
 import { canonicalImage, masked, sourceNames, targetNames } from './naming/canonical.ts';

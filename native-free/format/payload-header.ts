@@ -7,7 +7,7 @@
  * @module
  */
 import { LIMITS } from '../limits.ts';
-import { MODEL_BITS_MIN, SMALLEST_SIZES, type ModelSizes } from '../model/model-coder.ts';
+import { MODEL_BITS_MIN, SMALLEST_SIZES, type ModelSizes } from './model-sizes.ts';
 import { UpdateError } from '../status.ts';
 import { bytesOf, type BytesLike } from '../views.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';

@@ -43,3 +43,15 @@ export interface Layout {
   /** For each module the high 32 bits of its addresses, unsigned. */
   readonly vaHigh: readonly number[];
 }
+
+/** Index of the first region that ends after `offset`. */
+export function firstRegionEndingAfter(regions: readonly Region[], offset: number): number {
+  let low = 0;
+  let high = regions.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (regions[middle]!.offset + regions[middle]!.length > offset) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

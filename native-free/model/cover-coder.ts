@@ -13,8 +13,8 @@ import { emptyCoverList, type CoverList } from '../format/cover.ts';
 import { bitLength } from './hash.ts';
 import type { ModelCoder } from './model-coder.ts';
 import { NumberCoder } from './number-coder.ts';
-import { allAtOnce, type Steps } from './steps.ts';
-import { WORK, type WorkMeter } from './work.ts';
+import { allAtOnce, type Steps } from '../steps.ts';
+import { WORK, type WorkMeter } from '../format/work.ts';
 
 const RECENT = 16;
 /** Covers between two steps: some milliseconds. */

@@ -7,16 +7,15 @@
  * @module
  */
 import type { CoverList } from '../format/cover.ts';
-import { BASES_MAX, type PlanRoom } from '../format/plan.ts';
+import { BASES_MAX, SCALES, type PlanRoom, type Base } from '../format/plan.ts';
 import { REGION_KIND, type Layout, type Region, type RegionKind } from '../format/regions.ts';
 import { LIMITS } from '../limits.ts';
-import type { Base } from '../predict/data-reader.ts';
 import { UpdateError } from '../status.ts';
 import type { ImageSizes } from './cover-coder.ts';
 import type { ModelCoder } from './model-coder.ts';
 import { NumberCoder } from './number-coder.ts';
-import { allAtOnce, type Steps } from './steps.ts';
-import { WORK, type WorkMeter } from './work.ts';
+import { allAtOnce, type Steps } from '../steps.ts';
+import { WORK, type WorkMeter } from '../format/work.ts';
 
 /** Kinds of numbers; covers have the ones below. */
 const COUNT = 8;
@@ -44,7 +43,6 @@ const SCALE = 20;
 /** Pairs, or regions' bases, between two steps: some milliseconds. */
 const STEP_PAIRS = 64;
 
-const SCALES = [1, 4, 16, 24] as const;
 const TWO_32 = 2 ** 32;
 
 interface Layouts {

@@ -19,7 +19,7 @@ import { noMeter, type CostMeter } from './costs.ts';
 import { LiteralCoder } from './literal-coder.ts';
 import type { ModelCoder } from './model-coder.ts';
 import { UnitCoder } from './unit-coder.ts';
-import { WORK } from './work.ts';
+import { WORK } from '../format/work.ts';
 
 /** A page of this many bytes is first asked whether it is the source's, as it is. */
 const PAGE_BYTES = 4096;

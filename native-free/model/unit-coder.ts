@@ -13,7 +13,7 @@ import type { Run, UnitReader } from '../predict/unit-reader.ts';
 import { bitLength, contextHash } from './hash.ts';
 import type { ModelCoder } from './model-coder.ts';
 import { STREAM, type CostMeter } from './costs.ts';
-import { WORK } from './work.ts';
+import { WORK } from '../format/work.ts';
 
 const BLOCK_SET = 0;
 const UNIT_SETS = 64;

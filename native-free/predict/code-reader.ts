@@ -5,7 +5,8 @@
  */
 import { loadWord } from '../format/words.ts';
 import { REGION_KIND, type RegionKind } from '../format/regions.ts';
-import { ORIGIN, type Candidates } from './candidates.ts';
+import { type Candidates } from './candidates.ts';
+import { ORIGIN } from '../format/origins.ts';
 import { NOWHERE, NO_REFERENCE, type InstructionSet } from './isa/instruction-set.ts';
 import type { Knowledge } from './knowledge.ts';
 import { A64Operands, type Operands } from './operands.ts';

@@ -3,7 +3,8 @@
  * changes a whole function in the same few ways.
  * @module
  */
-import { ORIGIN, type Candidates } from './candidates.ts';
+import { type Candidates } from './candidates.ts';
+import { ORIGIN } from '../format/origins.ts';
 
 /** What the last changed instructions tell of the next: one class for each instruction set that has one. */
 export interface Operands {

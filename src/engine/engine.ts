@@ -11,7 +11,7 @@ import { availableParallelism } from 'node:os';
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { segmentBytesFor } from '../../native-free/diff/write/encode-segment.ts';
-import { LOW_MEMORY_SEGMENT_BYTES } from '../../native-free/model/model-coder.ts';
+import { LOW_MEMORY_SEGMENT_BYTES } from '../../native-free/format/model-sizes.ts';
 import type { CoverList } from '../../native-free/format/cover.ts';
 import { parseHeader, type PayloadHeader } from '../../native-free/format/payload-header.ts';
 import { LIMITS } from '../../native-free/limits.ts';

@@ -10,7 +10,7 @@ import type { PairedLayouts } from '../../native-free/diff/layout/pair-regions.t
 import { joinWindows, NO_LAYOUTS, windowsOf, type Images, type Window } from '../../native-free/diff/stages.ts';
 import { coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
 import { plainPlan, type Plan } from '../../native-free/format/plan.ts';
-import { DEFAULT_SIZES, SMALL_SIZES } from '../../native-free/model/model-coder.ts';
+import { DEFAULT_SIZES, SMALL_SIZES } from '../../native-free/format/model-sizes.ts';
 import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
 import { every } from '../platform/timers.ts';
 import { sha256Node } from './files/node-io.ts';

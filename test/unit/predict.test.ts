@@ -7,7 +7,8 @@ import { REGION_KIND, type RegionKind } from '../../native-free/format/regions.t
 import { A32 } from '../../native-free/predict/isa/a32.ts';
 import { A64 } from '../../native-free/predict/isa/a64.ts';
 import { toAbsolute, toRelative } from '../../native-free/predict/absolute.ts';
-import { Candidates, CANDIDATES_MAX, ORIGIN, ORIGINS } from '../../native-free/predict/candidates.ts';
+import { Candidates, CANDIDATES_MAX } from '../../native-free/predict/candidates.ts';
+import { ORIGIN, ORIGINS } from '../../native-free/format/origins.ts';
 import { NO_REFERENCE, NOWHERE, type InstructionSet } from '../../native-free/predict/isa/instruction-set.ts';
 import { KnownValues, NeighbourChanges } from '../../native-free/predict/memories.ts';
 import { A64Operands } from '../../native-free/predict/operands.ts';

@@ -14,7 +14,7 @@ import type { AddressMap } from '../../predict/address-map.ts';
 import { isPlaced } from '../../predict/code-reader.ts';
 import { NO_REFERENCE, NOWHERE } from '../../predict/isa/instruction-set.ts';
 import { instructionSetOf } from '../../predict/readers.ts';
-import type { Base } from '../../predict/data-reader.ts';
+import type { Base } from '../../format/plan.ts';
 import { MEANING_BYTES, type TableMeaning } from './find-bases.ts';
 
 /** Gives an address its name; modules are selected before. */

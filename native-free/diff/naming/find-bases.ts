@@ -9,11 +9,10 @@
  */
 import { loadWord } from '../../format/words.ts';
 import type { CoverList } from '../../format/cover.ts';
-import { BASES_MAX, type Plan } from '../../format/plan.ts';
+import { BASES_MAX, SCALES, type Plan, type Base } from '../../format/plan.ts';
 import { REGION_KIND, type Region } from '../../format/regions.ts';
 import { AddressMap } from '../../predict/address-map.ts';
 import { ASIDE_VA, AddressSpace } from '../../predict/address-space.ts';
-import type { Base } from '../../predict/data-reader.ts';
 import { NOWHERE } from '../../predict/isa/instruction-set.ts';
 import { WordSet } from './word-set.ts';
 
@@ -25,8 +24,6 @@ const HITS_MIN = 8;
 /** A base must explain one word in a hundred, and a meaning one in fifty more than sameness does. */
 const SHARE_OF_WORDS = 100;
 const SHARE_OF_GAIN = 50;
-/** Bytes, words, and entries of ELF symbol tables. */
-const SCALES = [1, 4, 16, 24] as const;
 const CANDIDATES_MAX = 160;
 
 /** What words are distances from, for matching: nothing, a base, or their own place. */

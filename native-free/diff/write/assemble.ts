@@ -15,8 +15,8 @@ import { digestOf, sha256Pure } from '../../hash.ts';
 import type { HashFactory } from '../../io.ts';
 import { LIMITS } from '../../limits.ts';
 import type { PlanNeeds } from '../../model/plan-coder.ts';
-import { workUnits } from '../../model/work.ts';
-import { SMALLEST_SIZES, type ModelSizes } from '../../model/model-coder.ts';
+import { workUnits } from '../../format/work.ts';
+import { SMALLEST_SIZES, type ModelSizes } from '../../format/model-sizes.ts';
 import { UpdateError } from '../../status.ts';
 
 export interface TargetParts {

@@ -8,7 +8,8 @@ import { plainPlan, type Plan } from '../../format/plan.ts';
 import { LIMITS } from '../../limits.ts';
 import { BitMeter, STREAM } from '../../model/costs.ts';
 import { MixCoder } from '../../model/mix-coder.ts';
-import { DEFAULT_SIZES, type ModelCoder, type ModelSizes } from '../../model/model-coder.ts';
+import { type ModelCoder } from '../../model/model-coder.ts';
+import { DEFAULT_SIZES, type ModelSizes } from '../../format/model-sizes.ts';
 import { encodePlan, planNeeds } from '../../model/plan-coder.ts';
 import { SegmentCoder } from '../../model/segment-coder.ts';
 

@@ -10,7 +10,7 @@ import type { Tables } from '../../../native-free/diff/naming/find-bases.ts';
 import type { Analysis, FinishedPlan, Images, Refinement, Window } from '../../../native-free/diff/stages.ts';
 import type { Cover, CoverList } from '../../../native-free/format/cover.ts';
 import type { Plan } from '../../../native-free/format/plan.ts';
-import type { ModelSizes } from '../../../native-free/model/model-coder.ts';
+import type { ModelSizes } from '../../../native-free/format/model-sizes.ts';
 import type { StatusCode } from '../../../native-free/status.ts';
 
 /** Digest of a whole image. */
