@@ -2,14 +2,10 @@
  * Making deltas: the pure half. `engraft` (DeltaEngine) does the same on a pool of worker threads and proves it.
  *
  * @example
- * const copies = { source: new Uint8Array(source.length), target: new Uint8Array(target.length) };
  * const images = { source, target };
- * const { layouts, covers } = analyse(images, copies);
- * const window = { covers, start: 0, end: target.length };
- * const rough = joinWindows([matchMasked(copies, window)]);
- * nameReferences(images, layouts, rough, copies);
- * const fine = joinWindows([matchNamed(copies, { ...window, covers: rough })]);
- * const { plan, bytes } = finishPlan(images, layouts, fine);
+ * const layouts = analyse(images);
+ * const covers = await matchImages(images, inlineSteps(images, layouts));
+ * const { plan, bytes } = finishPlan(images, { layouts, covers });
  * const segment = new SegmentEncoder(source, target, plan).encode(0, target.length);
  * @module
  */
@@ -17,6 +13,7 @@ export * from './write/assemble.ts';
 export * from './match/cover-search.ts';
 export * from './write/encode-segment.ts';
 export * from './match/join-covers.ts';
+export * from './match-images.ts';
 export { layoutOf, type NamedLayout } from './layout/layout.ts';
 export { parseCovers, type ParseOptions } from './parse/parse-covers.ts';
 export { indexSource, kmersOf, kmerWordsFor, Searcher, type SourceIndex } from './match/source-index.ts';

@@ -3,17 +3,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { corpusPair, SMALL_PAIR } from '../../corpus/index.ts';
 import { memorySource } from '../../native-free/apply/index.ts';
 import { DeltaSegmentDecoder } from '../../native-free/apply/segment-decoders.ts';
+import { inlineSteps, matchImages } from '../../native-free/diff/match-images.ts';
 import { SegmentEncoder } from '../../native-free/diff/write/encode-segment.ts';
-import {
-  analyse,
-  finishPlan,
-  joinWindows,
-  matchMasked,
-  matchNamed,
-  nameReferences,
-  type FinishedPlan,
-  type Images,
-} from '../../native-free/diff/stages.ts';
+import { analyse, finishPlan, type FinishedPlan, type Images } from '../../native-free/diff/stages.ts';
 import { coverListOf, type Cover } from '../../native-free/format/cover.ts';
 import { plainPlan, type Plan } from '../../native-free/format/plan.ts';
 import { REGION_KIND, type Region, type RegionKind } from '../../native-free/format/regions.ts';
@@ -305,13 +297,9 @@ describe('segments of a real pair, through all stages', () => {
     const paths = await corpusPair(SMALL_PAIR);
     const [source, target] = [paths!.source, paths!.target].map((path) => new Uint8Array(readFileSync(path)));
     images = { source: source!, target: target! };
-    const copies = { source: new Uint8Array(source!.length), target: new Uint8Array(target!.length) };
-    const { layouts, covers } = analyse(images, copies);
-    const window = { covers, start: 0, end: target!.length };
-    const rough = joinWindows([matchMasked(copies, window)]);
-    nameReferences(images, layouts, rough, copies);
-    const fine = joinWindows([matchNamed(copies, { ...window, covers: rough })]);
-    finished = finishPlan(images, layouts, fine);
+    const layouts = analyse(images);
+    const covers = await matchImages(images, inlineSteps(images, layouts));
+    finished = finishPlan(images, { layouts, covers });
   });
 
   it('make the target, with either coder for either side, and are far smaller than it', async () => {

@@ -6,7 +6,7 @@
  * short covers is not worth its own cost.
  * @module
  */
-import { coverListOf, type Cover, type CoverList } from '../../format/cover.ts';
+import { coverAt, coversWhere, emptyCoverList, setCover, type Cover, type CoverList } from '../../format/cover.ts';
 import { REGION_KIND, type Layout, type Region, type RegionKind } from '../../format/regions.ts';
 import { RegionCursor } from '../../predict/region-cursor.ts';
 
@@ -31,20 +31,15 @@ function alignmentOf(kind: RegionKind): number {
 /** The same covers, trimmed; in the same order. */
 export function trimCovers(covers: CoverList, source: Layout, target: Layout): CoverList {
   const trimmer = new Trimmer(source, target);
-  const kept: Cover[] = [];
+  const kept = emptyCoverList(covers.count);
+  let count = 0;
   for (let i = 0; i < covers.count; i++) {
-    const cover = trimmer.trim({
-      sourceOffset: covers.sourceOffset[i]!,
-      targetOffset: covers.targetOffset[i]!,
-      length: covers.length[i]!,
-    });
-    const before = kept.at(-1);
-    if (before !== undefined && cover.targetOffset < before.targetOffset + before.length) {
-      kept[kept.length - 1] = { ...before, length: cover.targetOffset - before.targetOffset };
-    }
-    if (cover.length >= COVER_BYTES_MIN) kept.push(cover);
+    const cover = trimmer.trim(coverAt(covers, i));
+    const most = count === 0 ? Infinity : cover.targetOffset - kept.targetOffset[count - 1]!;
+    if (most < kept.length[count - 1]!) kept.length[count - 1] = most;
+    if (cover.length >= COVER_BYTES_MIN) setCover(kept, count++, cover);
   }
-  return coverListOf(kept.filter(({ length }) => length >= COVER_BYTES_MIN));
+  return coversWhere(kept, (i) => i < count && kept.length[i]! >= COVER_BYTES_MIN);
 }
 
 class Trimmer {

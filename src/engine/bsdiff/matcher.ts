@@ -11,7 +11,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { joinCovers } from '../../../native-free/diff/match/join-covers.ts';
-import { coverAt, type Cover, type CoverList } from '../../../native-free/format/cover.ts';
+import { coversWhere, type CoverList } from '../../../native-free/format/cover.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { after } from '../../platform/timers.ts';
 import { abortedError, throwIfAborted } from '../admission.ts';
@@ -91,12 +91,11 @@ async function coversOf(patch: Uint8Array, job: BsdiffJob): Promise<BsdiffMatch>
   const { bsdiffCovers } = await import('../../../native-free/compat/index.ts');
   const { covers, targetBytes } = bsdiffCovers(patch, { sourceBytes: job.source.length });
   if (targetBytes !== job.target.length) return { reason: 'its patch is for a target of another size' };
-  const usable: Cover[] = [];
-  for (let i = 0; i < covers.count; i++) {
-    const cover = coverAt(covers, i);
-    const fits = cover.sourceOffset >= 0 && cover.sourceOffset + cover.length <= job.source.length;
-    if (fits && cover.length > 0) usable.push(cover);
-  }
+  const { sourceOffset, length } = covers;
+  const usable = coversWhere(covers, (i) => {
+    const end = sourceOffset[i]! + length[i]!;
+    return sourceOffset[i]! >= 0 && end <= job.source.length && length[i]! > 0;
+  });
   return { covers: joinCovers([usable]) };
 }
 

@@ -7,8 +7,8 @@
 import type { SegmentCosts } from '../../../native-free/diff/write/encode-segment.ts';
 import type { PairedLayouts } from '../../../native-free/diff/layout/pair-regions.ts';
 import type { Tables } from '../../../native-free/diff/naming/find-bases.ts';
-import type { Analysis, FinishedPlan, Images, Refinement, Window } from '../../../native-free/diff/stages.ts';
-import type { Cover, CoverList } from '../../../native-free/format/cover.ts';
+import type { FinishedPlan, Images, Matched, Refinement, Window } from '../../../native-free/diff/stages.ts';
+import type { CoverList } from '../../../native-free/format/cover.ts';
 import type { Plan } from '../../../native-free/format/plan.ts';
 import type { ModelSizes } from '../../../native-free/format/model-sizes.ts';
 import type { StatusCode } from '../../../native-free/status.ts';
@@ -19,10 +19,17 @@ export interface DigestTask {
   readonly image: Uint8Array;
 }
 
-/** Structure of both images, and coarse covers; masked copies are left in `copies`. */
+/** Structure of both images. */
 export interface AnalyseTask {
   readonly kind: 'analyse';
   readonly images: Images;
+}
+
+/** Coarse covers; masked copies are left in `copies`. */
+export interface AlignTask {
+  readonly kind: 'align';
+  readonly images: Images;
+  readonly layouts: PairedLayouts;
   readonly copies: Images;
 }
 
@@ -54,11 +61,9 @@ export interface MatchTask {
 export interface PlanTask {
   readonly kind: 'plan';
   readonly images: Images;
-  readonly layouts: PairedLayouts;
-  readonly covers: CoverList;
+  readonly matched: Matched;
   /** Null: to be chosen. */
-  readonly segmentBytes: number | null;
-  readonly modelSizes: ModelSizes | null;
+  readonly wanted: { readonly segmentBytes: number | null; readonly modelSizes: ModelSizes | null };
 }
 
 /** One segment of a delta. */
@@ -92,15 +97,25 @@ export interface ProveTask {
 }
 
 export type Task =
-  DigestTask | AnalyseTask | MaskedTask | NameTask | MatchTask | PlanTask | EncodeTask | FullTask | ProveTask;
+  | DigestTask
+  | AnalyseTask
+  | AlignTask
+  | MaskedTask
+  | NameTask
+  | MatchTask
+  | PlanTask
+  | EncodeTask
+  | FullTask
+  | ProveTask;
 
 /** What each task gives back. */
 export interface TaskResults {
   digest: Uint8Array;
-  analyse: Analysis;
-  masked: Cover[];
+  analyse: PairedLayouts;
+  align: CoverList;
+  masked: CoverList;
   name: Tables;
-  match: Cover[];
+  match: CoverList;
   plan: FinishedPlan;
   encode: {
     readonly encoded: Uint8Array;
