@@ -23,6 +23,9 @@ export const REGION_KIND = {
   bss: 10,
 } as const;
 
+/** A decoder refuses numbers over it. */
+export const REGION_KIND_MAX: number = Math.max(...Object.values(REGION_KIND));
+
 export type RegionKind = (typeof REGION_KIND)[keyof typeof REGION_KIND];
 
 /** A stretch of one image. */

@@ -8,7 +8,7 @@
  */
 import type { CoverList } from '../format/cover.ts';
 import { BASES_MAX, SCALES, type PlanRoom, type Base } from '../format/plan.ts';
-import { REGION_KIND, type Layout, type Region, type RegionKind } from '../format/regions.ts';
+import { REGION_KIND, REGION_KIND_MAX, type Layout, type Region, type RegionKind } from '../format/regions.ts';
 import { LIMITS } from '../limits.ts';
 import { UpdateError } from '../status.ts';
 import type { ImageSizes } from './cover-coder.ts';
@@ -229,7 +229,7 @@ export class RegionCoder {
   }
 
   #kind(known: number, last: number, before: number): RegionKind {
-    const kind = this.#number(known, KIND, REGION_KIND.bss, last, before);
+    const kind = this.#number(known, KIND, REGION_KIND_MAX, last, before);
     return kind as RegionKind;
   }
 

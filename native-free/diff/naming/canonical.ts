@@ -13,7 +13,7 @@ import { AddressSpace } from '../../predict/address-space.ts';
 import type { AddressMap } from '../../predict/address-map.ts';
 import { isPlaced } from '../../predict/code-reader.ts';
 import { NO_REFERENCE, NOWHERE } from '../../predict/isa/instruction-set.ts';
-import { instructionSetOf } from '../../predict/readers.ts';
+import { instructionSetOf } from '../../predict/isa/list.ts';
 import type { Base } from '../../format/plan.ts';
 import { MEANING_BYTES, type TableMeaning } from './find-bases.ts';
 
@@ -33,8 +33,6 @@ export interface Naming {
  */
 const WORD_NAME = 0xffff;
 const ADDRESS_NAME = 0xffffff;
-/** Fields of code have up to 26 bits, of which the lowest two are mostly not there. */
-const CODE_NAME = 0x3ffff;
 
 /** All references alike. */
 export const masked: Naming = {
@@ -107,11 +105,10 @@ export function canonicalImage(
 }
 
 function nameCode(image: Uint8Array, region: Region, space: AddressSpace, naming: Naming, into: Uint8Array): void {
-  const isa = instructionSetOf(region.kind);
-  if (isa === null) return;
-  const hasPools = region.kind === REGION_KIND.t32 || region.kind === REGION_KIND.a32;
-  const nameBits = region.kind === REGION_KIND.x64 ? -1 : CODE_NAME;
-  const bigEndian = region.kind === REGION_KIND.mipsBig;
+  const set = instructionSetOf(region.kind);
+  if (set === null) return;
+  const { hasPools, nameBits, bigEndian } = set;
+  const isa = set.makeReader();
   const end = region.offset + region.length;
   isa.begin();
   for (let at = region.offset; at < end;) {

@@ -7,26 +7,12 @@
  * @module
  */
 import { coverAt, coversWhere, emptyCoverList, setCover, type Cover, type CoverList } from '../../format/cover.ts';
-import { REGION_KIND, type Layout, type Region, type RegionKind } from '../../format/regions.ts';
+import type { Layout, Region } from '../../format/regions.ts';
+import { instructionSetOf } from '../../predict/isa/list.ts';
 import { RegionCursor } from '../../predict/region-cursor.ts';
 
 /** Shorter covers cost more than literals. */
 const COVER_BYTES_MIN = 12;
-
-function alignmentOf(kind: RegionKind): number {
-  switch (kind) {
-    case REGION_KIND.a64:
-    case REGION_KIND.a32:
-    case REGION_KIND.mips:
-    case REGION_KIND.mipsBig:
-      return 4;
-    case REGION_KIND.t32:
-    case REGION_KIND.riscv:
-      return 2;
-    default:
-      return 1;
-  }
-}
 
 /** The same covers, trimmed; in the same order. */
 export function trimCovers(covers: CoverList, source: Layout, target: Layout): CoverList {
@@ -76,7 +62,7 @@ class Trimmer {
     const a = this.#source.at(sourceOffset - back);
     const b = this.#target.at(targetOffset - back);
     if (a === null || b === null || a.kind !== b.kind) return 0;
-    this.#unit = alignmentOf(a.kind);
+    this.#unit = instructionSetOf(a.kind)?.alignment ?? 1;
     const from = phase(a, sourceOffset, this.#unit);
     return from === phase(b, targetOffset, this.#unit) ? from : 0;
   }

@@ -18,7 +18,17 @@
  * references to the whole address: ADRP looks ahead for its user, the user remembers its ADRP.
  * @module
  */
-import { NO_REFERENCE, NOWHERE, type InstructionSet } from './instruction-set.ts';
+import { REGION_KIND } from '../../format/regions.ts';
+import { A64Operands } from './a64-operands.ts';
+import {
+  FIELD_NAME_BITS,
+  LITERAL_WORDS,
+  NO_REFERENCE,
+  NOWHERE,
+  PLAIN_ADDRESSES,
+  type InstructionSet,
+  type ReferenceReader,
+} from './instruction-set.ts';
 
 const CALL = 1;
 const JUMP = 2;
@@ -96,9 +106,7 @@ function direct(word: number, kind: number, va: number): number {
   }
 }
 
-export class A64 implements InstructionSet {
-  readonly alignment = 4;
-  readonly kinds = 13;
+class A64Reader implements ReferenceReader {
   length = 4;
   word = 0;
   kind = NO_REFERENCE;
@@ -219,3 +227,26 @@ export class A64 implements InstructionSet {
 function writeImm21(word: number, value: number): number {
   return ((word & ~IMM21) | ((value << 3) & (0x7ffff << 5)) | ((value & 3) << 29)) >>> 0;
 }
+
+/** BL and ADRP (DDI 0487, C6.2). */
+function absolute(word: number, va: number, sign: 1 | -1): number {
+  if (word >>> 26 === 0x25) return ((word & 0xfc000000) | ((word + sign * (va >> 2)) & 0x3ffffff)) >>> 0;
+  if ((word & 0x9f000000) !== (0x90000000 | 0)) return word;
+  return writeImm21(word, imm21(word) + sign * (va >> 12));
+}
+
+/** BL. */
+function findCall(bytes: Uint8Array, at: number): number {
+  return bytes[at + 3]! >>> 2 === 0x25 ? at + ((load(bytes, at) << 6) >> 4) : NOWHERE;
+}
+
+export const A64: InstructionSet = {
+  ...{ kind: REGION_KIND.a64, alignment: 4, kinds: 13, bigEndian: false, hasPools: false, nameBits: FIELD_NAME_BITS },
+  makeReader: () => new A64Reader(),
+  makeOperands: () => new A64Operands(),
+  absolute,
+  literals: LITERAL_WORDS,
+  signs: { step: 4, blockMin: 10, rarity: 64, reach: 2 ** 28, areCalls: true, find: findCall },
+  addresses: { ...PLAIN_ADDRESSES, widths: [64] },
+  isCodeOf: ({ machine }) => machine === 183,
+};

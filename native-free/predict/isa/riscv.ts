@@ -22,7 +22,15 @@
  * distance between the two.
  * @module
  */
-import { NO_REFERENCE, NOWHERE, type InstructionSet } from './instruction-set.ts';
+import { REGION_KIND } from '../../format/regions.ts';
+import {
+  FIELD_NAME_BITS,
+  NO_REFERENCE,
+  NOWHERE,
+  PLAIN_ADDRESSES,
+  type InstructionSet,
+  type ReferenceReader,
+} from './instruction-set.ts';
 
 const CALL = 1;
 const JUMP = 2;
@@ -180,9 +188,7 @@ class Registers {
   }
 }
 
-export class RiscV implements InstructionSet {
-  readonly alignment = 2;
-  readonly kinds = 16;
+class RiscVReader implements ReferenceReader {
   length = 2;
   word = 0;
   kind = NO_REFERENCE;
@@ -339,3 +345,37 @@ function writeLow(word: number, value: number): number {
   }
   return ((word & ~IMM_I) | (value << 20)) >>> 0;
 }
+
+/** JAL, whose distance is scattered over the word, and AUIPC (RISC-V Unprivileged ISA, 2.5 and 2.4). */
+function absolute(word: number, va: number, sign: 1 | -1): number {
+  const opcode = word & 0x7f;
+  if (opcode === 0x17) return (word + sign * (va & ~0xfff)) >>> 0;
+  if (opcode !== 0x6f) return word;
+  return writeJ(word, immJ(word) + sign * (va & ~1));
+}
+
+/** JAL to ra, or AUIPC and JALR through ra. */
+function findCall(bytes: Uint8Array, at: number): number {
+  const low = bytes[at]! | ((bytes[at + 1]! & 15) << 8);
+  if (low === 0x0ef) return at + immJ(load(bytes, at));
+  if (low !== 0x097 || (load(bytes, at + 4) & 0xfffff) !== 0x080e7) return NOWHERE;
+  return at + (load(bytes, at) & ~0xfff) + (load(bytes, at + 4) >> 20);
+}
+
+const UP_SHORT = [0, 1];
+const UP = [0, 1, 2, 3];
+
+export const RISCV: InstructionSet = {
+  ...{ kind: REGION_KIND.riscv, alignment: 2, kinds: 16, bigEndian: false, hasPools: false, nameBits: FIELD_NAME_BITS },
+  makeReader: () => new RiscVReader(),
+  makeOperands: () => null,
+  absolute,
+  literals: {
+    by: 'halfwords',
+    most: (_, va) => ((va & 1) === 0 ? 4 : 1),
+    order: (most, first) => (most === 4 && first >= 0 && (first & 3) === 3 ? UP : UP_SHORT),
+  },
+  signs: { step: 2, blockMin: 8, rarity: 4096, reach: 2 ** 21, areCalls: true, find: findCall },
+  addresses: { ...PLAIN_ADDRESSES, widths: [64, 32] },
+  isCodeOf: ({ machine }) => machine === 243,
+};
