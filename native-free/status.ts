@@ -9,7 +9,7 @@ export { OUTCOME, STATUS, type Outcome, type OutcomeName, type StatusCode, type 
 
 const BRAND = Symbol.for('engraft.UpdateError');
 
-export interface UpdateErrorOptions {
+interface UpdateErrorOptions {
   /** Facts for machines: offsets, sizes, paths, digests. Never secrets. */
   readonly detail?: Readonly<Record<string, unknown>>;
   readonly cause?: unknown;

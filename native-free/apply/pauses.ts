@@ -10,7 +10,7 @@ import { UpdateError } from '../status.ts';
 /** Look-ups between two pauses: some 10 ms. */
 const PAUSE_LOOKUPS = 2 ** 19;
 
-export function throwIfCancelled(signal: CancelSignal | undefined): void {
+function throwIfCancelled(signal: CancelSignal | undefined): void {
   if (signal?.aborted === true) throw new UpdateError('aborted', 'apply was cancelled');
 }
 

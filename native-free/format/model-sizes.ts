@@ -3,6 +3,7 @@
  * every payload.
  * @module
  */
+import { LIMITS } from '../limits.ts';
 
 /** Most contexts of one decision. */
 export const CONTEXTS_MAX = 12;
@@ -21,9 +22,7 @@ export interface ModelSizes {
   readonly byteBits: number;
 }
 
-/** Smallest tables that a header can say. */
-export const MODEL_BITS_MIN = 10;
-export const SMALLEST_SIZES: ModelSizes = { flagBits: MODEL_BITS_MIN, byteBits: MODEL_BITS_MIN };
+export const SMALLEST_SIZES: ModelSizes = { flagBits: LIMITS.model_bits_min, byteBits: LIMITS.model_bits_min };
 export const DEFAULT_SIZES: ModelSizes = { flagBits: 18, byteBits: 20 };
 /** The low-memory profile: with segments of LOW_MEMORY_SEGMENT_BYTES a decoder needs less than 8 MiB. */
 export const SMALL_SIZES: ModelSizes = { flagBits: 16, byteBits: 17 };

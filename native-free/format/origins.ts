@@ -3,7 +3,7 @@
  * are made of, and so of the format.
  * @module
  */
-import { BASES_MAX } from './plan.ts';
+import { LIMITS } from '../limits.ts';
 
 /** Where a candidate comes from. */
 export const ORIGIN = {
@@ -30,4 +30,4 @@ export const ORIGIN = {
   /** Distances from the bases of the region. */
   base: 12,
 } as const;
-export const ORIGINS = ORIGIN.base + BASES_MAX;
+export const ORIGINS = ORIGIN.base + LIMITS.bases_max;

@@ -11,11 +11,10 @@ export interface Plan {
   /** Modules have the same numbers in both layouts. */
   readonly source: Layout;
   readonly target: Layout;
-  /** Base addresses of each region of the source, at most BASES_MAX each. */
+  /** Base addresses of each region of the source, at most LIMITS.bases_max each. */
   readonly bases: readonly (readonly Base[])[];
 }
 
-export const BASES_MAX = 8;
 /** What the words of a table may count in: bytes, words, and entries of ELF symbol tables. */
 export const SCALES = [1, 4, 16, 24] as const;
 

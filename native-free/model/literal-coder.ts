@@ -10,8 +10,12 @@ import type { RegionKind } from '../format/regions.ts';
 import { LITERAL_BYTES, type InstructionSet, type LiteralUnits } from '../predict/isa/instruction-set.ts';
 import { instructionSetOf } from '../predict/isa/list.ts';
 import { STREAM, type CostMeter } from './costs.ts';
+import { BYTE_SETS_OF, CONTEXT_TAGS } from './contexts.ts';
 import { contextHash } from './hash.ts';
 import type { ModelCoder } from './model-coder.ts';
+
+const { literal: LITERAL, literalBytes: BYTES, literalMatch: MATCH } = CONTEXT_TAGS;
+const { literalHalfwords: HALFWORDS, literalNear: NEAR, word: WORD } = CONTEXT_TAGS;
 
 const MATCH_BITS = 16;
 const MATCH_BYTES = 6;
@@ -114,27 +118,27 @@ export class LiteralCoder {
     const last = this.#last;
     const older = this.#older;
     const tag = 32 + kind;
-    contexts[0] = contextHash(41, tag, phase);
-    contexts[1] = contextHash(42, tag, ((last & 0xff) << 3) | phase);
-    contexts[2] = contextHash(43, tag, last & 0xffffff);
-    contexts[3] = contextHash(44, tag, last, older & 0xffff);
-    contexts[4] = contextHash(45, tag, ((older >>> 24) << 11) | ((last >>> 24) << 3) | phase);
+    contexts[0] = contextHash(LITERAL, tag, phase);
+    contexts[1] = contextHash(LITERAL + 1, tag, ((last & 0xff) << 3) | phase);
+    contexts[2] = contextHash(LITERAL + 2, tag, last & 0xffffff);
+    contexts[3] = contextHash(LITERAL + 3, tag, last, older & 0xffff);
+    contexts[4] = contextHash(LITERAL + 4, tag, ((older >>> 24) << 11) | ((last >>> 24) << 3) | phase);
     if (this.#units.by === 'halfwords') {
-      contexts[5] = contextHash(51, tag, ((last & 0xff00) << 3) | phase);
-      contexts[6] = contextHash(52, tag, ((last & 0xff0000) << 3) | phase);
-      contexts[7] = contextHash(53, tag, last & 0xff00ff00, phase);
-      contexts[9] = contextHash(54, tag, ((older & 0xffff) << 3) | phase);
+      contexts[5] = contextHash(HALFWORDS, tag, ((last & 0xff00) << 3) | phase);
+      contexts[6] = contextHash(HALFWORDS + 1, tag, ((last & 0xff0000) << 3) | phase);
+      contexts[7] = contextHash(HALFWORDS + 2, tag, last & 0xff00ff00, phase);
+      contexts[9] = contextHash(HALFWORDS + 3, tag, ((older & 0xffff) << 3) | phase);
     } else {
-      contexts[5] = contextHash(46, tag);
-      contexts[6] = contextHash(47, tag, last & 0xffff);
-      contexts[7] = contextHash(48, tag, ((last >>> 24) << 3) | phase);
-      contexts[9] = contextHash(55, tag, ((last & 0xff00) << 3) | phase);
+      contexts[5] = contextHash(BYTES, tag);
+      contexts[6] = contextHash(BYTES + 1, tag, last & 0xffff);
+      contexts[7] = contextHash(BYTES + 2, tag, ((last >>> 24) << 3) | phase);
+      contexts[9] = contextHash(NEAR, tag, ((last & 0xff00) << 3) | phase);
     }
     contexts[8] =
       expected < 0
-        ? contextHash(49, last & 0xff)
-        : contextHash(50, (Math.min(24, this.#matched) << 8) | expected, Math.min(7, this.#trouble >> 2));
-    const set = 6144 + (kind << 5) + (expected < 0 ? 0 : 1 + Math.min(15, this.#matched >> 1));
+        ? contextHash(MATCH, last & 0xff)
+        : contextHash(MATCH + 1, (Math.min(24, this.#matched) << 8) | expected, Math.min(7, this.#trouble >> 2));
+    const set = BYTE_SETS_OF.literal + (kind << 5) + (expected < 0 ? 0 : 1 + Math.min(15, this.#matched >> 1));
     this.#coder.work.spent += 8 * 10;
     const coded = this.#coder.byte(value, 10, set);
     this.#older = (older << 8) | (last >>> 24);
@@ -158,18 +162,23 @@ export class LiteralCoder {
       const shift = 8 * left;
       const e = (expected >>> shift) & 255;
       const tag = (kind << 2) | left;
-      contexts[0] = contextHash(61, tag, value, before);
-      contexts[1] = contextHash(62, tag, value & 255, (before >>> shift) & 255);
-      contexts[2] = contextHash(63, tag, value, second);
-      contexts[3] = contextHash(64, tag, value & 255);
-      contexts[4] = contextHash(65, tag, value, before ^ Math.imul(third, 0x9e3779b1));
-      contexts[5] = contextHash(66, tag, value, (before >>> 16) | (second & 0xffff0000));
-      contexts[6] = contextHash(67, tag, value, ((before >>> 24) << 16) | ((second >>> 24) << 8) | (third >>> 24));
-      contexts[7] = contextHash(68, tag, value & 31, before & 31);
+      contexts[0] = contextHash(WORD, tag, value, before);
+      contexts[1] = contextHash(WORD + 1, tag, value & 255, (before >>> shift) & 255);
+      contexts[2] = contextHash(WORD + 2, tag, value, second);
+      contexts[3] = contextHash(WORD + 3, tag, value & 255);
+      contexts[4] = contextHash(WORD + 4, tag, value, before ^ Math.imul(third, 0x9e3779b1));
+      contexts[5] = contextHash(WORD + 5, tag, value, (before >>> 16) | (second & 0xffff0000));
+      contexts[6] = contextHash(
+        WORD + 6,
+        tag,
+        value,
+        ((before >>> 24) << 16) | ((second >>> 24) << 8) | (third >>> 24),
+      );
+      contexts[7] = contextHash(WORD + 7, tag, value & 31, before & 31);
       contexts[8] = holds
-        ? contextHash(69, tag, (Math.min(16, this.#matched) << 8) | e, Math.min(7, this.#trouble >> 2))
-        : contextHash(70, tag, value);
-      const weights = 6656 + (kind << 6) + left + (holds ? 4 + Math.min(6, this.#matched >> 2) * 4 : 0);
+        ? contextHash(WORD + 8, tag, (Math.min(16, this.#matched) << 8) | e, Math.min(7, this.#trouble >> 2))
+        : contextHash(WORD + 9, tag, value);
+      const weights = BYTE_SETS_OF.word + (kind << 6) + left + (holds ? 4 + Math.min(6, this.#matched >> 2) * 4 : 0);
       const byte = this.#coder.byte((actual >>> shift) & 255, 9, weights);
       if (byte !== e) holds = false;
       value = (value << 8) | byte;

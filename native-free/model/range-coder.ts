@@ -8,7 +8,7 @@
  */
 
 /** What models of one decision need: an encoder is told the bit, a decoder returns it. */
-export interface BitCoder {
+interface BitCoder {
   /** True if `code` needs the bit. */
   readonly encoding: boolean;
   /** `probability` is that of a 1, in 1/65536, from 1 to 65535. */

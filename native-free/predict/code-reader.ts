@@ -18,7 +18,7 @@ import type { UnitBlock } from './unit-block.ts';
 import type { Run, UnitReader } from './unit-reader.ts';
 
 /** A word of a literal pool that is an address by itself: 32-bit instruction sets only. */
-export const POOL = 31;
+const POOL = 31;
 /** Units whose origins tell which origin comes next. */
 const TRAIL_UNITS = 0;
 /** A byte before the first whole unit. */

@@ -16,7 +16,7 @@ import { WORK, type WorkMeter } from '../format/work.ts';
 export type VisitStretch = (module: number, start: number, last: number, delta: number) => void;
 
 /** What stretches follow from. */
-export interface StretchPlan {
+interface StretchPlan {
   readonly covers: CoverList;
   readonly source: Layout;
   readonly target: Layout;

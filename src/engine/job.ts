@@ -154,7 +154,7 @@ export interface DeltaCosts extends SegmentCosts, PlanCosts {
   header: number;
 }
 
-export interface EncodedDelta {
+interface EncodedDelta {
   readonly payload: Uint8Array;
   readonly covers: CoverList;
   readonly costs: DeltaCosts | null;

@@ -6,7 +6,7 @@ import { findBases } from '../../native-free/diff/naming/find-bases.ts';
 import { withBases } from '../../native-free/diff/layout/pair-regions.ts';
 import { alignMasked, analyse, type Images, type Matched } from '../../native-free/diff/stages.ts';
 import { coversIn, coverListOf, emptyCoverList, type CoverList } from '../../native-free/format/cover.ts';
-import { BASES_MAX, type Plan } from '../../native-free/format/plan.ts';
+import type { Plan } from '../../native-free/format/plan.ts';
 import { REGION_KIND, type Region, type RegionKind } from '../../native-free/format/regions.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { CoverCoder, type ImageSizes } from '../../native-free/model/cover-coder.ts';
@@ -75,7 +75,7 @@ function randomPlan(seed: number): { regions: PairedRegions; covers: CoverList }
       const kind = below(REGION_KIND.bss) as RegionKind;
       const target = next() < 0.2 ? null : region(module, kind, targetPlaces[i]!);
       const hasBases = (kind === REGION_KIND.data32 || kind === REGION_KIND.data64) && next() < 0.7;
-      const bases = Array.from({ length: hasBases ? below(BASES_MAX + 1) : 0 }, () => ({
+      const bases = Array.from({ length: hasBases ? below(LIMITS.bases_max + 1) : 0 }, () => ({
         ...{ source: any32(), target: any32(), scale: [1, 4, 16, 24][below(4)]! },
       }));
       pairs.push({ source: region(module, kind, place), target, bases });
@@ -274,7 +274,11 @@ describe('malformed plans', () => {
     ['a region of the target that is empty', forged([pair(region(0, 20), region(0, 0))]), /target/],
     ['memory of the target that is empty', forged([pair(region(-1, 9, 10), region(-1, 0, 10))]), /empty/],
     ['a kind that nobody knows', forged([pair(region(0, 20, 11), null)]), /11/],
-    ['too many bases', forged([{ ...pair(region(0, 20)), bases: new Array(BASES_MAX + 1).fill(base) }]), /9 where 8/],
+    [
+      'too many bases',
+      forged([{ ...pair(region(0, 20)), bases: new Array(LIMITS.bases_max + 1).fill(base) }]),
+      /9 where 8/,
+    ],
     ['too many regions', forged(new Array(LIMITS.regions_max + 1).fill(pair(region(0, 1)))), /65537 where 65536/],
     ['a high word of more than 32 bits', forged([pair(region(0, 20))], [[2 ** 32, 0]]), /4294967296/],
   ])('are refused for %s', (_, plan, message) => {

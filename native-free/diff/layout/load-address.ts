@@ -11,7 +11,7 @@ import { NOWHERE, type InstructionSet } from '../../predict/isa/instruction-set.
 import { BLOCK_BYTES, type Census } from './census.ts';
 import { NumberList } from './number-list.ts';
 
-export interface LoadAddress {
+interface LoadAddress {
   readonly low: number;
   readonly high: number;
   /** Whether the image's addresses are of 64 bits. */

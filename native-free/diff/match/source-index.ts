@@ -11,7 +11,7 @@
 import { UpdateError } from '../../status.ts';
 
 /** Comparisons stop here; a match of this length is as good as any longer one for choosing it. */
-export const MATCH_BYTES_MAX = 1024;
+const MATCH_BYTES_MAX = 1024;
 /** Neighbours in the suffix array, on each side, that are asked for a better context. */
 const RIVALS_MAX = 8;
 
@@ -28,7 +28,7 @@ export interface SourceIndex {
 }
 
 /** Length of the byte strings in SourceIndex.kmers. */
-export const KMER_BYTES = 6;
+const KMER_BYTES = 6;
 const KMER_BITS_MIN = 16;
 const KMER_BITS_MAX = 28;
 

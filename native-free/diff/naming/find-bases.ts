@@ -7,9 +7,10 @@
  * of the two tables: matching can then use the meaning (see canonical.ts).
  * @module
  */
+import { LIMITS } from '../../limits.ts';
 import { loadWord } from '../../format/words.ts';
 import type { CoverList } from '../../format/cover.ts';
-import { BASES_MAX, SCALES, type Plan, type Base } from '../../format/plan.ts';
+import { SCALES, type Plan, type Base } from '../../format/plan.ts';
 import { REGION_KIND, type Region } from '../../format/regions.ts';
 import { AddressMap } from '../../predict/address-map.ts';
 import { ASIDE_VA, AddressSpace } from '../../predict/address-space.ts';
@@ -28,10 +29,10 @@ const SHARE_OF_GAIN = 50;
 const CANDIDATES_MAX = 160;
 
 /** What words are distances from, for matching: nothing, a base, or their own place. */
-export type Meaning = Base | 'place' | null;
+type Meaning = Base | 'place' | null;
 
 /** Words at addresses divisible by 8, and the others. */
-export interface ChunkMeaning {
+interface ChunkMeaning {
   readonly even: Meaning;
   readonly odd: Meaning;
 }
@@ -61,7 +62,7 @@ interface Word {
 }
 
 /** Which regions took the place of which, and what they are called. */
-export type RegionNames = Pick<PairedLayouts, 'counterpart' | 'names'>;
+type RegionNames = Pick<PairedLayouts, 'counterpart' | 'names'>;
 
 /** Bases and meanings of all tables. */
 export function findTables(
@@ -184,7 +185,7 @@ class TableJudge {
     const words = sampled(this.#image, this.#region, JUDGE_WORDS);
     const fewest = Math.max(HITS_MIN, words.length / SHARE_OF_WORDS);
     let left = words.filter(({ word }) => !this.#known.has(word));
-    while (bases.length < BASES_MAX && left.length >= fewest) {
+    while (bases.length < LIMITS.bases_max && left.length >= fewest) {
       const screen = thinned(left, SCREEN_WORDS);
       let best: Base | null = null;
       let bestHits = 0;

@@ -91,7 +91,7 @@ export interface CodeSigns {
 }
 
 /** How addresses stand in tables, which tells where an image of unknown nature is loaded. */
-export interface AddressForms {
+interface AddressForms {
   /** Bits that they may have. */
   readonly widths: readonly (32 | 64)[];
   /** The address of the function that a word of 32 bits in a table names; NOWHERE for a word that names none. */

@@ -18,7 +18,7 @@ import { abortedError, throwIfAborted } from '../admission.ts';
 import { builtFile } from '../workers/built-file.ts';
 import type { CpuMeter } from '../workers/pool.ts';
 
-export interface BsdiffJob {
+interface BsdiffJob {
   readonly source: Uint8Array;
   readonly target: Uint8Array;
   readonly timeoutMs: number;
@@ -28,7 +28,7 @@ export interface BsdiffJob {
   readonly childFile?: string | undefined;
 }
 
-export type BsdiffMatch = { readonly covers: CoverList } | { readonly reason: string };
+type BsdiffMatch = { readonly covers: CoverList } | { readonly reason: string };
 
 /** bsdiff compares suffixes of a run byte by byte: two runs of this length cost about a second, and it is quadratic. */
 const RUN_BYTES_MAX = 64 * 1024;

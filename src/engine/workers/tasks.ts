@@ -14,19 +14,19 @@ import type { ModelSizes } from '../../../native-free/format/model-sizes.ts';
 import type { StatusCode } from '../../../native-free/status.ts';
 
 /** Digest of a whole image. */
-export interface DigestTask {
+interface DigestTask {
   readonly kind: 'digest';
   readonly image: Uint8Array;
 }
 
 /** Structure of both images. */
-export interface AnalyseTask {
+interface AnalyseTask {
   readonly kind: 'analyse';
   readonly images: Images;
 }
 
 /** Coarse covers; masked copies are left in `copies`. */
-export interface AlignTask {
+interface AlignTask {
   readonly kind: 'align';
   readonly images: Images;
   readonly layouts: PairedLayouts;
@@ -34,7 +34,7 @@ export interface AlignTask {
 }
 
 /** Canonical copies of both images, given covers. */
-export interface NameTask {
+interface NameTask {
   readonly kind: 'name';
   readonly images: Images;
   readonly copies: Images;
@@ -43,14 +43,14 @@ export interface NameTask {
 }
 
 /** Covers of one window of the target, in masked copies. */
-export interface MaskedTask {
+interface MaskedTask {
   readonly kind: 'masked';
   readonly copies: Images;
   readonly window: Window;
 }
 
 /** Covers of one window of the target, in canonical copies. */
-export interface MatchTask {
+interface MatchTask {
   readonly kind: 'match';
   readonly copies: Images;
   readonly window: Window;
@@ -58,7 +58,7 @@ export interface MatchTask {
 }
 
 /** The plan of a delta. */
-export interface PlanTask {
+interface PlanTask {
   readonly kind: 'plan';
   readonly images: Images;
   readonly matched: Matched;
@@ -67,7 +67,7 @@ export interface PlanTask {
 }
 
 /** One segment of a delta. */
-export interface EncodeTask {
+interface EncodeTask {
   readonly kind: 'encode';
   readonly images: Images;
   readonly plan: Plan;
@@ -79,7 +79,7 @@ export interface EncodeTask {
 }
 
 /** One segment of a full payload. */
-export interface FullTask {
+interface FullTask {
   readonly kind: 'full';
   readonly target: Uint8Array;
   readonly start: number;
@@ -128,7 +128,7 @@ export interface TaskResults {
 }
 
 /** An UpdateError does not survive the way between threads as one; its parts do. */
-export interface TaskFailure {
+interface TaskFailure {
   readonly code: StatusCode;
   readonly message: string;
   readonly detail: Readonly<Record<string, unknown>>;

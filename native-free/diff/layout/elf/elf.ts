@@ -32,7 +32,7 @@ const UNNAMED = /^(\.note|\.interp$|\.MIPS\.|\.reginfo$|\.riscv\.attributes$)/;
 const NAMESAKES = ['.text', '.gnu.linkonce.this_module', '.rodata', '__versions', '.data'];
 
 /** What one file's regions are; those without a place in the file apart. */
-export interface ElfRegions {
+interface ElfRegions {
   readonly regions: NamedRegion[];
   readonly bss: NamedRegion[];
   readonly vaHigh: number;
