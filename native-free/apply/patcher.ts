@@ -20,7 +20,7 @@ import {
 import { bytesEqual, digestOf, sha256Pure, toHex } from '../hash.ts';
 import type { ByteSource, CancelSignal, HashFactory, RandomSource, SegmentSink } from '../io.ts';
 import { LIMITS } from '../limits.ts';
-import { MixCoder } from '../model/mix-coder.ts';
+import { referenceModels } from '../model/mix-coder.ts';
 import type { ModelCoder, ModelCoderFactory } from '../model/model-coder.ts';
 import { planSteps } from '../model/plan-coder.ts';
 import { WORK_UNIT } from '../format/work.ts';
@@ -72,8 +72,6 @@ export interface ApplyOptions {
    */
   readonly pause?: () => Promise<void>;
 }
-
-const referenceModels: ModelCoderFactory = (encoding, sizes) => new MixCoder(encoding, sizes);
 
 /**
  * Applies a payload.

@@ -13,7 +13,8 @@ import type { PairedLayouts } from './layout/pair-regions.ts';
 import { joinCovers } from './match/join-covers.ts';
 import type { Tables } from './naming/find-bases.ts';
 import * as stages from './stages.ts';
-import type { Images, SuffixSorter, TargetRange } from './stages.ts';
+import type { SuffixSorter } from './stages.ts';
+import type { TargetRange, Images } from './images.ts';
 
 /** What is done to one pair of images; all steps share copies of them. */
 export interface MatchSteps {

@@ -13,15 +13,15 @@
  * @module
  */
 import { coverAt, coverListOf, coversIn, firstCoverEndingAfter, type Cover, type CoverList } from '../format/cover.ts';
-import type { Plan } from '../format/plan.ts';
 import { MixCoder } from '../model/mix-coder.ts';
 import type { ModelSizes } from '../format/model-sizes.ts';
 import { decodePlan, encodePlan, needsOf, type PlanCosts, type PlanNeeds } from '../model/plan-coder.ts';
 import { AddressMap } from '../predict/address-map.ts';
+import { rangesOf, type Images, type TargetRange } from './images.ts';
 import { canonicalImage, masked, sourceNames, targetNames } from './naming/canonical.ts';
 import { coarseCovers } from './match/coarse-align.ts';
 import { findCovers } from './match/cover-search.ts';
-import { modelSizesFor, segmentBytesOf } from './write/encode-segment.ts';
+import { modelSizesFor, segmentBytesOf, type CodedPlan } from './write/encode-segment.ts';
 import { findBases, findTables, inverted, type Tables } from './naming/find-bases.ts';
 import { layoutOf, type NamedLayout } from './layout/layout.ts';
 import { pairModules } from './layout/pair-modules.ts';
@@ -43,12 +43,6 @@ const VIEW_SURPLUS_BYTES = 4 * 2 ** 20;
 export const WINDOW_BYTES_MAX = 1.5 * WINDOW_BYTES + WINDOW_STEP_BYTES;
 export const VIEW_BYTES_MAX = 1.25 * WINDOW_BYTES_MAX + VIEW_SURPLUS_BYTES;
 const NEAR_BYTES = 2 ** 20;
-
-/** Two images, or copies of them. */
-export interface Images {
-  readonly source: Uint8Array;
-  readonly target: Uint8Array;
-}
 
 /** What is known of a pair of images before its payload is encoded. */
 export interface Matched {
@@ -84,12 +78,6 @@ export function alignMasked(images: Images, layouts: PairedLayouts, copies: Imag
 /** A suffix sorter; equal output is part of its contract. */
 export type SuffixSorter = (bytes: Uint8Array, into?: Int32Array) => Int32Array;
 
-/** Target bytes [start, end). */
-export interface TargetRange {
-  readonly start: number;
-  readonly end: number;
-}
-
 /** A window of the target to be matched, with all covers that are known so far. */
 export interface Window extends TargetRange {
   readonly covers: CoverList;
@@ -100,15 +88,6 @@ export function windowsOf(targetBytes: number): TargetRange[] {
   const count = Math.max(1, Math.round(targetBytes / WINDOW_BYTES));
   const step = Math.ceil(targetBytes / count / WINDOW_STEP_BYTES) * WINDOW_STEP_BYTES;
   return rangesOf(targetBytes, step);
-}
-
-/** [0, total) in steps; the last range may be shorter. */
-export function rangesOf(total: number, stepBytes: number): TargetRange[] {
-  const ranges: TargetRange[] = [];
-  for (let start = 0; start < total; start += stepBytes) {
-    ranges.push({ start, end: Math.min(total, start + stepBytes) });
-  }
-  return ranges;
 }
 
 /** A window with what is settled of it, and the part of the source that the rest is matched with. */
@@ -217,13 +196,11 @@ function within(covers: readonly Cover[], from: number, to: number): Cover[] {
   return covers.filter(({ targetOffset, length }) => targetOffset < to && targetOffset + length > from);
 }
 
-export interface FinishedPlan {
-  readonly plan: Plan;
+/** What segments are coded with, and what stands in the payload of it. */
+export interface FinishedPlan extends CodedPlan {
   readonly bytes: Uint8Array;
   readonly costs: PlanCosts;
   readonly needs: PlanNeeds;
-  /** What the segments are to be coded with, and their size. */
-  readonly modelSizes: ModelSizes;
   readonly segmentBytes: number;
 }
 

@@ -11,7 +11,7 @@
  * @module
  */
 import { SQUASH, STRETCH } from './logistic.ts';
-import { type ModelCoder } from './model-coder.ts';
+import { type ModelCoder, type ModelCoderFactory } from './model-coder.ts';
 import { BYTE_SETS, CONTEXTS_MAX, FLAG_SETS, PLAIN_BITS, type ModelSizes } from '../format/model-sizes.ts';
 import { RangeCoder } from './range-coder.ts';
 import { WorkMeter } from '../format/work.ts';
@@ -208,6 +208,9 @@ export class MixCoder implements ModelCoder {
     return bit;
   }
 }
+
+/** For who names no other coder. */
+export const referenceModels: ModelCoderFactory = (encoding, sizes) => new MixCoder(encoding, sizes);
 
 function clamped(stretched: number): number {
   return stretched > 2047 ? 2047 : stretched < -2047 ? -2047 : stretched;

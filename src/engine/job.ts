@@ -8,9 +8,10 @@ import { assembleDelta, assembleFull } from '../../native-free/diff/write/assemb
 import type { SegmentCosts } from '../../native-free/diff/write/encode-segment.ts';
 import type { PairedLayouts } from '../../native-free/diff/layout/pair-regions.ts';
 import { matchImages, type MatchSteps } from '../../native-free/diff/match-images.ts';
-import { rangesOf, type Images, type Matched, type TargetRange, type Window } from '../../native-free/diff/stages.ts';
+import { type Matched, type Window } from '../../native-free/diff/stages.ts';
+import { rangesOf, type TargetRange, type Images } from '../../native-free/diff/images.ts';
 import { coverListOf, type CoverList } from '../../native-free/format/cover.ts';
-import { plainPlan, type Plan } from '../../native-free/format/plan.ts';
+import { plainPlan } from '../../native-free/format/plan.ts';
 import { DEFAULT_SIZES, SMALL_SIZES } from '../../native-free/format/model-sizes.ts';
 import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
 import { every } from '../platform/timers.ts';
@@ -169,11 +170,12 @@ export async function encodeDelta(job: Job, image: SourceImage, matched: Matched
     modelSizes: job.lowMemory ? SMALL_SIZES : null,
   };
   const finished = await job.pool.run({ kind: 'plan', images, matched, wanted }, job);
-  const plan: Plan = { ...finished.plan, covers: shareCovers(finished.plan.covers) };
-  const { modelSizes: sizes, segmentBytes } = finished;
+  const { modelSizes, segmentBytes } = finished;
+  const plan = { ...finished.plan, covers: shareCovers(finished.plan.covers) };
+  const coded = { plan, modelSizes };
   const encoded = counter(job, 'encode', target.length);
   const parts = await inLanes(rangesOf(target.length, segmentBytes), job.workers + 1, async ({ start, end }) => {
-    const task = { kind: 'encode', images, plan, sizes, start, end, metered: job.metered } as const;
+    const task = { kind: 'encode', images, coded, start, end, metered: job.metered } as const;
     const part = await job.pool.run(task, job);
     encoded(end - start);
     return part;
@@ -184,7 +186,7 @@ export async function encodeDelta(job: Job, image: SourceImage, matched: Matched
     targetBytes: target.length,
     targetDigest: job.targetDigest,
     segmentBytes,
-    modelSizes: sizes,
+    modelSizes,
     plan: finished.bytes,
     planNeeds: finished.needs,
     segmentWork: parts.reduce((sum, part) => sum + part.work, 0),
@@ -199,8 +201,8 @@ export async function encodeDelta(job: Job, image: SourceImage, matched: Matched
 /** What target bytes [start, end) cost as literals; what they are if that gains nothing. */
 export async function sampleLiterals(job: Job, image: SourceImage, start: number, end: number): Promise<number> {
   const images = { source: image.source, target: job.target };
-  const plan = plainPlan(coverListOf([]));
-  const task = { kind: 'encode', images, plan, sizes: DEFAULT_SIZES, start, end, metered: false } as const;
+  const coded = { plan: plainPlan(coverListOf([])), modelSizes: DEFAULT_SIZES };
+  const task = { kind: 'encode', images, coded, start, end, metered: false } as const;
   return (await job.pool.run(task, job)).encoded.length;
 }
 

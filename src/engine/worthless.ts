@@ -7,7 +7,8 @@
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
-import { rangesOf, type Matched } from '../../native-free/diff/stages.ts';
+import { type Matched } from '../../native-free/diff/stages.ts';
+import { rangesOf } from '../../native-free/diff/images.ts';
 import { compressFull, inLanes, sampleLiterals, type Job, type SourceImage } from './job.ts';
 
 /** Of each segment, its first bytes are coded. */

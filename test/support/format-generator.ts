@@ -171,7 +171,7 @@ function codedSegments(shape: Shape, plan: Plan, source: Uint8Array, target: Uin
     let coded = imageBytes(style === 'noise' ? 30 : 0, shape.seed + at);
     if (style === 'stored') coded = part.slice();
     if (style === 'coded') {
-      const encoder = new SegmentEncoder(source, target, plan, { sizes: shape.sizes });
+      const encoder = new SegmentEncoder({ source, target }, { plan, modelSizes: shape.sizes });
       coded = encoder.encode(at, at + part.length);
     }
     coded = coded.subarray(0, part.length);

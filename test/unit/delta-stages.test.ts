@@ -287,8 +287,9 @@ async function patched(source: Uint8Array, target: Uint8Array, isPlain = false):
   const layouts = isPlain ? NO_LAYOUTS : stages.analyse(images);
   const covers = await matchImages(images, inlineSteps(images, layouts));
   const sizes = { flagBits: 14, byteBits: 14 };
-  const { plan, bytes } = stages.finishPlan(images, { layouts, covers }, { modelSizes: sizes });
-  const encoded = new SegmentEncoder(source, target, plan, { sizes }).encode(0, target.length);
+  const finished = stages.finishPlan(images, { layouts, covers }, { modelSizes: sizes });
+  const { plan, bytes } = finished;
+  const encoded = new SegmentEncoder(images, finished).encode(0, target.length);
   const again = new Uint8Array(target.length);
   const decoder = new DeltaSegmentDecoder(plan, new MixCoder(false, sizes), memorySource(source), source.length);
   if (encoded.length === target.length) again.set(encoded);

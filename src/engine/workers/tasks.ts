@@ -4,12 +4,12 @@
  *
  * @module
  */
-import type { SegmentCosts } from '../../../native-free/diff/write/encode-segment.ts';
+import type { CodedPlan, SegmentCosts } from '../../../native-free/diff/write/encode-segment.ts';
+import type { Images } from '../../../native-free/diff/images.ts';
 import type { PairedLayouts } from '../../../native-free/diff/layout/pair-regions.ts';
 import type { Tables } from '../../../native-free/diff/naming/find-bases.ts';
-import type { FinishedPlan, Images, Matched, Refinement, Window } from '../../../native-free/diff/stages.ts';
+import type { FinishedPlan, Matched, Refinement, Window } from '../../../native-free/diff/stages.ts';
 import type { CoverList } from '../../../native-free/format/cover.ts';
-import type { Plan } from '../../../native-free/format/plan.ts';
 import type { ModelSizes } from '../../../native-free/format/model-sizes.ts';
 import type { StatusCode } from '../../../native-free/status.ts';
 
@@ -70,8 +70,7 @@ interface PlanTask {
 interface EncodeTask {
   readonly kind: 'encode';
   readonly images: Images;
-  readonly plan: Plan;
-  readonly sizes: ModelSizes;
+  readonly coded: CodedPlan;
   readonly start: number;
   readonly end: number;
   /** Count what each stream costs: slower, the same bytes. */

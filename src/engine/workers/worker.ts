@@ -9,7 +9,6 @@ import { readFileSync } from 'node:fs';
 import { SegmentEncoder } from '../../../native-free/diff/write/encode-segment.ts';
 import * as stages from '../../../native-free/diff/stages.ts';
 import { digestOf } from '../../../native-free/hash.ts';
-import { MixCoder } from '../../../native-free/model/mix-coder.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { modelCoder } from '../../wasm/mix-coder.ts';
 import { suffixArrayWasm } from '../../wasm/suffix-sort.ts';
@@ -53,9 +52,8 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
     case 'plan':
       return stages.finishPlan(task.images, task.matched, task.wanted);
     case 'encode': {
-      const { images, plan, sizes, metered } = task;
-      const coder = metered ? new MixCoder(true, sizes) : modelCoder(true, sizes);
-      const encoder = new SegmentEncoder(images.source, images.target, plan, { coder, metered });
+      const { images, coded, metered } = task;
+      const encoder = new SegmentEncoder(images, coded, { models: modelCoder, metered });
       const encoded = encoder.encode(task.start, task.end);
       const digest = segmentDigest({ target: images.target, start: task.start, end: task.end });
       return { encoded: tight(encoded), digest, work: encoder.work, costs: encoder.costs };
