@@ -110,7 +110,8 @@ export async function* applyPayload(options: ApplyOptions): AsyncGenerator<Apply
     const bytes = target.subarray(0, segmentLength(header, index));
     await decodeSegment(body, header, index, decoder, { encoded, target: bytes }, hash);
     await options.sink.write({ index, offset, bytes });
-    const payloadBytesDone = header.headerBytes + body.position;
+    // A body in the header came with it, all at once.
+    const payloadBytesDone = Math.min(header.payloadBytes, header.headerBytes + body.position);
     yield { type: 'segment', index, targetBytesDone: offset + bytes.length, payloadBytesDone };
   }
   return { segments: header.segments.length - first, targetBytes: header.targetBytes };

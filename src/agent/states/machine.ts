@@ -7,6 +7,7 @@
  * @module
  */
 import { mayPass } from '../../../native-free/io-error.ts';
+import { SOURCE_FAULTS } from '../../../native-free/apply/source-faults.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Context } from '../context.ts';
 import { attemptOf } from '../context.ts';
@@ -78,14 +79,9 @@ function afterFailure(state: State, error: UpdateError): State | null {
   }
 }
 
-/**
- * Only what a full payload can help: a source that is not what the delta was made from, or that cannot be read. The
- * payload itself is vouched for, so a segment that does not decode says the same of the source.
- */
+/** Only what a full payload can help: a source that is not what the delta was made from, or that cannot be read. */
 function repairable(error: UpdateError): boolean {
-  return ['segment_digest', 'segment_malformed', 'payload_work', 'source_digest', 'slot_unreadable'].includes(
-    error.code,
-  );
+  return SOURCE_FAULTS.has(error.code);
 }
 
 /** Run until the machine rests in IDLE or stops. Throws what could not be turned into an outcome. */
