@@ -6,6 +6,7 @@
  * fixed-width code come most significant byte first, since that is where the opcode is.
  * @module
  */
+import { loadWord } from '../format/words.ts';
 import type { RegionKind } from '../format/regions.ts';
 import { LITERAL_BYTES, type InstructionSet, type LiteralUnits } from '../predict/isa/instruction-set.ts';
 import { instructionSetOf } from '../predict/isa/list.ts';
@@ -239,8 +240,7 @@ function bytesAt(bytes: Uint8Array, at: number, count: number): number {
 
 /** The four bytes before `at`, as a word in memory order (little-endian). */
 function wordBefore(bytes: Uint8Array, at: number): number {
-  if (at < 4) return 0;
-  return (bytes[at - 4]! | (bytes[at - 3]! << 8) | (bytes[at - 2]! << 16) | (bytes[at - 1]! << 24)) >>> 0;
+  return at < 4 ? 0 : loadWord(bytes, at - 4);
 }
 
 /** The four bytes before `at`, the nearest one lowest. */

@@ -7,6 +7,7 @@
  * before.
  * @module
  */
+import { storeBytes } from '../format/words.ts';
 import type { Candidates } from '../predict/candidates.ts';
 import { BLOCK_BYTES, UnitBlock } from '../predict/unit-block.ts';
 import type { Run, UnitReader } from '../predict/unit-reader.ts';
@@ -101,7 +102,7 @@ export class UnitCoder {
     if (exact !== 0) {
       for (let i = 0; i < block.count; i++) {
         if (!this.#coder.encoding)
-          store(target, to + block.at[i]!, this.#length(i), block.expected[i]!, reader.bigEndian);
+          storeBytes(target, to + block.at[i]!, this.#length(i), block.expected[i]!, reader.bigEndian);
         reader.learn(block, i, from, block.expected[i]!);
         this.#learnRisk(i, false);
       }
@@ -119,7 +120,7 @@ export class UnitCoder {
       reader.propose(block, i, from, this.#candidates);
       const actual = this.#coder.encoding ? load(target, place, length, reader.bigEndian) : 0;
       const coded = this.#unit(i, length, actual, toEnd - block.at[i]!);
-      if (!this.#coder.encoding) store(target, place, length, coded, reader.bigEndian);
+      if (!this.#coder.encoding) storeBytes(target, place, length, coded, reader.bigEndian);
       this.#candidates.learn(coded);
       reader.learn(block, i, from, coded);
       this.#before = coded;
@@ -277,8 +278,4 @@ function load(bytes: Uint8Array, at: number, length: number, bigEndian: boolean)
   if (bigEndian) for (let i = 0; i < length; i++) value = (value << 8) | bytes[at + i]!;
   else for (let i = length - 1; i >= 0; i--) value = (value << 8) | bytes[at + i]!;
   return value >>> 0;
-}
-
-function store(bytes: Uint8Array, at: number, length: number, value: number, bigEndian: boolean): void {
-  for (let i = 0; i < length; i++) bytes[at + i] = value >>> (8 * (bigEndian ? length - 1 - i : i));
 }

@@ -7,6 +7,7 @@
  * @module
  */
 import { REGION_KIND, type RegionKind } from '../../format/regions.ts';
+import { loadBigInt, loadWord } from '../../format/words.ts';
 import { NOWHERE, type InstructionSet } from '../../predict/isa/instruction-set.ts';
 import { BLOCK_BYTES, type Census } from './census.ts';
 import { NumberList } from './number-list.ts';
@@ -63,7 +64,7 @@ export function loadAddress(image: Uint8Array, found: Census): LoadAddress | nul
 function withAlike(image: Uint8Array, { starts, isCode, set: { signs } }: Census): Uint32Array {
   const { areCalls, step } = signs;
   if (!areCalls) return starts;
-  const read = step === 2 ? load16 : load;
+  const read = step === 2 ? load16 : loadWord;
   const called = new Map<number, number>();
   for (const start of starts) called.set(read(image, start), (called.get(read(image, start)) ?? 0) + 1);
   const least = Math.max(OPENING_MIN, starts.length / OPENING_SHARE);
@@ -93,7 +94,7 @@ function withAlike(image: Uint8Array, { starts, isCode, set: { signs } }: Census
 function commonHighs(image: Uint8Array, isCode: Uint8Array): number[] {
   const counts = new Map<number, number>();
   forEachWord(image, isCode, 8, (low, at) => {
-    const high = load(image, at + 4);
+    const high = loadWord(image, at + 4);
     if (low >= ADDRESS_MIN && (high === 0 || high >= 0xffff0000 || high === 0xffffffff)) {
       counts.set(high, (counts.get(high) ?? 0) + 1);
     }
@@ -107,7 +108,7 @@ function commonHighs(image: Uint8Array, isCode: Uint8Array): number[] {
 function pointersOf64(image: Uint8Array, isCode: Uint8Array, high: number): Uint32Array {
   const found = new NumberList();
   forEachWord(image, isCode, 8, (low, at) => {
-    if (low >= ADDRESS_MIN && load(image, at + 4) === high) found.add(low);
+    if (low >= ADDRESS_MIN && loadWord(image, at + 4) === high) found.add(low);
   });
   return lonely(found.distinct());
 }
@@ -120,8 +121,8 @@ function pointersOf32(image: Uint8Array, { set, isCode }: Census): Uint32Array {
     const address = word < ADDRESS_MIN ? NOWHERE : addresses.functionOf(word);
     if (address !== NOWHERE) found.add(address);
   };
-  forEachWord(image, isCode, 4, (word, at) => add(bigEndian ? loadBig(image, at) : word));
-  if (hasPools) forEachLiteral(image, isCode, set, (at) => add(load(image, at)));
+  forEachWord(image, isCode, 4, (word, at) => add(bigEndian ? loadBigInt(image, at) >>> 0 : word));
+  if (hasPools) forEachLiteral(image, isCode, set, (at) => add(loadWord(image, at)));
   return lonely(found.distinct());
 }
 
@@ -135,7 +136,7 @@ function forEachWord(
     // The first block may hold a vector table, whatever else it is.
     if (code !== 0 && block > 0) return;
     const end = Math.min((block + 1) * BLOCK_BYTES, image.length) - step;
-    for (let at = block * BLOCK_BYTES; at <= end; at += step) see(load(image, at), at);
+    for (let at = block * BLOCK_BYTES; at <= end; at += step) see(loadWord(image, at), at);
   });
 }
 
@@ -246,14 +247,6 @@ export function dataKindOf({ bigEndian }: InstructionSet, isWide: boolean): Regi
   return isWide ? REGION_KIND.data64 : REGION_KIND.data32;
 }
 
-function load(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
-}
-
 function load16(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8);
-}
-
-function loadBig(bytes: Uint8Array, at: number): number {
-  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
 }

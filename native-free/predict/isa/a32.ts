@@ -24,6 +24,7 @@
  * @module
  */
 import { REGION_KIND } from '../../format/regions.ts';
+import { loadInt } from '../../format/words.ts';
 import { Halves } from './arm-halves.ts';
 import {
   FIELD_NAME_BITS,
@@ -93,10 +94,6 @@ function classOf(word: number): number {
 function halfClass(word: number): number {
   const operation = (word >>> 5) & 3;
   return operation !== 0 && ((word & 0x00100000) !== 0 || operation === 2) ? HALF : NO_REFERENCE;
-}
-
-function load(bytes: Uint8Array, at: number): number {
-  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 }
 
 function imm16(word: number): number {
@@ -182,7 +179,7 @@ class A32Reader implements ReferenceReader {
       this.word = this.opcode = bytes[at]!;
       return;
     }
-    const word = load(bytes, at);
+    const word = loadInt(bytes, at);
     this.length = 4;
     this.word = this.opcode = word >>> 0;
     const literal = this.#pools.find(va);
@@ -221,7 +218,7 @@ class A32Reader implements ReferenceReader {
     const same = word & 0xfff0f000;
     const last = Math.min(end - 4, at + 4 * LOOK_AHEAD);
     for (let next = at + 4; next <= last; next += 4) {
-      const other = load(bytes, next);
+      const other = loadInt(bytes, next);
       if ((other & 0xfff0f000) === (same | DOWN)) {
         this.#refer(LOW, ((imm16(other) << 16) | imm16(word)) >>> 0);
         return;
@@ -305,7 +302,7 @@ function absolute(word: number, va: number, sign: 1 | -1): number {
 
 /** BL, always. */
 function findCall(bytes: Uint8Array, at: number): number {
-  return bytes[at + 3] === 0xeb ? at + 8 + ((load(bytes, at) << 8) >> 6) : NOWHERE;
+  return bytes[at + 3] === 0xeb ? at + 8 + ((loadInt(bytes, at) << 8) >> 6) : NOWHERE;
 }
 
 /** LDR (literal) with an offset upwards. */

@@ -19,6 +19,7 @@
  * @module
  */
 import { REGION_KIND } from '../../format/regions.ts';
+import { loadInt } from '../../format/words.ts';
 import { A64Operands } from './a64-operands.ts';
 import {
   FIELD_NAME_BITS,
@@ -80,10 +81,6 @@ function isWithinPage(word: number, scale: number): boolean {
   return ((word >>> 10) & 0xfff) << scale < 4096;
 }
 
-function load(bytes: Uint8Array, at: number): number {
-  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-}
-
 function imm21(word: number): number {
   return (((word << 8) >> 13) << 2) | ((word >>> 29) & 3);
 }
@@ -133,7 +130,7 @@ class A64Reader implements ReferenceReader {
       return;
     }
     this.#units++;
-    const word = load(bytes, at);
+    const word = loadInt(bytes, at);
     const kind = classOf(word);
     this.#plain(word >>> 0, 4);
     if (kind === PAGE) {
@@ -165,7 +162,7 @@ class A64Reader implements ReferenceReader {
     this.opcode = (this.word & ~IMM21) >>> 0;
     const last = Math.min(end - 4, at + 4 * LOOK_AHEAD);
     for (let next = at + 4; next <= last; next += 4) {
-      const word = load(bytes, next);
+      const word = loadInt(bytes, next);
       const scale = lowScale(word);
       if (scale >= 0 && ((word >>> 5) & 31) === register && isWithinPage(word, scale)) {
         this.target = (page + (((word >>> 10) & 0xfff) << scale)) >>> 0;
@@ -237,7 +234,7 @@ function absolute(word: number, va: number, sign: 1 | -1): number {
 
 /** BL. */
 function findCall(bytes: Uint8Array, at: number): number {
-  return bytes[at + 3]! >>> 2 === 0x25 ? at + ((load(bytes, at) << 6) >> 4) : NOWHERE;
+  return bytes[at + 3]! >>> 2 === 0x25 ? at + ((loadInt(bytes, at) << 6) >> 4) : NOWHERE;
 }
 
 export const A64: InstructionSet = {

@@ -23,6 +23,7 @@
  * @module
  */
 import { REGION_KIND } from '../../format/regions.ts';
+import { loadInt, loadBigInt } from '../../format/words.ts';
 import {
   FIELD_NAME_BITS,
   LITERAL_BYTES,
@@ -80,14 +81,6 @@ const DESTINATION_SHIFT = new Uint8Array(64);
 DESTINATION_SHIFT.fill(16, 8, 16).fill(16, 24, 28).fill(16, 32, 40);
 for (const major of [48, 52, 55, 56, 60]) DESTINATION_SHIFT[major] = 16;
 DESTINATION_SHIFT[SPECIAL] = 11;
-
-function load(bytes: Uint8Array, at: number): number {
-  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-}
-
-function loadBig(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
-}
 
 function classOf(word: number): number {
   const kind = MAJOR[word >>> 26]!;
@@ -208,7 +201,7 @@ class MipsReader implements ReferenceReader {
   }
 
   #load(bytes: Uint8Array, at: number): number {
-    return this.#bigEndian ? loadBig(bytes, at) : load(bytes, at);
+    return this.#bigEndian ? loadBigInt(bytes, at) : loadInt(bytes, at);
   }
 
   #refer(kind: number, target: number): void {
@@ -279,13 +272,13 @@ function startAt(word: number, at: number): number {
 
 function findLittle(bytes: Uint8Array, at: number): number {
   const top = bytes[at + 3]!;
-  return top === 3 || top === 0x27 || top === 0x67 ? startAt(load(bytes, at), at) : NOWHERE;
+  return top === 3 || top === 0x27 || top === 0x67 ? startAt(loadInt(bytes, at), at) : NOWHERE;
 }
 
 function findBig(bytes: Uint8Array, at: number): number {
   const top = bytes[at]!;
   if (top !== 3 && top !== 0x27 && top !== 0x67) return NOWHERE;
-  return startAt(loadBig(bytes, at), at);
+  return startAt(loadBigInt(bytes, at), at);
 }
 
 const MIPS_MACHINE = 8;

@@ -23,6 +23,7 @@
  * @module
  */
 import { REGION_KIND } from '../../format/regions.ts';
+import { loadInt } from '../../format/words.ts';
 import {
   FIELD_NAME_BITS,
   NO_REFERENCE,
@@ -125,10 +126,6 @@ function length(word: number): number {
   return (word & 3) === 3 ? 4 : 2;
 }
 
-function load(bytes: Uint8Array, at: number): number {
-  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-}
-
 /** Where a unit of a kind without registers leads; for AUIPC and LUI, their part alone. */
 function direct(word: number, kind: number, va: number): number {
   switch (kind) {
@@ -205,7 +202,7 @@ class RiscVReader implements ReferenceReader {
   read(bytes: Uint8Array, at: number, _start: number, end: number, va: number): void {
     this.kind = NO_REFERENCE;
     const left = end - at;
-    const word = left >= 4 ? load(bytes, at) : left >= 2 ? bytes[at]! | (bytes[at + 1]! << 8) : bytes[at]!;
+    const word = left >= 4 ? loadInt(bytes, at) : left >= 2 ? bytes[at]! | (bytes[at + 1]! << 8) : bytes[at]!;
     this.length = length(word);
     if (this.length > left) {
       // Cut off in the middle.
@@ -247,7 +244,7 @@ class RiscVReader implements ReferenceReader {
     if (kind === PAGE) this.#refer(PAGE, part, IMM_J);
     const last = Math.min(at + DISTANCE_MAX, end - 4);
     for (let next = at + 4; next <= last;) {
-      const other = load(bytes, next);
+      const other = loadInt(bytes, next);
       if ((other & 3) === 3) {
         if (lowForm(other) !== NO_FORM && ((other >>> 15) & 31) === register) {
           this.#refer(kind, (part + immLow(other)) >>> 0, IMM_J);
@@ -357,9 +354,9 @@ function absolute(word: number, va: number, sign: 1 | -1): number {
 /** JAL to ra, or AUIPC and JALR through ra. */
 function findCall(bytes: Uint8Array, at: number): number {
   const low = bytes[at]! | ((bytes[at + 1]! & 15) << 8);
-  if (low === 0x0ef) return at + immJ(load(bytes, at));
-  if (low !== 0x097 || (load(bytes, at + 4) & 0xfffff) !== 0x080e7) return NOWHERE;
-  return at + (load(bytes, at) & ~0xfff) + (load(bytes, at + 4) >> 20);
+  if (low === 0x0ef) return at + immJ(loadInt(bytes, at));
+  if (low !== 0x097 || (loadInt(bytes, at + 4) & 0xfffff) !== 0x080e7) return NOWHERE;
+  return at + (loadInt(bytes, at) & ~0xfff) + (loadInt(bytes, at + 4) >> 20);
 }
 
 const UP_SHORT = [0, 1];

@@ -27,6 +27,7 @@
  * @module
  */
 import { REGION_KIND } from '../../format/regions.ts';
+import { loadInt } from '../../format/words.ts';
 import { Halves } from './arm-halves.ts';
 import {
   FIELD_NAME_BITS,
@@ -117,10 +118,6 @@ function scaledClass(word: number): number {
   return (word & 0x0e00ff3f) === 0x0a00ed1f ? SCALED : NO_REFERENCE;
 }
 
-function load(bytes: Uint8Array, at: number): number {
-  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-}
-
 /** Where a unit of a kind without registers leads. */
 function direct(word: number, kind: number, va: number): number {
   const pc = va + 4;
@@ -198,7 +195,7 @@ class T32Reader implements ReferenceReader {
   #readLiteral(bytes: Uint8Array, at: number, va: number): boolean {
     const literal = this.#pools.find(va);
     if (literal === LITERAL.none) return false;
-    const word = load(bytes, at);
+    const word = loadInt(bytes, at);
     this.length = 4;
     this.word = this.opcode = word >>> 0;
     if (literal === LITERAL.placed) this.#refer(PLACED, (word + this.#pools.user) >>> 0);
@@ -228,7 +225,7 @@ class T32Reader implements ReferenceReader {
     const register = (word >>> 24) & 15;
     this.#halves.set(register, imm16(word), va);
     for (let i = 1, next = at + 4; i <= LOOK_AHEAD && next + 4 <= end; i++) {
-      const other = load(bytes, next);
+      const other = loadInt(bytes, next);
       if ((other & 0x8f00fbf0) === ((register << 24) | 0xf2c0)) {
         this.#refer(LOW, ((imm16(other) << 16) | imm16(word)) >>> 0);
         return;
@@ -348,7 +345,7 @@ function absolute(word: number, va: number, sign: 1 | -1): number {
 /** BL. */
 function findCall(bytes: Uint8Array, at: number): number {
   if (bytes[at + 1]! >>> 3 !== 0x1e || (bytes[at + 3]! & 0xd0) !== 0xd0) return NOWHERE;
-  return at + 4 + offset25(load(bytes, at));
+  return at + 4 + offset25(loadInt(bytes, at));
 }
 
 /** LDR (literal, T1). */

@@ -22,6 +22,7 @@
  * @module
  */
 import { REGION_KIND } from '../../format/regions.ts';
+import { loadWord } from '../../format/words.ts';
 import {
   NO_REFERENCE,
   NOWHERE,
@@ -90,7 +91,7 @@ class X64Reader implements ReferenceReader {
     let word = bytes[at]!;
     let length = 1;
     if (left >= 4) {
-      word = load(bytes, at);
+      word = loadWord(bytes, at);
       length = 4;
     } else if (left >= 2) {
       word |= bytes[at + 1]! << 8;
@@ -252,10 +253,6 @@ function reached(word: number, kind: number, va: number): number {
   return (va + TO_END[kind]! + (isShort(kind) ? (word << 24) >> 24 : word)) >>> 0;
 }
 
-function load(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
-}
-
 /** E8 (CALL) and E9 (JMP), whose distances count from their own end. */
 const CALL_OR_JUMP = 0xe8;
 const UP_SHORT = [0, 1];
@@ -276,7 +273,7 @@ export const X64: InstructionSet = {
   },
   signs: {
     ...{ step: 1, blockMin: 8, rarity: 256, reach: 2 ** 32, areCalls: true },
-    find: (bytes, at) => (bytes[at] === CALL_OR_JUMP ? at + 5 + (load(bytes, at + 1) | 0) : NOWHERE),
+    find: (bytes, at) => (bytes[at] === CALL_OR_JUMP ? at + 5 + (loadWord(bytes, at + 1) | 0) : NOWHERE),
   },
   addresses: { ...PLAIN_ADDRESSES, widths: [64] },
   // 386 code too: most of its instructions are the same.
