@@ -6,7 +6,7 @@
  * `slot_unreadable`, a file of which nothing else is known is `storage_failed`.
  * @module
  */
-import type { StatusCode } from './status.ts';
+import type { StatusCode } from './status-table.ts';
 
 /** Whatever was being done. */
 const ALWAYS: Readonly<Partial<Record<string, StatusCode>>> = {

@@ -21,15 +21,18 @@ export const LIMITS = {
   plan_bytes_max: 8 * MIB,
   /** Three 8-byte numbers a cover: 12 MiB at this bound. */
   covers_max: 2 ** 19,
-  /** log2 of the slots of a model table: 16 MiB each. */
+  /** log2 of the slots of a model table: 4 KiB to 16 MiB each. */
+  model_bits_min: 10,
   model_bits_max: 22,
   /** A body up to here stands in the header and needs no chunk digests. */
   inline_body_bytes_max: 4 * KIB,
   /** Regions of an image: code, tables. */
   regions_max: 2 ** 16,
+  /** Base addresses of one region of the source. */
+  bases_max: 8,
   /** A decoder may declare no more than this. */
   decoder_memory_bytes_max: 64 * MIB,
-  /** Work that a payload may declare, in units of 2^20 look-ups (model/work.ts). */
+  /** Work that a payload may declare, in units of 2^20 look-ups (format/work.ts). */
   decoder_work_units_max: 2 ** 20,
   /** Source bytes read by one call while applying. */
   source_window_bytes: 64 * KIB,

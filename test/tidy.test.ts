@@ -12,7 +12,9 @@ import { STATUS } from '../native-free/status.ts';
 import { renderErrors } from '../scripts/errors-doc.ts';
 import { entrySources, readPublicExports } from '../scripts/public-exports.ts';
 import {
+  checkCircles,
   checkErrorCodes,
+  checkFloors,
   checkHiddenState,
   checkImports,
   checkLeaks,
@@ -122,6 +124,44 @@ describe('who imports whom', () => {
   });
 });
 
+describe('the import graph', () => {
+  /** Folders whose files import each other without a circle. */
+  const FOLDERS = [
+    'native-free',
+    'src/agent',
+    'src/cli',
+    'src/server',
+    'src/transfer',
+    'src/engine',
+    'src/release',
+    'src/platform',
+  ];
+
+  it('finds circles, also those of types, and arrows that lead up', () => {
+    const files = new Map([
+      ['native-free/format/a.ts', "import type { B } from '../predict/b.ts';"],
+      ['native-free/predict/b.ts', "export { c } from './c.ts';"],
+      ['native-free/predict/c.ts', "import { a } from '../format/a.ts';\nimport { d } from '../status.ts';"],
+      ['native-free/status.ts', "import { e } from './errno.ts';"],
+      ['native-free/errno.ts', "import type { d } from './status.ts';"],
+      ['native-free/io.ts', "import { e } from './errno.ts';"],
+    ]);
+    expect(checkCircles(files, ['native-free'])).toEqual([
+      'a circle of imports: native-free/format/a.ts, native-free/predict/b.ts, native-free/predict/c.ts',
+      'a circle of imports: native-free/errno.ts, native-free/status.ts',
+    ]);
+    expect(checkCircles(files, ['native-free/predict'])).toEqual([]);
+    expect(checkFloors(files)).toEqual(['native-free/format/a.ts imports native-free/predict/b.ts, which is above it']);
+    expect(checkFloors(one('native-free/model/a.ts', "import { x } from '../diff/x.ts';"))).toHaveLength(1);
+    expect(checkFloors(one('native-free/diff/a.ts', "import { x } from '../apply/x.ts';"))).toEqual([]);
+  });
+
+  it('has neither in the tree', () => {
+    expect(checkCircles(sources, FOLDERS)).toEqual([]);
+    expect(checkFloors(sources)).toEqual([]);
+  });
+});
+
 describe('the package', () => {
   it('exports the entries of the design and no other', () => {
     const entries = Object.keys(manifest.exports).filter((entry) => entry !== './package.json');
@@ -156,8 +196,8 @@ describe('errors', () => {
       "throw new UpdateError('no_such_code', 'x');\nthrow UpdateError.from(e, 'neither');\nconst code = 'bug';";
     const problems = checkErrorCodes(one('src/engine/a.ts', text), new Set(['bug', 'idle']), new Set(['bug', 'ghost']));
     expect(problems).toEqual([
-      "src/engine/a.ts:1 uses the code 'no_such_code', which status.ts does not list",
-      "src/engine/a.ts:2 uses the code 'neither', which status.ts does not list",
+      "src/engine/a.ts:1 uses the code 'no_such_code', which status-table.ts does not list",
+      "src/engine/a.ts:2 uses the code 'neither', which status-table.ts does not list",
       "nothing uses the code 'idle'",
       "'bug' is used by now: it is no longer reserved",
       "'ghost' is reserved but not in the table",

@@ -20,10 +20,10 @@ import {
 import { bytesEqual, digestOf, sha256Pure, toHex } from '../hash.ts';
 import type { ByteSource, CancelSignal, HashFactory, RandomSource, SegmentSink } from '../io.ts';
 import { LIMITS } from '../limits.ts';
-import { MixCoder } from '../model/mix-coder.ts';
+import { referenceModels } from '../model/mix-coder.ts';
 import type { ModelCoder, ModelCoderFactory } from '../model/model-coder.ts';
 import { planSteps } from '../model/plan-coder.ts';
-import { WORK_UNIT } from '../model/work.ts';
+import { WORK_UNIT } from '../format/work.ts';
 import { UpdateError } from '../status.ts';
 import { bytesOf, checkObject, type BytesLike } from '../views.ts';
 import { BodyReader } from './body-reader.ts';
@@ -73,8 +73,6 @@ export interface ApplyOptions {
   readonly pause?: () => Promise<void>;
 }
 
-const referenceModels: ModelCoderFactory = (encoding, sizes) => new MixCoder(encoding, sizes);
-
 /**
  * Applies a payload.
  * @throws UpdateError of the families 2000 (format) and 3000 (integrity), `decoder_memory`, `decoder_work`, `aborted`, and whatever
@@ -112,7 +110,8 @@ export async function* applyPayload(options: ApplyOptions): AsyncGenerator<Apply
     const bytes = target.subarray(0, segmentLength(header, index));
     await decodeSegment(body, header, index, decoder, { encoded, target: bytes }, hash);
     await options.sink.write({ index, offset, bytes });
-    const payloadBytesDone = header.headerBytes + body.position;
+    // A body in the header came with it, all at once.
+    const payloadBytesDone = Math.min(header.payloadBytes, header.headerBytes + body.position);
     yield { type: 'segment', index, targetBytesDone: offset + bytes.length, payloadBytesDone };
   }
   return { segments: header.segments.length - first, targetBytes: header.targetBytes };

@@ -3,14 +3,14 @@
  * @module
  */
 import type { CancelSignal } from '../io.ts';
-import type { Steps } from '../model/steps.ts';
-import type { WorkMeter } from '../model/work.ts';
+import type { Steps } from '../steps.ts';
+import type { WorkMeter } from '../format/work.ts';
 import { UpdateError } from '../status.ts';
 
 /** Look-ups between two pauses: some 10 ms. */
 const PAUSE_LOOKUPS = 2 ** 19;
 
-export function throwIfCancelled(signal: CancelSignal | undefined): void {
+function throwIfCancelled(signal: CancelSignal | undefined): void {
   if (signal?.aborted === true) throw new UpdateError('aborted', 'apply was cancelled');
 }
 

@@ -1,25 +1,20 @@
 /**
- * Making deltas: the pure half. `engraft` (DeltaEngine) does the same on a pool of worker threads and proves it.
+ * Making deltas: the pure half. `makeDelta` does all of it; the others are its steps, for who wants to run them elsewhere.
+ * `engraft` (DeltaEngine) does the same on a pool of worker threads and proves it.
  *
  * @example
- * const copies = { source: new Uint8Array(source.length), target: new Uint8Array(target.length) };
  * const images = { source, target };
- * const { layouts, covers } = analyse(images, copies);
- * const window = { covers, start: 0, end: target.length };
- * const rough = joinWindows([matchMasked(copies, window)]);
- * nameReferences(images, layouts, rough, copies);
- * const fine = joinWindows([matchNamed(copies, { ...window, covers: rough })]);
- * const { plan, bytes } = finishPlan(images, layouts, fine);
- * const segment = new SegmentEncoder(source, target, plan).encode(0, target.length);
+ * const layouts = analyse(images);
+ * const covers = await matchImages(images, inlineSteps(images, layouts));
+ * const finished = finishPlan(images, { layouts, covers });
+ * const segment = new SegmentEncoder(images, finished).encode(0, Math.min(target.length, finished.segmentBytes));
  * @module
  */
-export * from './write/assemble.ts';
-export * from './match/cover-search.ts';
-export * from './write/encode-segment.ts';
-export * from './match/join-covers.ts';
-export { layoutOf, type NamedLayout } from './layout/layout.ts';
-export { parseCovers, type ParseOptions } from './parse/parse-covers.ts';
-export { indexSource, kmersOf, kmerWordsFor, Searcher, type SourceIndex } from './match/source-index.ts';
-export * from './stages.ts';
-export * from './match/suffix-array.ts';
-export { encodePlan, planNeeds, type PlanCosts, type PlanNeeds } from '../model/plan-coder.ts';
+export { DEFAULT_SIZES, SMALL_SIZES, type ModelSizes } from '../format/model-sizes.ts';
+export type { Images } from './images.ts';
+export { makeDelta, type MakeDeltaOptions } from './make-delta.ts';
+export { inlineSteps, matchImages, type MatchSteps } from './match-images.ts';
+export { suffixArray } from './match/suffix-array.ts';
+export { analyse, finishPlan, type FinishedPlan, type Matched, type SuffixSorter } from './stages.ts';
+export { assembleDelta, assembleFull, type DeltaParts, type TargetParts } from './write/assemble.ts';
+export { SegmentEncoder, type CodedPlan, type SegmentEncoderOptions } from './write/encode-segment.ts';

@@ -1,27 +1,28 @@
 /**
  * How a delta is made, stage by stage. Each stage is a pure function of images and of what earlier stages found, so that
- * it can run on any thread; who calls them decides on threads and memory.
+ * it can run on any thread. match-images.ts says how the first five follow each other; who calls it decides on threads
+ * and memory.
  *
- * 1. `analyse`: structure of both images, copies with references masked, and their coarse alignment.
- * 2. `matchMasked`, for each window of the target: what resembles what, good enough for an address map.
- * 3. `nameReferences`: copies of both images in which references are what they mean, given the covers so far.
- * 4. `matchNamed`, for each window of the target: covers by cost.
- * 5. `finishPlan`: covers trimmed, bases of tables, the plan's bytes.
- * 6. SegmentEncoder, for each segment.
+ * 1. `analyse`: the structure of both images.
+ * 2. `alignMasked`: copies with references masked, and their coarse alignment.
+ * 3. `matchMasked`, for each window of the target: what resembles what, good enough for an address map.
+ * 4. `nameReferences`: copies of both images in which references are what they mean, given the covers so far.
+ * 5. `matchNamed`, for each window of the target: covers by cost.
+ * 6. `finishPlan`: covers trimmed, bases of tables, the plan's bytes.
+ * 7. SegmentEncoder, for each segment.
  * @module
  */
-import { coverAt, coverListOf, firstCoverEndingAfter, type Cover, type CoverList } from '../format/cover.ts';
-import type { Plan } from '../format/plan.ts';
+import { coverAt, coverListOf, coversIn, firstCoverEndingAfter, type Cover, type CoverList } from '../format/cover.ts';
 import { MixCoder } from '../model/mix-coder.ts';
-import type { ModelSizes } from '../model/model-coder.ts';
+import type { ModelSizes } from '../format/model-sizes.ts';
 import { decodePlan, encodePlan, needsOf, type PlanCosts, type PlanNeeds } from '../model/plan-coder.ts';
 import { AddressMap } from '../predict/address-map.ts';
+import { rangesOf, type Images, type TargetRange } from './images.ts';
 import { canonicalImage, masked, sourceNames, targetNames } from './naming/canonical.ts';
 import { coarseCovers } from './match/coarse-align.ts';
 import { findCovers } from './match/cover-search.ts';
-import { modelSizesFor, segmentBytesOf } from './write/encode-segment.ts';
-import { findTables, inverted, type Tables } from './naming/find-bases.ts';
-import { joinCovers } from './match/join-covers.ts';
+import { modelSizesFor, segmentBytesOf, type CodedPlan } from './write/encode-segment.ts';
+import { findBases, findTables, inverted, type Tables } from './naming/find-bases.ts';
 import { layoutOf, type NamedLayout } from './layout/layout.ts';
 import { pairModules } from './layout/pair-modules.ts';
 import { pairRegions, withBases, type PairedLayouts } from './layout/pair-regions.ts';
@@ -43,25 +44,11 @@ export const WINDOW_BYTES_MAX = 1.5 * WINDOW_BYTES + WINDOW_STEP_BYTES;
 export const VIEW_BYTES_MAX = 1.25 * WINDOW_BYTES_MAX + VIEW_SURPLUS_BYTES;
 const NEAR_BYTES = 2 ** 20;
 
-/** Two images, or copies of them. */
-export interface Images {
-  readonly source: Uint8Array;
-  readonly target: Uint8Array;
-}
-
-export interface Analysis {
+/** What is known of a pair of images before its payload is encoded. */
+export interface Matched {
   readonly layouts: PairedLayouts;
   readonly covers: CoverList;
 }
-
-/** Nothing known of either image. */
-export const NO_LAYOUTS: PairedLayouts = {
-  paired: { pairs: [], highs: [] },
-  source: { regions: [], vaHigh: [] },
-  target: { regions: [], vaHigh: [] },
-  counterpart: new Int32Array(0),
-  names: [],
-};
 
 /** Which module of the source each of the target comes from; -1 also where it is the same to the byte: that is copied. */
 function changedPairs(images: Images, source: NamedLayout, target: NamedLayout): Int32Array {
@@ -74,35 +61,33 @@ function changedPairs(images: Images, source: NamedLayout, target: NamedLayout):
   });
 }
 
-/** Stage 1. `copies` are overwritten; they have the images' lengths. */
-export function analyse(images: Images, copies: Images): Analysis {
+/** Stage 1. */
+export function analyse(images: Images): PairedLayouts {
   const source = layoutOf(images.source);
   const target = layoutOf(images.target);
-  const layouts = pairRegions(source, target, changedPairs(images, source, target));
+  return pairRegions(source, target, changedPairs(images, source, target));
+}
+
+/** Stage 2. `copies`, which have the images' lengths, are overwritten. */
+export function alignMasked(images: Images, layouts: PairedLayouts, copies: Images): CoverList {
   canonicalImage(images.source, layouts.source, masked, [], copies.source);
   canonicalImage(images.target, layouts.target, masked, [], copies.target);
-  return { layouts, covers: coverListOf(coarseCovers(copies.source, copies.target)) };
+  return coverListOf(coarseCovers(copies.source, copies.target));
 }
 
 /** A suffix sorter; equal output is part of its contract. */
 export type SuffixSorter = (bytes: Uint8Array, into?: Int32Array) => Int32Array;
 
 /** A window of the target to be matched, with all covers that are known so far. */
-export interface Window {
+export interface Window extends TargetRange {
   readonly covers: CoverList;
-  readonly start: number;
-  readonly end: number;
 }
 
 /** The windows of a target: of equal size, as near to WINDOW_BYTES as may be. */
-export function windowsOf(targetBytes: number): { readonly start: number; readonly end: number }[] {
+export function windowsOf(targetBytes: number): TargetRange[] {
   const count = Math.max(1, Math.round(targetBytes / WINDOW_BYTES));
   const step = Math.ceil(targetBytes / count / WINDOW_STEP_BYTES) * WINDOW_STEP_BYTES;
-  const windows: { start: number; end: number }[] = [];
-  for (let start = 0; start < targetBytes; start += step) {
-    windows.push({ start, end: Math.min(targetBytes, start + step) });
-  }
-  return windows;
+  return rangesOf(targetBytes, step);
 }
 
 /** A window with what is settled of it, and the part of the source that the rest is matched with. */
@@ -129,11 +114,11 @@ function prepare(copies: Images, known: readonly Cover[], { start, end }: Window
 }
 
 /** Settled covers and those that were found between them, in target order. */
-function together({ settled, view }: Prepared, found: readonly Cover[]): Cover[] {
-  return [...settled.covers, ...view.toSource(found)].sort((a, b) => a.targetOffset - b.targetOffset);
+function together({ settled, view }: Prepared, found: readonly Cover[]): CoverList {
+  return coverListOf([...settled.covers, ...view.toSource(found)].sort((a, b) => a.targetOffset - b.targetOffset));
 }
 
-/** Covers that touch the window or its neighbourhood. */
+/** Covers that touch the window or its neighbourhood. Only within a window covers are objects. */
 function coversNear({ covers, start, end }: Window): Cover[] {
   const near: Cover[] = [];
   for (let i = firstCoverEndingAfter(covers, start - NEAR_BYTES); i < covers.count; i++) {
@@ -143,18 +128,18 @@ function coversNear({ covers, start, end }: Window): Cover[] {
   return near;
 }
 
-/** Stage 2: exact and approximate matches of a window of masked images. */
-export function matchMasked(copies: Images, window: Window, sort: SuffixSorter = suffixArray): Cover[] {
+/** Stage 3: exact and approximate matches of a window of masked images. */
+export function matchMasked(copies: Images, window: Window, sort: SuffixSorter = suffixArray): CoverList {
   const prepared = prepare(copies, coversNear(window), window);
   const { settled, view } = prepared;
-  if (settled.open.length === 0) return [...settled.covers];
+  if (settled.open.length === 0) return coverListOf(settled.covers);
   const bytes = view.bytes();
   const index = indexSource(bytes, sort(bytes));
   const found = settled.open.flatMap(([from, to]) => findCovers(bytes, copies.target, index.suffixes, from, to, index));
   return together(prepared, found);
 }
 
-/** Stage 3. `copies` become canonical: equal bytes mean that the coder will expect the right thing. */
+/** Stage 4. `copies` become canonical: equal bytes mean that the coder will expect the right thing. */
 export function nameReferences(images: Images, layouts: PairedLayouts, covers: CoverList, copies: Images): Tables {
   const { source, target } = layouts;
   const tables = findTables(images.source, images.target, { covers, source, target }, layouts);
@@ -176,7 +161,7 @@ export interface Refinement {
 }
 
 /**
- * Stage 4: covers by cost of a window of canonical images. Where the window is the whole target, `refine` may be given:
+ * Stage 5: covers by cost of a window of canonical images. Where the window is the whole target, `refine` may be given:
  * the target is then named by the covers just found (in `copies`) and parsed once more with the same index.
  */
 export function matchNamed(
@@ -184,21 +169,26 @@ export function matchNamed(
   window: Window,
   sort: SuffixSorter = suffixArray,
   refine: Refinement | null = null,
-): Cover[] {
+): CoverList {
   const { target } = copies;
   const known = coversNear(window);
   const prepared = prepare(copies, known, window);
   const { settled, view } = prepared;
-  if (settled.open.length === 0) return [...settled.covers];
+  if (settled.open.length === 0) return coverListOf(settled.covers);
   const bytes = view.bytes();
   const index = indexSource(bytes, sort(bytes));
-  const parse = (seeds: readonly Cover[]): Cover[] =>
-    settled.open.flatMap(([from, to]) => parseCovers(index, target, from, to, { seeds: within(seeds, from, to) }));
-  const found = together(prepared, parse(view.toView(known)));
+  const parse = (covers: readonly Cover[]): CoverList => {
+    const seeds = view.toView(covers);
+    const parsed = settled.open.map(([from, to]) => {
+      return parseCovers(index, target, from, to, { seeds: within(seeds, from, to) });
+    });
+    return together(prepared, parsed.flat());
+  };
+  const found = parse(known);
   if (refine === null) return found;
   const { images, layouts, tables } = refine;
-  nameTarget(images, layouts, coverListOf(found), tables, copies);
-  return together(prepared, parse(view.toView(found)));
+  nameTarget(images, layouts, found, tables, copies);
+  return parse(coversIn(found));
 }
 
 /** Covers that touch target range [from, to). */
@@ -206,39 +196,30 @@ function within(covers: readonly Cover[], from: number, to: number): Cover[] {
   return covers.filter(({ targetOffset, length }) => targetOffset < to && targetOffset + length > from);
 }
 
-/** Covers of all windows, in order, as one list. */
-export function joinWindows(windows: readonly (readonly Cover[])[]): CoverList {
-  return joinCovers(windows);
-}
-
-export interface FinishedPlan {
-  readonly plan: Plan;
+/** What segments are coded with, and what stands in the payload of it. */
+export interface FinishedPlan extends CodedPlan {
   readonly bytes: Uint8Array;
   readonly costs: PlanCosts;
   readonly needs: PlanNeeds;
-  /** What the segments are to be coded with, and their size. */
-  readonly modelSizes: ModelSizes;
   readonly segmentBytes: number;
 }
 
-/** Stage 5; the size of segments and of model tables is chosen where it is null. */
+/** Stage 6; the size of segments and of model tables is chosen where none is wanted. */
 export function finishPlan(
   images: Images,
-  layouts: PairedLayouts,
-  covers: CoverList,
-  segmentBytes: number | null = null,
-  wantedSizes: ModelSizes | null = null,
+  { layouts, covers }: Matched,
+  wanted: { readonly segmentBytes?: number | null; readonly modelSizes?: ModelSizes | null } = {},
 ): FinishedPlan {
   const { source, target } = layouts;
   const trimmed = trimCovers(covers, source, target);
-  const { bases } = findTables(images.source, images.target, { covers: trimmed, source, target }, layouts);
+  const bases = findBases(images.source, images.target, { covers: trimmed, source, target }, layouts);
   const costs: PlanCosts = { covers: 0, regions: 0 };
   const sizes = { sourceBytes: images.source.length, targetBytes: images.target.length };
-  const size = segmentBytes ?? segmentBytesOf(trimmed, images.target.length);
-  const modelSizes = wantedSizes ?? modelSizesFor(trimmed, images.target.length, size);
+  const segmentBytes = wanted.segmentBytes ?? segmentBytesOf(trimmed, images.target.length);
+  const modelSizes = wanted.modelSizes ?? modelSizesFor(trimmed, images.target.length, segmentBytes);
   const bytes = encodePlan(trimmed, withBases(layouts, bases), sizes, costs, modelSizes);
   // What the decoder will know, and nothing else, is what segments are encoded with.
   const coder = new MixCoder(false, modelSizes);
   const plan = decodePlan(bytes, sizes, undefined, coder);
-  return { plan, bytes, costs, needs: needsOf(plan, coder), modelSizes, segmentBytes: size };
+  return { plan, bytes, costs, needs: needsOf(plan, coder), modelSizes, segmentBytes };
 }

@@ -24,11 +24,7 @@ export interface CoverList {
 /** Pack covers; they must be in target order. */
 export function coverListOf(covers: readonly Cover[]): CoverList {
   const list = emptyCoverList(covers.length);
-  covers.forEach((cover, i) => {
-    list.sourceOffset[i] = cover.sourceOffset;
-    list.targetOffset[i] = cover.targetOffset;
-    list.length[i] = cover.length;
-  });
+  covers.forEach((cover, i) => setCover(list, i, cover));
   return list;
 }
 
@@ -42,6 +38,26 @@ export function emptyCoverList(count: number): CoverList {
   };
 }
 
+/** The covers whose index is wanted, in the same order. */
+export function coversWhere(list: CoverList, isWanted: (i: number) => boolean): CoverList {
+  const kept = emptyCoverList(list.count);
+  let count = 0;
+  for (let i = 0; i < list.count; i++) if (isWanted(i)) setCover(kept, count++, coverAt(list, i));
+  const { sourceOffset, targetOffset, length } = kept;
+  return {
+    count,
+    sourceOffset: sourceOffset.slice(0, count),
+    targetOffset: targetOffset.slice(0, count),
+    length: length.slice(0, count),
+  };
+}
+
+export function setCover(list: CoverList, i: number, { sourceOffset, targetOffset, length }: Cover): void {
+  list.sourceOffset[i] = sourceOffset;
+  list.targetOffset[i] = targetOffset;
+  list.length[i] = length;
+}
+
 /** Cover `i` as an object, for code that is not hot. */
 export function coverAt(list: CoverList, i: number): Cover {
   return {
@@ -49,6 +65,11 @@ export function coverAt(list: CoverList, i: number): Cover {
     targetOffset: list.targetOffset[i]!,
     length: list.length[i]!,
   };
+}
+
+/** All covers as objects. */
+export function coversIn(list: CoverList): Cover[] {
+  return Array.from({ length: list.count }, (_, i) => coverAt(list, i));
 }
 
 /** Index of the first cover that ends after target offset `at`, or `count`. Binary search. */

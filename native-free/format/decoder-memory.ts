@@ -4,7 +4,7 @@
  */
 import { segmentLength, type PayloadHeaderFields } from './payload-header.ts';
 import { LIMITS } from '../limits.ts';
-import { modelBytes } from '../model/model-coder.ts';
+import { modelBytes } from './model-sizes.ts';
 import { UpdateError } from '../status.ts';
 
 /** Memories of a segment (predict/memories.ts and its neighbours), the windows of covers, and small objects. */

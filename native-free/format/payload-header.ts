@@ -7,7 +7,7 @@
  * @module
  */
 import { LIMITS } from '../limits.ts';
-import { MODEL_BITS_MIN, SMALLEST_SIZES, type ModelSizes } from '../model/model-coder.ts';
+import { SMALLEST_SIZES, type ModelSizes } from './model-sizes.ts';
 import { UpdateError } from '../status.ts';
 import { bytesOf, type BytesLike } from '../views.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
@@ -65,7 +65,7 @@ export interface PayloadHeader extends PayloadHeaderFields {
 
 /** Like PNG's: not text, and damaged visibly by line-ending conversion. */
 export const PAYLOAD_MAGIC: readonly number[] = [0x89, 0x45, 0x47, 0x46, 0x54, 0x0d, 0x0a, 0x1a];
-export const PAYLOAD_VERSION = 3;
+const PAYLOAD_VERSION = 3;
 /** Bytes that tell how long the header is. */
 export const HEADER_PREFIX_BYTES = 16;
 const DIGEST_BYTES = 32;
@@ -201,13 +201,13 @@ function kindOf(value: number): PayloadKind {
   throw new UpdateError('payload_version', `payload kind ${value} is not known to this build`);
 }
 
-/** Table sizes in one byte: flags' in the upper half, bytes' in the lower, each over 2^MODEL_BITS_MIN. */
+/** Table sizes in one byte: flags' in the upper half, bytes' in the lower, each over 2^LIMITS.model_bits_min. */
 function packedSizes(sizes: ModelSizes): number {
-  return ((sizes.flagBits - MODEL_BITS_MIN) << 4) | (sizes.byteBits - MODEL_BITS_MIN);
+  return ((sizes.flagBits - LIMITS.model_bits_min) << 4) | (sizes.byteBits - LIMITS.model_bits_min);
 }
 
 function unpackedSizes(packed: number): ModelSizes {
-  const sizes = { flagBits: (packed >> 4) + MODEL_BITS_MIN, byteBits: (packed & 15) + MODEL_BITS_MIN };
+  const sizes = { flagBits: (packed >> 4) + LIMITS.model_bits_min, byteBits: (packed & 15) + LIMITS.model_bits_min };
   if (Math.max(sizes.flagBits, sizes.byteBits) <= LIMITS.model_bits_max) return sizes;
   throw new UpdateError('payload_malformed', `model tables of 2^${sizes.flagBits} and 2^${sizes.byteBits} slots`);
 }

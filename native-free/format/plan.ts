@@ -3,7 +3,6 @@
  * @module
  */
 import { UpdateError } from '../status.ts';
-import type { Base } from '../predict/data-reader.ts';
 import type { CoverList } from './cover.ts';
 import type { Layout } from './regions.ts';
 
@@ -12,11 +11,20 @@ export interface Plan {
   /** Modules have the same numbers in both layouts. */
   readonly source: Layout;
   readonly target: Layout;
-  /** Base addresses of each region of the source, at most BASES_MAX each. */
+  /** Base addresses of each region of the source, at most LIMITS.bases_max each. */
   readonly bases: readonly (readonly Base[])[];
 }
 
-export const BASES_MAX = 8;
+/** What the words of a table may count in: bytes, words, and entries of ELF symbol tables. */
+export const SCALES = [1, 4, 16, 24] as const;
+
+/** A base of one region: a word `w` there means the address `source` + `w` · `scale`. */
+export interface Base {
+  readonly source: number;
+  readonly target: number;
+  /** One of SCALES. */
+  readonly scale: number;
+}
 
 /** Bytes that the parts of a plan take in a decoder, and what is made of them. */
 export const PLAN_BYTES = {

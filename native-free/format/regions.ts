@@ -23,6 +23,9 @@ export const REGION_KIND = {
   bss: 10,
 } as const;
 
+/** A decoder refuses numbers over it. */
+export const REGION_KIND_MAX: number = Math.max(...Object.values(REGION_KIND));
+
 export type RegionKind = (typeof REGION_KIND)[keyof typeof REGION_KIND];
 
 /** A stretch of one image. */
@@ -42,4 +45,16 @@ export interface Layout {
   readonly regions: readonly Region[];
   /** For each module the high 32 bits of its addresses, unsigned. */
   readonly vaHigh: readonly number[];
+}
+
+/** Index of the first region that ends after `offset`. */
+export function firstRegionEndingAfter(regions: readonly Region[], offset: number): number {
+  let low = 0;
+  let high = regions.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (regions[middle]!.offset + regions[middle]!.length > offset) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }

@@ -4,7 +4,7 @@
  */
 
 export const STREAM = { flags: 0, misses: 1, literals: 2 } as const;
-export type StreamNumber = (typeof STREAM)[keyof typeof STREAM];
+type StreamNumber = (typeof STREAM)[keyof typeof STREAM];
 
 /** Attributes what a coder spends to streams. */
 export interface CostMeter {

@@ -10,26 +10,16 @@ import { LIMITS } from '../limits.ts';
 import type { PlanRoom } from '../format/plan.ts';
 import { UpdateError } from '../status.ts';
 import { emptyCoverList, type CoverList } from '../format/cover.ts';
+import { FLAG, NUMBER } from './contexts.ts';
 import { bitLength } from './hash.ts';
 import type { ModelCoder } from './model-coder.ts';
 import { NumberCoder } from './number-coder.ts';
-import { allAtOnce, type Steps } from './steps.ts';
-import { WORK, type WorkMeter } from './work.ts';
+import { allAtOnce, type Steps } from '../steps.ts';
+import { WORK, type WorkMeter } from '../format/work.ts';
 
 const RECENT = 16;
 /** Covers between two steps: some milliseconds. */
 const STEP_COVERS = 256;
-/** Kinds of numbers, and of flags. */
-const COUNT = 0;
-const GAP = 1;
-const LENGTH = 3;
-const DISTANCE = 5;
-/** A step's two kinds of numbers follow each other: quarters, and wholes. */
-const IS_FOUR = 0;
-const IS_KNOWN = 8;
-const IS_LESS = 9;
-const IS_RECENT = 10;
-
 export interface ImageSizes {
   readonly sourceBytes: number;
   readonly targetBytes: number;
@@ -62,7 +52,7 @@ export class CoverCoder {
    * @throws UpdateError plan_malformed when decoded covers overlap, leave an image or are too many; payload_work
    */
   *steps(covers: CoverList | null, sizes: ImageSizes, room?: PlanRoom): Steps<CoverList> {
-    const count = this.#numbers.code(covers?.count ?? 0, COUNT);
+    const count = this.#numbers.code(covers?.count ?? 0, NUMBER.coverCount);
     if (count > LIMITS.covers_max) {
       throw new UpdateError('plan_malformed', `${count} covers; at most ${LIMITS.covers_max} are allowed`);
     }
@@ -73,11 +63,17 @@ export class CoverCoder {
       this.#work.spent += WORK.cover;
       this.#work.check();
       if (i % STEP_COVERS === 0) yield;
-      const gap = this.#step(list.targetOffset[i]! - end, GAP, this.#length, this.#hits & 7, this.#gap);
+      const gap = this.#step(list.targetOffset[i]! - end, NUMBER.coverGap, this.#length, this.#hits & 7, this.#gap);
       const gapSize = bitLength(Math.min(gap, 2 ** 31));
       const displacement = this.#displacement(list.sourceOffset[i]! - list.targetOffset[i]!, gapSize);
       const length =
-        this.#step(list.length[i]! - 1, LENGTH, gapSize, (this.#change << 1) | (this.#hits & 1), this.#length) + 1;
+        this.#step(
+          list.length[i]! - 1,
+          NUMBER.coverLength,
+          gapSize,
+          (this.#change << 1) | (this.#hits & 1),
+          this.#length,
+        ) + 1;
       this.#gap = gapSize;
       this.#length = bitLength(Math.min(length, 2 ** 31));
       const targetOffset = end + gap;
@@ -89,7 +85,7 @@ export class CoverCoder {
 
   /** A number that is often a multiple of four. */
   #step(value: number, kind: number, a: number, b: number, c: number): number {
-    const four = this.#numbers.flag(value % 4 === 0, IS_FOUR + kind, this.#fours & 7, a, b);
+    const four = this.#numbers.flag(value % 4 === 0, FLAG.coverFour + kind, this.#fours & 7, a, b);
     this.#fours = (this.#fours << 1) | (four ? 1 : 0);
     return four
       ? this.#numbers.code(Math.floor(value / 4), kind, a, b, c) * 4
@@ -110,12 +106,12 @@ export class CoverCoder {
   /** Index among the recent displacements, or RECENT. Duplicates are skipped, so no code is wasted on them. */
   #recentIndex(wanted: number, gapSize: number): number {
     const known = this.#numbers.encoding && this.#recent.includes(wanted);
-    if (!this.#numbers.flag(known, IS_KNOWN, this.#hits & 15, gapSize, this.#length)) return RECENT;
+    if (!this.#numbers.flag(known, FLAG.coverKnown, this.#hits & 15, gapSize, this.#length)) return RECENT;
     for (let i = 0; i < RECENT - 1; i++) {
       if (this.#recent.indexOf(this.#recent[i]!) < i) continue;
       const hit = this.#numbers.flag(
         this.#recent[i] === wanted,
-        IS_RECENT,
+        FLAG.coverRecent,
         i,
         (Math.min(gapSize, 7) << 3) | (this.#hits & 7),
         this.#change,
@@ -127,8 +123,8 @@ export class CoverCoder {
 
   #newDisplacement(wanted: number, gapSize: number): number {
     const last = this.#recent[0]!;
-    const isLess = this.#numbers.flag(wanted < last, IS_LESS, gapSize, this.#hits & 7, this.#change);
-    const distance = this.#step(Math.abs(wanted - last), DISTANCE, gapSize, this.#change, isLess ? 1 : 0);
+    const isLess = this.#numbers.flag(wanted < last, FLAG.coverLess, gapSize, this.#hits & 7, this.#change);
+    const distance = this.#step(Math.abs(wanted - last), NUMBER.coverDistance, gapSize, this.#change, isLess ? 1 : 0);
     return isLess ? last - distance : last + distance;
   }
 }

@@ -6,25 +6,22 @@
  * fixed-width code come most significant byte first, since that is where the opcode is.
  * @module
  */
-import { REGION_KIND, type RegionKind } from '../format/regions.ts';
-import { toAbsolute, toRelative } from '../predict/absolute.ts';
+import { loadWord } from '../format/words.ts';
+import type { RegionKind } from '../format/regions.ts';
+import { LITERAL_BYTES, type InstructionSet, type LiteralUnits } from '../predict/isa/instruction-set.ts';
+import { instructionSetOf } from '../predict/isa/list.ts';
 import { STREAM, type CostMeter } from './costs.ts';
+import { BYTE_SETS_OF, CONTEXT_TAGS } from './contexts.ts';
 import { contextHash } from './hash.ts';
 import type { ModelCoder } from './model-coder.ts';
+
+const { literal: LITERAL, literalBytes: BYTES, literalMatch: MATCH } = CONTEXT_TAGS;
+const { literalHalfwords: HALFWORDS, literalNear: NEAR, word: WORD } = CONTEXT_TAGS;
 
 const MATCH_BITS = 16;
 const MATCH_BYTES = 6;
 const MATCH_BYTES_MIN = 5;
-const X64_CALL_OR_JUMP = 0xe8;
-/** Upper bytes of first halfwords of 32-bit instructions are from here on: 11101, 11110, 11111. */
-const T32_LONG_FIRST = 0xe8;
 const ONE = [0];
-const UP_SHORT = [0, 1];
-const UP = [0, 1, 2, 3];
-const DOWN = [3, 2, 1, 0];
-/** Upper bytes first: the opcode is there. */
-const T32_SHORT = [1, 0];
-const T32_LONG = [1, 3, 0, 2];
 /** A match that was wrong this often in its recent past is dropped. */
 const TROUBLE_MAX = 24;
 const TROUBLE = 8;
@@ -34,6 +31,9 @@ export class LiteralCoder {
   readonly #meter: CostMeter;
   /** Last place in the target of each hash of MATCH_BYTES bytes, plus one. */
   readonly #places = new Int32Array(1 << MATCH_BITS);
+  /** What the literals at hand are: code of this instruction set, and its units; null for other bytes. */
+  #set: InstructionSet | null = null;
+  #units: LiteralUnits = LITERAL_BYTES;
   #match: Uint8Array = new Uint8Array(0);
   /** Where the match continues, or -1; how long it has held; how much it erred. */
   #matchAt = -1;
@@ -58,6 +58,8 @@ export class LiteralCoder {
    */
   code(target: Uint8Array, start: number, end: number, kind: RegionKind, va: number, follow: Uint8Array): void {
     this.#meter.stream(STREAM.literals);
+    this.#set = instructionSetOf(kind);
+    this.#units = this.#set?.literals ?? LITERAL_BYTES;
     this.#match = follow;
     this.#matchAt = follow.length > 0 ? 0 : -1;
     this.#matched = 0;
@@ -66,12 +68,12 @@ export class LiteralCoder {
     this.#older = history(target, start - 4);
     for (let at = start; at < end;) {
       const place = va + at - start;
-      if (isFixedWidth(kind) && (place & 3) === 0 && at + 4 <= end) {
+      if (this.#units.by === 'words' && (place & 3) === 0 && at + 4 <= end) {
         this.#word(target, at, kind, place);
         at += 4;
         continue;
       }
-      const most = kind === REGION_KIND.x64 && at === start ? 1 : unitMost(target, at, kind, place);
+      const most = this.#units.most(at === start ? -1 : target[at - 1]!, place);
       at += this.#unit(target, at, Math.min(most, end - at), kind, place);
     }
   }
@@ -84,10 +86,11 @@ export class LiteralCoder {
     if (most === 3) most = 2;
     const from = this.#expectedAt(target, at, most);
     const actual = this.#coder.encoding ? bytesAt(target, at, most) : 0;
-    const coded = most === 4 ? placed(kind, actual, va) : actual;
+    const set = most === 4 ? this.#set : null;
+    const coded = set?.absolute(actual, va, 1) ?? actual;
     const seen = from < 0 ? 0 : bytesAt(this.#match, from, most);
-    const expected = most === 4 ? placed(kind, seen, va) : seen;
-    let order = firstOrder(kind, most);
+    const expected = set?.absolute(seen, va, 1) ?? seen;
+    let order = this.#orderOf(most, -1);
     let value = 0;
     let holds = from >= 0;
     for (let i = 0; i < order.length; i++) {
@@ -97,13 +100,17 @@ export class LiteralCoder {
       const byte = this.#byte((coded >>> shift) & 255, kind, phase, e);
       value |= byte << shift;
       if (byte !== e) holds = false;
-      if (i === 0) order = wholeOrder(kind, byte, most);
+      if (i === 0) order = this.#orderOf(most, byte);
     }
     const length = order.length;
-    const plain = length === 4 ? unplaced(kind, value >>> 0, va) : value;
+    const plain = length === 4 ? this.#set!.absolute(value >>> 0, va, -1) : value;
     if (!this.#coder.encoding) for (let i = 0; i < length; i++) target[at + i] = plain >>> (8 * i);
     this.#followed(target, at, length, from < 0 || holds);
     return length;
+  }
+
+  #orderOf(most: number, first: number): readonly number[] {
+    return most === 1 ? ONE : this.#units.order(most, first);
   }
 
   /** One byte, given the coded bytes before; `expected` is what the match says, or -1. */
@@ -112,27 +119,27 @@ export class LiteralCoder {
     const last = this.#last;
     const older = this.#older;
     const tag = 32 + kind;
-    contexts[0] = contextHash(41, tag, phase);
-    contexts[1] = contextHash(42, tag, ((last & 0xff) << 3) | phase);
-    contexts[2] = contextHash(43, tag, last & 0xffffff);
-    contexts[3] = contextHash(44, tag, last, older & 0xffff);
-    contexts[4] = contextHash(45, tag, ((older >>> 24) << 11) | ((last >>> 24) << 3) | phase);
-    if (kind === REGION_KIND.t32 || kind === REGION_KIND.riscv) {
-      contexts[5] = contextHash(51, tag, ((last & 0xff00) << 3) | phase);
-      contexts[6] = contextHash(52, tag, ((last & 0xff0000) << 3) | phase);
-      contexts[7] = contextHash(53, tag, last & 0xff00ff00, phase);
-      contexts[9] = contextHash(54, tag, ((older & 0xffff) << 3) | phase);
+    contexts[0] = contextHash(LITERAL, tag, phase);
+    contexts[1] = contextHash(LITERAL + 1, tag, ((last & 0xff) << 3) | phase);
+    contexts[2] = contextHash(LITERAL + 2, tag, last & 0xffffff);
+    contexts[3] = contextHash(LITERAL + 3, tag, last, older & 0xffff);
+    contexts[4] = contextHash(LITERAL + 4, tag, ((older >>> 24) << 11) | ((last >>> 24) << 3) | phase);
+    if (this.#units.by === 'halfwords') {
+      contexts[5] = contextHash(HALFWORDS, tag, ((last & 0xff00) << 3) | phase);
+      contexts[6] = contextHash(HALFWORDS + 1, tag, ((last & 0xff0000) << 3) | phase);
+      contexts[7] = contextHash(HALFWORDS + 2, tag, last & 0xff00ff00, phase);
+      contexts[9] = contextHash(HALFWORDS + 3, tag, ((older & 0xffff) << 3) | phase);
     } else {
-      contexts[5] = contextHash(46, tag);
-      contexts[6] = contextHash(47, tag, last & 0xffff);
-      contexts[7] = contextHash(48, tag, ((last >>> 24) << 3) | phase);
-      contexts[9] = contextHash(55, tag, ((last & 0xff00) << 3) | phase);
+      contexts[5] = contextHash(BYTES, tag);
+      contexts[6] = contextHash(BYTES + 1, tag, last & 0xffff);
+      contexts[7] = contextHash(BYTES + 2, tag, ((last >>> 24) << 3) | phase);
+      contexts[9] = contextHash(NEAR, tag, ((last & 0xff00) << 3) | phase);
     }
     contexts[8] =
       expected < 0
-        ? contextHash(49, last & 0xff)
-        : contextHash(50, (Math.min(24, this.#matched) << 8) | expected, Math.min(7, this.#trouble >> 2));
-    const set = 6144 + (kind << 5) + (expected < 0 ? 0 : 1 + Math.min(15, this.#matched >> 1));
+        ? contextHash(MATCH, last & 0xff)
+        : contextHash(MATCH + 1, (Math.min(24, this.#matched) << 8) | expected, Math.min(7, this.#trouble >> 2));
+    const set = BYTE_SETS_OF.literal + (kind << 5) + (expected < 0 ? 0 : 1 + Math.min(15, this.#matched >> 1));
     this.#coder.work.spent += 8 * 10;
     const coded = this.#coder.byte(value, 10, set);
     this.#older = (older << 8) | (last >>> 24);
@@ -142,12 +149,13 @@ export class LiteralCoder {
 
   #word(target: Uint8Array, at: number, kind: RegionKind, va: number): void {
     const contexts = this.#coder.contexts;
+    const set = this.#set!;
     const before = wordBefore(target, at);
     const second = wordBefore(target, at - 4);
     const third = wordBefore(target, at - 8);
     const from = this.#expectedAt(target, at, 4);
-    const expected = from < 0 ? 0 : toAbsolute(kind, bytesAt(this.#match, from, 4), va);
-    const actual = this.#coder.encoding ? toAbsolute(kind, bytesAt(target, at, 4), va) : 0;
+    const expected = from < 0 ? 0 : set.absolute(bytesAt(this.#match, from, 4), va, 1);
+    const actual = this.#coder.encoding ? set.absolute(bytesAt(target, at, 4), va, 1) : 0;
     let value = 0;
     let holds = from >= 0;
     this.#coder.work.spent += 4 * 8 * 9;
@@ -155,23 +163,28 @@ export class LiteralCoder {
       const shift = 8 * left;
       const e = (expected >>> shift) & 255;
       const tag = (kind << 2) | left;
-      contexts[0] = contextHash(61, tag, value, before);
-      contexts[1] = contextHash(62, tag, value & 255, (before >>> shift) & 255);
-      contexts[2] = contextHash(63, tag, value, second);
-      contexts[3] = contextHash(64, tag, value & 255);
-      contexts[4] = contextHash(65, tag, value, before ^ Math.imul(third, 0x9e3779b1));
-      contexts[5] = contextHash(66, tag, value, (before >>> 16) | (second & 0xffff0000));
-      contexts[6] = contextHash(67, tag, value, ((before >>> 24) << 16) | ((second >>> 24) << 8) | (third >>> 24));
-      contexts[7] = contextHash(68, tag, value & 31, before & 31);
+      contexts[0] = contextHash(WORD, tag, value, before);
+      contexts[1] = contextHash(WORD + 1, tag, value & 255, (before >>> shift) & 255);
+      contexts[2] = contextHash(WORD + 2, tag, value, second);
+      contexts[3] = contextHash(WORD + 3, tag, value & 255);
+      contexts[4] = contextHash(WORD + 4, tag, value, before ^ Math.imul(third, 0x9e3779b1));
+      contexts[5] = contextHash(WORD + 5, tag, value, (before >>> 16) | (second & 0xffff0000));
+      contexts[6] = contextHash(
+        WORD + 6,
+        tag,
+        value,
+        ((before >>> 24) << 16) | ((second >>> 24) << 8) | (third >>> 24),
+      );
+      contexts[7] = contextHash(WORD + 7, tag, value & 31, before & 31);
       contexts[8] = holds
-        ? contextHash(69, tag, (Math.min(16, this.#matched) << 8) | e, Math.min(7, this.#trouble >> 2))
-        : contextHash(70, tag, value);
-      const set = 6656 + (kind << 6) + left + (holds ? 4 + Math.min(6, this.#matched >> 2) * 4 : 0);
-      const byte = this.#coder.byte((actual >>> shift) & 255, 9, set);
+        ? contextHash(WORD + 8, tag, (Math.min(16, this.#matched) << 8) | e, Math.min(7, this.#trouble >> 2))
+        : contextHash(WORD + 9, tag, value);
+      const weights = BYTE_SETS_OF.word + (kind << 6) + left + (holds ? 4 + Math.min(6, this.#matched >> 2) * 4 : 0);
+      const byte = this.#coder.byte((actual >>> shift) & 255, 9, weights);
       if (byte !== e) holds = false;
       value = (value << 8) | byte;
     }
-    const plain = toRelative(kind, value >>> 0, va);
+    const plain = set.absolute(value >>> 0, va, -1);
     if (!this.#coder.encoding) for (let i = 0; i < 4; i++) target[at + i] = plain >>> (8 * i);
     this.#followed(target, at, 4, from < 0 || holds);
     this.#last = history(target, at + 4);
@@ -218,39 +231,6 @@ function placeHash(bytes: Uint8Array, at: number): number {
   return (Math.imul(low, 0x9e3779b1) ^ Math.imul(high, 0x85ebca6b) ^ (low >>> 3)) >>> (32 - MATCH_BITS);
 }
 
-function isFixedWidth(kind: RegionKind): boolean {
-  return kind === REGION_KIND.a64 || kind === REGION_KIND.a32 || kind === REGION_KIND.mips;
-}
-
-/** How many bytes a unit that begins here may have. */
-function unitMost(target: Uint8Array, at: number, kind: RegionKind, va: number): number {
-  if (kind === REGION_KIND.x64) return (target[at - 1]! & 0xfe) === X64_CALL_OR_JUMP ? 4 : 1;
-  return (kind === REGION_KIND.t32 || kind === REGION_KIND.riscv) && (va & 1) === 0 ? 4 : 1;
-}
-
-/** The order of a unit's bytes before its first one is known; and all of it after that. */
-function firstOrder(kind: RegionKind, most: number): readonly number[] {
-  if (most === 1) return ONE;
-  if (kind === REGION_KIND.t32) return T32_SHORT;
-  return kind === REGION_KIND.x64 && most === 4 ? DOWN : UP_SHORT;
-}
-
-function wholeOrder(kind: RegionKind, first: number, most: number): readonly number[] {
-  if (most < 4) return firstOrder(kind, most);
-  if (kind === REGION_KIND.t32) return first >= T32_LONG_FIRST ? T32_LONG : T32_SHORT;
-  if (kind === REGION_KIND.riscv) return (first & 3) === 3 ? UP : UP_SHORT;
-  return DOWN;
-}
-
-/** x86-64: the distance behind E8 (CALL) or E9 (JMP) counts from its own end. */
-function placed(kind: RegionKind, word: number, va: number): number {
-  return kind === REGION_KIND.x64 ? (word + va + 4) >>> 0 : toAbsolute(kind, word, va);
-}
-
-function unplaced(kind: RegionKind, word: number, va: number): number {
-  return kind === REGION_KIND.x64 ? (word - va - 4) >>> 0 : toRelative(kind, word, va);
-}
-
 /** `count` bytes from `at` as a number, least significant first. */
 function bytesAt(bytes: Uint8Array, at: number, count: number): number {
   let value = 0;
@@ -260,8 +240,7 @@ function bytesAt(bytes: Uint8Array, at: number, count: number): number {
 
 /** The four bytes before `at`, as a word in memory order (little-endian). */
 function wordBefore(bytes: Uint8Array, at: number): number {
-  if (at < 4) return 0;
-  return (bytes[at - 4]! | (bytes[at - 3]! << 8) | (bytes[at - 2]! << 16) | (bytes[at - 1]! << 24)) >>> 0;
+  return at < 4 ? 0 : loadWord(bytes, at - 4);
 }
 
 /** The four bytes before `at`, the nearest one lowest. */

@@ -11,9 +11,10 @@
  * @module
  */
 import { SQUASH, STRETCH } from './logistic.ts';
-import { BYTE_SETS, CONTEXTS_MAX, FLAG_SETS, PLAIN_BITS, type ModelCoder, type ModelSizes } from './model-coder.ts';
+import { type ModelCoder, type ModelCoderFactory } from './model-coder.ts';
+import { BYTE_SETS, CONTEXTS_MAX, FLAG_SETS, PLAIN_BITS, type ModelSizes } from '../format/model-sizes.ts';
 import { RangeCoder } from './range-coder.ts';
-import { WorkMeter } from './work.ts';
+import { WorkMeter } from '../format/work.ts';
 
 /**
  * A slot is probability (16 bits), count (8 bits), then check (flags) or history (bytes: the last bits seen below a 1,
@@ -207,6 +208,9 @@ export class MixCoder implements ModelCoder {
     return bit;
   }
 }
+
+/** For who names no other coder. */
+export const referenceModels: ModelCoderFactory = (encoding, sizes) => new MixCoder(encoding, sizes);
 
 function clamped(stretched: number): number {
   return stretched > 2047 ? 2047 : stretched < -2047 ? -2047 : stretched;

@@ -7,39 +7,8 @@
  * WebAssembly costs little.
  * @module
  */
-
-import type { WorkMeter } from './work.ts';
-
-/** Most contexts of one decision. */
-export const CONTEXTS_MAX = 12;
-
-/** Weight sets of flags and of bytes. */
-export const FLAG_SETS = 8192;
-export const BYTE_SETS = 8192;
-/** Plain adaptive bits, each with an index of its own. */
-export const PLAIN_BITS = 1 << 16;
-
-/** Table sizes, as powers of two; part of the payload header. */
-export interface ModelSizes {
-  /** Slots of the flags' table. 4 bytes a slot. */
-  readonly flagBits: number;
-  /** Slots of the bytes' table. 4 bytes a slot. */
-  readonly byteBits: number;
-}
-
-/** Smallest tables that a header can say. */
-export const MODEL_BITS_MIN = 10;
-export const SMALLEST_SIZES: ModelSizes = { flagBits: MODEL_BITS_MIN, byteBits: MODEL_BITS_MIN };
-export const DEFAULT_SIZES: ModelSizes = { flagBits: 18, byteBits: 20 };
-/** The low-memory profile: with segments of LOW_MEMORY_SEGMENT_BYTES a decoder needs less than 8 MiB. */
-export const SMALL_SIZES: ModelSizes = { flagBits: 16, byteBits: 17 };
-export const LOW_MEMORY_SEGMENT_BYTES = 256 * 1024;
-
-/** Bytes that a coder's tables take, state of the coder included. */
-export function modelBytes(sizes: ModelSizes): number {
-  const weights = 4 * 2 * CONTEXTS_MAX * (FLAG_SETS + BYTE_SETS + 256);
-  return 4 * (2 ** sizes.flagBits + 2 ** sizes.byteBits + PLAIN_BITS) + weights;
-}
+import type { ModelSizes } from '../format/model-sizes.ts';
+import type { WorkMeter } from '../format/work.ts';
 
 export interface ModelCoder {
   /** True if values are read by the calls, false if they are returned only. */

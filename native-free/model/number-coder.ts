@@ -6,6 +6,7 @@
  * @module
  */
 import { UpdateError } from '../status.ts';
+import { CONTEXT_TAGS, FLAG_SETS_OF } from './contexts.ts';
 import { contextHash } from './hash.ts';
 import type { ModelCoder } from './model-coder.ts';
 
@@ -17,6 +18,8 @@ const TREE_BITS = 4;
 const SETS = 64;
 /** Kinds of numbers, and of flags, that one coder may have. */
 const KINDS_MAX = 64;
+
+const { number: TAG } = CONTEXT_TAGS;
 
 export class NumberCoder {
   readonly #coder: ModelCoder;
@@ -68,13 +71,13 @@ export class NumberCoder {
 
   #decide(bit: number, kind: number, step: number, place: number, a: number, b: number, c: number): number {
     const contexts = this.#coder.contexts;
-    contexts[0] = contextHash(1, place);
-    contexts[1] = contextHash(2, place, a);
-    contexts[2] = contextHash(3, place, b);
-    contexts[3] = contextHash(4, place, c);
-    contexts[4] = contextHash(5, place, a, b);
-    contexts[5] = contextHash(6, place ^ Math.imul(a, 0x9e3779b1), b, c);
+    contexts[0] = contextHash(TAG, place);
+    contexts[1] = contextHash(TAG + 1, place, a);
+    contexts[2] = contextHash(TAG + 2, place, b);
+    contexts[3] = contextHash(TAG + 3, place, c);
+    contexts[4] = contextHash(TAG + 4, place, a, b);
+    contexts[5] = contextHash(TAG + 5, place ^ Math.imul(a, 0x9e3779b1), b, c);
     this.#coder.work.spent += 6;
-    return this.#coder.flag(bit, 6, kind * SETS + step);
+    return this.#coder.flag(bit, 6, FLAG_SETS_OF.number + kind * SETS + step);
   }
 }

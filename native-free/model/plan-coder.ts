@@ -6,9 +6,10 @@ import { PLAN_BYTES, type Plan, type PlanRoom } from '../format/plan.ts';
 import { countStretches } from '../predict/stretches.ts';
 import { CoverCoder, type ImageSizes } from './cover-coder.ts';
 import { MixCoder } from './mix-coder.ts';
-import { DEFAULT_SIZES, type ModelCoder, type ModelSizes } from './model-coder.ts';
+import { type ModelCoder } from './model-coder.ts';
+import { DEFAULT_SIZES, type ModelSizes } from '../format/model-sizes.ts';
 import { RegionCoder, type PairedRegions } from './region-coder.ts';
-import { allAtOnce, type Steps } from './steps.ts';
+import { allAtOnce, type Steps } from '../steps.ts';
 import type { CoverList } from '../format/cover.ts';
 
 /** What a plan's parts cost, in bytes. */

@@ -7,14 +7,6 @@
  * @module
  */
 
-/** What models of one decision need: an encoder is told the bit, a decoder returns it. */
-export interface BitCoder {
-  /** True if `code` needs the bit. */
-  readonly encoding: boolean;
-  /** `probability` is that of a 1, in 1/65536, from 1 to 65535. */
-  code(bit: number, probability: number): number;
-}
-
 const LOW = 0;
 const HIGH = 1;
 const VALUE = 2;
@@ -22,7 +14,8 @@ const VALUE = 2;
 const BITS = Float64Array.from({ length: 4097 }, (_, p) => -Math.log2(Math.max(p, 0.5) / 4096));
 
 /** Both directions in one, so that the code above it stays monomorphic and fast. */
-export class RangeCoder implements BitCoder {
+export class RangeCoder {
+  /** True if `code` needs the bit, which a decoder returns. */
   readonly encoding: boolean;
   /** Information written so far, in bits, when `metered`. For reports only: no decision depends on it. */
   bits = 0;
@@ -55,6 +48,7 @@ export class RangeCoder implements BitCoder {
     for (let i = 0; i < 4; i++) this.#state[VALUE] = (this.#state[VALUE]! << 8) | this.#next();
   }
 
+  /** `probability` is that of a 1, in 1/65536, from 1 to 65535. */
   code(bit: number, probability: number): number {
     const state = this.#state;
     const low = state[LOW]!;
@@ -112,21 +106,5 @@ export class RangeCoder implements BitCoder {
 
   #next(): number {
     return this.#at < this.#bytes.length ? this.#bytes[this.#at++]! : 0;
-  }
-}
-
-/** An encoder at the start of a stream. */
-export class RangeEncoder extends RangeCoder {
-  constructor() {
-    super(true);
-    this.start(null);
-  }
-}
-
-/** A decoder at the start of `bytes`. */
-export class RangeDecoder extends RangeCoder {
-  constructor(bytes: Uint8Array) {
-    super(false);
-    this.start(bytes);
   }
 }

@@ -7,44 +7,20 @@
  * @module
  */
 import type { CoverList } from '../format/cover.ts';
-import { BASES_MAX, type PlanRoom } from '../format/plan.ts';
-import { REGION_KIND, type Layout, type Region, type RegionKind } from '../format/regions.ts';
+import { SCALES, type PlanRoom, type Base } from '../format/plan.ts';
+import { REGION_KIND, REGION_KIND_MAX, type Layout, type Region, type RegionKind } from '../format/regions.ts';
 import { LIMITS } from '../limits.ts';
-import type { Base } from '../predict/data-reader.ts';
 import { UpdateError } from '../status.ts';
 import type { ImageSizes } from './cover-coder.ts';
 import type { ModelCoder } from './model-coder.ts';
+import { FLAG, NUMBER } from './contexts.ts';
 import { NumberCoder } from './number-coder.ts';
-import { allAtOnce, type Steps } from './steps.ts';
-import { WORK, type WorkMeter } from './work.ts';
-
-/** Kinds of numbers; covers have the ones below. */
-const COUNT = 8;
-const HIGH = 9;
-const GAP = 10;
-const VA = 11;
-const BASES = 12;
-const BASE_REGION = 13;
-const BASE_OFFSET = 14;
-const START_ERROR = 15;
-const END_ERROR = 16;
-const VA_ERROR = 17;
-const TARGET_HIGH = 18;
-const BASE_ERROR = 19;
-const LENGTH = 20;
-const KIND = 21;
-
-/** Kinds of flags. */
-const NEW_MODULE = 16;
-const VA_FOLLOWS = 17;
-const IN_TARGET = 18;
-const SAME_HIGH = 19;
-const SCALE = 20;
+import { allAtOnce, type Steps } from '../steps.ts';
+import { WORK, type WorkMeter } from '../format/work.ts';
 
 /** Pairs, or regions' bases, between two steps: some milliseconds. */
 const STEP_PAIRS = 64;
 
-const SCALES = [1, 4, 16, 24] as const;
 const TWO_32 = 2 ** 32;
 
 interface Layouts {
@@ -98,7 +74,7 @@ export class RegionCoder {
    * @throws UpdateError plan_malformed when decoded regions overlap, leave an image or are too many; payload_work
    */
   *steps(plan: PairedRegions | null): Steps<Layouts> {
-    const count = this.#number(plan?.pairs.length ?? 0, COUNT, LIMITS.regions_max);
+    const count = this.#number(plan?.pairs.length ?? 0, NUMBER.regionCount, LIMITS.regions_max);
     this.#room?.take('pair', count);
     const pairs: RegionPair[] = [];
     const highs: (readonly [number, number])[] = [];
@@ -127,45 +103,47 @@ export class RegionCoder {
 
   #high(known: readonly [number, number] | null): readonly [number, number] {
     this.#room?.take('module');
-    const source = this.#number(known?.[0] ?? 0, HIGH, TWO_32 - 1);
-    const same = this.#numbers.flag(known !== null && known[0] === known[1], SAME_HIGH);
-    return [source, same ? source : this.#number(known?.[1] ?? 0, TARGET_HIGH, TWO_32 - 1)];
+    const source = this.#number(known?.[0] ?? 0, NUMBER.high, TWO_32 - 1);
+    const same = this.#numbers.flag(known !== null && known[0] === known[1], FLAG.sameHigh);
+    return [source, same ? source : this.#number(known?.[1] ?? 0, NUMBER.targetHigh, TWO_32 - 1)];
   }
 
   #source(known: Region | null, last: Region | null): Region {
-    const isNew = this.#numbers.flag(last === null || known?.module !== last.module, NEW_MODULE, last?.kind ?? 15);
+    const isNew = this.#numbers.flag(last === null || known?.module !== last.module, FLAG.newModule, last?.kind ?? 15);
     const module = last === null ? 0 : last.module + (isNew ? 1 : 0);
     const kind = this.#kind(known?.kind ?? 0, last?.kind ?? 15, this.#kindBefore);
     this.#kindBefore = last?.kind ?? 15;
     const isBss = kind === REGION_KIND.bss;
-    const offset = isBss ? -1 : this.#end + this.#signed((known?.offset ?? 0) - this.#end, GAP, kind, last?.kind ?? 15);
-    const length = this.#number((known?.length ?? 1) - 1, LENGTH, TWO_32 - 1, kind, last?.kind ?? 15) + 1;
+    const offset = isBss
+      ? -1
+      : this.#end + this.#signed((known?.offset ?? 0) - this.#end, NUMBER.gap, kind, last?.kind ?? 15);
+    const length = this.#number((known?.length ?? 1) - 1, NUMBER.length, TWO_32 - 1, kind, last?.kind ?? 15) + 1;
     if (!isBss) {
       this.#end = offset + length;
       if (offset < 0 || this.#end > this.#sizes.sourceBytes) malformed(`a region of the source ends at ${this.#end}`);
     }
     const expected = isNew || last === null ? 0 : (last.va + (isBss ? last.length : offset - last.offset)) >>> 0;
-    const follows = this.#numbers.flag(known?.va === expected, VA_FOLLOWS, kind, isNew ? 1 : 0, last?.kind ?? 15);
+    const follows = this.#numbers.flag(known?.va === expected, FLAG.vaFollows, kind, isNew ? 1 : 0, last?.kind ?? 15);
     const va = follows
       ? expected
-      : (expected + this.#number(((known?.va ?? 0) - expected) >>> 0, VA, TWO_32 - 1)) >>> 0;
+      : (expected + this.#number(((known?.va ?? 0) - expected) >>> 0, NUMBER.va, TWO_32 - 1)) >>> 0;
     return { module, kind, offset, length, va };
   }
 
   /** `known` is undefined in a decoder, null for a region without counterpart. */
   #target(source: Region, known: Region | null | undefined, last: RegionPair | null): Region | null {
-    if (!this.#numbers.flag(known !== null, IN_TARGET, last?.target === null ? 1 : 0)) return null;
+    if (!this.#numbers.flag(known !== null, FLAG.inTarget, last?.target === null ? 1 : 0)) return null;
     const { module, kind } = source;
     const before = last === null || last.target === null || last.source.module !== module ? null : last;
     if (kind === REGION_KIND.bss) {
-      const length = source.length + this.#signed((known?.length ?? 0) - source.length, END_ERROR);
+      const length = source.length + this.#signed((known?.length ?? 0) - source.length, NUMBER.endError);
       if (length < 1) malformed('a region of the target is empty');
       return { module, kind, offset: -1, length, va: this.#targetVa(known, source, before) };
     }
     const start = this.#expectedPlace(source.offset);
-    const offset = start + this.#signed((known?.offset ?? 0) - start, START_ERROR, kind);
+    const offset = start + this.#signed((known?.offset ?? 0) - start, NUMBER.startError, kind);
     const end = this.#expectedPlace(source.offset + source.length - 1) + 1;
-    const length = end - offset + this.#signed((known?.length ?? 0) - (end - offset), END_ERROR, kind);
+    const length = end - offset + this.#signed((known?.length ?? 0) - (end - offset), NUMBER.endError, kind);
     if (offset < 0 || length < 1 || offset + length > this.#sizes.targetBytes) malformed('a region leaves the target');
     return { module, kind, offset, length, va: this.#targetVa(known, source, before, offset) };
   }
@@ -182,7 +160,7 @@ export class RegionCoder {
         (offset - target.offset) +
         (source.va - before!.source.va - (source.offset - before!.source.offset));
     expected >>>= 0;
-    const error = this.#signed(((known?.va ?? 0) - expected) | 0, VA_ERROR);
+    const error = this.#signed(((known?.va ?? 0) - expected) | 0, NUMBER.vaError);
     return (expected + error) >>> 0;
   }
 
@@ -207,7 +185,7 @@ export class RegionCoder {
         continue;
       }
       const bases = known?.[i]!.bases ?? [];
-      const count = this.#number(bases.length, BASES, BASES_MAX, source.kind);
+      const count = this.#number(bases.length, NUMBER.bases, LIMITS.bases_max, source.kind);
       this.#room?.take('base', count);
       all.push(Array.from({ length: count }, (_, b) => this.#base(bases[b] ?? null, module)));
     }
@@ -218,20 +196,20 @@ export class RegionCoder {
   #base(known: Base | null, module: readonly RegionPair[]): Base {
     this.#spend(WORK.base);
     const wanted = known === null ? 0 : ownerOf(known.source, module);
-    const index = this.#number(wanted, BASE_REGION, module.length - 1);
+    const index = this.#number(wanted, NUMBER.baseRegion, module.length - 1);
     const { source, target } = module[index]!;
-    const offset = this.#number(known === null ? 0 : (known.source - source.va) >>> 0, BASE_OFFSET, TWO_32 - 1);
+    const offset = this.#number(known === null ? 0 : (known.source - source.va) >>> 0, NUMBER.baseOffset, TWO_32 - 1);
     const base = (source.va + offset) >>> 0;
     const expected = ((target ?? source).va + offset) >>> 0;
-    const moved = (expected + this.#signed(known === null ? 0 : (known.target - expected) | 0, BASE_ERROR)) >>> 0;
+    const moved = (expected + this.#signed(known === null ? 0 : (known.target - expected) | 0, NUMBER.baseError)) >>> 0;
     const scale = SCALES.indexOf((known?.scale ?? 1) as (typeof SCALES)[number]);
-    const high = this.#numbers.flag(scale >= 2, SCALE);
-    const low = this.#numbers.flag((scale & 1) !== 0, SCALE + 1, high ? 1 : 0);
+    const high = this.#numbers.flag(scale >= 2, FLAG.scale);
+    const low = this.#numbers.flag((scale & 1) !== 0, FLAG.scale + 1, high ? 1 : 0);
     return { source: base, target: moved, scale: SCALES[(high ? 2 : 0) + (low ? 1 : 0)]! };
   }
 
   #kind(known: number, last: number, before: number): RegionKind {
-    const kind = this.#number(known, KIND, REGION_KIND.bss, last, before);
+    const kind = this.#number(known, NUMBER.kind, REGION_KIND_MAX, last, before);
     return kind as RegionKind;
   }
 

@@ -15,16 +15,15 @@ import { Knowledge } from '../predict/knowledge.ts';
 import { Readers } from '../predict/readers.ts';
 import { RegionCursor } from '../predict/region-cursor.ts';
 import type { Run } from '../predict/unit-reader.ts';
+import { BITS_OF } from './contexts.ts';
 import { noMeter, type CostMeter } from './costs.ts';
 import { LiteralCoder } from './literal-coder.ts';
 import type { ModelCoder } from './model-coder.ts';
 import { UnitCoder } from './unit-coder.ts';
-import { WORK } from './work.ts';
+import { WORK } from '../format/work.ts';
 
 /** A page of this many bytes is first asked whether it is the source's, as it is. */
 const PAGE_BYTES = 4096;
-/** Plain bits of page flags: by region kind and the last eight flags. */
-const PAGE_BITS = 0;
 
 export class SegmentCoder {
   readonly #coder: ModelCoder;
@@ -134,7 +133,7 @@ export class SegmentCoder {
     if (this.#coder.encoding) {
       while (same < PAGE_BYTES && source[from + same] === target[to + same]) same++;
     }
-    const index = PAGE_BITS + ((kind << 8) | (this.#pageHistory & 255));
+    const index = BITS_OF.page + ((kind << 8) | (this.#pageHistory & 255));
     this.#coder.work.spent++;
     const exact = this.#coder.bit(same === PAGE_BYTES ? 1 : 0, index);
     this.#pageHistory = (this.#pageHistory << 1) | exact;

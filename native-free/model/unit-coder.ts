@@ -7,22 +7,23 @@
  * before.
  * @module
  */
+import { storeBytes } from '../format/words.ts';
 import type { Candidates } from '../predict/candidates.ts';
 import { BLOCK_BYTES, UnitBlock } from '../predict/unit-block.ts';
 import type { Run, UnitReader } from '../predict/unit-reader.ts';
+import { BYTE_SETS_OF, CONTEXT_TAGS, FLAG_SETS_OF } from './contexts.ts';
 import { bitLength, contextHash } from './hash.ts';
 import type { ModelCoder } from './model-coder.ts';
 import { STREAM, type CostMeter } from './costs.ts';
-import { WORK } from './work.ts';
+import { WORK } from '../format/work.ts';
 
-const BLOCK_SET = 0;
-const UNIT_SETS = 64;
+const { block: BLOCK, candidate: CANDIDATE, miss: MISS } = CONTEXT_TAGS;
 /** Units of known trouble: how often a word or address was a miss lately, in 1/256. */
 const RISK_BITS = 16;
 const RISK_FIRST = 24;
 
 /** Part of a run. */
-export interface Stretch {
+interface Stretch {
   readonly reader: UnitReader;
   readonly run: Run;
   readonly regionKind: number;
@@ -101,7 +102,7 @@ export class UnitCoder {
     if (exact !== 0) {
       for (let i = 0; i < block.count; i++) {
         if (!this.#coder.encoding)
-          store(target, to + block.at[i]!, this.#length(i), block.expected[i]!, reader.bigEndian);
+          storeBytes(target, to + block.at[i]!, this.#length(i), block.expected[i]!, reader.bigEndian);
         reader.learn(block, i, from, block.expected[i]!);
         this.#learnRisk(i, false);
       }
@@ -119,7 +120,7 @@ export class UnitCoder {
       reader.propose(block, i, from, this.#candidates);
       const actual = this.#coder.encoding ? load(target, place, length, reader.bigEndian) : 0;
       const coded = this.#unit(i, length, actual, toEnd - block.at[i]!);
-      if (!this.#coder.encoding) store(target, place, length, coded, reader.bigEndian);
+      if (!this.#coder.encoding) storeBytes(target, place, length, coded, reader.bigEndian);
       this.#candidates.learn(coded);
       reader.learn(block, i, from, coded);
       this.#before = coded;
@@ -178,15 +179,15 @@ export class UnitCoder {
     const kind = this.#kindBase;
     const history = this.#blockHistory;
     const since = (Math.min(14, bitLength(this.#sinceMiss)) << 4) | Math.min(12, bitLength(this.#sinceStart));
-    contexts[0] = contextHash(1, kind, history & 0xff);
-    contexts[1] = contextHash(2, kind, since);
-    contexts[2] = contextHash(3, kind, risk & 0xff);
-    contexts[3] = contextHash(4, kind, risk & 0xfff, history & 3);
-    contexts[4] = contextHash(5, this.#region, (risk >> 8) & 15, history & 7);
-    contexts[5] = contextHash(6, Math.min(12, bitLength(toEnd)), risk & 0xf, history & 3);
-    contexts[6] = contextHash(7, risk, kind);
+    contexts[0] = contextHash(BLOCK, kind, history & 0xff);
+    contexts[1] = contextHash(BLOCK + 1, kind, since);
+    contexts[2] = contextHash(BLOCK + 2, kind, risk & 0xff);
+    contexts[3] = contextHash(BLOCK + 3, kind, risk & 0xfff, history & 3);
+    contexts[4] = contextHash(BLOCK + 4, this.#region, (risk >> 8) & 15, history & 7);
+    contexts[5] = contextHash(BLOCK + 5, Math.min(12, bitLength(toEnd)), risk & 0xf, history & 3);
+    contexts[6] = contextHash(BLOCK + 6, risk, kind);
     this.#coder.work.spent += 7;
-    return this.#coder.flag(same, 7, BLOCK_SET + (risk & 15));
+    return this.#coder.flag(same, 7, FLAG_SETS_OF.block + (risk & 15));
   }
 
   /** One unit: which candidate it is, or its bytes. */
@@ -222,16 +223,16 @@ export class UnitCoder {
     const { trail } = candidates;
     const misses = this.#missHistory;
     const since = (Math.min(12, bitLength(this.#sinceMiss)) << 4) | Math.min(10, bitLength(this.#sinceStart));
-    contexts[0] = contextHash(11, what, misses & 0xff, origins);
-    contexts[1] = contextHash(12, what, since);
-    contexts[2] = contextHash(13, what, block.opcode[i]!);
-    contexts[3] = contextHash(14, what, trail & 0xffff, origins);
-    contexts[4] = contextHash(15, what, block.kind[i] === 0 ? block.word[i]! >>> 12 : block.target[i]!);
-    contexts[5] = contextHash(16, what, (Math.min(10, bitLength(toEnd)) << 8) | (misses & 7), trail & 15);
-    contexts[6] = contextHash(17, what, this.#before, block.opcode[i]! >>> 16);
-    contexts[7] = contextHash(18, (what << 8) | (this.#region & 255), trail & 0xff, origins);
+    contexts[0] = contextHash(CANDIDATE, what, misses & 0xff, origins);
+    contexts[1] = contextHash(CANDIDATE + 1, what, since);
+    contexts[2] = contextHash(CANDIDATE + 2, what, block.opcode[i]!);
+    contexts[3] = contextHash(CANDIDATE + 3, what, trail & 0xffff, origins);
+    contexts[4] = contextHash(CANDIDATE + 4, what, block.kind[i] === 0 ? block.word[i]! >>> 12 : block.target[i]!);
+    contexts[5] = contextHash(CANDIDATE + 5, what, (Math.min(10, bitLength(toEnd)) << 8) | (misses & 7), trail & 15);
+    contexts[6] = contextHash(CANDIDATE + 6, what, this.#before, block.opcode[i]! >>> 16);
+    contexts[7] = contextHash(CANDIDATE + 7, (what << 8) | (this.#region & 255), trail & 0xff, origins);
     this.#coder.work.spent += 8;
-    return this.#coder.flag(hit, 8, UNIT_SETS + ((kind << 4) | Math.min(15, candidates.origin[c]!)));
+    return this.#coder.flag(hit, 8, FLAG_SETS_OF.candidate + ((kind << 4) | Math.min(15, candidates.origin[c]!)));
   }
 
   /** The bytes of a unit that is no candidate, most significant first. */
@@ -250,15 +251,15 @@ export class UnitCoder {
       const e = (expected >>> shift) & 255;
       const s = (source >>> shift) & 255;
       const place = (kind << 8) | (left << 2) | (likeExpected << 1) | likeSource;
-      contexts[0] = contextHash(21, place, e);
-      contexts[1] = contextHash(22, place, s, value & 255);
-      contexts[2] = contextHash(23, (kind << 2) | left, value);
-      contexts[3] = contextHash(24, place, (before >>> shift) & 255, value & 255);
-      contexts[4] = contextHash(25, place);
-      contexts[5] = contextHash(26, place, value, before);
-      contexts[6] = contextHash(27, (kind << 2) | left, source >>> shift, value);
-      contexts[7] = contextHash(28, place, e, s);
-      const set = (kind << 4) | (left << 2) | (likeExpected << 1) | likeSource;
+      contexts[0] = contextHash(MISS, place, e);
+      contexts[1] = contextHash(MISS + 1, place, s, value & 255);
+      contexts[2] = contextHash(MISS + 2, (kind << 2) | left, value);
+      contexts[3] = contextHash(MISS + 3, place, (before >>> shift) & 255, value & 255);
+      contexts[4] = contextHash(MISS + 4, place);
+      contexts[5] = contextHash(MISS + 5, place, value, before);
+      contexts[6] = contextHash(MISS + 6, (kind << 2) | left, source >>> shift, value);
+      contexts[7] = contextHash(MISS + 7, place, e, s);
+      const set = BYTE_SETS_OF.miss + ((kind << 4) | (left << 2) | (likeExpected << 1) | likeSource);
       const byte = this.#coder.byte((actual >>> shift) & 255, 8, set);
       if (byte !== e) likeExpected = 0;
       if (byte !== s) likeSource = 0;
@@ -277,8 +278,4 @@ function load(bytes: Uint8Array, at: number, length: number, bigEndian: boolean)
   if (bigEndian) for (let i = 0; i < length; i++) value = (value << 8) | bytes[at + i]!;
   else for (let i = length - 1; i >= 0; i--) value = (value << 8) | bytes[at + i]!;
   return value >>> 0;
-}
-
-function store(bytes: Uint8Array, at: number, length: number, value: number, bigEndian: boolean): void {
-  for (let i = 0; i < length; i++) bytes[at + i] = value >>> (8 * (bigEndian ? length - 1 - i : i));
 }

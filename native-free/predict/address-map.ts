@@ -12,8 +12,6 @@ import type { Layout } from '../format/regions.ts';
 import { NOWHERE } from './isa/instruction-set.ts';
 import { StretchWalk, type VisitStretch } from './stretches.ts';
 
-export { firstRegionEndingAfter } from './stretches.ts';
-
 /** Stretches of all modules, one module behind the other, each in the order of its source addresses, without overlap. */
 interface Laid {
   readonly start: Uint32Array;

@@ -4,16 +4,21 @@
  * @module
  */
 import { loadWord } from '../format/words.ts';
-import { REGION_KIND, type RegionKind } from '../format/regions.ts';
-import { ORIGIN, type Candidates } from './candidates.ts';
-import { NOWHERE, NO_REFERENCE, type InstructionSet } from './isa/instruction-set.ts';
+import { type Candidates } from './candidates.ts';
+import { ORIGIN } from '../format/origins.ts';
+import {
+  NOWHERE,
+  NO_REFERENCE,
+  type InstructionSet,
+  type Operands,
+  type ReferenceReader,
+} from './isa/instruction-set.ts';
 import type { Knowledge } from './knowledge.ts';
-import { A64Operands, type Operands } from './operands.ts';
 import type { UnitBlock } from './unit-block.ts';
 import type { Run, UnitReader } from './unit-reader.ts';
 
 /** A word of a literal pool that is an address by itself: 32-bit instruction sets only. */
-export const POOL = 31;
+const POOL = 31;
 /** Units whose origins tell which origin comes next. */
 const TRAIL_UNITS = 0;
 /** A byte before the first whole unit. */
@@ -21,18 +26,18 @@ const EDGE = 30;
 
 export class CodeReader implements UnitReader {
   readonly bigEndian: boolean;
-  readonly #isa: InstructionSet;
+  readonly #isa: ReferenceReader;
+  readonly #set: InstructionSet;
   readonly #knowledge: Knowledge;
-  readonly #hasPools: boolean;
   readonly #operands: Operands | null;
   #run: Run | null = null;
 
-  constructor(isa: InstructionSet, kind: RegionKind, knowledge: Knowledge) {
-    this.#isa = isa;
+  constructor(set: InstructionSet, knowledge: Knowledge) {
+    this.bigEndian = set.bigEndian;
+    this.#set = set;
+    this.#isa = set.makeReader();
+    this.#operands = set.makeOperands();
     this.#knowledge = knowledge;
-    this.bigEndian = kind === REGION_KIND.mipsBig;
-    this.#operands = kind === REGION_KIND.a64 ? new A64Operands() : null;
-    this.#hasPools = kind === REGION_KIND.t32 || kind === REGION_KIND.a32;
   }
 
   begin(run: Run): void {
@@ -43,16 +48,17 @@ export class CodeReader implements UnitReader {
 
   read(block: UnitBlock, at: number, limit: number): void {
     const isa = this.#isa;
+    const { alignment, hasPools } = this.#set;
     const { source, start, end, sourceVa } = this.#run!;
     const { space } = this.#knowledge;
     for (const first = at; at < limit; at = first + block.bytes) {
       const va = (sourceVa + at - start) >>> 0;
-      if ((va & (isa.alignment - 1)) !== 0) {
+      if ((va & (alignment - 1)) !== 0) {
         block.push(1, source[at]!, EDGE, 0, source[at]!);
         continue;
       }
       isa.read(source, at, start, end, va);
-      if (this.#hasPools && (va & 3) === 0 && at + 4 <= end && !isPlaced(isa)) {
+      if (hasPools && (va & 3) === 0 && at + 4 <= end && !isPlaced(isa)) {
         const word = loadWord(source, at);
         if (space.isAddress(word)) {
           block.push(4, word, POOL, word, 0);
@@ -117,6 +123,6 @@ export class CodeReader implements UnitReader {
 }
 
 /** Whether the unit is a whole word that is relative to its place: only those have nothing left without their field. */
-export function isPlaced(isa: InstructionSet): boolean {
+export function isPlaced(isa: ReferenceReader): boolean {
   return isa.kind !== NO_REFERENCE && isa.opcode === 0;
 }

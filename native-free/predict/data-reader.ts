@@ -6,8 +6,10 @@
  * (Go's pclntab and type links, .eh_frame_hdr, jump tables). Which one is right is learned.
  * @module
  */
+import type { Base } from '../format/plan.ts';
 import { loadWord } from '../format/words.ts';
-import { ORIGIN, type Candidates } from './candidates.ts';
+import { type Candidates } from './candidates.ts';
+import { ORIGIN } from '../format/origins.ts';
 import { NOWHERE } from './isa/instruction-set.ts';
 import type { Knowledge } from './knowledge.ts';
 import type { UnitBlock } from './unit-block.ts';
@@ -25,13 +27,6 @@ const ADDRESS_32 = 4;
 const TRAIL_UNITS = 2;
 /** Bytes at the edge. */
 const EDGE = 5;
-
-/** A base of one region: a word `w` there means the address `source` + `w` · `scale`. */
-export interface Base {
-  readonly source: number;
-  readonly target: number;
-  readonly scale: number;
-}
 
 export class DataReader implements UnitReader {
   readonly bigEndian = false;

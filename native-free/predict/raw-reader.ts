@@ -2,7 +2,8 @@
  * Units of bytes without known structure: single bytes that are what they were.
  * @module
  */
-import { ORIGIN, type Candidates } from './candidates.ts';
+import { type Candidates } from './candidates.ts';
+import { ORIGIN } from '../format/origins.ts';
 import type { UnitBlock } from './unit-block.ts';
 import type { Run, UnitReader } from './unit-reader.ts';
 

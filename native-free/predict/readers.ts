@@ -3,40 +3,13 @@
  * @module
  */
 import { REGION_KIND, type RegionKind } from '../format/regions.ts';
-import { A32 } from './isa/a32.ts';
-import { A64 } from './isa/a64.ts';
 import { CodeReader } from './code-reader.ts';
-import { DataReader, type Base } from './data-reader.ts';
-import type { InstructionSet } from './isa/instruction-set.ts';
+import { DataReader } from './data-reader.ts';
+import { type Base } from '../format/plan.ts';
+import { instructionSetOf } from './isa/list.ts';
 import type { Knowledge } from './knowledge.ts';
-import { Mips } from './isa/mips.ts';
 import { RawReader } from './raw-reader.ts';
-import { RiscV } from './isa/riscv.ts';
-import { T32 } from './isa/t32.ts';
-import { X64 } from './isa/x64.ts';
 import type { Run, UnitReader } from './unit-reader.ts';
-
-/** The instruction set of a kind of region, or null when it is not code. */
-export function instructionSetOf(kind: RegionKind): InstructionSet | null {
-  switch (kind) {
-    case REGION_KIND.a64:
-      return new A64();
-    case REGION_KIND.a32:
-      return new A32();
-    case REGION_KIND.t32:
-      return new T32();
-    case REGION_KIND.x64:
-      return new X64();
-    case REGION_KIND.riscv:
-      return new RiscV();
-    case REGION_KIND.mips:
-      return new Mips(false);
-    case REGION_KIND.mipsBig:
-      return new Mips(true);
-    default:
-      return null;
-  }
-}
 
 export class Readers {
   readonly #knowledge: Knowledge;
@@ -60,8 +33,8 @@ export class Readers {
     if (kind === REGION_KIND.data64 || kind === REGION_KIND.data32) {
       return { reader: new DataReader(kind === REGION_KIND.data64, this.#bases, this.#knowledge), alignment: 4 };
     }
-    const isa = instructionSetOf(kind);
-    if (isa === null) return { reader: this.#raw, alignment: 1 };
-    return { reader: new CodeReader(isa, kind, this.#knowledge), alignment: isa.alignment };
+    const set = instructionSetOf(kind);
+    if (set === null) return { reader: this.#raw, alignment: 1 };
+    return { reader: new CodeReader(set, this.#knowledge), alignment: set.alignment };
   }
 }

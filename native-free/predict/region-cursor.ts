@@ -2,8 +2,7 @@
  * Which region an offset lies in, for walks that mostly go forward.
  * @module
  */
-import type { Region } from '../format/regions.ts';
-import { firstRegionEndingAfter } from './address-map.ts';
+import { type Region, firstRegionEndingAfter } from '../format/regions.ts';
 
 export class RegionCursor {
   /** After `at`: where the region, or the hole between regions, ends. */

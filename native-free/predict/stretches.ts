@@ -8,15 +8,15 @@
  */
 import type { CoverList } from '../format/cover.ts';
 import type { PlanRoom } from '../format/plan.ts';
-import { REGION_KIND, type Layout, type Region } from '../format/regions.ts';
-import type { Steps } from '../model/steps.ts';
-import { WORK, type WorkMeter } from '../model/work.ts';
+import { firstRegionEndingAfter, REGION_KIND, type Layout, type Region } from '../format/regions.ts';
+import type { Steps } from '../steps.ts';
+import { WORK, type WorkMeter } from '../format/work.ts';
 
 /** A stretch: addresses of the source from `start` to `last` went to themselves plus `delta`. */
 export type VisitStretch = (module: number, start: number, last: number, delta: number) => void;
 
 /** What stretches follow from. */
-export interface StretchPlan {
+interface StretchPlan {
   readonly covers: CoverList;
   readonly source: Layout;
   readonly target: Layout;
@@ -24,18 +24,6 @@ export interface StretchPlan {
 
 /** Steps of the walk between two stand-stills: some milliseconds. */
 const STILL_STEPS = 2 ** 17;
-
-/** Index of the first region that ends after `offset`. */
-export function firstRegionEndingAfter(regions: readonly Region[], offset: number): number {
-  let low = 0;
-  let high = regions.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (regions[middle]!.offset + regions[middle]!.length > offset) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}
 
 /** A walk over all covers, in order. */
 export class StretchWalk {

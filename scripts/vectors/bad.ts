@@ -10,7 +10,7 @@ import { LIMITS } from '../../native-free/limits.ts';
 import { CoverCoder } from '../../native-free/model/cover-coder.ts';
 import { MixCoder } from '../../native-free/model/mix-coder.ts';
 import { NumberCoder } from '../../native-free/model/number-coder.ts';
-import { DEFAULT_SIZES } from '../../native-free/model/model-coder.ts';
+import { DEFAULT_SIZES } from '../../native-free/format/model-sizes.ts';
 import type { StatusCode } from '../../native-free/status.ts';
 import { noise, text } from './bytes.ts';
 import { zstdFrame, type VectorImages } from './good.ts';

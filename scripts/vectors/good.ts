@@ -7,7 +7,7 @@ import { join as joinPath } from 'node:path';
 import { repositoryRoot } from '../../corpus/manifest.ts';
 import type { Cover } from '../../native-free/format/cover.ts';
 import { REGION_KIND, type RegionKind } from '../../native-free/format/regions.ts';
-import { DEFAULT_SIZES, type ModelSizes } from '../../native-free/model/model-coder.ts';
+import { DEFAULT_SIZES, type ModelSizes } from '../../native-free/format/model-sizes.ts';
 import type { PairedRegions } from '../../native-free/model/region-coder.ts';
 import { join, noise, prose, put, repeated, text } from './bytes.ts';
 import { programOf, together } from './programs.ts';

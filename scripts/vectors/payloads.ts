@@ -6,13 +6,11 @@ import { createHash } from 'node:crypto';
 import { assembleDelta, assembleFull, type DeltaParts } from '../../native-free/diff/write/assemble.ts';
 import { SegmentEncoder } from '../../native-free/diff/write/encode-segment.ts';
 import { coverListOf } from '../../native-free/format/cover.ts';
-import { MixCoder } from '../../native-free/model/mix-coder.ts';
+import { referenceModels } from '../../native-free/model/mix-coder.ts';
 import type { ModelCoderFactory } from '../../native-free/model/model-coder.ts';
 import { decodePlan, encodePlan, needsOf } from '../../native-free/model/plan-coder.ts';
 import { repeated } from './bytes.ts';
 import type { VectorImages } from './good.ts';
-
-const referenceCoder: ModelCoderFactory = (encoding, sizes) => new MixCoder(encoding, sizes);
 
 export function sha256(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(createHash('sha256').update(bytes).digest());
@@ -32,7 +30,7 @@ function rangesOf({ target, segmentBytes }: VectorImages): [number, number][] {
 }
 
 /** The parts of a delta, so that bad vectors can be made of bad parts. */
-export function deltaParts(images: VectorImages, coder: ModelCoderFactory = referenceCoder): DeltaParts {
+export function deltaParts(images: VectorImages, coder: ModelCoderFactory = referenceModels): DeltaParts {
   const { target, segmentBytes, sizes, regions } = images;
   const source = sourceOf(images);
   const covers = coverListOf(images.covers);
@@ -40,7 +38,7 @@ export function deltaParts(images: VectorImages, coder: ModelCoderFactory = refe
   const plan = encodePlan(covers, regions, lengths, undefined, sizes);
   const decoder = coder(false, sizes);
   const known = decodePlan(plan, lengths, undefined, decoder);
-  const encoder = new SegmentEncoder(source, target, known, { coder: coder(true, sizes) });
+  const encoder = new SegmentEncoder({ source, target }, { plan: known, modelSizes: sizes }, { models: coder });
   const ranges = rangesOf(images);
   const segments = ranges.map(([start, end]) => encoder.encode(start, end));
   return {

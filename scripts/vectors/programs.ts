@@ -6,8 +6,7 @@
 import type { Cover } from '../../native-free/format/cover.ts';
 import { REGION_KIND, type Region, type RegionKind } from '../../native-free/format/regions.ts';
 import type { RegionPair } from '../../native-free/model/region-coder.ts';
-import type { InstructionSet } from '../../native-free/predict/isa/instruction-set.ts';
-import { instructionSetOf } from '../../native-free/predict/readers.ts';
+import { instructionSetOf } from '../../native-free/predict/isa/list.ts';
 import { dice, join, prose, put } from './bytes.ts';
 
 /** Two images with all that a plan says of them. */
@@ -93,7 +92,7 @@ function rewritten(
   newVa: (at: number) => number,
   change: (unit: Unit) => number,
 ): Uint8Array {
-  const isa: InstructionSet = instructionSetOf(kind)!;
+  const isa = instructionSetOf(kind)!.makeReader();
   const result = code.slice();
   isa.begin();
   for (let at = 0; at < code.length; at += isa.length) {
@@ -200,7 +199,7 @@ function pair(source: Region, target: Region | null, bases: RegionPair['bases'] 
 
 /** The start of the unit in which byte `near` lies; a multiple of four too. */
 function unitStart(code: Uint8Array, kind: RegionKind, near: number): number {
-  const isa = instructionSetOf(kind)!;
+  const isa = instructionSetOf(kind)!.makeReader();
   isa.begin();
   let start = 0;
   for (let at = 0; at <= near; at += isa.length) {

@@ -11,7 +11,7 @@ import { availableParallelism } from 'node:os';
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { segmentBytesFor } from '../../native-free/diff/write/encode-segment.ts';
-import { LOW_MEMORY_SEGMENT_BYTES } from '../../native-free/model/model-coder.ts';
+import { LOW_MEMORY_SEGMENT_BYTES } from '../../native-free/format/model-sizes.ts';
 import type { CoverList } from '../../native-free/format/cover.ts';
 import { parseHeader, type PayloadHeader } from '../../native-free/format/payload-header.ts';
 import { LIMITS } from '../../native-free/limits.ts';
@@ -28,8 +28,8 @@ import {
 import { bytesOf, checkObject, type BytesLike } from '../../native-free/views.ts';
 import { matchByBsdiff } from './bsdiff/matcher.ts';
 import { builtFile } from './workers/built-file.ts';
-import type { DeltaCosts, EngineProgress, Job, Matched, SourceImage } from './job.ts';
-import { compressFull, encodeDelta, layoutsOnly, matchOwn, prove } from './job.ts';
+import type { DeltaCosts, EngineProgress, Job, SourceImage } from './job.ts';
+import { analyse, compressFull, encodeDelta, matchOwn, prove } from './job.ts';
 import { WorkerPool } from './workers/pool.ts';
 import { worthless } from './worthless.ts';
 
@@ -117,7 +117,7 @@ export class DeltaEngine {
     }
     this.#memoryBytesMax = options.memoryBytesMax ?? defaultMemoryBytesMax();
     this.#gate = new MemoryGate(this.#memoryBytesMax - this.workers * WORKER_FLOOR_BYTES);
-    this.#pool = new WorkerPool(options.workerFile ?? builtFile('worker'), this.workers);
+    this.#pool = new WorkerPool(options.workerFile ?? builtFile('workers/worker'), this.workers);
     this.#bsdiffChildFile = options.bsdiffChildFile;
   }
 
@@ -258,19 +258,19 @@ export class DeltaEngine {
   async #encode(job: Job, image: SourceImage, options: MakeOptions): Promise<MadeDelta | UpdateError> {
     const images = { source: image.source, target: job.target };
     const matcher = options.matcher ?? 'own';
+    const layouts = await analyse(job, images);
     const made: MadeDelta[] = [];
     let fellBack: string | undefined;
     if (matcher !== 'own') {
       const found = await this.#matchByBsdiff(job, image.source, options);
       if ('covers' in found) {
-        const matched: Matched = { layouts: await layoutsOnly(job, images), covers: found.covers };
-        made.push({ ...(await encodeDelta(job, image, matched)), matcher: 'bsdiff' });
+        made.push({ ...(await encodeDelta(job, image, { layouts, covers: found.covers })), matcher: 'bsdiff' });
       } else {
         fellBack = found.reason;
       }
     }
     if (made.length === 0 || matcher === 'both') {
-      const matched = await matchOwn(job, images);
+      const matched = await matchOwn(job, images, layouts);
       const refused = made.length > 0 ? null : await worthless(job, image, matched);
       if (refused !== null) return refused;
       made.unshift({ ...(await encodeDelta(job, image, matched)), matcher: 'own', fellBack });

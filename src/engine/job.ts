@@ -7,10 +7,12 @@
 import { assembleDelta, assembleFull } from '../../native-free/diff/write/assemble.ts';
 import type { SegmentCosts } from '../../native-free/diff/write/encode-segment.ts';
 import type { PairedLayouts } from '../../native-free/diff/layout/pair-regions.ts';
-import { joinWindows, NO_LAYOUTS, windowsOf, type Images, type Window } from '../../native-free/diff/stages.ts';
-import { coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
-import { plainPlan, type Plan } from '../../native-free/format/plan.ts';
-import { DEFAULT_SIZES, SMALL_SIZES } from '../../native-free/model/model-coder.ts';
+import { matchImages, type MatchSteps } from '../../native-free/diff/match-images.ts';
+import { type Matched, type Window } from '../../native-free/diff/stages.ts';
+import { rangesOf, type TargetRange, type Images } from '../../native-free/diff/images.ts';
+import { coverListOf, type CoverList } from '../../native-free/format/cover.ts';
+import { plainPlan } from '../../native-free/format/plan.ts';
+import { DEFAULT_SIZES, SMALL_SIZES } from '../../native-free/format/model-sizes.ts';
 import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
 import { every } from '../platform/timers.ts';
 import { sha256Node } from './files/node-io.ts';
@@ -45,20 +47,6 @@ export interface Job extends TaskContext {
 export interface SourceImage {
   readonly source: Uint8Array;
   readonly sourceDigest: Uint8Array;
-}
-
-interface Range {
-  readonly start: number;
-  readonly end: number;
-}
-
-/** [0, total) in steps; the last range may be shorter. */
-export function rangesOf(total: number, stepBytes: number): Range[] {
-  const ranges: Range[] = [];
-  for (let start = 0; start < total; start += stepBytes) {
-    ranges.push({ start, end: Math.min(total, start + stepBytes) });
-  }
-  return ranges;
 }
 
 /**
@@ -101,42 +89,46 @@ function counter(job: Job, phase: Phase, total: number): (bytes: number) => void
   };
 }
 
-/** What is known of a pair of images before its payload is encoded. */
-export interface Matched {
-  readonly layouts: PairedLayouts;
-  readonly covers: CoverList;
-}
-
-/** Structure and covers by our own matcher. */
-export async function matchOwn(job: Job, images: Images): Promise<Matched> {
-  if (images.source.length === 0 || images.target.length === 0) return { layouts: NO_LAYOUTS, covers: coverListOf([]) };
-  const copies = { source: sharedBytes(images.source.length), target: sharedBytes(images.target.length) };
+/** The structure of both images. */
+export async function analyse(job: Job, images: Images): Promise<PairedLayouts> {
   const analysed = counter(job, 'analyse', images.source.length);
-  const { layouts, covers } = await job.pool.run({ kind: 'analyse', images, copies }, job);
+  const layouts = await job.pool.run({ kind: 'analyse', images }, job);
   analysed(images.source.length);
-  const windows = windowsOf(images.target.length);
-  const matched = counter(job, 'match', 2 * images.target.length);
-  const inWindows = async (known: CoverList, match: (window: Window) => Promise<Cover[]>): Promise<CoverList> => {
-    const shared = shareCovers(known);
-    const found = await inLanes(windows, job.workers, async ({ start, end }) => {
-      const window = await match({ covers: shared, start, end });
-      matched(end - start);
-      return window;
-    });
-    return joinWindows(found);
-  };
-  const rough = await inWindows(covers, (window) => job.pool.run({ kind: 'masked', copies, window }, job));
-  const tables = await job.pool.run({ kind: 'name', images, copies, layouts, covers: shareCovers(rough) }, job);
-  const refine = windows.length === 1 ? { images, layouts, tables } : null;
-  const fine = await inWindows(rough, (window) => job.pool.run({ kind: 'match', copies, window, refine }, job));
-  return { layouts, covers: shareCovers(fine) };
+  return layouts;
 }
 
-/** The structure of both images by itself, for covers that come from elsewhere. */
-export async function layoutsOnly(job: Job, images: Images): Promise<PairedLayouts> {
-  if (images.source.length === 0 || images.target.length === 0) return NO_LAYOUTS;
+/** Covers by our own matcher. */
+export async function matchOwn(job: Job, images: Images, layouts: PairedLayouts): Promise<Matched> {
+  return { layouts, covers: shareCovers(await matchImages(images, poolSteps(job, images, layouts))) };
+}
+
+/** The steps of matching, performed by workers. */
+function poolSteps(job: Job, images: Images, layouts: PairedLayouts): MatchSteps {
+  const { pool } = job;
   const copies = { source: sharedBytes(images.source.length), target: sharedBytes(images.target.length) };
-  return (await job.pool.run({ kind: 'analyse', images, copies }, job)).layouts;
+  const matched = counter(job, 'match', 2 * images.target.length);
+  const inWindows = (
+    windows: readonly TargetRange[],
+    known: CoverList,
+    match: (window: Window) => Promise<CoverList>,
+  ): Promise<CoverList[]> => {
+    const covers = shareCovers(known);
+    return inLanes(windows, job.workers, async (window) => {
+      const found = await match({ ...window, covers });
+      matched(window.end - window.start);
+      return found;
+    });
+  };
+  return {
+    align: () => pool.run({ kind: 'align', images, layouts, copies }, job),
+    matchMasked: (windows, known) =>
+      inWindows(windows, known, (window) => pool.run({ kind: 'masked', copies, window }, job)),
+    name: (known) => pool.run({ kind: 'name', images, layouts, copies, covers: shareCovers(known) }, job),
+    matchNamed: (windows, known, tables) => {
+      const refine = tables && { images, layouts, tables };
+      return inWindows(windows, known, (window) => pool.run({ kind: 'match', copies, window, refine }, job));
+    },
+  };
 }
 
 function sharedBytes(count: number): Uint8Array {
@@ -163,7 +155,7 @@ export interface DeltaCosts extends SegmentCosts, PlanCosts {
   header: number;
 }
 
-export interface EncodedDelta {
+interface EncodedDelta {
   readonly payload: Uint8Array;
   readonly covers: CoverList;
   readonly costs: DeltaCosts | null;
@@ -173,14 +165,17 @@ export interface EncodedDelta {
 export async function encodeDelta(job: Job, image: SourceImage, matched: Matched): Promise<EncodedDelta> {
   const { target } = job;
   const images = { source: image.source, target };
-  const wanted = job.mayGrowSegments ? null : job.segmentBytes;
-  const modelSizes = job.lowMemory ? SMALL_SIZES : null;
-  const finished = await job.pool.run({ kind: 'plan', images, ...matched, segmentBytes: wanted, modelSizes }, job);
-  const plan: Plan = { ...finished.plan, covers: shareCovers(finished.plan.covers) };
-  const { modelSizes: sizes, segmentBytes } = finished;
+  const wanted = {
+    segmentBytes: job.mayGrowSegments ? null : job.segmentBytes,
+    modelSizes: job.lowMemory ? SMALL_SIZES : null,
+  };
+  const finished = await job.pool.run({ kind: 'plan', images, matched, wanted }, job);
+  const { modelSizes, segmentBytes } = finished;
+  const plan = { ...finished.plan, covers: shareCovers(finished.plan.covers) };
+  const coded = { plan, modelSizes };
   const encoded = counter(job, 'encode', target.length);
   const parts = await inLanes(rangesOf(target.length, segmentBytes), job.workers + 1, async ({ start, end }) => {
-    const task = { kind: 'encode', images, plan, sizes, start, end, metered: job.metered } as const;
+    const task = { kind: 'encode', images, coded, start, end, metered: job.metered } as const;
     const part = await job.pool.run(task, job);
     encoded(end - start);
     return part;
@@ -191,7 +186,7 @@ export async function encodeDelta(job: Job, image: SourceImage, matched: Matched
     targetBytes: target.length,
     targetDigest: job.targetDigest,
     segmentBytes,
-    modelSizes: sizes,
+    modelSizes,
     plan: finished.bytes,
     planNeeds: finished.needs,
     segmentWork: parts.reduce((sum, part) => sum + part.work, 0),
@@ -206,8 +201,8 @@ export async function encodeDelta(job: Job, image: SourceImage, matched: Matched
 /** What target bytes [start, end) cost as literals; what they are if that gains nothing. */
 export async function sampleLiterals(job: Job, image: SourceImage, start: number, end: number): Promise<number> {
   const images = { source: image.source, target: job.target };
-  const plan = plainPlan(coverListOf([]));
-  const task = { kind: 'encode', images, plan, sizes: DEFAULT_SIZES, start, end, metered: false } as const;
+  const coded = { plan: plainPlan(coverListOf([])), modelSizes: DEFAULT_SIZES };
+  const task = { kind: 'encode', images, coded, start, end, metered: false } as const;
   return (await job.pool.run(task, job)).encoded.length;
 }
 

@@ -24,7 +24,7 @@ const ZSTD_BYTES_PER_SEGMENT_BYTE = 16;
 /** Coded segments, and once more while they are put together. */
 const PAYLOAD_BYTES_PER_TARGET_BYTE = 2;
 
-export interface JobShape {
+interface JobShape {
   readonly sourceBytes: number;
   readonly targetBytes: number;
   readonly segmentBytes: number;

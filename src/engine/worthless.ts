@@ -7,7 +7,9 @@
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
-import { compressFull, inLanes, rangesOf, sampleLiterals, type Job, type Matched, type SourceImage } from './job.ts';
+import { type Matched } from '../../native-free/diff/stages.ts';
+import { rangesOf } from '../../native-free/diff/images.ts';
+import { compressFull, inLanes, sampleLiterals, type Job, type SourceImage } from './job.ts';
 
 /** Of each segment, its first bytes are coded. */
 const SAMPLE_BYTES = 64 * 1024;

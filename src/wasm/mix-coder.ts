@@ -5,13 +5,9 @@
  */
 import { LIMITS } from '../../native-free/limits.ts';
 import { MixCoder } from '../../native-free/model/mix-coder.ts';
-import {
-  CONTEXTS_MAX,
-  type ModelCoder,
-  type ModelCoderFactory,
-  type ModelSizes,
-} from '../../native-free/model/model-coder.ts';
-import { WorkMeter } from '../../native-free/model/work.ts';
+import { type ModelCoder, type ModelCoderFactory } from '../../native-free/model/model-coder.ts';
+import { CONTEXTS_MAX, type ModelSizes } from '../../native-free/format/model-sizes.ts';
+import { WorkMeter } from '../../native-free/format/work.ts';
 import { base64 } from './mix-coder.generated.ts';
 import { instantiate } from './instance.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bsdiffUnsuited, longestRun } from '../../src/engine/bsdiff/matcher.ts';
 import { DeltaEngine, type MakeOptions } from '../../src/engine/index.ts';
-import { applied, bsdiffMissing, childWith, isRunning } from '../support/engine.ts';
+import { applied, bsdiffMissing, childWith, isRunning, workerWith } from '../support/engine.ts';
 import { editedPair } from '../support/images.ts';
 
 const segmentBytes = 64 * 1024;
@@ -49,6 +49,24 @@ describe.skipIf(missing !== null)(`with the addon${missing === null ? '' : ` (sk
     for (const matcher of ['own', 'bsdiff', 'both'] as const)
       sizes.push((await made(undefined, { matcher })).payload.length);
     expect(sizes[2]).toBe(Math.min(sizes[0]!, sizes[1]!));
+  });
+});
+
+describe('the analysis', () => {
+  it.each([
+    ['bsdiff', ['analyse']],
+    ['both', ['analyse', 'align', 'masked', 'name', 'match']],
+  ] as const)('is made once for %s, and nothing is matched that nobody asked for', async (matcher, expected) => {
+    const log = join(folder, `tasks-${matcher}`);
+    const body = `appendFileSync(${JSON.stringify(log)}, task.kind + '\\n'); return run(task);`;
+    const workerFile = workerWith(folder, `const { appendFileSync } = await import('node:fs'); ${body}`);
+    const engine = new DeltaEngine({ workers: 1, workerFile });
+    const made = await engine.delta(pair.source, pair.target, { segmentBytes, matcher }).finally(() => engine.close());
+    const early = readFileSync(log, 'utf8').split('\n');
+    if (made.fellBack === undefined) {
+      const kinds = early.filter((kind) => ['analyse', 'align', 'masked', 'name', 'match'].includes(kind));
+      expect(kinds).toEqual(expected);
+    } else expect(missing).not.toBeNull();
   });
 });
 

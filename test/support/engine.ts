@@ -24,7 +24,7 @@ let written = 0;
  */
 export function workerWith(folder: string, body: string): string {
   const path = join(folder, `worker-${written++}.mjs`);
-  const real = pathToFileURL(builtFile('worker')).href;
+  const real = pathToFileURL(builtFile('workers/worker')).href;
   writeFileSync(path, `import run from ${JSON.stringify(real)};\nexport default async function (task) {\n${body}\n}\n`);
   return path;
 }

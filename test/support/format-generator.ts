@@ -15,11 +15,11 @@ import type { Plan } from '../../native-free/format/plan.ts';
 import { REGION_KIND, type Region, type RegionKind } from '../../native-free/format/regions.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { MixCoder } from '../../native-free/model/mix-coder.ts';
-import { SMALLEST_SIZES, type ModelSizes } from '../../native-free/model/model-coder.ts';
+import { SMALLEST_SIZES, type ModelSizes } from '../../native-free/format/model-sizes.ts';
 import { decodePlan, encodePlan, needsOf } from '../../native-free/model/plan-coder.ts';
 import type { PairedRegions, RegionPair } from '../../native-free/model/region-coder.ts';
 import { SegmentCoder } from '../../native-free/model/segment-coder.ts';
-import { workUnits } from '../../native-free/model/work.ts';
+import { workUnits } from '../../native-free/format/work.ts';
 import { zstdFrame } from '../../scripts/vectors/good.ts';
 import { imageBytes, sha256 } from './images.ts';
 
@@ -171,7 +171,7 @@ function codedSegments(shape: Shape, plan: Plan, source: Uint8Array, target: Uin
     let coded = imageBytes(style === 'noise' ? 30 : 0, shape.seed + at);
     if (style === 'stored') coded = part.slice();
     if (style === 'coded') {
-      const encoder = new SegmentEncoder(source, target, plan, { sizes: shape.sizes });
+      const encoder = new SegmentEncoder({ source, target }, { plan, modelSizes: shape.sizes });
       coded = encoder.encode(at, at + part.length);
     }
     coded = coded.subarray(0, part.length);

@@ -181,6 +181,64 @@ function problemWithFile(item: Import, roomName: string, room: Room, files: File
   return `${roomName} may not import from ${other}`;
 }
 
+/**
+ * Floors of a folder, the lowest first: files of one import neither from a floor above it nor from a folder that is no
+ * floor. Files that lie in the folder itself serve all floors.
+ */
+const FLOORS: Readonly<Record<string, readonly string[]>> = {
+  'native-free': ['format', 'predict', 'model'],
+};
+
+/** Arrows that lead up, types too. */
+export function checkFloors(files: Files): string[] {
+  return [...files].flatMap(([path, text]) => {
+    const [folder, floors] = Object.entries(FLOORS).find(([name]) => path.startsWith(`${name}/`)) ?? ['', []];
+    const floorOf = (file: string): number => {
+      const [floor, isDeeper] = file.slice(folder.length + 1).split('/');
+      if (!file.startsWith(`${folder}/`) || isDeeper === undefined) return -1;
+      return floors.includes(floor!) ? floors.indexOf(floor!) : floors.length;
+    };
+    return arrowsOf(path, text)
+      .filter((other) => floorOf(path) >= 0 && floorOf(path) < floorOf(other))
+      .map((other) => `${path} imports ${other}, which is above it`);
+  });
+}
+
+/** Circles of imports among the files of each folder, types too: one line for all files that reach each other. */
+export function checkCircles(files: Files, folders: readonly string[]): string[] {
+  return folders.flatMap((folder) => {
+    const own = [...files].filter(([path]) => path.startsWith(`${folder}/`));
+    const arrows = new Map(own.map(([path, text]) => [path, arrowsOf(path, text)]));
+    const reached = new Map(own.map(([path]) => [path, reachedFrom(path, arrows)]));
+    const told = new Set<string>();
+    return own.flatMap(([path]) => {
+      const circle = [...reached.get(path)!].filter((other) => reached.get(other)?.has(path) === true).sort();
+      if (circle.length === 0 || told.has(circle[0]!)) return [];
+      told.add(circle[0]!);
+      return [`a circle of imports: ${circle.join(', ')}`];
+    });
+  });
+}
+
+/** All files that a file imports, directly or not; itself only where it is in a circle. */
+function reachedFrom(path: string, arrows: ReadonlyMap<string, readonly string[]>): Set<string> {
+  const reached = new Set<string>();
+  const open = [path];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    for (const other of arrows.get(next) ?? []) {
+      if (reached.has(other)) continue;
+      reached.add(other);
+      open.push(other);
+    }
+  }
+  return reached;
+}
+
+function arrowsOf(path: string, text: string): string[] {
+  const relative = importsOf(path, text).filter(({ specifier }) => specifier.startsWith('.'));
+  return relative.map(({ specifier }) => resolvePath(path, specifier));
+}
+
 const isCommand = (path: string): boolean => /^src\/cli\/[^/]*commands\//.test(path);
 
 function resolvePath(from: string, specifier: string): string {
@@ -225,14 +283,14 @@ export function checkErrorCodes(files: Files, codes: ReadonlySet<string>, reserv
   const problems: string[] = [];
   const used = new Set<string>();
   for (const [path, text] of files) {
-    if (path === 'native-free/status.ts') continue;
+    if (path === 'native-free/status-table.ts') continue;
     const file = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true);
     const visit = (node: ts.Node): void => {
       if (ts.isStringLiteralLike(node)) used.add(node.text);
       const literal = codeArgument(node);
       if (literal !== undefined && !codes.has(literal.text)) {
         const line = file.getLineAndCharacterOfPosition(literal.getStart()).line + 1;
-        problems.push(`${path}:${line} uses the code '${literal.text}', which status.ts does not list`);
+        problems.push(`${path}:${line} uses the code '${literal.text}', which status-table.ts does not list`);
       }
       ts.forEachChild(node, visit);
     };

@@ -1,8 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { coverListOf } from '../../native-free/format/cover.ts';
-import { REGION_KIND, type Layout, type Region, type RegionKind } from '../../native-free/format/regions.ts';
-import { AddressMap, firstRegionEndingAfter } from '../../native-free/predict/address-map.ts';
+import {
+  REGION_KIND,
+  type Layout,
+  type Region,
+  type RegionKind,
+  firstRegionEndingAfter,
+} from '../../native-free/format/regions.ts';
+import { AddressMap } from '../../native-free/predict/address-map.ts';
 import { AddressSpace, ASIDE_VA } from '../../native-free/predict/address-space.ts';
 import { NOWHERE } from '../../native-free/predict/isa/instruction-set.ts';
 import { RegionCursor } from '../../native-free/predict/region-cursor.ts';

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { findCovers, indexSource, joinCovers, suffixArray } from '../../native-free/diff/index.ts';
-import { coverAt, type CoverList } from '../../native-free/format/cover.ts';
+import { findCovers } from '../../native-free/diff/match/cover-search.ts';
+import { joinCovers } from '../../native-free/diff/match/join-covers.ts';
+import { indexSource } from '../../native-free/diff/match/source-index.ts';
+import { suffixArray } from '../../native-free/diff/match/suffix-array.ts';
+import { coverAt, coverListOf, type CoverList } from '../../native-free/format/cover.ts';
 
 const pair = (side: string): Uint8Array =>
   new Uint8Array(readFileSync(new URL(`../../corpus/small/watcher-arm64/${side}`, import.meta.url)));
@@ -11,7 +14,8 @@ function coversOf(source: Uint8Array, target: Uint8Array, windowBytes = target.l
   const index = indexSource(source, suffixes);
   const windows = [];
   for (let start = 0; start < target.length; start += windowBytes) {
-    windows.push(findCovers(source, target, suffixes, start, Math.min(target.length, start + windowBytes), index));
+    const end = Math.min(target.length, start + windowBytes);
+    windows.push(coverListOf(findCovers(source, target, suffixes, start, end, index)));
   }
   return joinCovers(windows);
 }

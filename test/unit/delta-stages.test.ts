@@ -10,10 +10,11 @@ import {
 } from '../../native-free/diff/naming/canonical.ts';
 import { SegmentEncoder } from '../../native-free/diff/write/encode-segment.ts';
 import { findTables, inverted } from '../../native-free/diff/naming/find-bases.ts';
-import type { NamedRegion } from '../../native-free/diff/layout/layout.ts';
+import { NO_LAYOUT, type NamedRegion } from '../../native-free/diff/layout/named-layout.ts';
+import { inlineSteps, matchImages } from '../../native-free/diff/match-images.ts';
 import { pairRegions, withBases } from '../../native-free/diff/layout/pair-regions.ts';
 import * as stages from '../../native-free/diff/stages.ts';
-import { coverAt, coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
+import { coversIn, coverListOf, type Cover } from '../../native-free/format/cover.ts';
 import { REGION_KIND, type Layout, type RegionKind } from '../../native-free/format/regions.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { MixCoder } from '../../native-free/model/mix-coder.ts';
@@ -21,7 +22,6 @@ import { AddressMap } from '../../native-free/predict/address-map.ts';
 import { buildElf, CODE, MACHINE, WRITABLE } from '../support/elf.ts';
 import { imageBytes, random } from '../support/images.ts';
 
-const coversIn = (covers: CoverList): Cover[] => Array.from({ length: covers.count }, (_, i) => coverAt(covers, i));
 const wordsOf = (...words: readonly number[]): Uint8Array => new Uint8Array(Uint32Array.from(words).buffer);
 const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
@@ -278,22 +278,18 @@ interface Patch {
   readonly regions: number;
 }
 
+/** Nothing known of either image. */
+const NO_LAYOUTS = pairRegions(NO_LAYOUT, NO_LAYOUT, []);
+
 /** Makes a delta by all stages, with or without knowledge of the images, and fails unless it gives the target. */
 async function patched(source: Uint8Array, target: Uint8Array, isPlain = false): Promise<Patch> {
   const images = { source, target };
-  const copies = { source: source.slice(), target: target.slice() };
-  const analysis = isPlain ? { layouts: stages.NO_LAYOUTS, covers: coverListOf([]) } : stages.analyse(images, copies);
-  const { layouts } = analysis;
-  const windows = stages.windowsOf(target.length);
-  const inWindows = (match: (window: stages.Window) => Cover[], covers: CoverList): CoverList =>
-    stages.joinWindows(windows.map((window) => match({ ...window, covers })));
-  const rough = inWindows((window) => stages.matchMasked(copies, window), analysis.covers);
-  const tables = stages.nameReferences(images, layouts, rough, copies);
-  const refine = isPlain ? null : { images, layouts, tables };
-  const fine = inWindows((window) => stages.matchNamed(copies, window, undefined, refine), rough);
-  const { plan, bytes } = stages.finishPlan(images, layouts, fine);
+  const layouts = isPlain ? NO_LAYOUTS : stages.analyse(images);
+  const covers = await matchImages(images, inlineSteps(images, layouts));
   const sizes = { flagBits: 14, byteBits: 14 };
-  const encoded = new SegmentEncoder(source, target, plan, { sizes }).encode(0, target.length);
+  const finished = stages.finishPlan(images, { layouts, covers }, { modelSizes: sizes });
+  const { plan, bytes } = finished;
+  const encoded = new SegmentEncoder(images, finished).encode(0, target.length);
   const again = new Uint8Array(target.length);
   const decoder = new DeltaSegmentDecoder(plan, new MixCoder(false, sizes), memorySource(source), source.length);
   if (encoded.length === target.length) again.set(encoded);

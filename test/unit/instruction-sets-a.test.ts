@@ -2,9 +2,14 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { corpusPair } from '../../corpus/index.ts';
 import { A32 } from '../../native-free/predict/isa/a32.ts';
-import { NO_REFERENCE, NOWHERE, type InstructionSet } from '../../native-free/predict/isa/instruction-set.ts';
-import { Mips } from '../../native-free/predict/isa/mips.ts';
-import { RiscV } from '../../native-free/predict/isa/riscv.ts';
+import {
+  NO_REFERENCE,
+  NOWHERE,
+  type InstructionSet,
+  type ReferenceReader,
+} from '../../native-free/predict/isa/instruction-set.ts';
+import { MIPS, MIPS_BIG } from '../../native-free/predict/isa/mips.ts';
+import { RISCV } from '../../native-free/predict/isa/riscv.ts';
 import { T32 } from '../../native-free/predict/isa/t32.ts';
 import { random } from '../support/images.ts';
 import { checkInvariants, readUnits, type InvariantReport } from '../support/instruction-sets.ts';
@@ -17,18 +22,18 @@ const bytesOf = (hex: string): Uint8Array =>
   Uint8Array.from(hex.replaceAll(' ', '').match(/../g) ?? [], (pair) => parseInt(pair, 16));
 
 /** Where the units of a few instructions lead, `null` for those that refer to nothing. */
-function targets(isa: InstructionSet, ...code: string[]): (number | null)[] {
+function targets(isa: ReferenceReader, ...code: string[]): (number | null)[] {
   return readUnits(isa, bytesOf(code.join('')), VA).map(({ kind, target }) => (kind === NO_REFERENCE ? null : target));
 }
 
 /** The bytes of one instruction as a number, after it was made to refer to `target`. */
-function rewritten(isa: InstructionSet, hex: string, target: number): number {
+function rewritten(isa: ReferenceReader, hex: string, target: number): number {
   const { word, kind, va } = readUnits(isa, bytesOf(hex), VA)[0]!;
   return isa.write(word, kind, va, target);
 }
 
 /** Gives `resolve` one unit after the other, as if they stood in source and target alike. */
-function resolved(isa: InstructionSet, ...code: string[]): (number | null)[] {
+function resolved(isa: ReferenceReader, ...code: string[]): (number | null)[] {
   const units = readUnits(isa, bytesOf(code.join('')), VA);
   isa.begin();
   return units.map(({ word, kind, va }) => {
@@ -121,22 +126,22 @@ const MIPS_EXAMPLES: readonly Example[] = [
 ];
 
 const SETS = [
-  ['A32', () => new A32(), A32_EXAMPLES],
-  ['T32', () => new T32(), T32_EXAMPLES],
-  ['RISC-V', () => new RiscV(), RISCV_EXAMPLES],
-  ['MIPS', () => new Mips(false), MIPS_EXAMPLES],
+  ['A32', A32, A32_EXAMPLES],
+  ['T32', T32, T32_EXAMPLES],
+  ['RISC-V', RISCV, RISCV_EXAMPLES],
+  ['MIPS', MIPS, MIPS_EXAMPLES],
 ] as const;
 
-describe.each(SETS)('%s', (_name, make, examples) => {
+describe.each(SETS)('%s', (_name, set, examples) => {
   it.each(examples)('reads where %s leads', (_assembler, hex, target) => {
-    const isa = make();
+    const isa = set.makeReader();
     const [unit] = readUnits(isa, bytesOf(hex), VA);
     expect(unit?.length).toBe(hex.length / 2);
     expect(targets(isa, hex)).toEqual([target]);
   });
 
   it('can make every reference lead to somewhere nearer without a change of its opcode', () => {
-    const isa = make();
+    const isa = set.makeReader();
     for (const [assembler, hex, target] of examples) {
       // AUIPC alone leads to pages only.
       if (target === null || assembler.startsWith('auipc')) continue;
@@ -151,12 +156,12 @@ describe.each(SETS)('%s', (_name, make, examples) => {
   it('holds its invariants over any bytes', () => {
     const next = random(7);
     const bytes = Uint8Array.from({ length: 100_000 }, () => Math.floor(next() * 256));
-    for (const end of [99_997, 99_998, 99_999]) checkInvariants(make(), bytes, 4, end, 0x8000, { shift: 0 });
+    for (const end of [99_997, 99_998, 99_999]) checkInvariants(set, bytes, 4, end, 0x8000, { shift: 0 });
   });
 
   it('is done with a stretch that ends in the middle of a unit', () => {
     for (const length of [1, 2, 3]) {
-      const units = readUnits(make(), bytesOf('fff7fff7').subarray(0, length), VA);
+      const units = readUnits(set.makeReader(), bytesOf('fff7fff7').subarray(0, length), VA);
       expect(units.reduce((sum, unit) => sum + unit.length, 0)).toBe(length);
       expect(units.every((unit) => unit.kind === NO_REFERENCE)).toBe(true);
     }
@@ -166,26 +171,33 @@ describe.each(SETS)('%s', (_name, make, examples) => {
 describe('addresses in two halves', () => {
   it('are whole for MOVW and MOVT of A32', () => {
     const code = ['783605e3', '0130a0e3', '343241e3']; // movw r3, #0x5678; mov r3, #1; movt r3, #0x1234
-    expect(targets(new A32(), ...code)).toEqual([0x12345678, null, 0x12345678]);
-    expect(resolved(new A32(), ...code)).toEqual([null, null, 0x12345678]);
+    expect(targets(A32.makeReader(), ...code)).toEqual([0x12345678, null, 0x12345678]);
+    expect(resolved(A32.makeReader(), ...code)).toEqual([null, null, 0x12345678]);
   });
 
   it('are whole for MOVW and MOVT of T32', () => {
     const code = ['4af6cd3a', 'c1f2342a']; // movw r10, #0xabcd; movt r10, #0x1234
-    expect(targets(new T32(), ...code)).toEqual([0x1234abcd, 0x1234abcd]);
-    expect(resolved(new T32(), ...code)).toEqual([null, 0x1234abcd]);
+    expect(targets(T32.makeReader(), ...code)).toEqual([0x1234abcd, 0x1234abcd]);
+    expect(resolved(T32.makeReader(), ...code)).toEqual([null, 0x1234abcd]);
   });
 
   it('are whole for AUIPC and its users, whose low part counts from the AUIPC', () => {
     // auipc a0, 18; ld a1, 2040(a0); sd a1, -8(a0); fsd fa0, 16(a0); addi a0, a0, -291; lbu a1, 1(a0)
     const code = ['17250100', '8335857f', '233cb5fe', '2738a500', '1305d5ed', '83451500'];
     const page = VA + 0x12000;
-    expect(targets(new RiscV(), ...code)).toEqual([page + 2040, page + 2040, page - 8, page + 16, page - 291, null]);
-    expect(resolved(new RiscV(), ...code)).toEqual([null, page + 2040, page - 8, page + 16, page - 291, null]);
+    expect(targets(RISCV.makeReader(), ...code)).toEqual([
+      page + 2040,
+      page + 2040,
+      page - 8,
+      page + 16,
+      page - 291,
+      null,
+    ]);
+    expect(resolved(RISCV.makeReader(), ...code)).toEqual([null, page + 2040, page - 8, page + 16, page - 291, null]);
   });
 
   it('are rounded for the sign of the low part', () => {
-    const isa = new RiscV();
+    const isa = RISCV.makeReader();
     const [page, low] = readUnits(isa, bytesOf('17250100 1305d5ed'), VA);
     // 0x12345 pages and 0x800 bytes from the AUIPC: the low part is -0x800, so the page is the next one.
     const target = VA + 0x12345800;
@@ -195,23 +207,23 @@ describe('addresses in two halves', () => {
 
   it('are whole for LUI and its user on RISC-V, and numbers where the user is another', () => {
     // lui a5, 0x20001; addi a5, a5, -2048
-    expect(targets(new RiscV(), 'b7170020', '93870780')).toEqual([0x20000800, 0x20000800]);
+    expect(targets(RISCV.makeReader(), 'b7170020', '93870780')).toEqual([0x20000800, 0x20000800]);
     // lui a5, 0x20001; addiw a5, a5, 1
-    expect(targets(new RiscV(), 'b7170020', '9b871700')).toEqual([null, null]);
+    expect(targets(RISCV.makeReader(), 'b7170020', '9b871700')).toEqual([null, null]);
   });
 
   it('are whole for LUI and its user on MIPS, also with a base added between', () => {
     // lui $2, 112; daddu $2, $2, $gp; daddiu $2, $2, -31232; ld $3, 8($2)
     const code = ['7000023c', '2d105c00', '00864264', '080043dc'];
-    expect(targets(new Mips(false), ...code)).toEqual([0x6f8600, null, 0x6f8600, null]);
-    expect(resolved(new Mips(false), ...code)).toEqual([null, null, 0x6f8600, null]);
+    expect(targets(MIPS.makeReader(), ...code)).toEqual([0x6f8600, null, 0x6f8600, null]);
+    expect(resolved(MIPS.makeReader(), ...code)).toEqual([null, null, 0x6f8600, null]);
     // lui $2, 112; lw $3, -4($2); sdc1 $f2, 16($2); ori $2, $2, 0xff00
     const users = ['7000023c', 'fcff438c', '100042f4', '00ff4234'];
-    expect(targets(new Mips(false), ...users)).toEqual([0x6ffffc, 0x6ffffc, 0x700010, 0x70ff00]);
+    expect(targets(MIPS.makeReader(), ...users)).toEqual([0x6ffffc, 0x6ffffc, 0x700010, 0x70ff00]);
   });
 
   it('are not rounded where the low part has no sign', () => {
-    const isa = new Mips(false);
+    const isa = MIPS.makeReader();
     const code = '7000023c 00ff4234'; // lui $2, 112; ori $2, $2, 0xff00
     const [high, low] = readUnits(isa, bytesOf(code), VA);
     expect(isa.write(high!.word, high!.kind, VA, 0x12349000)).toBe(0x3c021234);
@@ -220,11 +232,11 @@ describe('addresses in two halves', () => {
 
   it('are read from big-endian MIPS', () => {
     // lui $2, 65; lw $2, -32752($2); jal 0x400100
-    expect(targets(new Mips(true), '3c020041', '8c428010', '0c100040')).toEqual([0x408010, 0x408010, 0x400100]);
+    expect(targets(MIPS_BIG.makeReader(), '3c020041', '8c428010', '0c100040')).toEqual([0x408010, 0x408010, 0x400100]);
   });
 
   it('are forgotten at the beginning of a run', () => {
-    const isa = new RiscV();
+    const isa = RISCV.makeReader();
     const page = bytesOf('17250100');
     isa.read(page, 0, 0, 4, VA);
     isa.begin();
@@ -235,14 +247,14 @@ describe('addresses in two halves', () => {
 
 describe('fields with a direction', () => {
   it('turn around, and keep the direction of nothing', () => {
-    const isa = new A32();
+    const isa = A32.makeReader();
     expect(rewritten(isa, '04001fe5', VA + 16)).toBe(0xe59f0008); // ldr r0, [pc, #8]
     expect(rewritten(isa, '00001fe5', VA + 8)).toBe(0xe51f0000); // ldr r0, [pc, #-0]
     expect(rewritten(isa, '010c8fe2', VA)).toBe(0xe24f0008); // sub r0, pc, #8
   });
 
   it('are left alone by an ADR that has no encoding for the distance', () => {
-    expect(rewritten(new A32(), '010c8fe2', VA + 8 + 0x101)).toBe(0xe28f0c01);
+    expect(rewritten(A32.makeReader(), '010c8fe2', VA + 8 + 0x101)).toBe(0xe28f0c01);
   });
 });
 
@@ -253,14 +265,14 @@ describe('literal pools of position-independent code', () => {
   const t32 = ['014a', '7a44', 'fee7', '00bf', '78563412'];
 
   it('hold distances from the instruction that adds the program counter', () => {
-    expect(targets(new A32(), ...a32)).toEqual([VA + 12, null, VA + 8, VA + 12 + 0x12345678]);
-    expect(targets(new T32(), ...t32)).toEqual([VA + 8, null, VA + 4, null, VA + 6 + 0x12345678]);
-    expect(resolved(new A32(), ...a32)).toEqual(targets(new A32(), ...a32));
-    expect(resolved(new T32(), ...t32)).toEqual(targets(new T32(), ...t32));
+    expect(targets(A32.makeReader(), ...a32)).toEqual([VA + 12, null, VA + 8, VA + 12 + 0x12345678]);
+    expect(targets(T32.makeReader(), ...t32)).toEqual([VA + 8, null, VA + 4, null, VA + 6 + 0x12345678]);
+    expect(resolved(A32.makeReader(), ...a32)).toEqual(targets(A32.makeReader(), ...a32));
+    expect(resolved(T32.makeReader(), ...t32)).toEqual(targets(T32.makeReader(), ...t32));
   });
 
   it('are written for the place of that instruction in the target', () => {
-    const isa = new A32();
+    const isa = A32.makeReader();
     const units = readUnits(isa, bytesOf(a32.join('')), VA);
     isa.begin();
     for (const { word, kind, va } of units.slice(0, 3)) isa.resolve(word, kind, word, va + 0x100);
@@ -270,14 +282,14 @@ describe('literal pools of position-independent code', () => {
 
   it('are not taken for code', () => {
     // ldr r2, [pc, #-4], which is in front of: a word that would be BL as code
-    expect(targets(new A32(), '00209fe5', '0130a0e3', '000400eb')).toEqual([VA + 8, null, null]);
-    expect(targets(new T32(), '004a', '00bf', '01f000f8')).toEqual([VA + 4, null, null]);
+    expect(targets(A32.makeReader(), '00209fe5', '0130a0e3', '000400eb')).toEqual([VA + 8, null, null]);
+    expect(targets(T32.makeReader(), '004a', '00bf', '01f000f8')).toEqual([VA + 4, null, null]);
   });
 });
 
 interface Code {
   readonly pair: string;
-  readonly make: () => InstructionSet;
+  readonly set: InstructionSet;
   /** The .text section as readelf -S gives it; of the raw image what comes before its constants. */
   readonly offset: number;
   readonly length: number;
@@ -285,11 +297,11 @@ interface Code {
 }
 
 const IMAGES: readonly Code[] = [
-  { pair: 'swc-armhf', make: () => new A32(), offset: 0x415b8, length: 0x1533158, va: 0x415b8 },
-  { pair: 'libc-armhf', make: () => new T32(), offset: 0x1e040, length: 0xcc2e8, va: 0x1e040 },
-  { pair: 'pybricks-primehub', make: () => new T32(), offset: 0x200, length: 0x32000, va: 0x8008200 },
-  { pair: 'esbuild-riscv64-minor', make: () => new RiscV(), offset: 0x1000, length: 0x4e9eb4, va: 0x11000 },
-  { pair: 'esbuild-mips64el', make: () => new Mips(false), offset: 0x1000, length: 0x6a856c, va: 0x11000 },
+  { pair: 'swc-armhf', set: A32, offset: 0x415b8, length: 0x1533158, va: 0x415b8 },
+  { pair: 'libc-armhf', set: T32, offset: 0x1e040, length: 0xcc2e8, va: 0x1e040 },
+  { pair: 'pybricks-primehub', set: T32, offset: 0x200, length: 0x32000, va: 0x8008200 },
+  { pair: 'esbuild-riscv64-minor', set: RISCV, offset: 0x1000, length: 0x4e9eb4, va: 0x11000 },
+  { pair: 'esbuild-mips64el', set: MIPS, offset: 0x1000, length: 0x6a856c, va: 0x11000 },
 ];
 
 async function sourceOf(pair: string, context: TestContext): Promise<Uint8Array> {
@@ -308,15 +320,15 @@ function expectGood(report: InvariantReport): void {
 
 describe('real code', () => {
   it.for(IMAGES)('of $pair keeps the invariants and can be moved', async (code, context) => {
-    const { make, offset, length, va } = code;
+    const { set, offset, length, va } = code;
     const bytes = await sourceOf(code.pair, context);
-    expectGood(checkInvariants(make(), bytes, offset, offset + length, va));
+    expectGood(checkInvariants(set, bytes, offset, offset + length, va));
   });
 
   it('reads the same from MIPS of the other byte order', async (context) => {
     const bytes = (await sourceOf('esbuild-mips64el', context)).subarray(0x1000, 0x101000);
     const swapped = Uint8Array.from(bytes, (_, i) => bytes[i ^ 3]!);
-    const little = checkInvariants(new Mips(false), bytes, 0, bytes.length, 0x11000);
-    expect(checkInvariants(new Mips(true), swapped, 0, bytes.length, 0x11000)).toEqual(little);
+    const little = checkInvariants(MIPS, bytes, 0, bytes.length, 0x11000);
+    expect(checkInvariants(MIPS_BIG, swapped, 0, bytes.length, 0x11000)).toEqual(little);
   });
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { corpusPair } from '../../corpus/index.ts';
-import { NO_REFERENCE, NOWHERE } from '../../native-free/predict/isa/instruction-set.ts';
+import { NO_REFERENCE, NOWHERE, type ReferenceReader } from '../../native-free/predict/isa/instruction-set.ts';
 import { X64 } from '../../native-free/predict/isa/x64.ts';
 import { random } from '../support/images.ts';
 import { checkInvariants, readUnits } from '../support/instruction-sets.ts';
@@ -122,7 +122,7 @@ const ALL = [...REFERENCES.map(([assembler, hex]) => [assembler, hex] as const),
 
 describe('x86-64', () => {
   it.each(REFERENCES)('reads where %s leads', (_assembler, hex, target) => {
-    const units = readUnits(new X64(), bytesOf(hex), VA);
+    const units = readUnits(X64.makeReader(), bytesOf(hex), VA);
     expect(units.map(({ length }) => length)).toEqual(unitLengths(hex));
     const references = units.filter(({ kind }) => kind !== NO_REFERENCE);
     expect(references).toMatchObject([{ target }]);
@@ -130,19 +130,19 @@ describe('x86-64', () => {
   });
 
   it.each(PLAIN)('finds no reference in %s', (_assembler, hex) => {
-    const units = readUnits(new X64(), bytesOf(hex), VA);
+    const units = readUnits(X64.makeReader(), bytesOf(hex), VA);
     expect(units.map(({ length }) => length)).toEqual(unitLengths(hex));
     expect(units.every(({ kind, word, opcode }) => kind === NO_REFERENCE && word === opcode)).toBe(true);
   });
 
   it.each(ALL)('knows where %s ends', (_assembler, hex) => {
-    const units = readUnits(new X64(), withCall(hex), VA);
+    const units = readUnits(X64.makeReader(), withCall(hex), VA);
     expect(units.map(({ length }) => length)).toEqual([...unitLengths(hex), 1, 4]);
     expect(units.at(-1)).toMatchObject({ target: VA });
   });
 
   it('makes a reference lead elsewhere and keeps what stands around it', () => {
-    const isa = new X64();
+    const isa = X64.makeReader();
     for (const [assembler, hex, target] of REFERENCES) {
       const unit = readUnits(isa, bytesOf(hex), VA).find(({ kind }) => kind !== NO_REFERENCE)!;
       const other = target > VA + 24 ? target - 16 : target + 16;
@@ -158,7 +158,7 @@ describe('x86-64', () => {
 
   it('tells instructions apart by the opcode of their fields, which the distance is no part of', () => {
     const opcodes = REFERENCES.map(
-      ([, hex]) => readUnits(new X64(), bytesOf(hex), VA).find(({ kind }) => kind !== 0)!.opcode,
+      ([, hex]) => readUnits(X64.makeReader(), bytesOf(hex), VA).find(({ kind }) => kind !== 0)!.opcode,
     );
     // Twice JMP rel32, with and without BND, and twice JMP rel8; CALL with prefixes.
     expect(new Set(opcodes).size).toBe(REFERENCES.length - 4);
@@ -168,9 +168,9 @@ describe('x86-64', () => {
   });
 
   it('addresses wrap around at 32 bits', () => {
-    const [, field] = readUnits(new X64(), bytesOf('e9/fbfcffff'), 0x100);
+    const [, field] = readUnits(X64.makeReader(), bytesOf('e9/fbfcffff'), 0x100);
     expect(field?.target).toBe(0xfffffe00);
-    expect(new X64().write(0, field!.kind, 0x101, 0xfffffe00)).toBe(0xfffffcfb);
+    expect(X64.makeReader().write(0, field!.kind, 0x101, 0xfffffe00)).toBe(0xfffffcfb);
   });
 });
 
@@ -185,7 +185,7 @@ describe('bytes that are no instruction', () => {
     ['prefixes without end', '66'.repeat(20)],
     ['sixteen bytes', '2e2e2e2e2e2e662e0f1f840000000000'],
   ])('are read one at a time: %s', (_what, hex) => {
-    const isa = new X64();
+    const isa = X64.makeReader();
     const bytes = Uint8Array.of(...bytesOf(hex), ...new Array<number>(40).fill(0x90));
     isa.read(bytes, 0, 0, bytes.length, VA);
     expect(isa).toMatchObject({ length: 1, word: bytes[0], kind: NO_REFERENCE, opcode: bytes[0] });
@@ -195,7 +195,7 @@ describe('bytes that are no instruction', () => {
     for (const [assembler, hex] of ALL) {
       const whole = bytesOf(hex);
       for (let length = 1; length < whole.length; length++) {
-        const units = readUnits(new X64(), whole.subarray(0, length), VA);
+        const units = readUnits(X64.makeReader(), whole.subarray(0, length), VA);
         expect(
           units.reduce((sum, unit) => sum + unit.length, 0),
           assembler,
@@ -209,7 +209,7 @@ describe('bytes that are no instruction', () => {
   });
 
   it('resolve to nowhere', () => {
-    expect(new X64().resolve(0xe8, NO_REFERENCE, 0xe9, VA)).toBe(NOWHERE);
+    expect(X64.makeReader().resolve(0xe8, NO_REFERENCE, 0xe9, VA)).toBe(NOWHERE);
   });
 });
 
@@ -243,7 +243,7 @@ describe('reading that begins in the middle of an instruction', () => {
 
   /** Offsets of references that are not among those `known`. */
   function references(bytes: Uint8Array, from: number, known: ReadonlySet<number>): Set<number> {
-    const isa = new X64();
+    const isa = X64.makeReader();
     const found = new Set<number>();
     for (let at = from; at < bytes.length; at += isa.length) {
       isa.read(bytes, at, from, bytes.length, VA + at);
@@ -254,8 +254,8 @@ describe('reading that begins in the middle of an instruction', () => {
 
   it('forgets the instruction it was in at `begin`, and when it is to read elsewhere', () => {
     const bytes = Uint8Array.of(...bytesOf('48b8//f0debc9a78563412'), ...bytesOf('e8/00100000'));
-    for (const forget of [(isa: X64) => isa.begin(), (): void => undefined]) {
-      const isa = new X64();
+    for (const forget of [(isa: ReferenceReader) => isa.begin(), (): void => undefined]) {
+      const isa = X64.makeReader();
       isa.read(bytes, 0, 0, bytes.length, VA);
       forget(isa);
       isa.read(bytes, 10, 0, bytes.length, VA + 10);
@@ -269,7 +269,7 @@ describe('invariants of x86-64', () => {
   it('hold over any bytes', () => {
     const next = random(7);
     const bytes = Uint8Array.from({ length: 100_000 }, () => Math.floor(next() * 256));
-    for (const end of [99_997, 99_998, 99_999]) checkInvariants(new X64(), bytes, 4, end, 0x8000, { shift: 0 });
+    for (const end of [99_997, 99_998, 99_999]) checkInvariants(X64, bytes, 4, end, 0x8000, { shift: 0 });
   });
 
   it('hold over the code of a real image, whose references stay inside of it', async (context: TestContext) => {
@@ -278,7 +278,7 @@ describe('invariants of x86-64', () => {
     for (const path of [paths.source, paths.target]) {
       const bytes = new Uint8Array(readFileSync(path));
       const { offset, length, va } = executableSegment(bytes);
-      const { byKind, inside, ...moves } = checkInvariants(new X64(), bytes, offset, offset + length, va);
+      const { byKind, inside, ...moves } = checkInvariants(X64, bytes, offset, offset + length, va);
       expect(byKind[1]).toBeGreaterThan(20_000);
       // Calls and jumps lead into the code, addresses mostly to other places.
       for (const kind of [1, 2, 3, 4, 5]) expect(inside[kind]! / byKind[kind]!).toBeGreaterThan(0.999);
@@ -306,7 +306,7 @@ function executableSegment(bytes: Uint8Array): { offset: number; length: number;
 
 /** References to outside of what the image can have loaded. */
 function strays(bytes: Uint8Array, offset: number, length: number, va: number): number {
-  const isa = new X64();
+  const isa = X64.makeReader();
   let count = 0;
   for (let at = offset; at < offset + length; at += isa.length) {
     isa.read(bytes, at, offset, offset + length, va + at - offset);

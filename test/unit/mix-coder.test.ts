@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MixCoder } from '../../native-free/model/mix-coder.ts';
-import { CONTEXTS_MAX, type ModelCoder, type ModelSizes } from '../../native-free/model/model-coder.ts';
+import { type ModelCoder } from '../../native-free/model/model-coder.ts';
+import { CONTEXTS_MAX, type ModelSizes } from '../../native-free/format/model-sizes.ts';
 import { NumberCoder } from '../../native-free/model/number-coder.ts';
 import { modelCoder, WasmCoder } from '../../src/wasm/mix-coder.ts';
 import { random } from '../support/images.ts';

@@ -9,11 +9,12 @@ import {
   type ApplyEvent,
   type ApplyOptions,
 } from '../../native-free/apply/index.ts';
+import { SOURCE_FAULTS } from '../../native-free/apply/source-faults.ts';
 import { parseHeader, segmentBodyOffset } from '../../native-free/format/payload-header.ts';
 import type { ByteSource, RandomSource } from '../../native-free/io.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { deltaPayload, editedPair, fullPayload, imageBytes, sha256, sha256Node } from '../support/images.ts';
+import { deltaPayload, editedPair, fullPayload, imageBytes, random, sha256, sha256Node } from '../support/images.ts';
 
 const SEGMENT = LIMITS.segment_bytes_min;
 const pair = editedPair(18, 8192, 11);
@@ -207,6 +208,20 @@ describe('apply', () => {
     const noFrame = fullPayload(pair.target, SEGMENT, () => imageBytes(64, 9));
     expect((await apply(noFrame)).error?.code).toBe('segment_malformed');
     expect(headerBytes).toBeGreaterThan(0);
+  });
+
+  it('says of every wrong source what a full payload helps against, and of a wrong full payload what none does', async () => {
+    for (let seed = 0; seed < 40; seed++) {
+      const next = random(seed);
+      const source = pair.source.slice();
+      for (let i = 0; i <= seed; i++) source[Math.floor(next() * source.length)]! ^= 1 + Math.floor(next() * 255);
+      const { error } = await apply(delta, { source: memorySource(source) });
+      if (error !== null) expect(SOURCE_FAULTS).toContain(error.code);
+    }
+    const short = await apply(delta, { source: memorySource(pair.source.subarray(1)) });
+    expect(SOURCE_FAULTS).toContain(short.error?.code);
+    const noFrame = fullPayload(pair.target, SEGMENT, () => imageBytes(64, 9));
+    expect(SOURCE_FAULTS).not.toContain((await apply(noFrame)).error?.code);
   });
 
   it('passes on what a failing sink or source throws and stands still', async () => {

@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { corpusPair, SMALL_PAIR } from '../../corpus/index.ts';
-import { findTables } from '../../native-free/diff/naming/find-bases.ts';
+import { findBases } from '../../native-free/diff/naming/find-bases.ts';
 import { withBases } from '../../native-free/diff/layout/pair-regions.ts';
-import { analyse, type Analysis, type Images } from '../../native-free/diff/stages.ts';
-import { coverAt, coverListOf, emptyCoverList, type Cover, type CoverList } from '../../native-free/format/cover.ts';
-import { BASES_MAX, type Plan } from '../../native-free/format/plan.ts';
+import { alignMasked, analyse, type Matched } from '../../native-free/diff/stages.ts';
+import { type Images } from '../../native-free/diff/images.ts';
+import { coversIn, coverListOf, emptyCoverList, type CoverList } from '../../native-free/format/cover.ts';
+import type { Plan } from '../../native-free/format/plan.ts';
 import { REGION_KIND, type Region, type RegionKind } from '../../native-free/format/regions.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { CoverCoder, type ImageSizes } from '../../native-free/model/cover-coder.ts';
@@ -25,8 +26,6 @@ const decoder = new MixCoder(false, TEST_SIZES);
 const encode = (covers: CoverList, regions: PairedRegions, sizes = SIZES, costs?: PlanCosts): Uint8Array =>
   encodePlan(covers, regions, sizes, costs, TEST_SIZES);
 const decode = (plan: Uint8Array, sizes = SIZES): Plan => decodePlan(plan, sizes, room(), decoder);
-
-const coversIn = (covers: CoverList): Cover[] => Array.from({ length: covers.count }, (_, i) => coverAt(covers, i));
 
 /** What a decoder is to know, worked out by hand: regions of each side by offset, those outside of the file last. */
 function expectedOf({ pairs, highs }: PairedRegions): Omit<Plan, 'covers'> {
@@ -77,7 +76,7 @@ function randomPlan(seed: number): { regions: PairedRegions; covers: CoverList }
       const kind = below(REGION_KIND.bss) as RegionKind;
       const target = next() < 0.2 ? null : region(module, kind, targetPlaces[i]!);
       const hasBases = (kind === REGION_KIND.data32 || kind === REGION_KIND.data64) && next() < 0.7;
-      const bases = Array.from({ length: hasBases ? below(BASES_MAX + 1) : 0 }, () => ({
+      const bases = Array.from({ length: hasBases ? below(LIMITS.bases_max + 1) : 0 }, () => ({
         ...{ source: any32(), target: any32(), scale: [1, 4, 16, 24][below(4)]! },
       }));
       pairs.push({ source: region(module, kind, place), target, bases });
@@ -199,7 +198,7 @@ describe('plan with layouts', () => {
 
 describe('plan of real programs', () => {
   let images: Images;
-  let analysis: Analysis;
+  let matched: Matched;
   let regions: PairedRegions;
 
   beforeAll(async () => {
@@ -209,14 +208,15 @@ describe('plan of real programs', () => {
       target: new Uint8Array(readFileSync(paths!.target)),
     };
     const { source, target } = images;
-    analysis = analyse(images, { source: new Uint8Array(source.length), target: new Uint8Array(target.length) });
-    const { layouts, covers } = analysis;
+    const layouts = analyse(images);
+    const covers = alignMasked(images, layouts, { source: source.slice(), target: target.slice() });
+    matched = { layouts, covers };
     const known = { covers, source: layouts.source, target: layouts.target };
-    regions = withBases(layouts, findTables(source, target, known, layouts).bases);
+    regions = withBases(layouts, findBases(source, target, known, layouts));
   });
 
   it('gives back what was found in them', () => {
-    const { layouts, covers } = analysis;
+    const { layouts, covers } = matched;
     expect(layouts.source.regions.length).toBeGreaterThan(5);
     const sizes = { sourceBytes: images.source.length, targetBytes: images.target.length };
     const plan = decode(encode(covers, regions, sizes), sizes);
@@ -228,7 +228,7 @@ describe('plan of real programs', () => {
   });
 
   it('is refused for images that are too small for it', () => {
-    const { covers } = analysis;
+    const { covers } = matched;
     const sizes = { sourceBytes: images.source.length, targetBytes: images.target.length };
     const plan = encode(covers, regions, sizes);
     for (const smaller of [
@@ -275,7 +275,11 @@ describe('malformed plans', () => {
     ['a region of the target that is empty', forged([pair(region(0, 20), region(0, 0))]), /target/],
     ['memory of the target that is empty', forged([pair(region(-1, 9, 10), region(-1, 0, 10))]), /empty/],
     ['a kind that nobody knows', forged([pair(region(0, 20, 11), null)]), /11/],
-    ['too many bases', forged([{ ...pair(region(0, 20)), bases: new Array(BASES_MAX + 1).fill(base) }]), /9 where 8/],
+    [
+      'too many bases',
+      forged([{ ...pair(region(0, 20)), bases: new Array(LIMITS.bases_max + 1).fill(base) }]),
+      /9 where 8/,
+    ],
     ['too many regions', forged(new Array(LIMITS.regions_max + 1).fill(pair(region(0, 1)))), /65537 where 65536/],
     ['a high word of more than 32 bits', forged([pair(region(0, 20))], [[2 ** 32, 0]]), /4294967296/],
   ])('are refused for %s', (_, plan, message) => {

@@ -6,12 +6,13 @@ import { layoutOf } from '../../native-free/diff/layout/layout.ts';
 import { REGION_KIND, type RegionKind } from '../../native-free/format/regions.ts';
 import { A32 } from '../../native-free/predict/isa/a32.ts';
 import { A64 } from '../../native-free/predict/isa/a64.ts';
-import { toAbsolute, toRelative } from '../../native-free/predict/absolute.ts';
-import { Candidates, CANDIDATES_MAX, ORIGIN, ORIGINS } from '../../native-free/predict/candidates.ts';
-import { NO_REFERENCE, NOWHERE, type InstructionSet } from '../../native-free/predict/isa/instruction-set.ts';
+import { Candidates, CANDIDATES_MAX } from '../../native-free/predict/candidates.ts';
+import { ORIGIN, ORIGINS } from '../../native-free/format/origins.ts';
+import { NO_REFERENCE, NOWHERE, type ReferenceReader } from '../../native-free/predict/isa/instruction-set.ts';
 import { KnownValues, NeighbourChanges } from '../../native-free/predict/memories.ts';
-import { A64Operands } from '../../native-free/predict/operands.ts';
-import { RiscV } from '../../native-free/predict/isa/riscv.ts';
+import { instructionSetOf } from '../../native-free/predict/isa/list.ts';
+import { A64Operands } from '../../native-free/predict/isa/a64-operands.ts';
+import { RISCV } from '../../native-free/predict/isa/riscv.ts';
 import { T32 } from '../../native-free/predict/isa/t32.ts';
 import { random } from '../support/images.ts';
 import { checkInvariants, readUnits } from '../support/instruction-sets.ts';
@@ -203,6 +204,10 @@ describe('candidates', () => {
 
 describe('absolute references', () => {
   const kinds = Object.values(REGION_KIND);
+  const toAbsolute = (kind: RegionKind, word: number, va: number): number =>
+    instructionSetOf(kind)?.absolute(word, va, 1) ?? word;
+  const toRelative = (kind: RegionKind, word: number, va: number): number =>
+    instructionSetOf(kind)?.absolute(word, va, -1) ?? word;
   const word = fc.oneof(
     fc.integer({ min: 0, max: 2 ** 32 - 1 }),
     // BL, ADRP; BL of A32; BL of T32; JAL, AUIPC: with any field.
@@ -230,15 +235,15 @@ describe('absolute references', () => {
 
   interface Calls {
     readonly kind: RegionKind;
-    readonly isa: InstructionSet;
+    readonly isa: ReferenceReader;
     readonly call: number;
     readonly unit: number;
   }
   const CALLS: readonly (readonly [string, Calls])[] = [
-    ['BL of A64', { kind: REGION_KIND.a64, isa: new A64(), call: 0x94000000, unit: 4 }],
-    ['BL of A32', { kind: REGION_KIND.a32, isa: new A32(), call: 0xeb000000, unit: 4 }],
-    ['BL of T32', { kind: REGION_KIND.t32, isa: new T32(), call: 0xf800f000, unit: 2 }],
-    ['JAL of RISC-V', { kind: REGION_KIND.riscv, isa: new RiscV(), call: 0x000000ef, unit: 2 }],
+    ['BL of A64', { kind: REGION_KIND.a64, isa: A64.makeReader(), call: 0x94000000, unit: 4 }],
+    ['BL of A32', { kind: REGION_KIND.a32, isa: A32.makeReader(), call: 0xeb000000, unit: 4 }],
+    ['BL of T32', { kind: REGION_KIND.t32, isa: T32.makeReader(), call: 0xf800f000, unit: 2 }],
+    ['JAL of RISC-V', { kind: REGION_KIND.riscv, isa: RISCV.makeReader(), call: 0x000000ef, unit: 2 }],
   ];
   const wordBytes = (value: number): Uint8Array => Uint8Array.from([0, 8, 16, 24], (shift) => value >>> shift);
 
@@ -293,7 +298,7 @@ describe('A64', () => {
     const image = new Uint8Array(readFileSync(paths!.source));
     const text = layoutOf(image).regions.find(({ name, kind }) => name === '.text' && kind === REGION_KIND.a64)!;
     const { offset, length, va } = text;
-    const report = checkInvariants(new A64(), image, offset, offset + length, va);
+    const report = checkInvariants(A64, image, offset, offset + length, va);
     const references = report.units - report.byKind[NO_REFERENCE]!;
     expect(references / report.units).toBeGreaterThan(0.15);
     expect(report.arrived / report.moved).toBeGreaterThan(0.99);
@@ -302,7 +307,9 @@ describe('A64', () => {
 
   const codeOf = (...words: readonly number[]): Uint8Array => new Uint8Array(Uint32Array.from(words).buffer);
   const targets = (...words: readonly number[]): (number | null)[] =>
-    readUnits(new A64(), codeOf(...words), 0x10ff8).map(({ kind, target }) => (kind === NO_REFERENCE ? null : target));
+    readUnits(A64.makeReader(), codeOf(...words), 0x10ff8).map(({ kind, target }) =>
+      kind === NO_REFERENCE ? null : target,
+    );
 
   it('joins ADRP with the instruction that adds the rest of the address', () => {
     // adrp x0, one page on; nop; add x0, x0, #0x234; ldr x1, [x0, #16]
@@ -320,7 +327,7 @@ describe('A64', () => {
   });
 
   it('resolves the second half of an address by the target, where the page may be another', () => {
-    const isa = new A64();
+    const isa = A64.makeReader();
     const [page, user] = readUnits(isa, codeOf(0xb0000000, 0x9108d000), 0x10000);
     isa.begin();
     expect(isa.resolve(user!.word, user!.kind, user!.word, 0x10004)).toBe(NOWHERE);

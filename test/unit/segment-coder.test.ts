@@ -3,26 +3,20 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { corpusPair, SMALL_PAIR } from '../../corpus/index.ts';
 import { memorySource } from '../../native-free/apply/index.ts';
 import { DeltaSegmentDecoder } from '../../native-free/apply/segment-decoders.ts';
+import { inlineSteps, matchImages } from '../../native-free/diff/match-images.ts';
 import { SegmentEncoder } from '../../native-free/diff/write/encode-segment.ts';
-import {
-  analyse,
-  finishPlan,
-  joinWindows,
-  matchMasked,
-  matchNamed,
-  nameReferences,
-  type FinishedPlan,
-  type Images,
-} from '../../native-free/diff/stages.ts';
+import { analyse, finishPlan, type FinishedPlan } from '../../native-free/diff/stages.ts';
+import { type Images } from '../../native-free/diff/images.ts';
 import { coverListOf, type Cover } from '../../native-free/format/cover.ts';
 import { plainPlan, type Plan } from '../../native-free/format/plan.ts';
 import { REGION_KIND, type Region, type RegionKind } from '../../native-free/format/regions.ts';
 import { LIMITS } from '../../native-free/limits.ts';
-import { MixCoder } from '../../native-free/model/mix-coder.ts';
-import type { ModelCoder, ModelSizes } from '../../native-free/model/model-coder.ts';
+import { MixCoder, referenceModels } from '../../native-free/model/mix-coder.ts';
+import type { ModelCoder } from '../../native-free/model/model-coder.ts';
+import type { ModelSizes } from '../../native-free/format/model-sizes.ts';
 import { Pauses } from '../../native-free/apply/pauses.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { WasmCoder } from '../../src/wasm/mix-coder.ts';
+import { modelCoder, WasmCoder } from '../../src/wasm/mix-coder.ts';
 import { imageBytes, random, TEST_SIZES } from '../support/images.ts';
 
 interface Case extends Images {
@@ -56,7 +50,7 @@ const twinReader = new WasmCoder(false, TEST_SIZES);
 
 /** The coded form of target range [start, end), also where it is longer than the range. */
 function coded({ source, target, plan }: Case, coder: KeepingCoder | KeepingTwin, start = 0, end = target.length) {
-  new SegmentEncoder(source, target, plan, { coder }).encode(start, end);
+  new SegmentEncoder({ source, target }, { plan, modelSizes: TEST_SIZES }, { models: () => coder }).encode(start, end);
   return coder.stream;
 }
 
@@ -176,7 +170,7 @@ describe('segments of images with regions of every kind', () => {
 
   it('are independent: each has the same bytes whatever was coded before, and comes back by itself', async () => {
     const images = syntheticCase(31);
-    const encoder = new SegmentEncoder(images.source, images.target, images.plan, { coder: mix });
+    const encoder = new SegmentEncoder(images, { plan: images.plan, modelSizes: TEST_SIZES }, { models: () => mix });
     const decoder = new DeltaSegmentDecoder(images.plan, twinReader, memorySource(images.source), images.source.length);
     const step = 3001;
     const ranges = Array.from({ length: Math.ceil(images.target.length / step) }, (_, i) => {
@@ -227,7 +221,10 @@ describe('segments of images with regions of every kind', () => {
   it('are stored as they are where coding does not make them smaller', () => {
     const next = random(9);
     const target = Uint8Array.from({ length: 500 }, () => Math.floor(next() * 256));
-    const encoder = new SegmentEncoder(new Uint8Array(0), target, plainPlan(coverListOf([])), { sizes: TEST_SIZES });
+    const encoder = new SegmentEncoder(
+      { source: new Uint8Array(0), target },
+      { plan: plainPlan(coverListOf([])), modelSizes: TEST_SIZES },
+    );
     const stored = encoder.encode(100, 400);
     expect(isSame(stored, target.subarray(100, 400))).toBe(true);
     stored[0]! ^= 1;
@@ -304,21 +301,17 @@ describe('segments of a real pair, through all stages', () => {
     const paths = await corpusPair(SMALL_PAIR);
     const [source, target] = [paths!.source, paths!.target].map((path) => new Uint8Array(readFileSync(path)));
     images = { source: source!, target: target! };
-    const copies = { source: new Uint8Array(source!.length), target: new Uint8Array(target!.length) };
-    const { layouts, covers } = analyse(images, copies);
-    const window = { covers, start: 0, end: target!.length };
-    const rough = joinWindows([matchMasked(copies, window)]);
-    nameReferences(images, layouts, rough, copies);
-    const fine = joinWindows([matchNamed(copies, { ...window, covers: rough })]);
-    finished = finishPlan(images, layouts, fine);
+    const layouts = analyse(images);
+    const covers = await matchImages(images, inlineSteps(images, layouts));
+    finished = finishPlan(images, { layouts, covers });
   });
 
   it('make the target, with either coder for either side, and are far smaller than it', async () => {
     const { source, target } = images;
     const { plan, bytes } = finished;
     const sizes: ModelSizes = { flagBits: 16, byteBits: 16 };
-    const [a, b] = [new MixCoder(true, sizes), new WasmCoder(true, sizes)].map((coder) => {
-      return new SegmentEncoder(source, target, plan, { coder });
+    const [a, b] = [referenceModels, modelCoder].map((models) => {
+      return new SegmentEncoder(images, { plan, modelSizes: sizes }, { models });
     });
     const readers = [new WasmCoder(false, sizes), new MixCoder(false, sizes)];
     let total = bytes.length;
@@ -335,12 +328,12 @@ describe('segments of a real pair, through all stages', () => {
   });
 
   it('tell what they cost by stream, and cost the same when nobody counts', () => {
-    const { source, target } = images;
-    const metered = new SegmentEncoder(source, target, finished.plan, { sizes: TEST_SIZES, metered: true });
+    const coded = { plan: finished.plan, modelSizes: TEST_SIZES };
+    const metered = new SegmentEncoder(images, coded, { metered: true });
     const encoded = metered.encode(0, 2 ** 17);
     const { flags, misses, literals } = metered.costs!;
     expect(Math.abs(flags + misses + literals - encoded.length)).toBeLessThan(16);
-    const plain = new SegmentEncoder(source, target, finished.plan, { sizes: TEST_SIZES });
+    const plain = new SegmentEncoder(images, coded);
     expect(plain.costs).toBeNull();
     expect(isSame(plain.encode(0, 2 ** 17), encoded)).toBe(true);
   });

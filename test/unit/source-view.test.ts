@@ -107,6 +107,5 @@ describe('the view of a source for a window', () => {
       [5, 20],
     ];
     expect(() => new SourceView(source, overlap)).toThrow(UpdateError);
-    expect(() => new SourceView(source, [[0, 10]]).bytes(new Uint8Array(9))).toThrow(UpdateError);
   });
 });

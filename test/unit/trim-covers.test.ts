@@ -1,10 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { trimCovers } from '../../native-free/diff/write/trim-covers.ts';
-import { coverAt, coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
+import { coversIn, coverListOf } from '../../native-free/format/cover.ts';
 import { REGION_KIND, type Layout, type RegionKind } from '../../native-free/format/regions.ts';
-
-const coversIn = (covers: CoverList): Cover[] => Array.from({ length: covers.count }, (_, i) => coverAt(covers, i));
 
 describe('trimmed covers', () => {
   const layoutOf = (kind: RegionKind, va = 0x10000): Layout => ({

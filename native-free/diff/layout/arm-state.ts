@@ -7,7 +7,7 @@
  * @module
  */
 import { REGION_KIND, type RegionKind } from '../../format/regions.ts';
-import { CALL_FINDERS } from './calls.ts';
+import { T32 } from '../../predict/isa/t32.ts';
 import { twoStates } from './two-states.ts';
 
 /** A stretch of one instruction set, or of tables, by offsets from the section's start. */
@@ -30,7 +30,6 @@ const PRICE = 300;
 const TABLE_BYTES_MIN = 8192;
 /** T32 code has a call in so many bytes at the very least. */
 const BYTES_PER_CALL = 256;
-const T32_CALLS = CALL_FINDERS.find(({ kind }) => kind === REGION_KIND.t32)!;
 
 /** Upper bytes of halfwords that T32 code is full of: moves, loads, PUSH and POP, BX, IT, BL. */
 const COMMON = new Uint8Array(256);
@@ -81,7 +80,7 @@ function isTable(image: Uint8Array, start: number, run: Run): boolean {
   if (run.kind !== REGION_KIND.t32 || run.length < TABLE_BYTES_MIN) return false;
   let calls = 0;
   for (let at = start + run.start; at + 8 <= start + run.start + run.length; at += 2) {
-    const found = T32_CALLS.find(image, at);
+    const found = T32.signs.find(image, at);
     if (found >= 0 && found < image.length) calls++;
   }
   return calls * BYTES_PER_CALL < run.length;

@@ -9,7 +9,7 @@ import { Fields } from './fields.ts';
 const HEADER_BYTES = 24;
 const TYPES_BYTES_MIN = 1024;
 
-export interface Btf {
+interface Btf {
   /** From the start of the header: where strings begin, and where they end. */
   readonly strings: number;
   readonly end: number;

@@ -6,7 +6,8 @@
  * block is judged.
  * @module
  */
-import { CALL_FINDERS, NO_CALL, type CallFinder } from './calls.ts';
+import { NOWHERE, type CodeSigns, type InstructionSet } from '../../predict/isa/instruction-set.ts';
+import { INSTRUCTION_SETS } from '../../predict/isa/list.ts';
 import { NumberList } from './number-list.ts';
 import { twoStates } from './two-states.ts';
 
@@ -29,7 +30,7 @@ const LIKELIHOOD_MAX = 64;
 const OTHER_BLOCKS_MIN = 4;
 
 export interface Census {
-  readonly finder: CallFinder;
+  readonly set: InstructionSet;
   /** For each block whether it is code. */
   readonly isCode: Uint8Array;
   /** Offsets that calls lead to, in order, each once. */
@@ -38,46 +39,48 @@ export interface Census {
 
 /** Null for an image without code that is recognised. */
 export function takeCensus(image: Uint8Array): Census | null {
-  const finder = dominantFinder(image);
-  if (finder === null) return null;
+  const set = dominantSet(image);
+  if (set === null) return null;
+  const { signs } = set;
   const blocks = Math.ceil(image.length / BLOCK_BYTES);
   const calls = new Uint16Array(blocks);
   const starts = new NumberList();
-  for (let block = 0; block < blocks; block++) calls[block] = countCalls(image, block, finder, starts);
+  for (let block = 0; block < blocks; block++) calls[block] = countCalls(image, block, signs, starts);
   const found = starts.distinct();
-  if (finder.reach > 1 && starts.count < CALLS_PER_START * found.length) return null;
-  return { finder, isCode: judgeBlocks(image, calls, rich(finder, image.length)), starts: found };
+  if (signs.areCalls && starts.count < CALLS_PER_START * found.length) return null;
+  return { set, isCode: judgeBlocks(image, calls, rich(signs, image.length)), starts: found };
 }
 
 /** Calls of a block of code, at least, in an image of so many bytes. */
-function rich({ blockMin, step, rarity, reach }: CallFinder, bytes: number): number {
+function rich({ blockMin, step, rarity, reach }: CodeSigns, bytes: number): number {
   const chance = ((BLOCK_BYTES / step) * Math.min(1, bytes / reach)) / rarity;
   return Math.max(blockMin, Math.ceil(OVER_CHANCE * chance));
 }
 
-function dominantFinder(image: Uint8Array): CallFinder | null {
+function dominantSet(image: Uint8Array): InstructionSet | null {
   const blocks = Math.floor(image.length / BLOCK_BYTES);
   const stride = Math.max(1, Math.ceil(blocks / SAMPLE_BLOCKS));
-  let best: CallFinder | null = null;
+  let best: InstructionSet | null = null;
   let bestCount = Math.max(CODE_BLOCKS_MIN, Math.ceil(blocks / stride / CODE_SHARE)) - 1;
-  for (const finder of CALL_FINDERS) {
-    const least = rich(finder, image.length);
+  for (const set of INSTRUCTION_SETS) {
+    const least = rich(set.signs, image.length);
     let count = 0;
-    for (let block = 0; block < blocks; block += stride) if (countCalls(image, block, finder, null) >= least) count++;
+    for (let block = 0; block < blocks; block += stride)
+      if (countCalls(image, block, set.signs, null) >= least) count++;
     if (count <= bestCount) continue;
-    best = finder;
+    best = set;
     bestCount = count;
   }
   return best;
 }
 
-function countCalls(image: Uint8Array, block: number, finder: CallFinder, starts: NumberList | null): number {
+function countCalls(image: Uint8Array, block: number, signs: CodeSigns, starts: NumberList | null): number {
   const start = block * BLOCK_BYTES;
   const end = Math.min(start + BLOCK_BYTES, image.length - 7);
   let count = 0;
-  for (let at = start; at < end; at += finder.step) {
-    const found = finder.find(image, at);
-    if (found === NO_CALL || found < 0 || found >= image.length) continue;
+  for (let at = start; at < end; at += signs.step) {
+    const found = signs.find(image, at);
+    if (found === NOWHERE || found < 0 || found >= image.length) continue;
     count++;
     starts?.add(found);
   }

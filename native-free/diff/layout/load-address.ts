@@ -7,10 +7,12 @@
  * @module
  */
 import { REGION_KIND, type RegionKind } from '../../format/regions.ts';
+import { loadBigInt, loadWord } from '../../format/words.ts';
+import { NOWHERE, type InstructionSet } from '../../predict/isa/instruction-set.ts';
 import { BLOCK_BYTES, type Census } from './census.ts';
 import { NumberList } from './number-list.ts';
 
-export interface LoadAddress {
+interface LoadAddress {
   readonly low: number;
   readonly high: number;
   /** Whether the image's addresses are of 64 bits. */
@@ -42,15 +44,15 @@ const HIGHS = 2;
 /** Where the image is loaded, or null. */
 export function loadAddress(image: Uint8Array, found: Census): LoadAddress | null {
   const census = { ...found, starts: withAlike(image, found) };
-  const { kind } = census.finder;
+  const { widths } = census.set.addresses;
   let best: (LoadAddress & { readonly votes: number }) | null = null;
-  if (kind !== REGION_KIND.a32 && kind !== REGION_KIND.t32) {
+  if (widths.includes(64)) {
     for (const high of commonHighs(image, census.isCode)) {
       const wide = vote(image, census, pointersOf64(image, census.isCode, high));
       if (wide !== null && wide.votes > (best?.votes ?? 0)) best = { ...wide, high, isWide: true };
     }
   }
-  if (best !== null || kind === REGION_KIND.a64 || kind === REGION_KIND.x64) return best;
+  if (best !== null || !widths.includes(32)) return best;
   const narrow = vote(image, census, pointersOf32(image, census));
   return narrow === null ? null : { low: narrow.low, high: 0, isWide: false };
 }
@@ -59,9 +61,10 @@ export function loadAddress(image: Uint8Array, found: Census): LoadAddress | nul
  * Starts of functions that nobody calls directly, which is why tables name them: they begin with the same instructions
  * as those that are called.
  */
-function withAlike(image: Uint8Array, { starts, isCode, finder: { kind, step } }: Census): Uint32Array {
-  if (kind === REGION_KIND.mips || kind === REGION_KIND.mipsBig) return starts;
-  const read = step === 2 ? load16 : load;
+function withAlike(image: Uint8Array, { starts, isCode, set: { signs } }: Census): Uint32Array {
+  const { areCalls, step } = signs;
+  if (!areCalls) return starts;
+  const read = step === 2 ? load16 : loadWord;
   const called = new Map<number, number>();
   for (const start of starts) called.set(read(image, start), (called.get(read(image, start)) ?? 0) + 1);
   const least = Math.max(OPENING_MIN, starts.length / OPENING_SHARE);
@@ -91,7 +94,7 @@ function withAlike(image: Uint8Array, { starts, isCode, finder: { kind, step } }
 function commonHighs(image: Uint8Array, isCode: Uint8Array): number[] {
   const counts = new Map<number, number>();
   forEachWord(image, isCode, 8, (low, at) => {
-    const high = load(image, at + 4);
+    const high = loadWord(image, at + 4);
     if (low >= ADDRESS_MIN && (high === 0 || high >= 0xffff0000 || high === 0xffffffff)) {
       counts.set(high, (counts.get(high) ?? 0) + 1);
     }
@@ -105,22 +108,21 @@ function commonHighs(image: Uint8Array, isCode: Uint8Array): number[] {
 function pointersOf64(image: Uint8Array, isCode: Uint8Array, high: number): Uint32Array {
   const found = new NumberList();
   forEachWord(image, isCode, 8, (low, at) => {
-    if (low >= ADDRESS_MIN && load(image, at + 4) === high) found.add(low);
+    if (low >= ADDRESS_MIN && loadWord(image, at + 4) === high) found.add(low);
   });
   return lonely(found.distinct());
 }
 
-/** Words of tables, and what code of 32-bit Arm loads from its literal pools. */
-function pointersOf32(image: Uint8Array, { finder: { kind }, isCode }: Census): Uint32Array {
+/** Words of tables, and what code loads from its literal pools. */
+function pointersOf32(image: Uint8Array, { set, isCode }: Census): Uint32Array {
+  const { addresses, bigEndian, hasPools } = set;
   const found = new NumberList();
-  const isThumb = kind === REGION_KIND.t32;
   const add = (word: number): void => {
-    if (word < ADDRESS_MIN || (isThumb && (word & 1) === 0)) return;
-    found.add(isThumb ? word - 1 : word);
+    const address = word < ADDRESS_MIN ? NOWHERE : addresses.functionOf(word);
+    if (address !== NOWHERE) found.add(address);
   };
-  const isBig = kind === REGION_KIND.mipsBig;
-  forEachWord(image, isCode, 4, (word, at) => add(isBig ? loadBig(image, at) : word));
-  if (isThumb || kind === REGION_KIND.a32) forEachLiteral(image, isCode, isThumb, (at) => add(load(image, at)));
+  forEachWord(image, isCode, 4, (word, at) => add(bigEndian ? loadBigInt(image, at) >>> 0 : word));
+  if (hasPools) forEachLiteral(image, isCode, set, (at) => add(loadWord(image, at)));
   return lonely(found.distinct());
 }
 
@@ -134,23 +136,22 @@ function forEachWord(
     // The first block may hold a vector table, whatever else it is.
     if (code !== 0 && block > 0) return;
     const end = Math.min((block + 1) * BLOCK_BYTES, image.length) - step;
-    for (let at = block * BLOCK_BYTES; at <= end; at += step) see(load(image, at), at);
+    for (let at = block * BLOCK_BYTES; at <= end; at += step) see(loadWord(image, at), at);
   });
 }
 
-/** Places that LDR (literal) reads: T32 encoding T1, or A32 with an offset upwards. */
-function forEachLiteral(image: Uint8Array, isCode: Uint8Array, isThumb: boolean, see: (at: number) => void): void {
-  const step = isThumb ? 2 : 4;
+/** Places of the words that code loads from literal pools. */
+function forEachLiteral(
+  image: Uint8Array,
+  isCode: Uint8Array,
+  { alignment: step, addresses }: InstructionSet,
+  see: (at: number) => void,
+): void {
   isCode.forEach((code, block) => {
     if (code === 0) return;
     const end = Math.min((block + 1) * BLOCK_BYTES, image.length) - step;
     for (let at = block * BLOCK_BYTES; at <= end; at += step) {
-      let place = -1;
-      if (isThumb) {
-        if (image[at + 1]! >>> 3 === 9) place = (at & ~3) + 4 + 4 * image[at]!;
-      } else if ((image[at + 3]! & 15) === 5 && (image[at + 2]! & 0xdf) === 0x9f && image[at + 2]! >= 0x80) {
-        place = at + 8 + (image[at]! | ((image[at + 1]! & 15) << 8));
-      }
+      const place = addresses.literalOf(image, at);
       if (place >= 0 && place + 4 <= image.length && (place & 3) === 0) see(place);
     }
   });
@@ -174,10 +175,10 @@ interface Winner {
 }
 
 /** The difference on which most pairs agree, if it stands out. */
-function vote(image: Uint8Array, { starts, finder }: Census, pointers: Uint32Array): Winner | null {
+function vote(image: Uint8Array, { starts, set }: Census, pointers: Uint32Array): Winner | null {
   const pairs = pointers.length * starts.length;
   let step = STEP_MIN;
-  while ((pairs / step) * finder.step > VOTES_MAX) step *= 2;
+  while ((pairs / step) * set.signs.step > VOTES_MAX) step *= 2;
   const byRest = startsByRest(starts, step);
   const votes = new NumberList();
   const most = 2 ** 32 - image.length;
@@ -241,19 +242,11 @@ function endOfRun(sorted: Uint32Array, at: number, span: number): number {
 }
 
 /** Bytes of data words. */
-export function dataKindOf(kind: RegionKind, isWide: boolean): RegionKind {
-  if (kind === REGION_KIND.mipsBig) return REGION_KIND.raw;
+export function dataKindOf({ bigEndian }: InstructionSet, isWide: boolean): RegionKind {
+  if (bigEndian) return REGION_KIND.raw;
   return isWide ? REGION_KIND.data64 : REGION_KIND.data32;
-}
-
-function load(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 }
 
 function load16(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8);
-}
-
-function loadBig(bytes: Uint8Array, at: number): number {
-  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
 }

@@ -5,7 +5,7 @@
 import type { Layout, Region } from '../../format/regions.ts';
 import type { NamedLayout, NamedRegion } from './named-layout.ts';
 import { layoutsOf, type PairedRegions, type RegionPair } from '../../model/region-coder.ts';
-import type { Base } from '../../predict/data-reader.ts';
+import type { Base } from '../../format/plan.ts';
 
 /** Both layouts in one numbering of modules. */
 export interface PairedLayouts {

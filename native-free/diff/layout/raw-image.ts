@@ -24,13 +24,12 @@ const PRICE = 400;
 export function inferRaw(image: Uint8Array): NamedLayout {
   const census = takeCensus(image);
   if (census === null) return NO_LAYOUT;
-  const { finder, isCode } = census;
+  const { set, isCode } = census;
   const base = loadAddress(image, census);
   const low = base?.low ?? UNKNOWN_VA;
   if (low + image.length > 2 ** 32) return NO_LAYOUT;
-  const isWide = base?.isWide ?? (finder.kind === REGION_KIND.a64 || finder.kind === REGION_KIND.x64);
-  const dataKind = dataKindOf(finder.kind, isWide);
-  const kinds = kindsOfBlocks(image, isCode, finder.kind, dataKind);
+  const dataKind = dataKindOf(set, base?.isWide ?? !set.addresses.widths.includes(32));
+  const kinds = kindsOfBlocks(image, isCode, set.kind, dataKind);
   const stretches = carveBtf(image, stretchesOf(kinds, image.length), dataKind);
   const regions: NamedRegion[] = stretches.map((stretch) => ({ ...stretch, module: 0, va: low + stretch.offset }));
   regions.push(...bssOf(image, low));

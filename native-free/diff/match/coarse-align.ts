@@ -32,7 +32,7 @@ const HASH_FACTOR = 0x2c1b3c6d;
 const SPREAD_FACTOR = 0x9e3779b1;
 const NONE = -1;
 
-export interface CoarseOptions {
+interface CoarseOptions {
   /** Length and distance of the indexed source blocks; a power of two. */
   readonly blockBytes?: number;
   /** Counts work, for tests of its growth. */

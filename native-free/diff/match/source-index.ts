@@ -11,7 +11,7 @@
 import { UpdateError } from '../../status.ts';
 
 /** Comparisons stop here; a match of this length is as good as any longer one for choosing it. */
-export const MATCH_BYTES_MAX = 1024;
+const MATCH_BYTES_MAX = 1024;
 /** Neighbours in the suffix array, on each side, that are asked for a better context. */
 const RIVALS_MAX = 8;
 
@@ -28,24 +28,21 @@ export interface SourceIndex {
 }
 
 /** Length of the byte strings in SourceIndex.kmers. */
-export const KMER_BYTES = 6;
+const KMER_BYTES = 6;
 const KMER_BITS_MIN = 16;
 const KMER_BITS_MAX = 28;
 
 /** Entries of SourceIndex.kmers: half a byte to a byte for each of the source's, 32 MiB at most. */
-export function kmerWordsFor(sourceBytes: number): number {
+function kmerWordsFor(sourceBytes: number): number {
   let log = KMER_BITS_MIN;
   while (log < KMER_BITS_MAX && 2 ** log < sourceBytes * 4) log++;
   return 2 ** (log - 5);
 }
 
-/** Makes the bit map of a source, in `into` (kmerWordsFor entries, all zero), so that it can live in shared memory. */
-export function kmersOf(source: Uint8Array, into?: Uint32Array): Uint32Array {
+/** Makes the bit map of a source. */
+function kmersOf(source: Uint8Array): Uint32Array {
   const words = kmerWordsFor(source.length);
-  if (into !== undefined && into.length !== words) {
-    throw new UpdateError('usage_invalid', `the bit map has ${into.length} entries, ${words} are needed`);
-  }
-  const kmers = into ?? new Uint32Array(words);
+  const kmers = new Uint32Array(words);
   const shift = Math.clz32(words) - 4;
   let word = 0;
   let before = 0;
@@ -67,8 +64,7 @@ function kmerHash(head: number, tail: number): number {
 }
 
 /**
- * Makes the byte pair table, 256 KiB, and the bit map: two passes over the source. A thread that searches several windows makes it once;
- * threads may also share the arrays of one index in shared memory.
+ * Makes the byte pair table, 256 KiB, and the bit map: two passes over the source.
  * @throws UpdateError usage_invalid if `suffixes` does not have an entry for each source byte
  */
 export function indexSource(source: Uint8Array, suffixes: Int32Array): SourceIndex {

@@ -45,13 +45,10 @@ export class SourceView {
     return Array.from(this.#sourceStarts, (start, i) => [start, start + this.#rangeBytes(i)]);
   }
 
-  /** The view's bytes: the source itself where the view is all of it, else a copy (in `into`, if given). */
-  bytes(into?: Uint8Array): Uint8Array {
-    if (into === undefined && this.length === this.#source.length) return this.#source;
-    const bytes = into ?? new Uint8Array(this.length);
-    if (bytes.length !== this.length) {
-      throw new UpdateError('usage_invalid', `${bytes.length} bytes of space for a view of ${this.length}`);
-    }
+  /** The view's bytes: the source itself where the view is all of it, else a copy. */
+  bytes(): Uint8Array {
+    if (this.length === this.#source.length) return this.#source;
+    const bytes = new Uint8Array(this.length);
     this.#sourceStarts.forEach((start, i) => {
       bytes.set(this.#source.subarray(start, start + this.#rangeBytes(i)), this.#viewStarts[i]!);
     });

@@ -7,14 +7,14 @@
  * the same with label numbers; the hash needs no tables.)
  * @module
  */
-import { loadWord } from '../../format/words.ts';
+import { loadWord, storeBytes } from '../../format/words.ts';
 import { REGION_KIND, type Layout, type Region } from '../../format/regions.ts';
 import { AddressSpace } from '../../predict/address-space.ts';
 import type { AddressMap } from '../../predict/address-map.ts';
 import { isPlaced } from '../../predict/code-reader.ts';
 import { NO_REFERENCE, NOWHERE } from '../../predict/isa/instruction-set.ts';
-import { instructionSetOf } from '../../predict/readers.ts';
-import type { Base } from '../../predict/data-reader.ts';
+import { instructionSetOf } from '../../predict/isa/list.ts';
+import type { Base } from '../../format/plan.ts';
 import { MEANING_BYTES, type TableMeaning } from './find-bases.ts';
 
 /** Gives an address its name; modules are selected before. */
@@ -33,8 +33,6 @@ export interface Naming {
  */
 const WORD_NAME = 0xffff;
 const ADDRESS_NAME = 0xffffff;
-/** Fields of code have up to 26 bits, of which the lowest two are mostly not there. */
-const CODE_NAME = 0x3ffff;
 
 /** All references alike. */
 export const masked: Naming = {
@@ -107,24 +105,23 @@ export function canonicalImage(
 }
 
 function nameCode(image: Uint8Array, region: Region, space: AddressSpace, naming: Naming, into: Uint8Array): void {
-  const isa = instructionSetOf(region.kind);
-  if (isa === null) return;
-  const hasPools = region.kind === REGION_KIND.t32 || region.kind === REGION_KIND.a32;
-  const nameBits = region.kind === REGION_KIND.x64 ? -1 : CODE_NAME;
-  const bigEndian = region.kind === REGION_KIND.mipsBig;
+  const set = instructionSetOf(region.kind);
+  if (set === null) return;
+  const { hasPools, nameBits, bigEndian } = set;
+  const isa = set.makeReader();
   const end = region.offset + region.length;
   isa.begin();
   for (let at = region.offset; at < end;) {
     const va = (region.va + at - region.offset) >>> 0;
     isa.read(image, at, region.offset, end, va);
     if (hasPools && (va & 3) === 0 && at + 4 <= end && !isPlaced(isa) && space.isAddress(loadWord(image, at))) {
-      store(into, at, 4, naming.nameOf(loadWord(image, at)), false);
+      storeBytes(into, at, 4, naming.nameOf(loadWord(image, at)), false);
       at += 4;
       continue;
     }
     if (isa.kind !== NO_REFERENCE) {
       const name = (naming.nameOf(isa.target) ^ isa.kind) & nameBits;
-      store(into, at, isa.length, isa.write(isa.word, isa.kind, 0, name >>> 0), bigEndian);
+      storeBytes(into, at, isa.length, isa.write(isa.word, isa.kind, 0, name >>> 0), bigEndian);
     }
     at += isa.length;
   }
@@ -151,7 +148,7 @@ function nameWords(
     if (meaning === null) continue;
     const address = meaning === 'place' ? va + word : naming.baseOf(meaning) + Math.imul(word, meaning.scale);
     if (!space.isAddress(address >>> 0)) continue;
-    store(into, at, 4, naming.nameOf(address >>> 0) & WORD_NAME, false);
+    storeBytes(into, at, 4, naming.nameOf(address >>> 0) & WORD_NAME, false);
   }
 }
 
@@ -162,8 +159,8 @@ function nameWide(image: Uint8Array, region: Region, space: AddressSpace, naming
     const low = loadWord(image, at);
     if (loadWord(image, at + 4) !== space.sourceHigh || !space.isAddress(low)) continue;
     const name = naming.nameOf(low);
-    store(into, at, 4, name & ADDRESS_NAME, false);
-    store(into, at + 4, 4, 0, false);
+    storeBytes(into, at, 4, name & ADDRESS_NAME, false);
+    storeBytes(into, at + 4, 4, 0, false);
   }
 }
 
@@ -171,10 +168,6 @@ function nameNarrow(image: Uint8Array, region: Region, space: AddressSpace, nami
   const end = region.offset + region.length;
   for (let at = region.offset + ((4 - (region.va & 3)) & 3); at + 4 <= end; at += 4) {
     const word = loadWord(image, at);
-    if (space.isAddress(word)) store(into, at, 4, naming.nameOf(word) & ADDRESS_NAME, false);
+    if (space.isAddress(word)) storeBytes(into, at, 4, naming.nameOf(word) & ADDRESS_NAME, false);
   }
-}
-
-function store(bytes: Uint8Array, at: number, length: number, value: number, bigEndian: boolean): void {
-  for (let i = 0; i < length; i++) bytes[at + i] = value >>> (8 * (bigEndian ? length - 1 - i : i));
 }

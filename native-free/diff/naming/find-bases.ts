@@ -7,14 +7,15 @@
  * of the two tables: matching can then use the meaning (see canonical.ts).
  * @module
  */
+import { LIMITS } from '../../limits.ts';
 import { loadWord } from '../../format/words.ts';
 import type { CoverList } from '../../format/cover.ts';
-import { BASES_MAX, type Plan } from '../../format/plan.ts';
+import { SCALES, type Plan, type Base } from '../../format/plan.ts';
 import { REGION_KIND, type Region } from '../../format/regions.ts';
 import { AddressMap } from '../../predict/address-map.ts';
 import { ASIDE_VA, AddressSpace } from '../../predict/address-space.ts';
-import type { Base } from '../../predict/data-reader.ts';
 import { NOWHERE } from '../../predict/isa/instruction-set.ts';
+import type { PairedLayouts } from '../layout/pair-regions.ts';
 import { WordSet } from './word-set.ts';
 
 /** Words that are looked at in each region: to choose among many candidates, and to judge the chosen ones. */
@@ -25,15 +26,13 @@ const HITS_MIN = 8;
 /** A base must explain one word in a hundred, and a meaning one in fifty more than sameness does. */
 const SHARE_OF_WORDS = 100;
 const SHARE_OF_GAIN = 50;
-/** Bytes, words, and entries of ELF symbol tables. */
-const SCALES = [1, 4, 16, 24] as const;
 const CANDIDATES_MAX = 160;
 
 /** What words are distances from, for matching: nothing, a base, or their own place. */
-export type Meaning = Base | 'place' | null;
+type Meaning = Base | 'place' | null;
 
 /** Words at addresses divisible by 8, and the others. */
-export interface ChunkMeaning {
+interface ChunkMeaning {
   readonly even: Meaning;
   readonly odd: Meaning;
 }
@@ -51,10 +50,10 @@ export interface TableMeaning {
 
 export interface Tables {
   /** By region of the source. */
-  readonly bases: readonly (readonly Base[])[];
+  readonly bases: Base[][];
   /** By region of each side; undefined where words mean nothing. */
-  readonly source: readonly (TableMeaning | undefined)[];
-  readonly target: readonly (TableMeaning | undefined)[];
+  readonly source: (TableMeaning | undefined)[];
+  readonly target: (TableMeaning | undefined)[];
 }
 
 interface Word {
@@ -62,34 +61,56 @@ interface Word {
   readonly va: number;
 }
 
-/**
- * Bases and meanings of all tables. `counterpart` gives for each region of the source the index of the target's region
- * that took its place, or -1; `names` the names of the source's sections.
- */
+/** Which regions took the place of which, and what they are called. */
+type RegionNames = Pick<PairedLayouts, 'counterpart' | 'names'>;
+
+/** Bases and meanings of all tables. */
 export function findTables(
   source: Uint8Array,
   target: Uint8Array,
   plan: Omit<Plan, 'bases'>,
-  { counterpart: pairs, names }: { readonly counterpart: Int32Array; readonly names: readonly string[] },
+  regions: RegionNames,
 ): Tables {
+  const tables: Tables = { bases: plan.source.regions.map(() => []), source: [], target: [] };
+  for (const { i, judge, bases } of judged(source, target, plan, regions)) {
+    tables.bases[i] = bases;
+    const meaning = { va: plan.source.regions[i]!.va, chunks: judge.meanings(bases) };
+    tables.source[i] = tables.target[regions.counterpart[i]!] = meaning;
+  }
+  return tables;
+}
+
+/** The bases alone, which are what a plan tells of tables. */
+export function findBases(
+  source: Uint8Array,
+  target: Uint8Array,
+  plan: Omit<Plan, 'bases'>,
+  regions: RegionNames,
+): Base[][] {
+  const all: Base[][] = plan.source.regions.map(() => []);
+  for (const { i, bases } of judged(source, target, plan, regions)) all[i] = bases;
+  return all;
+}
+
+/** Region `i` of the source, if it is a table, with its bases and the judge who found them. */
+function* judged(
+  source: Uint8Array,
+  target: Uint8Array,
+  plan: Omit<Plan, 'bases'>,
+  { counterpart, names }: RegionNames,
+): Generator<{ i: number; judge: TableJudge; bases: Base[] }> {
   const map = new AddressMap(plan.covers, plan.source, plan.target);
   const space = new AddressSpace(plan.source, plan.target);
   const candidates = candidateAddresses(source, plan.source.regions, names);
-  const bases: Base[][] = plan.source.regions.map(() => []);
-  const sourceMeanings: TableMeaning[] = [];
-  const targetMeanings: TableMeaning[] = [];
   for (const [i, region] of plan.source.regions.entries()) {
-    const other = plan.target.regions[pairs[i]!];
+    const other = plan.target.regions[counterpart[i]!];
     const isTable = region.kind === REGION_KIND.data64 || region.kind === REGION_KIND.data32;
     if (!isTable || other === undefined || region.length < 64) continue;
     map.select(region.module);
     space.select(region.module);
     const judge = new TableJudge(source, region, target, other, map, space);
-    const found = judge.findBases(candidates[region.module] ?? []);
-    bases[i] = found;
-    sourceMeanings[i] = targetMeanings[pairs[i]!] = { va: region.va, chunks: judge.meanings(found) };
+    yield { i, judge, bases: judge.findBases(candidates[region.module] ?? []) };
   }
-  return { bases, source: sourceMeanings, target: targetMeanings };
 }
 
 /** The same covers as seen from the target. Their order is that of the target's offsets still. */
@@ -164,7 +185,7 @@ class TableJudge {
     const words = sampled(this.#image, this.#region, JUDGE_WORDS);
     const fewest = Math.max(HITS_MIN, words.length / SHARE_OF_WORDS);
     let left = words.filter(({ word }) => !this.#known.has(word));
-    while (bases.length < BASES_MAX && left.length >= fewest) {
+    while (bases.length < LIMITS.bases_max && left.length >= fewest) {
       const screen = thinned(left, SCREEN_WORDS);
       let best: Base | null = null;
       let bestHits = 0;

@@ -56,7 +56,7 @@ const STRIDE_MORE_MAX = 3;
 const KNOWN_COUNT = 8;
 const KNOWN_BYTES = 64;
 
-export interface ScanStart {
+interface ScanStart {
   /** The running displacement at first. */
   readonly displacement: number;
   /** Displacements that are candidates anyway, in target order: the walk goes over to one where it goes on better. */

@@ -28,7 +28,7 @@ export interface ParseOptions {
   readonly work?: ParseWork;
 }
 
-export interface ParseWork {
+interface ParseWork {
   /** Bytes compared, suffixes looked at, states passed. */
   steps: number;
 }

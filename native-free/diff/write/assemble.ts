@@ -15,8 +15,8 @@ import { digestOf, sha256Pure } from '../../hash.ts';
 import type { HashFactory } from '../../io.ts';
 import { LIMITS } from '../../limits.ts';
 import type { PlanNeeds } from '../../model/plan-coder.ts';
-import { workUnits } from '../../model/work.ts';
-import { SMALLEST_SIZES, type ModelSizes } from '../../model/model-coder.ts';
+import { workUnits } from '../../format/work.ts';
+import { SMALLEST_SIZES, type ModelSizes } from '../../format/model-sizes.ts';
 import { UpdateError } from '../../status.ts';
 
 export interface TargetParts {
@@ -41,12 +41,18 @@ export interface DeltaParts extends TargetParts {
   readonly segmentWork: number;
 }
 
-/** A delta payload. Throws `bug` when the parts contradict each other, `limit_exceeded` when a bound is passed. */
+/**
+ * A delta payload.
+ * @throws UpdateError usage_invalid when segments are missing or do not fit, limit_exceeded when a bound is passed
+ */
 export function assembleDelta(parts: DeltaParts): Uint8Array {
   return assemble('delta', parts, parts);
 }
 
-/** A full payload; its segments are zstd frames, or the target's own bytes where zstd does not help. */
+/**
+ * A full payload; its segments are zstd frames, or the target's own bytes where zstd does not help.
+ * @throws as assembleDelta
+ */
 export function assembleFull(parts: TargetParts): Uint8Array {
   const none = {
     ...{ sourceBytes: 0, sourceDigest: new Uint8Array(32), plan: new Uint8Array(0) },
@@ -105,10 +111,16 @@ function checkParts(parts: TargetParts, sourceBytes: number, planBytes: number):
     throw new UpdateError('limit_exceeded', `a plan of ${planBytes} bytes is over ${LIMITS.plan_bytes_max}`);
   }
   const count = segmentCount(parts.targetBytes, parts.segmentBytes);
-  const fit = parts.segments.every((bytes, i) => bytes.length <= segmentLength(parts, i));
-  if (parts.segments.length !== count || parts.segmentDigests.length !== count || !fit) {
-    throw new UpdateError('bug', `${parts.segments.length} coded segments do not make up ${count}`);
+  for (const [name, list] of Object.entries({ segments: parts.segments, segmentDigests: parts.segmentDigests })) {
+    if (list.length === count) continue;
+    throw new UpdateError('usage_invalid', `${list.length} ${name} for a target of ${count} segments`, {
+      detail: { argument: name },
+    });
   }
+  parts.segments.forEach((bytes, i) => {
+    if (bytes.length <= segmentLength(parts, i)) return;
+    throw new UpdateError('usage_invalid', `segment ${i} has ${bytes.length} coded bytes, more than it is long`);
+  });
 }
 
 function checkNeeds(memoryBytes: number, work: number): void {

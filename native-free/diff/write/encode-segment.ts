@@ -7,8 +7,10 @@ import type { CoverList } from '../../format/cover.ts';
 import { plainPlan, type Plan } from '../../format/plan.ts';
 import { LIMITS } from '../../limits.ts';
 import { BitMeter, STREAM } from '../../model/costs.ts';
-import { MixCoder } from '../../model/mix-coder.ts';
-import { DEFAULT_SIZES, type ModelCoder, type ModelSizes } from '../../model/model-coder.ts';
+import { rangesOf, type Images } from '../images.ts';
+import { MixCoder, referenceModels } from '../../model/mix-coder.ts';
+import type { ModelCoder, ModelCoderFactory } from '../../model/model-coder.ts';
+import { DEFAULT_SIZES, type ModelSizes } from '../../format/model-sizes.ts';
 import { encodePlan, planNeeds } from '../../model/plan-coder.ts';
 import { SegmentCoder } from '../../model/segment-coder.ts';
 
@@ -69,6 +71,19 @@ export function modelSizesFor(covers: CoverList, targetBytes: number, segmentByt
   return { flagBits: DEFAULT_SIZES.flagBits, byteBits };
 }
 
+/** A plan as its decoder will know it, and the tables that segments are coded with: what `finishPlan` gives. */
+export interface CodedPlan {
+  readonly plan: Plan;
+  readonly modelSizes: ModelSizes;
+}
+
+export interface SegmentEncoderOptions {
+  /** Default: the reference coder, in JavaScript. All give the same bytes. */
+  readonly models?: ModelCoderFactory;
+  /** Count what each stream costs, which only the reference coder can. */
+  readonly metered?: boolean;
+}
+
 /** Encodes segments of one delta: what follows from the plan is worked out once. */
 export class SegmentEncoder {
   readonly #plan: Plan;
@@ -79,14 +94,18 @@ export class SegmentEncoder {
   readonly #meter: BitMeter | null;
   #work = 0;
 
-  /** `coder` encodes; by default it is the reference coder, which can also tell costs when `metered`. */
-  constructor(source: Uint8Array, target: Uint8Array, plan: Plan, options: SegmentEncoderOptions = {}) {
+  constructor({ source, target }: Images, { plan, modelSizes }: CodedPlan, options: SegmentEncoderOptions = {}) {
     this.#plan = plan;
     this.#source = source;
     this.#target = target;
-    this.#coder = options.coder ?? new MixCoder(true, options.sizes ?? DEFAULT_SIZES);
-    const isReference = this.#coder instanceof MixCoder;
-    this.#meter = options.metered === true && isReference ? new BitMeter(this.#coder.metered()) : null;
+    if (options.metered === true) {
+      const coder = new MixCoder(true, modelSizes);
+      this.#coder = coder;
+      this.#meter = new BitMeter(coder.metered());
+    } else {
+      this.#coder = (options.models ?? referenceModels)(true, modelSizes);
+      this.#meter = null;
+    }
     this.#segment = new SegmentCoder(plan, this.#coder, this.#meter ?? undefined);
   }
 
@@ -125,25 +144,16 @@ export class SegmentEncoder {
   }
 }
 
-export interface SegmentEncoderOptions {
-  readonly coder?: ModelCoder;
-  readonly sizes?: ModelSizes;
-  readonly metered?: boolean;
-}
-
 /** The parts of a delta of which covers alone are known, nothing of the images' structure. */
 export function encodeCovered(
-  images: { readonly source: Uint8Array; readonly target: Uint8Array; readonly covers: CoverList },
+  images: Images & { readonly covers: CoverList },
   segmentBytes: number,
   sizes: ModelSizes = DEFAULT_SIZES,
 ) {
   const { source, target, covers } = images;
   const plan = encodePlan(covers, undefined, undefined, undefined, sizes);
   const lengths = { sourceBytes: source.length, targetBytes: target.length };
-  const encoder = new SegmentEncoder(source, target, plainPlan(covers), { sizes });
-  const segments: Uint8Array[] = [];
-  for (let start = 0; start < target.length; start += segmentBytes) {
-    segments.push(encoder.encode(start, Math.min(target.length, start + segmentBytes)));
-  }
+  const encoder = new SegmentEncoder(images, { plan: plainPlan(covers), modelSizes: sizes });
+  const segments = rangesOf(target.length, segmentBytes).map(({ start, end }) => encoder.encode(start, end));
   return { plan, planNeeds: planNeeds(plan, lengths, sizes), segments, segmentWork: encoder.work, modelSizes: sizes };
 }

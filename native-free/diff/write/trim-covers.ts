@@ -6,45 +6,26 @@
  * short covers is not worth its own cost.
  * @module
  */
-import { coverListOf, type Cover, type CoverList } from '../../format/cover.ts';
-import { REGION_KIND, type Layout, type Region, type RegionKind } from '../../format/regions.ts';
+import { coverAt, coversWhere, emptyCoverList, setCover, type Cover, type CoverList } from '../../format/cover.ts';
+import type { Layout, Region } from '../../format/regions.ts';
+import { instructionSetOf } from '../../predict/isa/list.ts';
 import { RegionCursor } from '../../predict/region-cursor.ts';
 
 /** Shorter covers cost more than literals. */
 const COVER_BYTES_MIN = 12;
 
-function alignmentOf(kind: RegionKind): number {
-  switch (kind) {
-    case REGION_KIND.a64:
-    case REGION_KIND.a32:
-    case REGION_KIND.mips:
-    case REGION_KIND.mipsBig:
-      return 4;
-    case REGION_KIND.t32:
-    case REGION_KIND.riscv:
-      return 2;
-    default:
-      return 1;
-  }
-}
-
 /** The same covers, trimmed; in the same order. */
 export function trimCovers(covers: CoverList, source: Layout, target: Layout): CoverList {
   const trimmer = new Trimmer(source, target);
-  const kept: Cover[] = [];
+  const kept = emptyCoverList(covers.count);
+  let count = 0;
   for (let i = 0; i < covers.count; i++) {
-    const cover = trimmer.trim({
-      sourceOffset: covers.sourceOffset[i]!,
-      targetOffset: covers.targetOffset[i]!,
-      length: covers.length[i]!,
-    });
-    const before = kept.at(-1);
-    if (before !== undefined && cover.targetOffset < before.targetOffset + before.length) {
-      kept[kept.length - 1] = { ...before, length: cover.targetOffset - before.targetOffset };
-    }
-    if (cover.length >= COVER_BYTES_MIN) kept.push(cover);
+    const cover = trimmer.trim(coverAt(covers, i));
+    const most = count === 0 ? Infinity : cover.targetOffset - kept.targetOffset[count - 1]!;
+    if (most < kept.length[count - 1]!) kept.length[count - 1] = most;
+    if (cover.length >= COVER_BYTES_MIN) setCover(kept, count++, cover);
   }
-  return coverListOf(kept.filter(({ length }) => length >= COVER_BYTES_MIN));
+  return coversWhere(kept, (i) => i < count && kept.length[i]! >= COVER_BYTES_MIN);
 }
 
 class Trimmer {
@@ -81,7 +62,7 @@ class Trimmer {
     const a = this.#source.at(sourceOffset - back);
     const b = this.#target.at(targetOffset - back);
     if (a === null || b === null || a.kind !== b.kind) return 0;
-    this.#unit = alignmentOf(a.kind);
+    this.#unit = instructionSetOf(a.kind)?.alignment ?? 1;
     const from = phase(a, sourceOffset, this.#unit);
     return from === phase(b, targetOffset, this.#unit) ? from : 0;
   }

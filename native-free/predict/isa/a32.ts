@@ -23,7 +23,17 @@
  * see literal-pools.ts.
  * @module
  */
-import { NO_REFERENCE, NOWHERE, type InstructionSet } from './instruction-set.ts';
+import { REGION_KIND } from '../../format/regions.ts';
+import { loadInt } from '../../format/words.ts';
+import { Halves } from './arm-halves.ts';
+import {
+  FIELD_NAME_BITS,
+  LITERAL_WORDS,
+  NO_REFERENCE,
+  NOWHERE,
+  type InstructionSet,
+  type ReferenceReader,
+} from './instruction-set.ts';
 import { LITERAL, LiteralPools } from './literal-pools.ts';
 
 const CALL = 1;
@@ -86,10 +96,6 @@ function halfClass(word: number): number {
   return operation !== 0 && ((word & 0x00100000) !== 0 || operation === 2) ? HALF : NO_REFERENCE;
 }
 
-function load(bytes: Uint8Array, at: number): number {
-  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-}
-
 function imm16(word: number): number {
   return ((word >>> 4) & 0xf000) | (word & 0xfff);
 }
@@ -147,9 +153,7 @@ function writeNear(word: number, distance: number): number {
   return word >>> 0;
 }
 
-export class A32 implements InstructionSet {
-  readonly alignment = 4;
-  readonly kinds = 12;
+class A32Reader implements ReferenceReader {
   length = 4;
   word = 0;
   kind = NO_REFERENCE;
@@ -157,19 +161,15 @@ export class A32 implements InstructionSet {
   opcode = 0;
   readonly #pools = new LiteralPools();
   readonly #actualPools = new LiteralPools();
-  /** Lower halves in registers, the addresses of their MOVW, and a bit for each register that has one; both sides. */
-  readonly #low = new Int32Array(16);
-  readonly #lowSince = new Int32Array(16);
-  #lowKnown = 0;
-  readonly #actualLow = new Int32Array(16);
-  readonly #actualSince = new Int32Array(16);
-  #actualKnown = 0;
+  /** Of both sides. */
+  readonly #halves = new Halves();
+  readonly #actualHalves = new Halves();
 
   begin(): void {
     this.#pools.begin();
     this.#actualPools.begin();
-    this.#lowKnown = 0;
-    this.#actualKnown = 0;
+    this.#halves.begin();
+    this.#actualHalves.begin();
   }
 
   read(bytes: Uint8Array, at: number, _start: number, end: number, va: number): void {
@@ -179,7 +179,7 @@ export class A32 implements InstructionSet {
       this.word = this.opcode = bytes[at]!;
       return;
     }
-    const word = load(bytes, at);
+    const word = loadInt(bytes, at);
     this.length = 4;
     this.word = this.opcode = word >>> 0;
     const literal = this.#pools.find(va);
@@ -214,13 +214,11 @@ export class A32 implements InstructionSet {
   #readLow(bytes: Uint8Array, at: number, end: number, va: number): void {
     const word = this.word | 0;
     const register = (word >>> 12) & 15;
-    this.#low[register] = imm16(word);
-    this.#lowSince[register] = va;
-    this.#lowKnown |= 1 << register;
+    this.#halves.set(register, imm16(word), va);
     const same = word & 0xfff0f000;
     const last = Math.min(end - 4, at + 4 * LOOK_AHEAD);
     for (let next = at + 4; next <= last; next += 4) {
-      const other = load(bytes, next);
+      const other = loadInt(bytes, next);
       if ((other & 0xfff0f000) === (same | DOWN)) {
         this.#refer(LOW, ((imm16(other) << 16) | imm16(word)) >>> 0);
         return;
@@ -230,10 +228,8 @@ export class A32 implements InstructionSet {
   }
 
   #readHigh(word: number, va: number): void {
-    const register = (word >>> 12) & 15;
-    if (((this.#lowKnown >>> register) & 1) === 0) return;
-    if ((va - this.#lowSince[register]!) >>> 0 > 4 * LOOK_AHEAD) return;
-    this.#refer(HIGH, ((imm16(word) << 16) | this.#low[register]!) >>> 0);
+    const address = this.#halves.completed((word >>> 12) & 15, imm16(word), va);
+    if (address !== NOWHERE) this.#refer(HIGH, address);
   }
 
   /**
@@ -263,18 +259,19 @@ export class A32 implements InstructionSet {
       case HIGH:
         return ((word & ~IMM16) | ((target >>> 12) & 0xf0000) | ((target >>> 16) & 0xfff)) >>> 0;
       default:
-        return (target - this.#actualPlace(va)) >>> 0;
+        return (target - this.#placeOf(va)) >>> 0;
     }
   }
 
-  #actualPlace(va: number): number {
-    return this.#actualPools.find(va) === LITERAL.placed ? this.#actualPools.user : va;
+  #placeOf(va: number): number {
+    const user = this.#actualPools.userOf(va);
+    return user === NOWHERE ? va : user;
   }
 
   resolve(_word: number, kind: number, actual: number, va: number): number {
     if (kind === PLACED) {
-      const isPlaced = this.#actualPools.find(va) === LITERAL.placed;
-      return isPlaced ? (actual + this.#actualPools.user) >>> 0 : NOWHERE;
+      const user = this.#actualPools.userOf(va);
+      return user === NOWHERE ? NOWHERE : (actual + user) >>> 0;
     }
     const actualClass = classOf(actual | 0);
     if (actualClass >= LOW) return this.#resolveRegister(kind, actual | 0, actualClass, va);
@@ -289,13 +286,43 @@ export class A32 implements InstructionSet {
     if (actualClass === USER) {
       this.#actualPools.add(actual & 15, (va + 8) >>> 0, va);
     } else if (actualClass === LOW) {
-      this.#actualLow[register] = imm16(actual);
-      this.#actualSince[register] = va;
-      this.#actualKnown |= 1 << register;
-    } else if (kind === HIGH && ((this.#actualKnown >>> register) & 1) !== 0) {
-      if ((va - this.#actualSince[register]!) >>> 0 > 4 * LOOK_AHEAD) return NOWHERE;
-      return ((imm16(actual) << 16) | this.#actualLow[register]!) >>> 0;
+      this.#actualHalves.set(register, imm16(actual), va);
+    } else if (kind === HIGH) {
+      return this.#actualHalves.completed(register, imm16(actual), va);
     }
     return NOWHERE;
   }
 }
+
+/** BL, and BLX to Thumb code. */
+function absolute(word: number, va: number, sign: 1 | -1): number {
+  if ((word & 0x0f000000) !== 0x0b000000 && (word & 0xfe000000) !== (0xfa000000 | 0)) return word;
+  return ((word & ~IMM24) | ((word + sign * (va >> 2)) & IMM24)) >>> 0;
+}
+
+/** BL, always. */
+function findCall(bytes: Uint8Array, at: number): number {
+  return bytes[at + 3] === 0xeb ? at + 8 + ((loadInt(bytes, at) << 8) >> 6) : NOWHERE;
+}
+
+/** LDR (literal) with an offset upwards. */
+function literalOf(image: Uint8Array, at: number): number {
+  const upper = image[at + 2]!;
+  if ((image[at + 3]! & 15) !== 5 || (upper & 0xdf) !== 0x9f || upper < 0x80) return NOWHERE;
+  return at + 8 + (image[at]! | ((image[at + 1]! & 15) << 8));
+}
+
+/** ELF header: code is little-endian although data is not (BE8). */
+const FLAG_BE8 = 0x00800000;
+
+export const A32: InstructionSet = {
+  ...{ kind: REGION_KIND.a32, alignment: 4, kinds: 12, bigEndian: false, hasPools: true, nameBits: FIELD_NAME_BITS },
+  makeReader: () => new A32Reader(),
+  makeOperands: () => null,
+  absolute,
+  literals: LITERAL_WORDS,
+  signs: { step: 4, blockMin: 10, rarity: 256, reach: 2 ** 26, areCalls: true, find: findCall },
+  addresses: { widths: [32], functionOf: (word) => word, literalOf },
+  // Which of it is T32 is found out later: see arm-state.ts.
+  isCodeOf: ({ machine, flags, isLittle }) => machine === 40 && (isLittle || (flags & FLAG_BE8) !== 0),
+};

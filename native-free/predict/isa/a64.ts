@@ -18,7 +18,18 @@
  * references to the whole address: ADRP looks ahead for its user, the user remembers its ADRP.
  * @module
  */
-import { NO_REFERENCE, NOWHERE, type InstructionSet } from './instruction-set.ts';
+import { REGION_KIND } from '../../format/regions.ts';
+import { loadInt } from '../../format/words.ts';
+import { A64Operands } from './a64-operands.ts';
+import {
+  FIELD_NAME_BITS,
+  LITERAL_WORDS,
+  NO_REFERENCE,
+  NOWHERE,
+  PLAIN_ADDRESSES,
+  type InstructionSet,
+  type ReferenceReader,
+} from './instruction-set.ts';
 
 const CALL = 1;
 const JUMP = 2;
@@ -70,10 +81,6 @@ function isWithinPage(word: number, scale: number): boolean {
   return ((word >>> 10) & 0xfff) << scale < 4096;
 }
 
-function load(bytes: Uint8Array, at: number): number {
-  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-}
-
 function imm21(word: number): number {
   return (((word << 8) >> 13) << 2) | ((word >>> 29) & 3);
 }
@@ -96,9 +103,7 @@ function direct(word: number, kind: number, va: number): number {
   }
 }
 
-export class A64 implements InstructionSet {
-  readonly alignment = 4;
-  readonly kinds = 13;
+class A64Reader implements ReferenceReader {
   length = 4;
   word = 0;
   kind = NO_REFERENCE;
@@ -125,7 +130,7 @@ export class A64 implements InstructionSet {
       return;
     }
     this.#units++;
-    const word = load(bytes, at);
+    const word = loadInt(bytes, at);
     const kind = classOf(word);
     this.#plain(word >>> 0, 4);
     if (kind === PAGE) {
@@ -157,7 +162,7 @@ export class A64 implements InstructionSet {
     this.opcode = (this.word & ~IMM21) >>> 0;
     const last = Math.min(end - 4, at + 4 * LOOK_AHEAD);
     for (let next = at + 4; next <= last; next += 4) {
-      const word = load(bytes, next);
+      const word = loadInt(bytes, next);
       const scale = lowScale(word);
       if (scale >= 0 && ((word >>> 5) & 31) === register && isWithinPage(word, scale)) {
         this.target = (page + (((word >>> 10) & 0xfff) << scale)) >>> 0;
@@ -219,3 +224,26 @@ export class A64 implements InstructionSet {
 function writeImm21(word: number, value: number): number {
   return ((word & ~IMM21) | ((value << 3) & (0x7ffff << 5)) | ((value & 3) << 29)) >>> 0;
 }
+
+/** BL and ADRP (DDI 0487, C6.2). */
+function absolute(word: number, va: number, sign: 1 | -1): number {
+  if (word >>> 26 === 0x25) return ((word & 0xfc000000) | ((word + sign * (va >> 2)) & 0x3ffffff)) >>> 0;
+  if ((word & 0x9f000000) !== (0x90000000 | 0)) return word;
+  return writeImm21(word, imm21(word) + sign * (va >> 12));
+}
+
+/** BL. */
+function findCall(bytes: Uint8Array, at: number): number {
+  return bytes[at + 3]! >>> 2 === 0x25 ? at + ((loadInt(bytes, at) << 6) >> 4) : NOWHERE;
+}
+
+export const A64: InstructionSet = {
+  ...{ kind: REGION_KIND.a64, alignment: 4, kinds: 13, bigEndian: false, hasPools: false, nameBits: FIELD_NAME_BITS },
+  makeReader: () => new A64Reader(),
+  makeOperands: () => new A64Operands(),
+  absolute,
+  literals: LITERAL_WORDS,
+  signs: { step: 4, blockMin: 10, rarity: 64, reach: 2 ** 28, areCalls: true, find: findCall },
+  addresses: { ...PLAIN_ADDRESSES, widths: [64] },
+  isCodeOf: ({ machine }) => machine === 183,
+};

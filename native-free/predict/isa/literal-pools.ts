@@ -8,6 +8,7 @@
  * One object serves one side, source or target: it only goes by addresses of that side.
  * @module
  */
+import { NOWHERE } from './instruction-set.ts';
 
 /** What `find` says of a word. */
 export const LITERAL = {
@@ -79,5 +80,10 @@ export class LiteralPools {
     if (state >> 2 !== this.#run) return LITERAL.none;
     this.user = this.#user[slot]!;
     return state & 3;
+  }
+
+  /** The program counter that the word at `va` is relative to, or NOWHERE. */
+  userOf(va: number): number {
+    return this.find(va) === LITERAL.placed ? this.user : NOWHERE;
   }
 }

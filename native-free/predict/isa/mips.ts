@@ -22,7 +22,18 @@
  * its static base, which is zero, to every upper half.
  * @module
  */
-import { NO_REFERENCE, NOWHERE, type InstructionSet } from './instruction-set.ts';
+import { REGION_KIND } from '../../format/regions.ts';
+import { loadInt, loadBigInt } from '../../format/words.ts';
+import {
+  FIELD_NAME_BITS,
+  LITERAL_BYTES,
+  LITERAL_WORDS,
+  NO_REFERENCE,
+  NOWHERE,
+  PLAIN_ADDRESSES,
+  type InstructionSet,
+  type ReferenceReader,
+} from './instruction-set.ts';
 
 const CALL = 1;
 const JUMP = 2;
@@ -147,9 +158,7 @@ class Registers {
   }
 }
 
-export class Mips implements InstructionSet {
-  readonly alignment = 4;
-  readonly kinds = 9;
+class MipsReader implements ReferenceReader {
   length = 4;
   word = 0;
   kind = NO_REFERENCE;
@@ -192,10 +201,7 @@ export class Mips implements InstructionSet {
   }
 
   #load(bytes: Uint8Array, at: number): number {
-    if (this.#bigEndian) {
-      return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
-    }
-    return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+    return this.#bigEndian ? loadBigInt(bytes, at) : loadInt(bytes, at);
   }
 
   #refer(kind: number, target: number): void {
@@ -253,3 +259,52 @@ export class Mips implements InstructionSet {
     return reached;
   }
 }
+
+/**
+ * Calls name absolute addresses here, so the signs are returns and stack frames: JR ra, behind whose delay slot a
+ * function begins; ADDIU sp and DADDIU sp that open a frame, where one begins.
+ */
+function startAt(word: number, at: number): number {
+  if (word === 0x03e00008) return at + 8;
+  const isFrame = word >>> 16 === 0x27bd || word >>> 16 === 0x67bd;
+  return isFrame && (word & 0x8000) !== 0 ? at : NOWHERE;
+}
+
+function findLittle(bytes: Uint8Array, at: number): number {
+  const top = bytes[at + 3]!;
+  return top === 3 || top === 0x27 || top === 0x67 ? startAt(loadInt(bytes, at), at) : NOWHERE;
+}
+
+function findBig(bytes: Uint8Array, at: number): number {
+  const top = bytes[at]!;
+  if (top !== 3 && top !== 0x27 && top !== 0x67) return NOWHERE;
+  return startAt(loadBigInt(bytes, at), at);
+}
+
+const MIPS_MACHINE = 8;
+
+const COMMON = {
+  alignment: 4,
+  ...{ kinds: 9, hasPools: false, nameBits: FIELD_NAME_BITS },
+  makeOperands: () => null,
+  /** Calls are absolute as they are. */
+  absolute: (word: number) => word,
+  addresses: { ...PLAIN_ADDRESSES, widths: [64, 32] },
+} as const;
+const SIGNS = { step: 4, blockMin: 4, rarity: 2 ** 15, reach: 1, areCalls: false } as const;
+
+export const MIPS: InstructionSet = {
+  ...{ ...COMMON, kind: REGION_KIND.mips, bigEndian: false },
+  makeReader: () => new MipsReader(false),
+  literals: LITERAL_WORDS,
+  signs: { ...SIGNS, find: findLittle },
+  isCodeOf: ({ machine, isLittle }) => machine === MIPS_MACHINE && isLittle,
+};
+
+export const MIPS_BIG: InstructionSet = {
+  ...{ ...COMMON, kind: REGION_KIND.mipsBig, bigEndian: true },
+  makeReader: () => new MipsReader(true),
+  literals: LITERAL_BYTES,
+  signs: { ...SIGNS, find: findBig },
+  isCodeOf: ({ machine, isLittle }) => machine === MIPS_MACHINE && !isLittle,
+};

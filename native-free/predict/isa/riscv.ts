@@ -22,7 +22,16 @@
  * distance between the two.
  * @module
  */
-import { NO_REFERENCE, NOWHERE, type InstructionSet } from './instruction-set.ts';
+import { REGION_KIND } from '../../format/regions.ts';
+import { loadInt } from '../../format/words.ts';
+import {
+  FIELD_NAME_BITS,
+  NO_REFERENCE,
+  NOWHERE,
+  PLAIN_ADDRESSES,
+  type InstructionSet,
+  type ReferenceReader,
+} from './instruction-set.ts';
 
 const CALL = 1;
 const JUMP = 2;
@@ -117,10 +126,6 @@ function length(word: number): number {
   return (word & 3) === 3 ? 4 : 2;
 }
 
-function load(bytes: Uint8Array, at: number): number {
-  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-}
-
 /** Where a unit of a kind without registers leads; for AUIPC and LUI, their part alone. */
 function direct(word: number, kind: number, va: number): number {
   switch (kind) {
@@ -180,9 +185,7 @@ class Registers {
   }
 }
 
-export class RiscV implements InstructionSet {
-  readonly alignment = 2;
-  readonly kinds = 16;
+class RiscVReader implements ReferenceReader {
   length = 2;
   word = 0;
   kind = NO_REFERENCE;
@@ -199,7 +202,7 @@ export class RiscV implements InstructionSet {
   read(bytes: Uint8Array, at: number, _start: number, end: number, va: number): void {
     this.kind = NO_REFERENCE;
     const left = end - at;
-    const word = left >= 4 ? load(bytes, at) : left >= 2 ? bytes[at]! | (bytes[at + 1]! << 8) : bytes[at]!;
+    const word = left >= 4 ? loadInt(bytes, at) : left >= 2 ? bytes[at]! | (bytes[at + 1]! << 8) : bytes[at]!;
     this.length = length(word);
     if (this.length > left) {
       // Cut off in the middle.
@@ -241,7 +244,7 @@ export class RiscV implements InstructionSet {
     if (kind === PAGE) this.#refer(PAGE, part, IMM_J);
     const last = Math.min(at + DISTANCE_MAX, end - 4);
     for (let next = at + 4; next <= last;) {
-      const other = load(bytes, next);
+      const other = loadInt(bytes, next);
       if ((other & 3) === 3) {
         if (lowForm(other) !== NO_FORM && ((other >>> 15) & 31) === register) {
           this.#refer(kind, (part + immLow(other)) >>> 0, IMM_J);
@@ -339,3 +342,37 @@ function writeLow(word: number, value: number): number {
   }
   return ((word & ~IMM_I) | (value << 20)) >>> 0;
 }
+
+/** JAL, whose distance is scattered over the word, and AUIPC (RISC-V Unprivileged ISA, 2.5 and 2.4). */
+function absolute(word: number, va: number, sign: 1 | -1): number {
+  const opcode = word & 0x7f;
+  if (opcode === 0x17) return (word + sign * (va & ~0xfff)) >>> 0;
+  if (opcode !== 0x6f) return word;
+  return writeJ(word, immJ(word) + sign * (va & ~1));
+}
+
+/** JAL to ra, or AUIPC and JALR through ra. */
+function findCall(bytes: Uint8Array, at: number): number {
+  const low = bytes[at]! | ((bytes[at + 1]! & 15) << 8);
+  if (low === 0x0ef) return at + immJ(loadInt(bytes, at));
+  if (low !== 0x097 || (loadInt(bytes, at + 4) & 0xfffff) !== 0x080e7) return NOWHERE;
+  return at + (loadInt(bytes, at) & ~0xfff) + (loadInt(bytes, at + 4) >> 20);
+}
+
+const UP_SHORT = [0, 1];
+const UP = [0, 1, 2, 3];
+
+export const RISCV: InstructionSet = {
+  ...{ kind: REGION_KIND.riscv, alignment: 2, kinds: 16, bigEndian: false, hasPools: false, nameBits: FIELD_NAME_BITS },
+  makeReader: () => new RiscVReader(),
+  makeOperands: () => null,
+  absolute,
+  literals: {
+    by: 'halfwords',
+    most: (_, va) => ((va & 1) === 0 ? 4 : 1),
+    order: (most, first) => (most === 4 && first >= 0 && (first & 3) === 3 ? UP : UP_SHORT),
+  },
+  signs: { step: 2, blockMin: 8, rarity: 4096, reach: 2 ** 21, areCalls: true, find: findCall },
+  addresses: { ...PLAIN_ADDRESSES, widths: [64, 32] },
+  isCodeOf: ({ machine }) => machine === 243,
+};

@@ -26,8 +26,18 @@
  * Halves of addresses and words of pools are as in a32.ts; the user of a pool's word is ADD Rdn, PC (T2, A8.8.6).
  * @module
  */
-import { NO_REFERENCE, NOWHERE, type InstructionSet } from './instruction-set.ts';
+import { REGION_KIND } from '../../format/regions.ts';
+import { loadInt } from '../../format/words.ts';
+import { Halves } from './arm-halves.ts';
+import {
+  FIELD_NAME_BITS,
+  NO_REFERENCE,
+  NOWHERE,
+  type InstructionSet,
+  type ReferenceReader,
+} from './instruction-set.ts';
 import { LITERAL, LiteralPools } from './literal-pools.ts';
+import { IMM16, IMM21, IMM25, imm12, imm16, offset21, offset25, withImm16, write21, write25 } from './t32-fields.ts';
 
 const CALL = 1;
 const EXCHANGE = 2;
@@ -46,18 +56,15 @@ const PLACED = 14;
 /** Not a kind: ADD Rdn, PC, which makes an address of the distance in Rdn. */
 const USER = 15;
 
-/** How many instructions after MOVW its MOVT is looked for, and how many bytes of them there may be. */
+/** How many instructions after MOVW its MOVT is looked for. */
 const LOOK_AHEAD = 8;
-const REGISTER_AGE_MAX = 4 * LOOK_AHEAD;
 
 const UP = 0x80;
 const DOWN_NEAR = 0xa0;
-const IMM25 = 0x2fff07ff;
-const IMM16 = 0x70ff040f;
 
 /** Bits of each kind's field. */
 const FIELD = Int32Array.of(
-  ...[0, IMM25, IMM25, IMM25, 0x2fff043f, 0xff, 0x7ff, 0x2f8, 0xff],
+  ...[0, IMM25, IMM25, IMM25, IMM21, 0xff, 0x7ff, 0x2f8, 0xff],
   ...[0x0fff0000 | UP, 0x00ff0000 | UP, 0x70ff0400 | DOWN_NEAR, IMM16, IMM16, -1, 0],
 );
 
@@ -111,36 +118,6 @@ function scaledClass(word: number): number {
   return (word & 0x0e00ff3f) === 0x0a00ed1f ? SCALED : NO_REFERENCE;
 }
 
-function load(bytes: Uint8Array, at: number): number {
-  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-}
-
-function offset25(word: number): number {
-  const sign = (word << 21) >> 31;
-  const i1 = ((word >>> 29) ^ ~sign) & 1;
-  const i2 = ((word >>> 27) ^ ~sign) & 1;
-  return (sign << 24) | (i1 << 23) | (i2 << 22) | ((word & 0x3ff) << 12) | ((word >>> 15) & 0xffe);
-}
-
-function offset21(word: number): number {
-  const j1 = (word >>> 29) & 1;
-  const j2 = (word >>> 27) & 1;
-  return (((word << 21) >> 31) << 20) | (j2 << 19) | (j1 << 18) | ((word & 0x3f) << 12) | ((word >>> 15) & 0xffe);
-}
-
-function imm12(word: number): number {
-  return ((word << 1) & 0x800) | ((word >>> 20) & 0x700) | ((word >>> 16) & 0xff);
-}
-
-function imm16(word: number): number {
-  return ((word & 0xf) << 12) | imm12(word);
-}
-
-function withImm16(word: number, value: number): number {
-  const lower = ((value >>> 12) & 0xf) | ((value >>> 1) & 0x400);
-  return ((word & ~IMM16) | lower | ((value & 0x700) << 20) | ((value & 0xff) << 16)) >>> 0;
-}
-
 /** Where a unit of a kind without registers leads. */
 function direct(word: number, kind: number, va: number): number {
   const pc = va + 4;
@@ -170,23 +147,7 @@ function direct(word: number, kind: number, va: number): number {
   }
 }
 
-function write25(word: number, distance: number): number {
-  const sign = (distance >> 31) & 1;
-  const j1 = ((distance >> 23) & 1) ^ sign ^ 1;
-  const j2 = ((distance >> 22) & 1) ^ sign ^ 1;
-  const upper = (j1 << 29) | (j2 << 27) | ((distance << 15) & 0x7ff0000);
-  return ((word & ~IMM25) | (sign << 10) | ((distance >> 12) & 0x3ff) | upper) >>> 0;
-}
-
-function write21(word: number, distance: number): number {
-  const lower = ((distance >>> 21) & 0x400) | ((distance >> 12) & 0x3f);
-  const upper = ((distance << 11) & 0x20000000) | ((distance << 8) & 0x8000000) | ((distance << 15) & 0x7ff0000);
-  return ((word & ~FIELD[COND]!) | lower | upper) >>> 0;
-}
-
-export class T32 implements InstructionSet {
-  readonly alignment = 2;
-  readonly kinds = 15;
+class T32Reader implements ReferenceReader {
   length = 2;
   word = 0;
   kind = NO_REFERENCE;
@@ -194,19 +155,15 @@ export class T32 implements InstructionSet {
   opcode = 0;
   readonly #pools = new LiteralPools();
   readonly #actualPools = new LiteralPools();
-  /** Lower halves in registers, the addresses of their MOVW, and a bit for each register that has one; both sides. */
-  readonly #low = new Int32Array(16);
-  readonly #lowSince = new Int32Array(16);
-  #lowKnown = 0;
-  readonly #actualLow = new Int32Array(16);
-  readonly #actualSince = new Int32Array(16);
-  #actualKnown = 0;
+  /** Of both sides. */
+  readonly #halves = new Halves();
+  readonly #actualHalves = new Halves();
 
   begin(): void {
     this.#pools.begin();
     this.#actualPools.begin();
-    this.#lowKnown = 0;
-    this.#actualKnown = 0;
+    this.#halves.begin();
+    this.#actualHalves.begin();
   }
 
   read(bytes: Uint8Array, at: number, _start: number, end: number, va: number): void {
@@ -238,7 +195,7 @@ export class T32 implements InstructionSet {
   #readLiteral(bytes: Uint8Array, at: number, va: number): boolean {
     const literal = this.#pools.find(va);
     if (literal === LITERAL.none) return false;
-    const word = load(bytes, at);
+    const word = loadInt(bytes, at);
     this.length = 4;
     this.word = this.opcode = word >>> 0;
     if (literal === LITERAL.placed) this.#refer(PLACED, (word + this.#pools.user) >>> 0);
@@ -266,11 +223,9 @@ export class T32 implements InstructionSet {
   #readLow(bytes: Uint8Array, at: number, end: number, va: number): void {
     const word = this.word | 0;
     const register = (word >>> 24) & 15;
-    this.#low[register] = imm16(word);
-    this.#lowSince[register] = va;
-    this.#lowKnown |= 1 << register;
+    this.#halves.set(register, imm16(word), va);
     for (let i = 1, next = at + 4; i <= LOOK_AHEAD && next + 4 <= end; i++) {
-      const other = load(bytes, next);
+      const other = loadInt(bytes, next);
       if ((other & 0x8f00fbf0) === ((register << 24) | 0xf2c0)) {
         this.#refer(LOW, ((imm16(other) << 16) | imm16(word)) >>> 0);
         return;
@@ -281,10 +236,8 @@ export class T32 implements InstructionSet {
   }
 
   #readHigh(word: number, va: number): void {
-    const register = (word >>> 24) & 15;
-    if (((this.#lowKnown >>> register) & 1) === 0) return;
-    if ((va - this.#lowSince[register]!) >>> 0 > REGISTER_AGE_MAX) return;
-    this.#refer(HIGH, ((imm16(word) << 16) | this.#low[register]!) >>> 0);
+    const address = this.#halves.completed((word >>> 24) & 15, imm16(word), va);
+    if (address !== NOWHERE) this.#refer(HIGH, address);
   }
 
   /** As in a32.ts, only a pool's word depends on what `resolve` was told. */
@@ -316,18 +269,19 @@ export class T32 implements InstructionSet {
       case HIGH:
         return withImm16(word, target >>> 16);
       default:
-        return (target - this.#actualPlace(va)) >>> 0;
+        return (target - this.#placeOf(va)) >>> 0;
     }
   }
 
-  #actualPlace(va: number): number {
-    return this.#actualPools.find(va) === LITERAL.placed ? this.#actualPools.user : va;
+  #placeOf(va: number): number {
+    const user = this.#actualPools.userOf(va);
+    return user === NOWHERE ? va : user;
   }
 
   resolve(_word: number, kind: number, actual: number, va: number): number {
     if (kind === PLACED) {
-      const isPlaced = this.#actualPools.find(va) === LITERAL.placed;
-      return isPlaced ? (actual + this.#actualPools.user) >>> 0 : NOWHERE;
+      const user = this.#actualPools.userOf(va);
+      return user === NOWHERE ? NOWHERE : (actual + user) >>> 0;
     }
     const actualClass = classOf(actual | 0);
     if (actualClass === NO_REFERENCE) return NOWHERE;
@@ -342,12 +296,9 @@ export class T32 implements InstructionSet {
     if (actualClass === USER) {
       this.#actualPools.add(userRegister(actual), (va + 4) >>> 0, va);
     } else if (actualClass === LOW) {
-      this.#actualLow[register] = imm16(actual);
-      this.#actualSince[register] = va;
-      this.#actualKnown |= 1 << register;
-    } else if (kind === HIGH && ((this.#actualKnown >>> register) & 1) !== 0) {
-      if ((va - this.#actualSince[register]!) >>> 0 > REGISTER_AGE_MAX) return NOWHERE;
-      return ((imm16(actual) << 16) | this.#actualLow[register]!) >>> 0;
+      this.#actualHalves.set(register, imm16(actual), va);
+    } else if (kind === HIGH) {
+      return this.#actualHalves.completed(register, imm16(actual), va);
     }
     return NOWHERE;
   }
@@ -384,3 +335,42 @@ function writeSigned(word: number, kind: number, distance: number): number {
   const value = kind === LOAD ? magnitude & 0xfff : (magnitude >>> 2) & 0xff;
   return (rest | up | (value << 16)) >>> 0;
 }
+
+/** BL. */
+function absolute(word: number, va: number, sign: 1 | -1): number {
+  if ((word & 0xf800) !== 0xf000 || (word & 0xd0000000) !== (0xd0000000 | 0)) return word;
+  return write25(word, ((offset25(word) + sign * (va & ~1)) << 7) >> 7);
+}
+
+/** BL. */
+function findCall(bytes: Uint8Array, at: number): number {
+  if (bytes[at + 1]! >>> 3 !== 0x1e || (bytes[at + 3]! & 0xd0) !== 0xd0) return NOWHERE;
+  return at + 4 + offset25(loadInt(bytes, at));
+}
+
+/** LDR (literal, T1). */
+function literalOf(image: Uint8Array, at: number): number {
+  return image[at + 1]! >>> 3 === 9 ? (at & ~3) + 4 + 4 * image[at]! : NOWHERE;
+}
+
+/** Upper bytes first: the opcode is there. */
+const SHORT = [1, 0];
+const LONG = [1, 3, 0, 2];
+/** Upper bytes of first halfwords of long instructions are from here on: 11101, 11110, 11111. */
+const LONG_FIRST = 0xe8;
+
+export const T32: InstructionSet = {
+  ...{ kind: REGION_KIND.t32, alignment: 2, kinds: 15, bigEndian: false, hasPools: true, nameBits: FIELD_NAME_BITS },
+  makeReader: () => new T32Reader(),
+  makeOperands: () => null,
+  absolute,
+  literals: {
+    by: 'halfwords',
+    most: (_, va) => ((va & 1) === 0 ? 4 : 1),
+    order: (most, first) => (most === 4 && first >= LONG_FIRST ? LONG : SHORT),
+  },
+  signs: { step: 2, blockMin: 16, rarity: 256, reach: 2 ** 25, areCalls: true, find: findCall },
+  // The lowest bit says that the function is T32.
+  addresses: { widths: [32], functionOf: (word) => ((word & 1) === 0 ? NOWHERE : word - 1), literalOf },
+  isCodeOf: () => false,
+};

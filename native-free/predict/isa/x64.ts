@@ -21,7 +21,15 @@
  * instruction reads some wrong ones, and after a few is in step again, as every disassembler of this machine is.
  * @module
  */
-import { NO_REFERENCE, NOWHERE, type InstructionSet } from './instruction-set.ts';
+import { REGION_KIND } from '../../format/regions.ts';
+import { loadWord } from '../../format/words.ts';
+import {
+  NO_REFERENCE,
+  NOWHERE,
+  PLAIN_ADDRESSES,
+  type InstructionSet,
+  type ReferenceReader,
+} from './instruction-set.ts';
 import { BRANCH, DISTANCE, IMMEDIATE, MODRM, ONE_BYTE, shapeInMap, SPECIAL, TWO_BYTES } from './x64-opcodes.ts';
 
 const PLACE = 6;
@@ -41,9 +49,7 @@ function isShort(kind: number): boolean {
   return kind === BRANCH.jumpShort || kind === BRANCH.condShort;
 }
 
-export class X64 implements InstructionSet {
-  readonly alignment = 1;
-  readonly kinds = 10;
+class X64Reader implements ReferenceReader {
   length = 1;
   word = 0;
   kind = NO_REFERENCE;
@@ -85,7 +91,7 @@ export class X64 implements InstructionSet {
     let word = bytes[at]!;
     let length = 1;
     if (left >= 4) {
-      word = load(bytes, at);
+      word = loadWord(bytes, at);
       length = 4;
     } else if (left >= 2) {
       word |= bytes[at + 1]! << 8;
@@ -247,6 +253,29 @@ function reached(word: number, kind: number, va: number): number {
   return (va + TO_END[kind]! + (isShort(kind) ? (word << 24) >> 24 : word)) >>> 0;
 }
 
-function load(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
-}
+/** E8 (CALL) and E9 (JMP), whose distances count from their own end. */
+const CALL_OR_JUMP = 0xe8;
+const UP_SHORT = [0, 1];
+const DOWN = [3, 2, 1, 0];
+
+export const X64: InstructionSet = {
+  ...{ kind: REGION_KIND.x64, alignment: 1, kinds: 10, bigEndian: false, hasPools: false },
+  // Fields are whole units, so that all of a name fits.
+  nameBits: -1,
+  makeReader: () => new X64Reader(),
+  makeOperands: () => null,
+  /** The word is a distance, which the byte before it tells. */
+  absolute: (word, va, sign) => (word + sign * (va + 4)) >>> 0,
+  literals: {
+    by: 'bytes',
+    most: (before) => ((before & 0xfe) === CALL_OR_JUMP ? 4 : 1),
+    order: (most) => (most === 4 ? DOWN : UP_SHORT),
+  },
+  signs: {
+    ...{ step: 1, blockMin: 8, rarity: 256, reach: 2 ** 32, areCalls: true },
+    find: (bytes, at) => (bytes[at] === CALL_OR_JUMP ? at + 5 + (loadWord(bytes, at + 1) | 0) : NOWHERE),
+  },
+  addresses: { ...PLAIN_ADDRESSES, widths: [64] },
+  // 386 code too: most of its instructions are the same.
+  isCodeOf: ({ machine }) => machine === 62 || machine === 3,
+};

@@ -3,6 +3,8 @@
  * and where the start of a process may send it. docs/protocol.md shows the same table (`npm run docs:states`).
  * @module
  */
+import { SOURCE_FAULTS } from '../../../native-free/apply/source-faults.ts';
+import type { StatusCode } from '../../../native-free/status-table.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 
 /** `STOP`: nothing more to do in this process (a reboot is under way or pending). */
@@ -116,19 +118,8 @@ export function requireWay(way: 'next' | 'failed' | 'atStart', from: State, to: 
 }
 
 const NOT_NOW = ['hook_refused', 'outside_hours', 'server_holds'];
-/**
- * Only what a full payload can help: a source that is not what the delta was made from, or that cannot be read. The
- * payload itself is vouched for, so a segment that comes out wrong, or never, says the same of the source. And a delta
- * that takes more than is allowed, by a configuration that was changed since PLAN.
- */
-const REPAIRABLE = [
-  'segment_digest',
-  'payload_work',
-  'source_digest',
-  'slot_unreadable',
-  'decoder_memory',
-  'decoder_work',
-];
+/** What a full payload can help: a source that is not right, and a delta that takes more than is allowed by now. */
+const REPAIRABLE: ReadonlySet<StatusCode> = new Set<StatusCode>([...SOURCE_FAULTS, 'decoder_memory', 'decoder_work']);
 
 /** What there is stays, and the state is begun again when it may. */
 export const isNotNow = ({ code }: UpdateError): boolean => NOT_NOW.includes(code);
@@ -142,6 +133,6 @@ export function afterFailure(state: State, error: UpdateError, isDistrust = fals
   if (isNotNow(error)) return null;
   const linkDown = error.retryable && error.status >= 5000 && error.status < 6000;
   if (waits === true && (linkDown || isDistrust)) return null;
-  const to = REPAIRABLE.includes(error.code) ? failed[0] : failed.at(-1);
+  const to = REPAIRABLE.has(error.code) ? failed[0] : failed.at(-1);
   return (to as State | undefined) ?? null;
 }

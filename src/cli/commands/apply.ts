@@ -221,7 +221,7 @@ async function explain(
   source: RandomSource | undefined,
 ): Promise<unknown> {
   if (!UpdateError.is(error) || header?.kind !== 'delta' || source === undefined) return error;
-  const suspicious = ['segment_digest', 'segment_malformed', 'payload_work'].includes(error.code);
+  const suspicious = ['segment_digest', 'payload_work'].includes(error.code);
   if (!suspicious || source.size < header.sourceBytes) return error;
   const actual = await hashSource(source, header.sourceBytes);
   if (bytesEqual(actual, header.sourceDigest)) return error;

@@ -11,14 +11,14 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { joinCovers } from '../../../native-free/diff/match/join-covers.ts';
-import { coverAt, type Cover, type CoverList } from '../../../native-free/format/cover.ts';
+import { coversWhere, type CoverList } from '../../../native-free/format/cover.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { after } from '../../platform/timers.ts';
 import { abortedError, throwIfAborted } from '../admission.ts';
 import { builtFile } from '../workers/built-file.ts';
 import type { CpuMeter } from '../workers/pool.ts';
 
-export interface BsdiffJob {
+interface BsdiffJob {
   readonly source: Uint8Array;
   readonly target: Uint8Array;
   readonly timeoutMs: number;
@@ -28,7 +28,7 @@ export interface BsdiffJob {
   readonly childFile?: string | undefined;
 }
 
-export type BsdiffMatch = { readonly covers: CoverList } | { readonly reason: string };
+type BsdiffMatch = { readonly covers: CoverList } | { readonly reason: string };
 
 /** bsdiff compares suffixes of a run byte by byte: two runs of this length cost about a second, and it is quadratic. */
 const RUN_BYTES_MAX = 64 * 1024;
@@ -91,12 +91,11 @@ async function coversOf(patch: Uint8Array, job: BsdiffJob): Promise<BsdiffMatch>
   const { bsdiffCovers } = await import('../../../native-free/compat/index.ts');
   const { covers, targetBytes } = bsdiffCovers(patch, { sourceBytes: job.source.length });
   if (targetBytes !== job.target.length) return { reason: 'its patch is for a target of another size' };
-  const usable: Cover[] = [];
-  for (let i = 0; i < covers.count; i++) {
-    const cover = coverAt(covers, i);
-    const fits = cover.sourceOffset >= 0 && cover.sourceOffset + cover.length <= job.source.length;
-    if (fits && cover.length > 0) usable.push(cover);
-  }
+  const { sourceOffset, length } = covers;
+  const usable = coversWhere(covers, (i) => {
+    const end = sourceOffset[i]! + length[i]!;
+    return sourceOffset[i]! >= 0 && end <= job.source.length && length[i]! > 0;
+  });
   return { covers: joinCovers([usable]) };
 }
 
@@ -105,7 +104,7 @@ async function runChild(
   job: BsdiffJob,
   paths: { source: string; target: string; patch: string },
 ): Promise<string | null> {
-  const child = fork(job.childFile ?? builtFile('bsdiff-child'), [], {
+  const child = fork(job.childFile ?? builtFile('bsdiff/child'), [], {
     execArgv: [],
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });

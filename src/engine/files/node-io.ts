@@ -18,7 +18,7 @@ import { writeError } from './write-error.ts';
 export const sha256Node: HashFactory = (): Hash => createHash('sha256');
 
 /** Something that holds a file descriptor. */
-export interface Closeable {
+interface Closeable {
   close(): void;
 }
 

@@ -11,13 +11,12 @@ import { fileURLToPath } from 'node:url';
 import { UpdateError } from '../../../native-free/status.ts';
 
 /**
- * File path of the compiled `src/engine/NAME.js`.
+ * File path of the compiled `src/engine/NAME.js`, NAME with its folder.
  * Throws UpdateError `config_invalid` when it is not there.
  */
 export function builtFile(name: string, base: string = import.meta.url): string {
-  const beside = new URL(`./${name}.js`, base);
-  const place = base.endsWith('.ts') ? new URL(`../../dist/src/engine/${name}.js`, base) : beside;
-  const path = fileURLToPath(place);
+  const place = base.endsWith('.ts') ? `../../../dist/src/engine/${name}.js` : `../${name}.js`;
+  const path = fileURLToPath(new URL(place, base));
   if (existsSync(path)) return path;
   throw new UpdateError('config_invalid', `${path} is missing: run \`npm run build\` first`, { detail: { path } });
 }

@@ -4,30 +4,37 @@
  *
  * @module
  */
-import type { SegmentCosts } from '../../../native-free/diff/write/encode-segment.ts';
+import type { CodedPlan, SegmentCosts } from '../../../native-free/diff/write/encode-segment.ts';
+import type { Images } from '../../../native-free/diff/images.ts';
 import type { PairedLayouts } from '../../../native-free/diff/layout/pair-regions.ts';
 import type { Tables } from '../../../native-free/diff/naming/find-bases.ts';
-import type { Analysis, FinishedPlan, Images, Refinement, Window } from '../../../native-free/diff/stages.ts';
-import type { Cover, CoverList } from '../../../native-free/format/cover.ts';
-import type { Plan } from '../../../native-free/format/plan.ts';
-import type { ModelSizes } from '../../../native-free/model/model-coder.ts';
+import type { FinishedPlan, Matched, Refinement, Window } from '../../../native-free/diff/stages.ts';
+import type { CoverList } from '../../../native-free/format/cover.ts';
+import type { ModelSizes } from '../../../native-free/format/model-sizes.ts';
 import type { StatusCode } from '../../../native-free/status.ts';
 
 /** Digest of a whole image. */
-export interface DigestTask {
+interface DigestTask {
   readonly kind: 'digest';
   readonly image: Uint8Array;
 }
 
-/** Structure of both images, and coarse covers; masked copies are left in `copies`. */
-export interface AnalyseTask {
+/** Structure of both images. */
+interface AnalyseTask {
   readonly kind: 'analyse';
   readonly images: Images;
+}
+
+/** Coarse covers; masked copies are left in `copies`. */
+interface AlignTask {
+  readonly kind: 'align';
+  readonly images: Images;
+  readonly layouts: PairedLayouts;
   readonly copies: Images;
 }
 
 /** Canonical copies of both images, given covers. */
-export interface NameTask {
+interface NameTask {
   readonly kind: 'name';
   readonly images: Images;
   readonly copies: Images;
@@ -36,14 +43,14 @@ export interface NameTask {
 }
 
 /** Covers of one window of the target, in masked copies. */
-export interface MaskedTask {
+interface MaskedTask {
   readonly kind: 'masked';
   readonly copies: Images;
   readonly window: Window;
 }
 
 /** Covers of one window of the target, in canonical copies. */
-export interface MatchTask {
+interface MatchTask {
   readonly kind: 'match';
   readonly copies: Images;
   readonly window: Window;
@@ -51,22 +58,19 @@ export interface MatchTask {
 }
 
 /** The plan of a delta. */
-export interface PlanTask {
+interface PlanTask {
   readonly kind: 'plan';
   readonly images: Images;
-  readonly layouts: PairedLayouts;
-  readonly covers: CoverList;
+  readonly matched: Matched;
   /** Null: to be chosen. */
-  readonly segmentBytes: number | null;
-  readonly modelSizes: ModelSizes | null;
+  readonly wanted: { readonly segmentBytes: number | null; readonly modelSizes: ModelSizes | null };
 }
 
 /** One segment of a delta. */
-export interface EncodeTask {
+interface EncodeTask {
   readonly kind: 'encode';
   readonly images: Images;
-  readonly plan: Plan;
-  readonly sizes: ModelSizes;
+  readonly coded: CodedPlan;
   readonly start: number;
   readonly end: number;
   /** Count what each stream costs: slower, the same bytes. */
@@ -74,7 +78,7 @@ export interface EncodeTask {
 }
 
 /** One segment of a full payload. */
-export interface FullTask {
+interface FullTask {
   readonly kind: 'full';
   readonly target: Uint8Array;
   readonly start: number;
@@ -92,15 +96,25 @@ export interface ProveTask {
 }
 
 export type Task =
-  DigestTask | AnalyseTask | MaskedTask | NameTask | MatchTask | PlanTask | EncodeTask | FullTask | ProveTask;
+  | DigestTask
+  | AnalyseTask
+  | AlignTask
+  | MaskedTask
+  | NameTask
+  | MatchTask
+  | PlanTask
+  | EncodeTask
+  | FullTask
+  | ProveTask;
 
 /** What each task gives back. */
 export interface TaskResults {
   digest: Uint8Array;
-  analyse: Analysis;
-  masked: Cover[];
+  analyse: PairedLayouts;
+  align: CoverList;
+  masked: CoverList;
   name: Tables;
-  match: Cover[];
+  match: CoverList;
   plan: FinishedPlan;
   encode: {
     readonly encoded: Uint8Array;
@@ -113,7 +127,7 @@ export interface TaskResults {
 }
 
 /** An UpdateError does not survive the way between threads as one; its parts do. */
-export interface TaskFailure {
+interface TaskFailure {
   readonly code: StatusCode;
   readonly message: string;
   readonly detail: Readonly<Record<string, unknown>>;

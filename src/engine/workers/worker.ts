@@ -7,9 +7,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { SegmentEncoder } from '../../../native-free/diff/write/encode-segment.ts';
-import { analyse, finishPlan, matchMasked, matchNamed, nameReferences } from '../../../native-free/diff/stages.ts';
+import * as stages from '../../../native-free/diff/stages.ts';
 import { digestOf } from '../../../native-free/hash.ts';
-import { MixCoder } from '../../../native-free/model/mix-coder.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { modelCoder } from '../../wasm/mix-coder.ts';
 import { suffixArrayWasm } from '../../wasm/suffix-sort.ts';
@@ -41,19 +40,20 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
     case 'digest':
       return tight(digestOf(sha256Node, task.image));
     case 'analyse':
-      return analyse(task.images, task.copies);
+      return stages.analyse(task.images);
+    case 'align':
+      return stages.alignMasked(task.images, task.layouts, task.copies);
     case 'masked':
-      return matchMasked(task.copies, task.window, suffixArrayWasm);
+      return stages.matchMasked(task.copies, task.window, suffixArrayWasm);
     case 'name':
-      return nameReferences(task.images, task.layouts, task.covers, task.copies);
+      return stages.nameReferences(task.images, task.layouts, task.covers, task.copies);
     case 'match':
-      return matchNamed(task.copies, task.window, suffixArrayWasm, task.refine);
+      return stages.matchNamed(task.copies, task.window, suffixArrayWasm, task.refine);
     case 'plan':
-      return finishPlan(task.images, task.layouts, task.covers, task.segmentBytes, task.modelSizes);
+      return stages.finishPlan(task.images, task.matched, task.wanted);
     case 'encode': {
-      const { images, plan, sizes, metered } = task;
-      const coder = metered ? new MixCoder(true, sizes) : modelCoder(true, sizes);
-      const encoder = new SegmentEncoder(images.source, images.target, plan, { coder, metered });
+      const { images, coded, metered } = task;
+      const encoder = new SegmentEncoder(images, coded, { models: modelCoder, metered });
       const encoded = encoder.encode(task.start, task.end);
       const digest = segmentDigest({ target: images.target, start: task.start, end: task.end });
       return { encoded: tight(encoded), digest, work: encoder.work, costs: encoder.costs };

@@ -22,7 +22,7 @@ export interface ElfSection {
   readonly link: number;
 }
 
-export interface ElfSegment {
+interface ElfSegment {
   readonly isExecutable: boolean;
   readonly va: number;
   readonly vaHigh: number;

@@ -6,7 +6,7 @@
 import { SECTION, type Budget, type ElfFile, type ElfSection } from './elf-file.ts';
 
 /** Hashes of a sketch, and what stands for none. */
-export const SKETCH_HASHES = 32;
+const SKETCH_HASHES = 32;
 export const NO_HASH = 0xffffffff;
 
 const DYNAMIC = 6;
@@ -18,7 +18,7 @@ const BUILD_BYTES_MAX = 32;
 /** "name=", as a kernel module's information says it. */
 const NAME_IS = [0x6e, 0x61, 0x6d, 0x65, 0x3d] as const;
 
-export interface Identity {
+interface Identity {
   readonly name: string;
   readonly build: string;
   readonly sketch: Uint32Array;

@@ -8,14 +8,11 @@
  */
 import { REGION_KIND, type RegionKind } from '../../../format/regions.ts';
 import { ASIDE_VA } from '../../../predict/address-space.ts';
+import { INSTRUCTION_SETS } from '../../../predict/isa/list.ts';
 import { runsByTrial, runsOfMarks, type Mark, type Run } from '../arm-state.ts';
 import { readBtf } from '../btf.ts';
 import { FLAG, SECTION, TYPE_RELOCATABLE, type Budget, type ElfFile, type ElfSection } from './elf-file.ts';
 import type { NamedRegion } from '../named-layout.ts';
-
-const MACHINE = { i386: 3, mips: 8, arm: 40, x64: 62, aarch64: 183, riscv: 243 } as const;
-/** ARM: code is little-endian although data is not (BE8). */
-const FLAG_BE8 = 0x00800000;
 
 /** Smaller sections are not worth their description. */
 const REGION_BYTES_MIN = 32;
@@ -35,7 +32,7 @@ const UNNAMED = /^(\.note|\.interp$|\.MIPS\.|\.reginfo$|\.riscv\.attributes$)/;
 const NAMESAKES = ['.text', '.gnu.linkonce.this_module', '.rodata', '__versions', '.data'];
 
 /** What one file's regions are; those without a place in the file apart. */
-export interface ElfRegions {
+interface ElfRegions {
   readonly regions: NamedRegion[];
   readonly bss: NamedRegion[];
   readonly vaHigh: number;
@@ -59,7 +56,8 @@ export function regionsOfElf(image: Uint8Array, elf: ElfFile, module: number, bu
   const inFile = withoutOverlaps(fitting.filter(({ offset }) => offset >= 0));
   const merged = elf.type === TYPE_RELOCATABLE ? mergeNeighbours(inFile) : inFile;
   const worthy = merged.filter(({ length }) => length >= REGION_BYTES_MIN);
-  const split = elf.machine === MACHINE.arm ? splitArm(image, elf, worthy, budget) : worthy;
+  const isArm = worthy.some(({ kind }) => kind === REGION_KIND.a32);
+  const split = isArm ? splitArm(image, elf, worthy, budget) : worthy;
   const bss = fitting.filter(({ offset }) => offset < 0).sort((a, b) => a.va - b.va);
   return { regions: split.map(plain), bss: bss.map(plain), vaHigh };
 }
@@ -68,22 +66,10 @@ function plain({ module, kind, offset, length, va, name }: NamedRegion): NamedRe
   return { module, kind, offset, length, va, name };
 }
 
+/** Of a machine that is not known, words are still words. */
 function codeKind({ machine, flags, fields: { isLittle } }: ElfFile): RegionKind {
-  switch (machine) {
-    case MACHINE.aarch64:
-      return REGION_KIND.a64;
-    case MACHINE.arm:
-      return isLittle || (flags & FLAG_BE8) !== 0 ? REGION_KIND.a32 : REGION_KIND.raw;
-    case MACHINE.x64:
-    case MACHINE.i386:
-      return REGION_KIND.x64;
-    case MACHINE.riscv:
-      return REGION_KIND.riscv;
-    case MACHINE.mips:
-      return isLittle ? REGION_KIND.mips : REGION_KIND.mipsBig;
-    default:
-      return isLittle ? REGION_KIND.data32 : REGION_KIND.raw;
-  }
+  const set = INSTRUCTION_SETS.find((each) => each.isCodeOf({ machine, flags, isLittle }));
+  return set?.kind ?? (isLittle ? REGION_KIND.data32 : REGION_KIND.raw);
 }
 
 function dataKind({ is64, fields: { isLittle } }: ElfFile): RegionKind {

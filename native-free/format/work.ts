@@ -8,7 +8,7 @@
  * @module
  */
 import { UpdateError } from '../status.ts';
-import type { ModelSizes } from './model-coder.ts';
+import type { ModelSizes } from './model-sizes.ts';
 
 /** Look-ups in one unit of work, in which headers and configurations speak. */
 export const WORK_UNIT = 2 ** 20;

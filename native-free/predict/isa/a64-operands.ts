@@ -3,16 +3,9 @@
  * changes a whole function in the same few ways.
  * @module
  */
-import { ORIGIN, type Candidates } from './candidates.ts';
-
-/** What the last changed instructions tell of the next: one class for each instruction set that has one. */
-export interface Operands {
-  /** A new run begins. */
-  begin(): void;
-  /** Adds what `word` would become. */
-  propose(word: number, candidates: Candidates): void;
-  learn(word: number, actual: number): void;
-}
+import { ORIGIN } from '../../format/origins.ts';
+import type { Candidates } from '../candidates.ts';
+import type { Operands } from './instruction-set.ts';
 
 const RN = 31 << 5;
 const RM = 31 << 16;
