@@ -17,8 +17,7 @@ import {
   type MakeOptions,
   type PayloadResult,
 } from '../engine/index.ts';
-import { unreadable } from '../engine/files/node-io.ts';
-import { writeError } from '../engine/files/write-error.ts';
+import { unreadable, writeError } from '../platform/files/io-errors.ts';
 import type { PayloadPlace } from './terminal/phases.ts';
 import { formatCount, formatTable } from './terminal/text.ts';
 

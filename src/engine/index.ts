@@ -16,11 +16,11 @@ export { MemoryGate } from './admission.ts';
 export { defaultMemoryBytesMax, jobMemoryBytes } from './memory-plan.ts';
 export {
   checkOutputFile,
-  makeFolders,
   replaceFile,
   syncFolder,
   writeFileAtomically,
   type AtomicFile,
   type AtomicWriteOptions,
-} from './files/files.ts';
-export { fileByteSource, fileSink, fileSource, hashSource, imageSize, readImage, sha256Node } from './files/node-io.ts';
+} from '../platform/files/atomic-file.ts';
+export { fileByteSource, fileSink, fileSource, imageSize, readImage } from '../platform/files/node-io.ts';
+export { hashSource, sha256Node } from '../platform/hash.ts';

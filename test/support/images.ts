@@ -3,17 +3,12 @@
  *
  * The target is made from the source by moves, edits and insertions, so the covers are exact without a matcher.
  */
-import { createHash } from 'node:crypto';
 import { coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
 import { assembleDelta, assembleFull } from '../../native-free/diff/write/assemble.ts';
 import { encodeCovered } from '../../native-free/diff/write/encode-segment.ts';
-import type { HashFactory } from '../../native-free/io.ts';
+import { sha256Node, sha256Of as sha256 } from '../../src/platform/hash.ts';
 
-export const sha256Node: HashFactory = () => createHash('sha256');
-
-export function sha256(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash('sha256').update(bytes).digest());
-}
+export { sha256Hex, sha256Node, sha256Of as sha256 } from '../../src/platform/hash.ts';
 
 /** A small, seeded generator (mulberry32): the same numbers on every machine. */
 export function random(seed: number): () => number {

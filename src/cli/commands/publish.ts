@@ -5,6 +5,7 @@
 import { basename, join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { PublishProgress, PublishResult } from '../../release/index.ts';
+import { RepositoryLayout } from '../../release/layout.ts';
 import { planDeployment } from '../deploy-to.ts';
 import { EXPIRE_DAYS_DEFAULT, EXPIRE_DAYS_HELP } from '../expiry.ts';
 import { integerOption, report, withSignals, type CommonOptions } from '../terminal/frame.ts';
@@ -133,7 +134,7 @@ async function refuseOwnInputs(image: string, { repo, keys, store }: PublishComm
     { what: 'the image', path: image },
     ...roles.map((role) => ({ what: `the key of ${role}`, path: join(keys, `${role}.key.pem`) })),
   ];
-  for (const output of [join(repo, 'metadata', 'timestamp.json'), ...(store === undefined ? [] : [store])]) {
+  for (const output of [new RepositoryLayout(repo).timestamp, ...(store === undefined ? [] : [store])]) {
     await refuseInputs(output, inputs);
   }
 }

@@ -7,8 +7,8 @@ import { statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { CancelSignal, SegmentSink } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { writeFileAtomically } from '../../engine/files/files.ts';
-import { fileSink } from '../../engine/files/node-io.ts';
+import { writeFileAtomically } from '../../platform/files/atomic-file.ts';
+import { fileSink } from '../../platform/files/node-io.ts';
 import { checkOutput, type Input } from '../terminal/outputs.ts';
 import { formatBytes } from '../terminal/text.ts';
 

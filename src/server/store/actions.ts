@@ -3,9 +3,9 @@
  * first; a cancellation is only done when the device says so; a closed action stays closed.
  * @module
  */
-import { createHash } from 'node:crypto';
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { UpdateError } from '../../../native-free/status.ts';
+import { sha256Hex } from '../../platform/hash.ts';
 import type { DeviceName } from './devices.ts';
 import { finishDeployments, outcomeOf } from './ends.ts';
 import type { PollStore } from './polls.ts';
@@ -195,7 +195,7 @@ export class ActionStore {
       const action = await rowOf(trx, name, id);
       const release = await releaseOf(trx, action.release_id);
       checkRelease(id, release, feedback);
-      const digest = createHash('sha256').update(JSON.stringify(feedback)).digest('hex');
+      const digest = sha256Hex(JSON.stringify(feedback));
       const same = await trx
         .selectFrom('feedback')
         .select('id')
