@@ -263,3 +263,13 @@ export class SimulatedDevice {
 
 export const device = (lab: Lab, options: DeviceOptions = {}): Promise<SimulatedDevice> =>
   new SimulatedDevice(lab, options).install();
+
+/** A device that is told to install 2.0 and knows what it runs. */
+export async function assignedDevice(lab: Lab, options: DeviceOptions = {}): Promise<SimulatedDevice> {
+  const it = await device(lab, options);
+  await it.knowsSource();
+  it.deployments.assign('2.0');
+  return it;
+}
+
+export const isBlob = ({ url }: { readonly url: string }): boolean => url.includes('/blobs/');
