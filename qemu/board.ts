@@ -20,7 +20,7 @@ export interface Partition {
 }
 
 /** In the order of their numbers: /dev/vda1 and so on. */
-export const PARTITIONS = layOut([
+const PARTITIONS = layOut([
   ['slot-a', 56],
   ['slot-b', 56],
   ['tools', 112],

@@ -130,14 +130,14 @@ export async function loadSigner(path: string): Promise<Signer> {
 }
 
 /** A signer that holds an Ed25519 private key in this process. */
-export function signerOf(key: KeyObject): Signer {
+function signerOf(key: KeyObject): Signer {
   const spki = createPublicKey(key).export({ type: 'spki', format: 'der' });
   const publicKey = new Uint8Array(spki.subarray(spki.length - 32));
   return { keyId: keyIdOf(publicKey), publicKey, sign: (bytes) => new Uint8Array(sign(null, bytes, key)) };
 }
 
 /** TUF specification, section 4.2: the key id is the SHA-256 of the key's canonical JSON (sorted names, no spaces). */
-export function keyIdOf(publicKey: Uint8Array): string {
+function keyIdOf(publicKey: Uint8Array): string {
   const hex = Buffer.from(publicKey).toString('hex');
   const canonical = `{"keytype":"ed25519","keyval":{"public":"${hex}"},"scheme":"ed25519"}`;
   return sha256Hex(canonical);

@@ -65,7 +65,7 @@ export function exitCodeFor(error: UpdateError): number {
 }
 
 /** Say what went wrong and what to do. Returns the exit code. */
-export function failWith(error: unknown, options: CommonOptions = {}): number {
+function failWith(error: unknown, options: CommonOptions = {}): number {
   const known = UpdateError.is(error) ? error : UpdateError.from(error);
   const exitCode = exitCodeFor(known);
   if (options.json === true) {

@@ -269,7 +269,7 @@ function stateAfter(state: ActionState, { channel, execution, finished }: Feedba
   return state === 'canceling' ? 'canceling' : 'running';
 }
 
-export function isActive(state: ActionState): boolean {
+function isActive(state: ActionState): boolean {
   return (ACTIVE_STATES as readonly string[]).includes(state);
 }
 

@@ -55,11 +55,10 @@ export class Store {
   }
 }
 
-export type { AttributeMode, DeviceFilter, DeviceName, StoredDevice } from './devices.ts';
-export type { ReleaseFilter, StoredRelease } from './releases.ts';
-export type { NewStoredDeployment, StoredDeployment } from './deployments.ts';
+export type { DeviceName, StoredDevice } from './devices.ts';
+export type { StoredRelease } from './releases.ts';
+export type { StoredDeployment } from './deployments.ts';
 export type { PollState } from './polls.ts';
 export { EXECUTIONS } from './actions.ts';
-export type { Execution, Feedback, StoredAction, StoredFeedback } from './actions.ts';
+export type { Feedback, StoredAction, StoredFeedback } from './actions.ts';
 export { ACTION_STATES, DEPLOYMENT_STATES } from './schema.ts';
-export type { ActionState, DeploymentState } from './schema.ts';
