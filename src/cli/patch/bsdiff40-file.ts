@@ -8,7 +8,7 @@ import { applyBsdiff40, parseBsdiff40 } from '../../../native-free/compat/index.
 import type { ByteSource, CancelSignal, RandomSource } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { sha256Node } from '../../platform/hash.ts';
-import type { ApplyTarget } from './apply-target.ts';
+import type { ApplyTarget } from './target.ts';
 import { readToEnd } from './patch-input.ts';
 import type { Progress } from '../terminal/progress.ts';
 

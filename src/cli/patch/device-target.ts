@@ -12,7 +12,7 @@ import { UpdateError } from '../../../native-free/status.ts';
 import { devicesOverlap, readBlockDevice, refuseUnsafe, type BlockDeviceInfo } from '../../agent/slots/block-device.ts';
 import { fileSink } from '../../platform/files/node-io.ts';
 import { writeError } from '../../platform/files/io-errors.ts';
-import type { ApplyTarget } from './apply-target.ts';
+import type { ApplyTarget } from './target.ts';
 import { isInput, placeAt, type Input } from '../terminal/outputs.ts';
 
 /** As `withTarget`, for a path at which there is a block device. */

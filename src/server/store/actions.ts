@@ -6,10 +6,9 @@
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { UpdateError } from '../../../native-free/status.ts';
 import { sha256Hex } from '../../platform/hash.ts';
-import type { DeviceName } from './devices.ts';
 import { finishDeployments, outcomeOf } from './ends.ts';
 import type { PollStore } from './polls.ts';
-import { ACTIVE_STATES, type ActionState, type ActionsTable, type Database } from './schema.ts';
+import { ACTIVE_STATES, type ActionState, type ActionsTable, type Database, type DeviceName } from './schema.ts';
 
 export interface StoredAction {
   readonly id: number;

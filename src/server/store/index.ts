@@ -55,7 +55,8 @@ export class Store {
   }
 }
 
-export type { DeviceName, StoredDevice } from './devices.ts';
+export type { StoredDevice } from './devices.ts';
+export type { DeviceName } from './schema.ts';
 export type { StoredRelease } from './releases.ts';
 export type { StoredDeployment } from './deployments.ts';
 export type { PollState } from './polls.ts';
