@@ -5,8 +5,9 @@
  */
 export default {
   entry: [
-    'native-free/{index,diff/index}.ts',
-    'src/{index,agent/index,client/index,server/index,testing/index}.ts',
+    'native-free/{index,compat/index,diff/index}.ts',
+    'src/index.ts',
+    'src/{agent,client,server,testing,wasm}/index.ts',
     'src/cli/{engraft,engraft-agent}.ts',
     'src/engine/{workers/worker,bsdiff/child}.ts',
     'scripts/*.{ts,mjs}',

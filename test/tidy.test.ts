@@ -6,12 +6,12 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { sha256Hex } from '../src/platform/hash.ts';
 import { corpusPairs, repositoryRoot } from '../corpus/manifest.ts';
 import { STATUS } from '../native-free/status.ts';
 import { renderErrors } from '../scripts/errors-doc.ts';
 import { entrySources, readPublicExports } from '../scripts/public-exports.ts';
 import { checkErrorCodes, checkImports, checkLeaks, checkSizes, checkThrows } from './support/tidy-rules.ts';
-import { sha256Hex } from '../src/platform/hash.ts';
 
 const ROOT = repositoryRoot();
 const UNKEPT = new Set(['node_modules', 'dist', 'coverage', '.git', '.cache']);
@@ -26,7 +26,12 @@ const PLAIN_ERRORS: Readonly<Record<string, string>> = {
   'src/platform/filesystem.ts': 'ioError wraps it with the code that fits the file',
 };
 
-const PUBLIC_ENTRIES = ['.', './native-free', './native-free/diff', './agent', './server', './client', './testing'];
+const PUBLIC_ENTRIES = ['.', './native-free', './native-free/diff', './compat', './wasm'].concat([
+  './agent',
+  './server',
+  './client',
+  './testing',
+]);
 
 interface Manifest {
   exports: Record<string, unknown>;

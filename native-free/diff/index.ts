@@ -1,5 +1,6 @@
 /**
  * Making deltas: the pure half. `engraft` (DeltaEngine) does the same on a pool of worker threads and proves it.
+ * Throws UpdateError `limit_exceeded` and `usage_invalid`.
  *
  * @example
  * const copies = { source: new Uint8Array(source.length), target: new Uint8Array(target.length) };

@@ -74,7 +74,7 @@ export async function programDevice(limits: string, options: Partial<ServerOptio
   writeFileSync(config, `${text}\n[limits]\n${limits}`);
   const stateFile = join(home, 'boot-state');
   return {
-    ...{ home, config, publisher: made, server, source, target, agent },
+    ...{ home, config, publisher: made, server, url, source, target, agent },
     loader: new FakeBootLoader({ fs: nodeFileSystem, stateFile, choiceFile: join(home, 'boot-choice') }),
     slot: (name: string) => new Uint8Array(readFileSync(join(home, `slot-${name}.img`))),
     deploy: async (version: string) => {

@@ -86,7 +86,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
 /** Rooms that use the others as a user of the package would: through the files that package.json exports. */
 const OUTSIDE_ROOMS = ['bench', 'demo'];
 const PUBLIC_ENTRIES =
-  /^(native-free\/(index|diff\/index|compat\/index)|src\/index|src\/(engine|release|agent|server|client|testing)\/index|corpus\/index)\.ts$/;
+  /^(native-free\/(index|diff\/index|compat\/index)|src\/index|src\/(engine|release|wasm|agent|server|client|testing)\/index|corpus\/index)\.ts$/;
 
 /** The room of a file: its folder below src/, else its first folder. */
 function roomOf(path: string): string {

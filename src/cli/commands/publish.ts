@@ -84,7 +84,8 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
   await refuseOwnInputs(image, options);
   const repository = new Repository(options.repo, { expiryDays: { timestamp: options.expireDays } });
   const signers = await loadSigners(options.keys);
-  const { DeltaEngine, imageSize, readImage } = await import('../../engine/index.ts');
+  const { DeltaEngine } = await import('../../engine/index.ts');
+  const { imageSize, readImage } = await import('../../platform/files/node-io.ts');
   const progress = await createProgress(options);
   const result = await withSignals(async (signal) => {
     const { workers, memory } = options;

@@ -62,7 +62,7 @@ function trackUntilFinished(path: string): void {
 }
 
 /** Sync a folder, so that names in it survive a power cut. A file system that cannot do it is not an error. */
-export async function syncFolder(path: string): Promise<void> {
+async function syncFolder(path: string): Promise<void> {
   try {
     await nodeFileSystem.syncFolder(path);
   } catch (error) {
