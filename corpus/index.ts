@@ -9,12 +9,12 @@ import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UpdateError } from '../native-free/status.ts';
 import { extractDebian, extractNpm } from './extract.ts';
-import { cacheFolder, corpusPairs, findPair, repositoryRoot } from './manifest.ts';
+import { cacheFolder, findPair, repositoryRoot } from './manifest.ts';
 import type { CorpusImage, CorpusPair } from './manifest.ts';
 import { Packages } from './packages.ts';
 
 export { cacheFolder, corpusPairs, findPair, repositoryRoot } from './manifest.ts';
-export type { CorpusImage, CorpusPair, Origin } from './manifest.ts';
+export type { CorpusPair } from './manifest.ts';
 
 /** The pair that is part of the repository: there without any network. */
 export const SMALL_PAIR = 'watcher-arm64';
@@ -122,9 +122,4 @@ async function digestOfFile(file: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const piece of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(piece as Buffer);
   return hash.digest('hex');
-}
-
-/** Names of all pairs, for messages. */
-export function pairNames(): string[] {
-  return corpusPairs().map((pair) => pair.name);
 }

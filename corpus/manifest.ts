@@ -90,7 +90,7 @@ export function findPair(name: string): CorpusPair {
 }
 
 /** Parse and check the text of pairs.json. Throws `config_invalid` naming the pair and the field. */
-export function parsePairs(text: string): readonly CorpusPair[] {
+function parsePairs(text: string): readonly CorpusPair[] {
   const fail = (what: string): never => {
     throw new UpdateError('config_invalid', `corpus/pairs.json: ${what}`);
   };

@@ -1,5 +1,17 @@
 /**
  * The device core: everything a device needs to apply payloads, on any JavaScript runtime.
+ *
+ * `applyPayload` throws UpdateError of the families 2000 (format) and 3000 (integrity), `decoder_memory`,
+ * `decoder_work`, `usage_invalid` and `aborted`; nothing unverified has reached the sink then.
+ *
+ * @example
+ * const copy = new Uint8Array(target.length);
+ * const run = applyPayload({
+ *   payload: bytesSource(payload),
+ *   source: memorySource(source),
+ *   sink: memorySink(copy),
+ * });
+ * for await (const event of run) if (event.type === 'segment') console.log(event.targetBytesDone);
  * @module
  */
 export * from './apply/index.ts';

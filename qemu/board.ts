@@ -5,11 +5,11 @@
  */
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readSync, writeSync, readFileSync, ftruncateSync } from 'node:fs';
-import { createHash } from 'node:crypto';
 import { UpdateError } from '../native-free/status.ts';
 import { FACTORY_ENVIRONMENT } from './boot-script.ts';
 import { ENVIRONMENT_OFFSETS, formatEnvironment } from './environment.ts';
 import { toolPath } from './images.ts';
+import { sha256Hex } from '../src/platform/hash.ts';
 
 const MIB = 1024 * 1024;
 
@@ -20,7 +20,7 @@ export interface Partition {
 }
 
 /** In the order of their numbers: /dev/vda1 and so on. */
-export const PARTITIONS = layOut([
+const PARTITIONS = layOut([
   ['slot-a', 56],
   ['slot-b', 56],
   ['tools', 112],
@@ -84,5 +84,5 @@ export function digestOf(disk: string, partition: Partition, bytes: number): str
   const content = Buffer.alloc(bytes);
   readSync(file, content, 0, bytes, partition.offset);
   closeSync(file);
-  return createHash('sha256').update(content).digest('hex');
+  return sha256Hex(content);
 }

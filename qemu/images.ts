@@ -48,7 +48,7 @@ export interface ImageOptions {
 
 const MIB = 1024 * 1024;
 /** Of the image; the slots are larger. */
-export const IMAGE_BYTES = 48 * MIB;
+const IMAGE_BYTES = 48 * MIB;
 const TIME_SECONDS = 1_700_000_000;
 const LIBRARIES = [
   'libc.so.6',

@@ -4,7 +4,6 @@
  * @module
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DATA, SLOT_B } from './board.ts';
@@ -12,6 +11,7 @@ import type { Partition } from './board.ts';
 import { readEnvironment } from './environment.ts';
 import { toolPath } from './images.ts';
 import type { Workshop } from './workshop.ts';
+import { sha256Hex } from '../src/platform/hash.ts';
 
 /** What slot B is to become. */
 export interface Target {
@@ -50,7 +50,7 @@ const COMPLETE = ['VERIFY', 'ARM', 'REBOOT', 'TRIAL', 'COMMIT', 'REPORT'];
 /** The release that a scenario deploys as a delta. */
 export function targetOf(workshop: Workshop, version: string): Target {
   const target = readFileSync(workshop.imageOf(version));
-  return { target, targetSha256: digest(target), segmentBytes: workshop.publisher.segmentBytes(version) };
+  return { target, targetSha256: sha256Hex(target), segmentBytes: workshop.publisher.segmentBytes(version) };
 }
 
 /** Journal, keystore, file system and slots against each other. */
@@ -74,7 +74,7 @@ export function judgeDisk({ disk, target, targetSha256, segmentBytes, folder }: 
       state: seen?.state ?? (journal === null ? 'no journal' : 'damaged'),
       segmentsDone: seen?.attempt?.segmentsDone ?? 0,
       counters: countersOf(keystores),
-      slotBIsWhole: digest(slotB.subarray(0, target.length)) === targetSha256,
+      slotBIsWhole: sha256Hex(slotB.subarray(0, target.length)) === targetSha256,
       problem: problems.find((each) => each !== null) ?? null,
     };
   } finally {
@@ -83,7 +83,6 @@ export function judgeDisk({ disk, target, targetSha256, segmentBytes, folder }: 
 }
 
 const partOf = (disk: Buffer, { offset, bytes }: Partition): Buffer => disk.subarray(offset, offset + bytes);
-const digest = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
 /**
  * There has to be a slot in the order, and every slot in it has to be complete: when none has a try left, the boot script
@@ -120,7 +119,7 @@ function recordOf(data: string, name: string): unknown {
   if (text.length === 0) return null;
   const end = text.indexOf(10);
   const body = text.subarray(end + 1);
-  const good = text.subarray(0, end).toString().split(' ')[2] === digest(body);
+  const good = text.subarray(0, end).toString().split(' ')[2] === sha256Hex(body);
   return good ? JSON.parse(body.toString()) : 'damaged';
 }
 

@@ -2,7 +2,6 @@
  * The whole stories: an update that goes well, one that the boot loader has to undo, one that the agent undoes itself.
  * @module
  */
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { UpdateError } from '../native-free/status.ts';
 import { digestOf, SLOT_A, SLOT_B } from './board.ts';
@@ -12,6 +11,7 @@ import { Machine } from './machine.ts';
 import type { Server } from './publisher.ts';
 import { DEVICE } from './workshop.ts';
 import type { Board, Workshop } from './workshop.ts';
+import { sha256Hex } from '../src/platform/hash.ts';
 
 export interface Stage {
   readonly workshop: Workshop;
@@ -74,11 +74,9 @@ export async function expectUpdated({ workshop, server }: Stage, board: Board, v
   expect(action.code === 0, `the reported status is ${action.code}`);
   expect(digestOf(board.disk, SLOT_B, artifact.bytes) === artifact.sha256, 'slot B is not the image of the release');
   const source = readFileSync(workshop.imageOf(FROM));
-  expect(digestOf(board.disk, SLOT_A, source.length) === digestOfBytes(source), 'slot A was changed');
+  expect(digestOf(board.disk, SLOT_A, source.length) === sha256Hex(source), 'slot A was changed');
   return expectBoot(board, 'BOOT_ORDER="B A" BOOT_A_LEFT="3" BOOT_B_LEFT="3"');
 }
-
-const digestOfBytes = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
 /** A→B by delta, reboot, health check, commit; then the plug is pulled at once, and the board has to come up in B. */
 export const update = (stage: Stage): Promise<string[]> => updateTo(stage, '1.1.0', 'update');

@@ -9,7 +9,7 @@ import { closeSync, openSync, readFileSync, readSync, writeFileSync, writeSync }
 import { join } from 'node:path';
 import { applyBsdiff40 } from '../../native-free/compat/index.ts';
 import { applyPayload, bytesSource, sha256Pure, type HashFactory } from '../../native-free/index.ts';
-import { fileSink, fileSource, sha256Node, type DeltaEngine } from '../../src/engine/index.ts';
+import { fileSink, fileSource, sha256Node, type DeltaEngine } from '../../src/index.ts';
 import type { Case } from '../harness.ts';
 import { digestOfFile, onPath } from '../peers/index.ts';
 

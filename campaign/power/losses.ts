@@ -3,12 +3,12 @@
  * it was before, or is later. The slots and the boot loader's variables stay as they are.
  * @module
  */
-import { createHash } from 'node:crypto';
 import type { JournalBody } from '../../src/agent/index.ts';
 import { below } from '../../src/testing/index.ts';
 import { durableCounters, durableRecord } from './observed.ts';
 import { PATHS } from './paths.ts';
 import type { World } from './world.ts';
+import { sha256Hex } from '../../src/platform/hash.ts';
 
 export const LOSS_KINDS = ['lost', 'empty', 'foreign', 'restored', 'advanced'] as const;
 
@@ -84,6 +84,6 @@ function sameRollback(a: Readonly<Record<string, number>>, b: Readonly<Record<st
 /** As the agent would write it. */
 function recordOf(body: JournalBody): Uint8Array {
   const text = `${JSON.stringify(body)}\n`;
-  const digest = createHash('sha256').update(text).digest('hex');
+  const digest = sha256Hex(text);
   return new TextEncoder().encode(`engraft-journal 1 ${digest}\n${text}`);
 }

@@ -3,7 +3,6 @@
  * it says. Nothing here changes what the agent does.
  * @module
  */
-import { createHash } from 'node:crypto';
 import { parseVariables, rollbackCounter } from '../../src/agent/index.ts';
 import type { AttemptOutcome, BootControl, Keystore } from '../../src/agent/index.ts';
 import { bootOrder, parseEnvironment } from '../../src/testing/index.ts';
@@ -11,6 +10,7 @@ import type { FileCall } from '../../src/testing/index.ts';
 import { runningIndex } from './process.ts';
 import { PATHS, slotPath } from './paths.ts';
 import type { World } from './world.ts';
+import { sha256Hex } from '../../src/platform/hash.ts';
 
 /** Boot loader variables that a power cut could not take back; null where no boot loader could read them. */
 export function durableVariables(world: World): Map<string, string> | null {
@@ -44,7 +44,7 @@ export function durableRecord(world: World, path: string): unknown {
   const end = bytes.indexOf(10);
   const body = bytes.subarray(end + 1);
   const digest = new TextDecoder().decode(bytes.subarray(0, Math.max(0, end))).split(' ')[2];
-  if (createHash('sha256').update(body).digest('hex') !== digest) return undefined;
+  if (sha256Hex(body) !== digest) return undefined;
   return JSON.parse(new TextDecoder().decode(body)) as unknown;
 }
 

@@ -46,7 +46,7 @@ export function* everyCut(recording: Recording, { doubles = 1, step = 1 }: Every
 const drawPolicy = (random: () => number): Cut['policy'] => [...POLICIES, 'kill' as const][below(random, 5)]!;
 
 /** Calls a fault of this kind can hit in an undisturbed life. */
-export function callsOf({ fileCalls, scenario, operations }: Recording, kind: FaultKind): number {
+function callsOf({ fileCalls, scenario, operations }: Recording, kind: FaultKind): number {
   switch (kind) {
     case 'EIO':
       return fileCalls.length;

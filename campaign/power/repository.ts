@@ -10,7 +10,6 @@
  * | 4.0 | full, delta from each earlier one | full (the image of 2.0 again) |
  * @module
  */
-import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +22,7 @@ import { keygen, loadSigners, publish, Repository } from '../../src/release/inde
 import { encodeMetadata, headOf, parseMetadata, signWith } from '../../src/release/metadata.ts';
 import type { PayloadMaker, RoleSigners } from '../../src/release/index.ts';
 import { seededRandom } from '../../src/testing/index.ts';
-import { sha256Node } from '../../src/platform/hash.ts';
+import { sha256Node, sha256Of } from '../../src/platform/hash.ts';
 import { SEGMENT_BYTES } from './images.ts';
 import type { Attack, RepositoryFiles } from './images.ts';
 
@@ -35,7 +34,7 @@ const BOOT_IMAGE_BYTES = SEGMENT_BYTES + 3_000;
 /** Small model tables: a decoder clears them for every segment. */
 const MODEL_SIZES = { flagBits: 12, byteBits: 14 };
 
-const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(bytes).digest());
+const sha256 = (bytes: Uint8Array): Uint8Array => sha256Of(bytes);
 
 const segmentsOf = (target: Uint8Array): Uint8Array[] =>
   Array.from({ length: Math.ceil(target.length / SEGMENT_BYTES) }, (_, i) =>

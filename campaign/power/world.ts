@@ -3,11 +3,10 @@
  * operation, which is how the power is cut everywhere without living the same life up to there again and again.
  * @module
  */
-import { createHash } from 'node:crypto';
 import type { AttemptOutcome } from '../../src/agent/index.ts';
 import { FileKeystore, journalOf, rollbackCounter } from '../../src/agent/index.ts';
 import { formatCopy, SimulatedStorage } from '../../src/testing/index.ts';
-import { sha256Node } from '../../src/platform/hash.ts';
+import { sha256Hex, sha256Node } from '../../src/platform/hash.ts';
 import { configOf } from './config.ts';
 import { SEGMENT_BYTES } from './images.ts';
 import type { RepositoryFiles } from './images.ts';
@@ -230,7 +229,7 @@ async function seedRecords(world: World): Promise<void> {
   await journal.load();
   for (const slotClass of scenario.classes) {
     const image = world.repository.images[slotClass][1]!;
-    const sha256 = createHash('sha256').update(image).digest('hex');
+    const sha256 = sha256Hex(image);
     const place = slotClass === 'rootfs' ? 'A' : `A/${slotClass}`;
     journal.body.slots[place] = { bytes: image.length, sha256, version: '1.0' };
     world.promised.counters[rollbackCounter('cam', slotClass)] = 1;

@@ -1,5 +1,16 @@
 /**
- * Readers of foreign patches.
+ * Readers of foreign patches: `engraft/compat`. BSDIFF40 is what Percival's bsdiff 4 writes, applied as bspatch applies
+ * it. The format has no digest: whoever applies a patch compares the target with one of his own.
+ *
+ * Throws UpdateError `foreign_malformed`, `limit_exceeded`, `aborted`, and what the given source throws.
+ *
+ * @example
+ * const copy = new Uint8Array(parseBsdiff40(patch).targetBytes);
+ * let done = 0;
+ * for await (const piece of applyBsdiff40({ patch, source: memorySource(source) })) {
+ *   copy.set(piece, done); // a piece is only valid until the next one
+ *   done += piece.length;
+ * }
  * @module
  */
 export {
@@ -12,4 +23,3 @@ export {
   type Bsdiff40,
   type ForeignWork,
 } from './bsdiff40.ts';
-export { Bzip2Reader } from './bzip2.ts';

@@ -1,6 +1,7 @@
 /**
  * Making deltas: the pure half. `makeDelta` does all of it; the others are its steps, for who wants to run them elsewhere.
  * `engraft` (DeltaEngine) does the same on a pool of worker threads and proves it.
+ * Throws UpdateError `limit_exceeded` and `usage_invalid`.
  *
  * @example
  * const images = { source, target };

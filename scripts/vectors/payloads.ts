@@ -16,7 +16,7 @@ export function sha256(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(createHash('sha256').update(bytes).digest());
 }
 
-export function sourceOf({ source }: Pick<VectorImages, 'source'>): Uint8Array {
+function sourceOf({ source }: Pick<VectorImages, 'source'>): Uint8Array {
   return source === null ? new Uint8Array(0) : repeated(source.bytes, source.times);
 }
 

@@ -1,5 +1,8 @@
 /**
- * The device agent: `engraft/agent`.
+ * The device agent: `engraft/agent`. `text` is a configuration, whose paths are of `folder`.
+ *
+ * `parseConfig` throws UpdateError `config_invalid`. `run` ends with a result (`code`, `status`, `outcome`) whatever
+ * becomes of an update, and throws what is no outcome of an attempt, under the code of whatever failed.
  *
  * @example
  * const agent = new Agent(parseConfig(text, folder), { onEvent: (event) => console.error(event) });

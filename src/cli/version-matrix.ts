@@ -9,16 +9,10 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UpdateError, type StatusCode } from '../../native-free/status.ts';
-import {
-  readImage,
-  replaceFile,
-  type DeltaEngine,
-  type EngineProgress,
-  type MakeOptions,
-  type PayloadResult,
-} from '../engine/index.ts';
-import { unreadable } from '../engine/files/node-io.ts';
-import { writeError } from '../engine/files/write-error.ts';
+import type { DeltaEngine, EngineProgress, MakeOptions, PayloadResult } from '../engine/index.ts';
+import { replaceFile } from '../platform/files/atomic-file.ts';
+import { unreadable, writeError } from '../platform/files/io-errors.ts';
+import { readImage } from '../platform/files/node-io.ts';
 import type { PayloadPlace } from './terminal/phases.ts';
 import { formatCount, formatTable } from './terminal/text.ts';
 

@@ -1,6 +1,12 @@
 /**
- * A typed client of the management API. It shares types with the server, and nothing else: it runs wherever there is
- * a `fetch`.
+ * A typed client of the management API: `engraft/client`. It shares types with the server, and nothing else: it runs
+ * wherever there is a `fetch`.
+ *
+ * @example
+ * const client = new ManagementClient({ url, token });
+ * const [newest] = await client.releases({ limit: 1 });
+ * await client.registerDevice({ controllerId: 'device-1' });
+ * await client.createDeployment({ releaseId: newest!.id, devices: ['device-1'] });
  * @module
  */
 import { STATUS, UpdateError, type StatusCode } from '../../native-free/status.ts';

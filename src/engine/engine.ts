@@ -8,7 +8,6 @@
  * @module
  */
 import { availableParallelism } from 'node:os';
-import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { segmentBytesFor } from '../../native-free/diff/write/encode-segment.ts';
 import { LOW_MEMORY_SEGMENT_BYTES } from '../../native-free/format/model-sizes.ts';
@@ -16,6 +15,7 @@ import type { CoverList } from '../../native-free/format/cover.ts';
 import { parseHeader, type PayloadHeader } from '../../native-free/format/payload-header.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
+import { sha256Of } from '../platform/hash.ts';
 import { abortedError, MemoryGate, throwIfAborted } from './admission.ts';
 import {
   bsdiffMemoryBytes,
@@ -333,13 +333,12 @@ function notSmaller(delta: Uint8Array, full: Uint8Array): UpdateError | null {
 
 function resultOf(job: Job, payload: Uint8Array, delta?: MadeDelta): PayloadResult {
   const header = parseHeader(payload);
-  const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(bytes).digest());
   const facts = {
     kind: header.kind,
     payload,
     header,
-    headerDigest: sha256(payload.subarray(0, header.headerBytes)),
-    payloadDigest: sha256(payload),
+    headerDigest: sha256Of(payload.subarray(0, header.headerBytes)),
+    payloadDigest: sha256Of(payload),
     cpuSeconds: job.cpu.seconds,
   };
   if (delta === undefined) return facts;

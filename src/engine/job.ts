@@ -15,7 +15,7 @@ import { plainPlan } from '../../native-free/format/plan.ts';
 import { DEFAULT_SIZES, SMALL_SIZES } from '../../native-free/format/model-sizes.ts';
 import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
 import { every } from '../platform/timers.ts';
-import { sha256Node } from './files/node-io.ts';
+import { sha256Node } from '../platform/hash.ts';
 import type { TaskContext, WorkerPool } from './workers/pool.ts';
 
 export type Phase = 'analyse' | 'match' | 'encode' | 'full' | 'prove';

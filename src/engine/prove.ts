@@ -9,7 +9,7 @@ import { bytesEqual, digestOf } from '../../native-free/hash.ts';
 import type { SegmentSink } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { modelCoder } from '../wasm/mix-coder.ts';
-import { sha256Node } from './files/node-io.ts';
+import { sha256Node } from '../platform/hash.ts';
 import type { ProveTask } from './workers/tasks.ts';
 
 /**

@@ -23,12 +23,17 @@ export interface FileHandle {
   close(): Promise<void>;
 }
 
-/** `read`: must exist. `update`: must exist, read and write. `create`: emptied or made, write. */
-export type OpenMode = 'read' | 'update' | 'create';
+/**
+ * `read`: must exist. `update`: must exist, read and write. `create`: emptied or made, write. `new`: must not exist, and
+ * others may read what is made.
+ */
+export type OpenMode = 'read' | 'update' | 'create' | 'new';
 
 export interface FileStat {
   readonly bytes: number;
   readonly kind: 'file' | 'folder' | 'block' | 'other';
+  /** When it was written to, in milliseconds since 1970, where that is known. */
+  readonly modifiedMs?: number;
 }
 
 export interface FileSystem {
@@ -95,7 +100,11 @@ export async function readSmallFile(
   path: string,
   bytesMax: number = LIMITS.record_bytes_max,
 ): Promise<Uint8Array | null> {
-  if ((await fs.stat(path)) === null) return null;
+  return (await fs.stat(path)) === null ? null : readFile(fs, path, bytesMax);
+}
+
+/** A whole file. Throws `limit_exceeded` over `bytesMax`. */
+export async function readFile(fs: FileSystem, path: string, bytesMax = Infinity): Promise<Uint8Array> {
   const file = await fs.open(path, 'read');
   try {
     const size = await file.size();
@@ -125,12 +134,21 @@ export async function writePlainFile(fs: FileSystem, path: string, bytes: Uint8A
  * it, fsync, rename, fsync of the folder.
  */
 export async function writeFileAtomically(fs: FileSystem, path: string, bytes: Uint8Array): Promise<void> {
-  const temporary = `${path}.new`;
-  const file = await fs.open(temporary, 'create');
+  await replaceThrough(fs, path, bytes, { temporary: `${path}.new`, mode: 'create' });
+}
+
+/** As `writeFileAtomically`, through a temporary file of this name; one that is `new` has a mode of its own. */
+export async function replaceThrough(
+  fs: FileSystem,
+  path: string,
+  bytes: Uint8Array,
+  { temporary, mode }: { readonly temporary: string; readonly mode: 'create' | 'new' },
+): Promise<void> {
+  const file = await fs.open(temporary, mode);
   try {
     await writeFully(file, bytes, 0);
     // Whoever could read the earlier file can read the new one.
-    await fs.copyMode?.(path, temporary);
+    if (mode === 'create') await fs.copyMode?.(path, temporary);
     await file.sync();
   } finally {
     await file.close();

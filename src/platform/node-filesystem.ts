@@ -17,15 +17,16 @@ import * as nodeFs from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ioCode } from '../../native-free/errno.ts';
 import { UpdateError } from '../../native-free/status.ts';
+import { deviceSize } from './files/device-size.ts';
 import { isDevicePath } from './filesystem.ts';
 import type { FileHandle, FileStat, FileSystem, OpenMode } from './filesystem.ts';
 
 /** Not every platform has O_NOFOLLOW. */
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | (constants.O_NOFOLLOW ?? 0);
-const FLAGS: Record<OpenMode, string | number> = { read: 'r', update: 'r+', create: CREATE };
+const FLAGS: Record<OpenMode, string | number> = { read: 'r', update: 'r+', create: CREATE, new: 'wx' };
 
 async function open(path: string, mode: OpenMode): Promise<FileHandle> {
-  const handle = await nodeFs.open(path, await flagsOf(path, mode), 0o600);
+  const handle = await nodeFs.open(path, await flagsOf(path, mode), mode === 'new' ? 0o644 : 0o600);
   return {
     read: async (into, offset) => (await handle.read(into, 0, into.length, offset)).bytesRead,
     write: async (bytes, offset) => (await handle.write(bytes, 0, bytes.length, offset)).bytesWritten,
@@ -47,54 +48,25 @@ async function flagsOf(path: string, mode: OpenMode): Promise<string | number> {
   return isDevice ? constants.O_RDWR | constants.O_EXCL : FLAGS[mode];
 }
 
-/** stat says 0 for a block device, and node:fs has neither ioctl nor lseek. */
 async function sizeOf(handle: nodeFs.FileHandle): Promise<number> {
   const stat = await handle.stat({ bigint: true });
-  if (!stat.isBlockDevice()) return Number(stat.size);
-  return (await sizeInSysfs(stat.rdev)) ?? probeSize(handle);
-}
-
-async function sizeInSysfs(device: bigint): Promise<number | null> {
-  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn);
-  const minor = (device & 0xffn) | ((device >> 12n) & ~0xffn);
-  let text: string;
-  try {
-    text = await nodeFs.readFile(`/sys/dev/block/${major}:${minor}/size`, 'utf8');
-  } catch {
-    return null;
-  }
-  // Always in units of 512, whatever the device's sectors are.
-  return /^\d+\n?$/.test(text) ? 512 * Number(text) : null;
-}
-
-/** Without sysfs the size is what can be read, found by halving. Reads behind the end give nothing and cost no I/O. */
-async function probeSize(handle: nodeFs.FileHandle): Promise<number> {
-  const probe = new Uint8Array(1);
-  const readable = async (at: number): Promise<boolean> => (await handle.read(probe, 0, 1, at)).bytesRead === 1;
-  if (!(await readable(0))) return 0;
-  let low = 0;
-  let high = 2 ** 46;
-  while (high - low > 1) {
-    const middle = Math.floor((low + high) / 2);
-    if (await readable(middle)) low = middle;
-    else high = middle;
-  }
-  return high;
+  return stat.isBlockDevice() ? deviceSize(handle.fd, stat.rdev) : Number(stat.size);
 }
 
 /**
  * Folder by folder: Node's own recursive mkdir says ENOENT where the disk is full, and tries to make what is there.
  */
-async function makeFolder(path: string): Promise<void> {
-  const found = await stat(path);
+export async function makeFolder(path: string, mode?: number): Promise<void> {
+  const folder = resolve(path);
+  const found = await stat(folder);
   if (found?.kind === 'folder') return;
-  const parent = dirname(path);
-  if (found === null && parent !== path) await makeFolder(parent);
+  const parent = dirname(folder);
+  if (found === null && parent !== folder) await makeFolder(parent, mode);
   try {
-    await nodeFs.mkdir(path);
+    await nodeFs.mkdir(folder, mode);
   } catch (error) {
     // Somebody else may have made it meanwhile.
-    if (ioCode(error) !== 'EEXIST' || (await stat(path))?.kind !== 'folder') throw error;
+    if (ioCode(error) !== 'EEXIST' || (await stat(folder))?.kind !== 'folder') throw error;
   }
 }
 
@@ -102,7 +74,7 @@ async function stat(path: string): Promise<FileStat | null> {
   try {
     const found = await nodeFs.stat(path);
     const kind = found.isFile() ? 'file' : found.isDirectory() ? 'folder' : found.isBlockDevice() ? 'block' : 'other';
-    return { bytes: found.size, kind };
+    return { bytes: found.size, kind, modifiedMs: found.mtimeMs };
   } catch (error) {
     if (ioCode(error) === 'ENOENT' || ioCode(error) === 'ENOTDIR') return null;
     throw error;
@@ -153,7 +125,7 @@ export const nodeFileSystem: FileSystem = {
   rename: (from, to) => nodeFs.rename(from, to),
   link: (from, to) => nodeFs.link(from, to),
   unlink: (path) => nodeFs.rm(path, { force: true }),
-  makeFolder: (path) => makeFolder(resolve(path)),
+  makeFolder,
   removeFolder: (path) => nodeFs.rm(path, { recursive: true, force: true }),
   list,
   stat,

@@ -47,7 +47,7 @@ export function checkReleaseKey(key: ReleaseKey): ReleaseKey {
 }
 
 /** The common beginning of a release's target names. */
-export function targetPrefix(key: ReleaseKey): string {
+function targetPrefix(key: ReleaseKey): string {
   return `${key.product}/${key.version}/${key.hardware}/${key.slotClass}`;
 }
 

@@ -15,8 +15,3 @@ export function imageDigests(bytes: Uint8Array): ImageDigests {
   const of = (algorithm: string): string => createHash(algorithm).update(bytes).digest('hex');
   return { sha256: of('sha256'), sha1: of('sha1'), md5: of('md5') };
 }
-
-/** SHA-256 in lower-case hexadecimal. */
-export function sha256Hex(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}

@@ -2,22 +2,17 @@
  * The release room: keys, the signed repository, publishing into it.
  * @module
  */
-export { keygen, keyPath, loadSigner, loadSigners, loadSignersAtHand, signerOf, keyIdOf, ROLES } from './keys.ts';
-export type { KeyDescription, RoleName, RoleSigners, Signer } from './keys.ts';
+export { keygen, keyPath, loadSigner, loadSigners, loadSignersAtHand, ROLES } from './keys.ts';
+export type { RoleSigners, Signer } from './keys.ts';
 export { Repository } from './repository.ts';
-export type { RepositoryChange, RepositoryOptions, RepositoryState, RepositoryWriter } from './repository.ts';
+export type { RepositoryOptions } from './repository.ts';
 export type { RefreshResult } from './renewal.ts';
 export { publish } from './publish.ts';
 export type { PublishOptions, PublishProgress, PublishResult } from './publish.ts';
-export type { PayloadMaker, PayloadProgress, PayloadResult, PayloadSettings } from './payload-maker.ts';
+export type { PayloadMaker } from './payload-maker.ts';
 export { checkReleaseKey, deltaTargetName, fullTargetName, namePattern, targetCustomSchema } from './custom.ts';
-export type { ReleaseKey, TargetCustom } from './custom.ts';
+export type { ReleaseKey } from './custom.ts';
 export type { Catalog, CatalogPayload, CatalogRelease } from './catalog.ts';
-export { imageDigests } from './digests.ts';
-export type { ImageDigests } from './digests.ts';
-export { nodeFiles, TEMPORARY_MARK } from './files.ts';
-export type { RepositoryFiles } from './files.ts';
+export { TEMPORARY_MARK } from './files.ts';
 export { withLock } from './lock.ts';
-export type { LockOptions } from './lock.ts';
 export { defaultExpiryDays } from './metadata.ts';
-export type { ExpiryDays } from './metadata.ts';

@@ -6,13 +6,15 @@
  * publishing goes on without it.
  * @module
  */
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
-import { open, readFile, stat, unlink } from 'node:fs/promises';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ioCode } from '../../native-free/errno.ts';
 import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { makeFolders } from '../engine/files/files.ts';
+import { replaceFile } from '../platform/files/atomic-file.ts';
+import { sha256Hex } from '../platform/hash.ts';
+import { makeFolder } from '../platform/node-filesystem.ts';
 
 /** The four top-level roles of TUF (specification, section 2.1). */
 export const ROLES = ['root', 'targets', 'snapshot', 'timestamp'] as const;
@@ -51,7 +53,7 @@ export function keyPath(dir: string, role: RoleName): string {
  */
 export async function keygen(dir: string, roles: readonly RoleName[] = ROLES): Promise<KeyDescription[]> {
   try {
-    await makeFolders(dir, 0o700);
+    await makeFolder(dir, 0o700);
   } catch (cause) {
     throw ioError(cause, 'output_unwritable', `cannot make the key folder ${dir}`, { path: dir });
   }
@@ -60,7 +62,8 @@ export async function keygen(dir: string, roles: readonly RoleName[] = ROLES): P
     for (const role of roles) {
       const { privateKey } = generateKeyPairSync('ed25519');
       const path = keyPath(dir, role);
-      await writeExclusively(path, privateKey.export({ type: 'pkcs8', format: 'pem' }) as string);
+      const pem = Buffer.from(privateKey.export({ type: 'pkcs8', format: 'pem' }));
+      await replaceFile(path, pem, { mode: 0o600, exclusive: true });
       const signer = signerOf(privateKey);
       made.push({ role, path, keyId: signer.keyId, publicKey: Buffer.from(signer.publicKey).toString('hex') });
     }
@@ -69,22 +72,6 @@ export async function keygen(dir: string, roles: readonly RoleName[] = ROLES): P
     throw error;
   }
   return made;
-}
-
-async function writeExclusively(path: string, text: string): Promise<void> {
-  try {
-    const file = await open(path, 'wx', 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-  } catch (cause) {
-    if (ioCode(cause) !== 'EEXIST') throw ioError(cause, 'output_unwritable', `cannot write ${path}`, { path });
-    const text = `${path} exists; a key is never overwritten`;
-    throw new UpdateError('output_unwritable', text, { cause, detail: { path } });
-  }
 }
 
 /**
@@ -143,17 +130,17 @@ export async function loadSigner(path: string): Promise<Signer> {
 }
 
 /** A signer that holds an Ed25519 private key in this process. */
-export function signerOf(key: KeyObject): Signer {
+function signerOf(key: KeyObject): Signer {
   const spki = createPublicKey(key).export({ type: 'spki', format: 'der' });
   const publicKey = new Uint8Array(spki.subarray(spki.length - 32));
   return { keyId: keyIdOf(publicKey), publicKey, sign: (bytes) => new Uint8Array(sign(null, bytes, key)) };
 }
 
 /** TUF specification, section 4.2: the key id is the SHA-256 of the key's canonical JSON (sorted names, no spaces). */
-export function keyIdOf(publicKey: Uint8Array): string {
+function keyIdOf(publicKey: Uint8Array): string {
   const hex = Buffer.from(publicKey).toString('hex');
   const canonical = `{"keytype":"ed25519","keyval":{"public":"${hex}"},"scheme":"ed25519"}`;
-  return createHash('sha256').update(canonical).digest('hex');
+  return sha256Hex(canonical);
 }
 
 async function exists(path: string): Promise<boolean> {

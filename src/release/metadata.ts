@@ -5,11 +5,11 @@
  * but has no key, could slip a target in and have it signed with the next release.
  * @module
  */
-import { createHash } from 'node:crypto';
 import type { MetadataKind, Snapshot, Targets, Timestamp } from '@tufjs/models';
 import { Key, Metadata, MetaFile, Root, Signature } from '@tufjs/models';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
+import { sha256Hex } from '../platform/hash.ts';
 import { ROLES, type RoleName, type RoleSigners, type Signer } from './keys.ts';
 
 const SPEC_VERSION = '1.0.31';
@@ -66,8 +66,7 @@ export function encodeMetadata(metadata: AnyMetadata): Uint8Array {
 
 /** How another document refers to this one: version, length and digest. */
 export function metaFileOf(version: number, bytes: Uint8Array): MetaFile {
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return new MetaFile({ version, length: bytes.length, hashes: { sha256 } });
+  return new MetaFile({ version, length: bytes.length, hashes: { sha256: sha256Hex(bytes) } });
 }
 
 type ByKind = { root: Root; targets: Targets; snapshot: Snapshot; timestamp: Timestamp };

@@ -7,7 +7,8 @@
  */
 import { TargetFile } from '@tufjs/models';
 import { UpdateError } from '../../native-free/status.ts';
-import { readImage } from '../engine/files/node-io.ts';
+import { readImage } from '../platform/files/node-io.ts';
+import { sha256Hex } from '../platform/hash.ts';
 import { sameLine, sameRelease, type Catalog, type CatalogPayload, type CatalogRelease } from './catalog.ts';
 import {
   checkReleaseKey,
@@ -17,7 +18,7 @@ import {
   type ReleaseKey,
   type TargetCustom,
 } from './custom.ts';
-import { imageDigests, sha256Hex } from './digests.ts';
+import { imageDigests } from './digests.ts';
 import { foreignBundleOf, type ForeignBundle } from './foreign-bundle.ts';
 import type { RoleSigners } from './keys.ts';
 import type { LockOptions } from './lock.ts';

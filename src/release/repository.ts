@@ -1,11 +1,5 @@
 /**
- * A repository on disk, and the only way to change it.
- *
- * ```
- * REPO/metadata/  N.root.json N.targets.json N.snapshot.json timestamp.json   TUF, consistent snapshots
- * REPO/catalog/   N.json       of the same N as the targets metadata
- * REPO/blobs/     sha256/<hex> payloads and raw images
- * ```
+ * A repository on disk (layout.ts says what lies where), and the only way to change it.
  *
  * The commit point is the replacement of timestamp.json. All that a new timestamp leads to is written and synced
  * before it, under names that no earlier timestamp leads to: a crash at any moment leaves either the repository before
@@ -20,7 +14,10 @@ import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { BlobFolder } from './blobs.ts';
 import { emptyCatalog, parseCatalog, type Catalog } from './catalog.ts';
-import { nodeFiles, TEMPORARY_MARK, writeAtomically, type RepositoryFiles } from './files.ts';
+import { unreadable } from '../platform/files/io-errors.ts';
+import { readFile, type FileSystem } from '../platform/filesystem.ts';
+import { nodeFileSystem } from '../platform/node-filesystem.ts';
+import { ageOf, TEMPORARY_MARK, writeAtomically } from './files.ts';
 import type { RoleName, RoleSigners, Signer } from './keys.ts';
 import {
   missingKey,
@@ -30,6 +27,7 @@ import {
   type RepositoryDocuments,
   type SignedRole,
 } from './renewal.ts';
+import { RepositoryLayout } from './layout.ts';
 import { withLock, type LockOptions } from './lock.ts';
 import {
   checkSignatures,
@@ -49,7 +47,7 @@ import {
 export interface RepositoryOptions {
   readonly expiryDays?: Partial<ExpiryDays>;
   readonly now?: () => Date;
-  readonly files?: RepositoryFiles;
+  readonly files?: FileSystem;
 }
 
 /** The repository as its timestamp presents it. Versions are 0 while nothing has been published. */
@@ -74,21 +72,19 @@ export interface RepositoryChange {
 
 export class Repository {
   readonly dir: string;
+  readonly layout: RepositoryLayout;
   readonly blobs: BlobFolder;
-  readonly #files: RepositoryFiles;
+  readonly #files: FileSystem;
   readonly #expiry: ExpiryDays;
   readonly #now: () => Date;
 
   constructor(dir: string, options: RepositoryOptions = {}) {
     this.dir = dir;
-    this.#files = options.files ?? nodeFiles;
+    this.layout = new RepositoryLayout(dir);
+    this.#files = options.files ?? nodeFileSystem;
     this.#expiry = { ...defaultExpiryDays, ...options.expiryDays };
     this.#now = options.now ?? (() => new Date());
-    this.blobs = new BlobFolder(dir, this.#files);
-  }
-
-  get metadataDir(): string {
-    return join(this.dir, 'metadata');
+    this.blobs = new BlobFolder(this.layout, this.#files);
   }
 
   now(): Date {
@@ -103,7 +99,7 @@ export class Repository {
   async state(): Promise<RepositoryState> {
     const root = await this.#latestRoot();
     const none = { root, documents: null, targets: {}, catalog: emptyCatalog };
-    const timestampPath = this.#metadataPath('timestamp.json');
+    const timestampPath = this.layout.timestamp;
     const empty = { root: root?.signed.version ?? 0, targets: 0, snapshot: 0, timestamp: 0 };
     if (root === null || (await this.#size(timestampPath)) === null) return { ...none, versions: empty };
     const timestamp = parseMetadata('timestamp', await this.#read(timestampPath), timestampPath);
@@ -111,7 +107,7 @@ export class Repository {
     const snapshotFile = timestamp.signed.snapshotMeta;
     const snapshot = await this.#load(root, 'snapshot', snapshotFile);
     const targets = await this.#load(root, 'targets', snapshot.signed.meta['targets.json']);
-    const catalogPath = this.#catalogPath(targets.signed.version);
+    const catalogPath = this.layout.catalog(targets.signed.version);
     return {
       root,
       documents: { targets, snapshot, timestamp },
@@ -221,7 +217,7 @@ export class Repository {
 
     const catalogBytes = new Uint8Array(Buffer.from(`${JSON.stringify(change.catalog, null, 1)}\n`));
     if (roles.includes('targets')) {
-      await writeAtomically(this.#files, this.#catalogPath(versions.targets), catalogBytes);
+      await writeAtomically(this.#files, this.layout.catalog(versions.targets), catalogBytes);
     }
     for (const [name, bytes] of written) await this.#writeMetadata(name, bytes);
     return versions;
@@ -261,13 +257,13 @@ export class Repository {
   /** One past the current version and past every file there is: an unfinished run may have left some. */
   async #nextVersions(state: FoundedState, roles: readonly SignedRole[]): Promise<RepositoryState['versions']> {
     const highest = { ...state.versions };
-    for (const name of await this.#files.list(this.metadataDir)) {
+    for (const name of await this.#files.list(this.layout.metadata)) {
       const match = /^(\d+)\.(targets|snapshot)\.json$/.exec(name);
       if (match === null) continue;
       const role = match[2] as 'targets' | 'snapshot';
       highest[role] = Math.max(highest[role], Number(match[1]));
     }
-    for (const name of await this.#files.list(join(this.dir, 'catalog'))) {
+    for (const name of await this.#files.list(this.layout.catalogs)) {
       const match = /^(\d+)\.json$/.exec(name);
       if (match !== null) highest.targets = Math.max(highest.targets, Number(match[1]));
     }
@@ -291,7 +287,7 @@ export class Repository {
   async #latestRoot(): Promise<Metadata<Root> | null> {
     let trusted: Metadata<Root> | null = null;
     for (let version = 1; ; version++) {
-      const path = this.#metadataPath(`${version}.root.json`);
+      const path = this.layout.root(version);
       if ((await this.#size(path)) === null) return trusted;
       const root = parseMetadata('root', await this.#read(path), path);
       checkSignatures(trusted ?? root, 'root', root, path);
@@ -309,7 +305,7 @@ export class Repository {
     file: { version: number; verify(data: Buffer): void } | undefined,
   ): Promise<K extends 'snapshot' ? Metadata<Snapshot> : Metadata<Targets>> {
     if (file === undefined) throw new UpdateError('metadata_malformed', `the snapshot metadata names no ${role}`);
-    const path = this.#metadataPath(`${file.version}.${role}.json`);
+    const path = this.layout.metadataFile(`${file.version}.${role}.json`);
     const bytes = await this.#read(path);
     try {
       file.verify(Buffer.from(bytes));
@@ -321,21 +317,13 @@ export class Repository {
     return metadata as never;
   }
 
-  #metadataPath(name: string): string {
-    return join(this.metadataDir, name);
-  }
-
-  #catalogPath(version: number): string {
-    return join(this.dir, 'catalog', `${version}.json`);
-  }
-
   #writeMetadata(name: string, bytes: Uint8Array): Promise<void> {
-    return writeAtomically(this.#files, this.#metadataPath(name), bytes);
+    return writeAtomically(this.#files, this.layout.metadataFile(name), bytes);
   }
 
   async #size(path: string): Promise<number | null> {
     try {
-      return await this.#files.size(path);
+      return (await this.#files.stat(path))?.bytes ?? null;
     } catch (cause) {
       throw ioError(cause, 'input_unreadable', `cannot look at ${path}`);
     }
@@ -343,17 +331,15 @@ export class Repository {
 
   async #read(path: string): Promise<Uint8Array> {
     try {
-      return await this.#files.read(path);
+      return await readFile(this.#files, path);
     } catch (cause) {
-      throw ioError(cause, 'input_unreadable', `cannot read ${path}`);
+      throw unreadable(path, cause);
     }
   }
 
   async #makeFolders(): Promise<void> {
     try {
-      for (const name of ['metadata', 'catalog', join('blobs', 'sha256')]) {
-        await this.#files.makeFolder(join(this.dir, name));
-      }
+      for (const folder of this.layout.folders) await this.#files.makeFolder(folder);
     } catch (cause) {
       throw ioError(cause, 'output_unwritable', `cannot make the repository ${this.dir}`);
     }
@@ -364,12 +350,12 @@ export class Repository {
    * lock; blobs are written without it, so only what nobody has touched for a day can be litter there.
    */
   async #sweep(): Promise<void> {
-    for (const folder of [this.metadataDir, join(this.dir, 'catalog'), this.blobs.folder]) {
+    for (const folder of this.layout.folders) {
       for (const name of await this.#files.list(folder)) {
         if (!name.startsWith(TEMPORARY_MARK)) continue;
         const path = join(folder, name);
-        if (folder === this.blobs.folder && (await this.#files.age(path)) < LITTER_AGE_MS) continue;
-        await this.#files.remove(path).catch(() => undefined);
+        if (folder === this.layout.blobs && (await ageOf(this.#files, path)) < LITTER_AGE_MS) continue;
+        await this.#files.unlink(path).catch(() => undefined);
       }
     }
   }

@@ -4,8 +4,9 @@
  * token, and is closed when none was set.
  * @module
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { UpdateError } from '../../native-free/status.ts';
+import { sha256Hex } from '../platform/hash.ts';
 
 export interface AuthOptions {
   /** Opens the management API. Without one it is closed. */
@@ -18,7 +19,7 @@ export interface AuthOptions {
 
 /** What is stored of a token. */
 export function tokenDigest(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
+  return sha256Hex(token);
 }
 
 function sameToken(given: string, expected: string): boolean {

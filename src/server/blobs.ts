@@ -7,11 +7,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Context } from 'hono';
 import { ioCode } from '../../native-free/errno.ts';
 import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
+import { RepositoryLayout } from '../release/layout.ts';
 import type { Pace } from './pace.ts';
 import { chooseRanges, rangeStillValid, tagListed, type ByteRange } from './ranges.ts';
 
@@ -53,7 +53,7 @@ async function openBlob(repo: string, sha256: string): Promise<FileHandle> {
     new UpdateError('entity_unknown', `there is no blob ${sha256.slice(0, 64)}`, { cause });
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw unknown();
   try {
-    return await open(join(repo, 'blobs', 'sha256', sha256), 'r');
+    return await open(new RepositoryLayout(repo).blob(sha256), 'r');
   } catch (cause) {
     if (ioCode(cause) === 'ENOENT') throw unknown(cause);
     throw ioError(cause, 'input_unreadable', `cannot open blob ${sha256}`);

@@ -4,7 +4,6 @@
  * @module
  */
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { UpdateError } from '../../native-free/status.ts';
 import { Repository } from '../release/index.ts';
@@ -43,7 +42,7 @@ export class CatalogMirror {
 
   async #fingerprint(): Promise<string> {
     try {
-      const facts = await stat(join(this.#repository.metadataDir, 'timestamp.json'));
+      const facts = await stat(this.#repository.layout.timestamp);
       return `${facts.ino}-${facts.mtimeMs}-${facts.size} ${this.#store.generation()}`;
     } catch {
       return '';

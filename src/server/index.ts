@@ -1,5 +1,13 @@
 /**
- * The server room: an OTA server to run or to embed.
+ * An OTA server to run or to embed: `engraft/server`. `repo` is the folder of a repository that `publish` made.
+ *
+ * Throws UpdateError `usage_invalid`, `repository_missing`, `store_failed`, `entity_unknown`, `not_compatible`.
+ *
+ * @example
+ * const server = await createServer({ repo, auth: { managementToken: token } });
+ * const url = await server.listen(0); // a free port
+ * console.log((await fetch(`${url}/readyz`)).status);
+ * await server.close();
  * @module
  */
 export { createServer, defaultStorePath } from './server.ts';

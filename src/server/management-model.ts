@@ -25,7 +25,7 @@ export const idParam = z.object({ id: pathId.openapi({ param: { name: 'id', in: 
 export const controllerParam = z.object({
   controllerId: controllerId.openapi({ param: { name: 'controllerId', in: 'path' } }),
 });
-export const beforeQuery = z.object({ tenant, limit, before: z.coerce.number().int().min(1).optional() });
+const beforeQuery = z.object({ tenant, limit, before: z.coerce.number().int().min(1).optional() });
 export const afterQuery = z.object({ tenant, limit, after: controllerId.optional() });
 
 const name = z.string().regex(namePattern);

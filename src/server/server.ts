@@ -11,8 +11,9 @@ import { Hono } from 'hono';
 import { pino, type Logger } from 'pino';
 import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { makeFolders } from '../engine/files/files.ts';
+import { makeFolder } from '../platform/node-filesystem.ts';
 import { monotonicMs } from '../platform/timers.ts';
+import { RepositoryLayout } from '../release/layout.ts';
 import type { AuthOptions } from './auth.ts';
 import { blobHandler } from './blobs.ts';
 import { CatalogMirror } from './catalog-mirror.ts';
@@ -162,7 +163,7 @@ function makeApp(options: ServerOptions, { store, mirror, logger, stats, address
 
 /** Every repository has its first root, from the moment that it is founded. */
 async function checkRepository(repo: string): Promise<void> {
-  const root = join(repo, 'metadata', '1.root.json');
+  const root = new RepositoryLayout(repo).root(1);
   try {
     await access(root);
   } catch (cause) {
@@ -175,7 +176,7 @@ async function checkRepository(repo: string): Promise<void> {
 async function makeFolderFor(path: string): Promise<void> {
   const { dirname } = await import('node:path');
   try {
-    await makeFolders(dirname(path));
+    await makeFolder(dirname(path));
   } catch (cause) {
     throw ioError(cause, 'store_failed', `cannot make the folder of ${path}`, { path });
   }

@@ -6,23 +6,24 @@
  * @module
  */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { createHash } from 'node:crypto';
 import type { Context } from 'hono';
 import { ioCode } from '../../native-free/errno.ts';
-import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
+import { unreadable } from '../platform/files/io-errors.ts';
+import { sha256Hex } from '../platform/hash.ts';
+import { RepositoryLayout } from '../release/layout.ts';
 import { tagListed } from './ranges.ts';
 
 const NAME = /^(?:[1-9]\d{0,8}\.(?:root|targets|snapshot)|timestamp)\.json$/;
 
 /** The handler. Throws UpdateError entity_unknown when there is no such file. */
 export function tufHandler(repo: string): (context: Context) => Promise<Response> {
+  const layout = new RepositoryLayout(repo);
   return async (context) => {
     const name = context.req.param('file') ?? '';
-    const bytes = NAME.test(name) ? await readOrNull(join(repo, 'metadata', name)) : null;
+    const bytes = NAME.test(name) ? await readOrNull(layout.metadataFile(name)) : null;
     if (bytes === null) throw new UpdateError('entity_unknown', 'there is no such metadata file');
-    const etag = `"${createHash('sha256').update(bytes).digest('hex')}"`;
+    const etag = `"${sha256Hex(bytes)}"`;
     const caching = name === 'timestamp.json' ? 'no-cache' : 'public, max-age=31536000, immutable';
     const headers = { ETag: etag, 'Cache-Control': caching, 'Content-Type': 'application/json' };
     const known = context.req.header('If-None-Match');
@@ -38,6 +39,6 @@ async function readOrNull(path: string): Promise<Buffer | null> {
     return await readFile(path);
   } catch (cause) {
     if (ioCode(cause) === 'ENOENT') return null;
-    throw ioError(cause, 'input_unreadable', `cannot read ${path}`, { path });
+    throw unreadable(path, cause);
   }
 }

@@ -1,6 +1,15 @@
 /**
  * Parts for tests, ours and users': a simulated storage with power cuts, a network that drops, a clock that jumps, a
- * boot loader that counts tries, sources and slots that count.
+ * boot loader that counts tries, sources and slots that count: `engraft/testing`. What they throw are errors as
+ * node:fs throws them (`errnoError`), and at a cut the one that `isPowerCut` knows.
+ *
+ * @example
+ * const disk = new MemoryFileSystem();
+ * await disk.makeFolder('/data');
+ * const fs = watchFileSystem(disk, faultyWatcher({ at: 1, code: 'ENOSPC', matches: ({ name }) => name === 'write' }));
+ * const file = await fs.open('/data/record', 'create');
+ * const code = await file.write(new Uint8Array(10), 0).catch((error) => error.code);
+ * console.log(code); // ENOSPC
  * @module
  */
 export { FakeBootLoader } from './boot-loader.ts';

@@ -47,11 +47,12 @@ export class MemoryFileSystem implements FileSystem {
   async open(path: string, mode: OpenMode): Promise<FileHandle> {
     let inode = this.#names.get(path);
     if (inode === undefined) {
-      if (mode !== 'create') throw errnoError('ENOENT', `no such file: ${path}`);
+      if (mode !== 'create' && mode !== 'new') throw errnoError('ENOENT', `no such file: ${path}`);
       if (!this.#folders.has(folderOf(path))) throw errnoError('ENOENT', `no such folder: ${folderOf(path)}`);
       inode = new Inode();
       this.#names.set(path, inode);
-    } else if (mode === 'create') inode.length = 0;
+    } else if (mode === 'new') throw errnoError('EEXIST', `there is ${path}`);
+    else if (mode === 'create') inode.length = 0;
     return this.#handle(inode, mode !== 'read');
   }
 

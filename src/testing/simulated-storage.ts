@@ -141,12 +141,13 @@ export class SimulatedStorage implements FileSystem {
     let file = this.#names.get(path);
     if (file === null) return Promise.reject(errnoError('EISDIR', `is a folder: ${path}`));
     if (file === undefined) {
-      if (mode !== 'create') return Promise.reject(errnoError('ENOENT', `no such file: ${path}`));
+      if (mode !== 'create' && mode !== 'new') return Promise.reject(errnoError('ENOENT', `no such file: ${path}`));
       const problem = this.#parentProblem(path);
       if (problem !== null) return Promise.reject(problem);
       file = new SimulatedFile(false);
       this.#change({ folder: folderOf(path), gone: null, path, entry: file });
-    } else if (mode === 'create' && !file.block) file.resize(0);
+    } else if (mode === 'new') return Promise.reject(errnoError('EEXIST', `there is ${path}`));
+    else if (mode === 'create' && !file.block) file.resize(0);
     return Promise.resolve(handleOf(file, mode !== 'read'));
   }
 

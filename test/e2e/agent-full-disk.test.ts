@@ -2,15 +2,12 @@
  * The program `engraft-agent` on a data partition that is really full, and really read-only: a small tmpfs. Needs root.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createDeployment, createServer, type EngraftServer } from '../../src/server/index.ts';
-import { FakeBootLoader } from '../../src/testing/index.ts';
-import { nodeFileSystem } from '../../src/transfer/index.ts';
-import { AGENT_PROGRAM, runAgentProgram, type AgentEnded } from '../support/agent-program.ts';
-import { imagePair, sameBytes } from '../support/agent.ts';
-import { publisher, temporaryFolder } from '../support/release.ts';
+import { AGENT_PROGRAM, programDevice, type AgentEnded } from '../support/agent-program.ts';
+import { sameBytes } from '../support/agent.ts';
+import { temporaryFolder } from '../support/release.ts';
 
 const mount = (...args: string[]): boolean => spawnSync('mount', args).status === 0;
 
@@ -31,47 +28,20 @@ afterEach(async () => {
 });
 
 async function bench() {
-  const { source, target } = imagePair();
-  const made = await publisher();
-  await made.release(1, { image: source, rollbackIndex: 1 });
-  await made.release(2, { image: target, rollbackIndex: 2 });
-  const server: EngraftServer = await createServer({ repo: made.dir });
-  cleaning.push(() => server.close(0));
-  const url = await server.listen(0);
-  const folder = temporaryFolder();
-  copyFileSync(AGENT_PROGRAM, join(folder, 'engraft-agent.mjs'));
-  writeFileSync(join(folder, 'image'), source);
-  const agent = (args: string[]): Promise<AgentEnded> => runAgentProgram(folder, args, undefined, 'engraft-agent.mjs');
-  const home = join(folder, 'device');
-  const root = join(made.dir, 'metadata', '1.root.json');
-  const made2 = await agent(
-    ['init', home, '--image', 'image', '--image-version', '1.0', '--root', root, '--server', url]
-      .concat(['--id', 'dev-1', '--product', 'cam', '--hardware', 'v1', '--json']), // prettier-ignore
-  );
-  expect(made2.code, made2.stderr).toBe(0);
-  const config = join(home, 'agent.toml');
-  const text = readFileSync(config, 'utf8').replace('commands = []', 'commands = [["true"]]');
-  writeFileSync(config, `${text}\n[limits]\nbackoff_first_ms = 5\nbackoff_most_ms = 20\nspare_bytes = 0\n`);
+  const device = await programDevice('backoff_first_ms = 5\nbackoff_most_ms = 20\nspare_bytes = 0\n');
+  const { home, config } = device;
+  cleaning.push(() => device.server.close(0));
   const data = join(home, 'data');
-  const kept = join(folder, 'kept');
+  const kept = join(home, 'kept');
   cpSync(data, kept, { recursive: true });
   mkdirSync(data, { recursive: true });
   expect(mount('-t', 'tmpfs', '-o', 'size=4m', 'none', data)).toBe(true);
   cleaning.push(() => spawnSync('umount', [data]));
   cpSync(kept, data, { recursive: true });
-  const loader = new FakeBootLoader({
-    fs: nodeFileSystem,
-    stateFile: join(home, 'boot-state'),
-    choiceFile: join(home, 'boot-choice'),
-  });
-  const run = (): Promise<AgentEnded> => agent(['run', '--config', config, '--once', '--json']);
+  const run = (): Promise<AgentEnded> => device.agent(['run', '--config', config, '--once', '--json']);
   const fill = (): void => void spawnSync('dd', ['if=/dev/zero', `of=${join(data, 'filler')}`, 'bs=4096']);
   const bootState = (): string => readFileSync(join(home, 'boot-state'), 'utf8');
-  const deploy = async (): Promise<void> => {
-    const release = { product: 'cam', version: '2.0', hardware: 'v1', slotClass: 'rootfs' };
-    await createDeployment({ repo: made.dir, tenant: 'default', release, devices: ['dev-1'] });
-  };
-  return { home, data, source, target, loader, run, fill, bootState, deploy };
+  return { ...device, data, run, fill, bootState };
 }
 
 describe.skipIf(why !== null)(
@@ -95,7 +65,7 @@ describe.skipIf(why !== null)(
     test('that is full when an update comes: disk_full with its path, and the update when there is room', async () => {
       const it = await bench();
       it.fill();
-      await it.deploy();
+      await it.deploy('2.0');
       const ended = await it.run();
       expect(ended, ended.stderr).toMatchObject({ code: 30, json: { error: { code: 'disk_full' } } });
       expect(String((ended.json['error'] as { message: string }).message)).toContain(it.data);

@@ -3,71 +3,24 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { appendFile, readFile } from 'node:fs/promises';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../native-free/limits.ts';
-import { createDeployment, createServer, type EngraftServer, type ServerOptions } from '../../src/server/index.ts';
-import { FakeBootLoader } from '../../src/testing/index.ts';
-import { nodeFileSystem } from '../../src/transfer/index.ts';
-import { AGENT_PROGRAM, runAgentProgram, type AgentEnded } from '../support/agent-program.ts';
-import { imagePair, sameBytes } from '../support/agent.ts';
-import { publisher, temporaryFolder, type Publisher } from '../support/release.ts';
+import type { EngraftServer, ServerOptions } from '../../src/server/index.ts';
+import { AGENT_PROGRAM, programDevice } from '../support/agent-program.ts';
+import { sameBytes } from '../support/agent.ts';
 
 const servers: EngraftServer[] = [];
 afterEach(async () => {
   for (const server of servers.splice(0)) await server.close(0);
 });
 
-interface Bench {
-  readonly folder: string;
-  readonly publisher: Publisher;
-  readonly server: EngraftServer;
-  readonly loader: FakeBootLoader;
-  readonly source: Uint8Array;
-  readonly target: Uint8Array;
-  agent(args: string[], until?: (stderr: string) => NodeJS.Signals | null): Promise<AgentEnded>;
-  slot(name: string): Uint8Array;
-  deploy(version: string): Promise<void>;
-}
-
-/** A server with releases 1.0 and 2.0, and a device prepared by `engraft-agent init`. */
-async function bench(options: Partial<ServerOptions> = {}, health = '[["true"]]'): Promise<Bench> {
-  const { source, target } = imagePair();
-  const made: Publisher = await publisher();
-  await made.release(1, { image: source, rollbackIndex: 1 });
-  await made.release(2, { image: target, rollbackIndex: 2 });
-  const server = await createServer({ repo: made.dir, ...options });
-  servers.push(server);
-  const url = await server.listen(0);
-  const folder = temporaryFolder();
-  copyFileSync(AGENT_PROGRAM, join(folder, 'engraft-agent.mjs'));
-  writeFileSync(join(folder, 'image'), source);
-  const agent: Bench['agent'] = (args, until) => runAgentProgram(folder, args, until, 'engraft-agent.mjs');
-  const device = join(folder, 'device');
-  const root = join(made.dir, 'metadata', '1.root.json');
-  const ended = await agent(
-    ['init', device, '--image', 'image', '--image-version', '1.0', '--root', root, '--server', url]
-      .concat(['--id', 'dev-1', '--product', 'cam', '--hardware', 'v1', '--json']), // prettier-ignore
-  );
-  expect(ended.code, ended.stderr).toBe(0);
-  const config = join(device, 'agent.toml');
-  writeFileSync(config, readFileSync(config, 'utf8').replace('commands = []', `commands = ${health}`));
-  await appendFile(config, '\n[limits]\nbackoff_first_ms = 10\nbackoff_most_ms = 50\n');
-  const loader = new FakeBootLoader({
-    fs: nodeFileSystem,
-    stateFile: join(device, 'boot-state'),
-    choiceFile: join(device, 'boot-choice'),
-  });
-  return {
-    ...{ folder: device, publisher: made, server, loader, source, target, agent },
-    slot: (name) => new Uint8Array(readFileSync(join(device, `slot-${name}.img`))),
-    deploy: async (version) => {
-      const release = { product: 'cam', version, hardware: 'v1', slotClass: 'rootfs' };
-      await createDeployment({ repo: made.dir, tenant: 'default', release, devices: ['dev-1'] });
-    },
-  };
+async function bench(options: Partial<ServerOptions> = {}, health?: string) {
+  const it = await programDevice('backoff_first_ms = 10\nbackoff_most_ms = 50\n', options, health);
+  servers.push(it.server);
+  return { ...it, folder: it.home };
 }
 
 describe.skipIf(!existsSync(AGENT_PROGRAM))('engraft-agent', () => {

@@ -10,28 +10,31 @@ import type { NetworkRequest } from '../../src/agent/index.ts';
 import { loadRecord, storeRecord } from '../../src/agent/records/record.ts';
 import { sha256Node } from '../support/images.ts';
 import { errnoError, faultyWatcher, MemoryNetwork, type MemoryAnswer } from '../../src/testing/index.ts';
-import { device, imagePair, sameBytes, makeLab, sha256Hex, type DeviceOptions, type Lab, type SimulatedDevice } from '../support/agent.ts'; // prettier-ignore
+import {
+  assignedDevice,
+  device,
+  imagePair,
+  isBlob,
+  makeLab,
+  sameBytes,
+  sha256Hex,
+  type DeviceOptions,
+  type Lab,
+  type SimulatedDevice,
+} from '../support/agent.ts';
 
 let lab: Lab;
 beforeAll(async () => {
   lab = await makeLab();
 });
 
-/** A device that is told to install 2.0 and knows what it runs. */
-async function assigned(options: DeviceOptions = {}): Promise<SimulatedDevice> {
-  const it = await device(lab, options);
-  await it.knowsSource();
-  it.deployments.assign('2.0');
-  return it;
-}
+const assigned = (options?: DeviceOptions): Promise<SimulatedDevice> => assignedDevice(lab, options);
 
 /** Nothing happened to the device but the attempt. */
 function unharmed(it: SimulatedDevice): void {
   expect(sameBytes(it.slot('a'), lab.source)).toBe(true);
   expect(it.bootState()).toMatch(/BOOT_ORDER=A(?: B)?\nBOOT_A_LEFT=3/);
 }
-
-const isBlob = ({ url }: NetworkRequest): boolean => url.includes('/blobs/');
 
 describe('the link', () => {
   test('drops after every 20,000 bytes: every byte crosses once, and the update succeeds', async () => {

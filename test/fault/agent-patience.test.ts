@@ -5,19 +5,21 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { errnoError, faultyWatcher } from '../../src/testing/index.ts';
 import type { FileCall } from '../../src/testing/index.ts';
-import { device, makeLab, sameBytes, type DeviceOptions, type Lab, type SimulatedDevice } from '../support/agent.ts';
+import {
+  assignedDevice,
+  makeLab,
+  sameBytes,
+  type DeviceOptions,
+  type Lab,
+  type SimulatedDevice,
+} from '../support/agent.ts';
 
 let lab: Lab;
 beforeAll(async () => {
   lab = await makeLab();
 });
 
-async function assigned(options: DeviceOptions = {}): Promise<SimulatedDevice> {
-  const it = await device(lab, options);
-  await it.knowsSource();
-  it.deployments.assign('2.0');
-  return it;
-}
+const assigned = (options?: DeviceOptions): Promise<SimulatedDevice> => assignedDevice(lab, options);
 
 /** Calls that a read-only data partition refuses. */
 const changesData = ({ name, path, mode }: FileCall): boolean =>

@@ -4,7 +4,7 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { isPowerCut } from '../../src/testing/index.ts';
-import { device, imagePair, makeLab, sameBytes } from '../support/agent.ts';
+import { assignedDevice, device, imagePair, makeLab, sameBytes } from '../support/agent.ts';
 import type { Lab, SimulatedDevice } from '../support/agent.ts';
 
 const REBOOTS = 12;
@@ -14,12 +14,7 @@ beforeAll(async () => {
   lab = await makeLab(imagePair(140_000, 70_000));
 });
 
-async function assigned(): Promise<SimulatedDevice> {
-  const it = await device(lab);
-  await it.knowsSource();
-  it.deployments.assign('2.0');
-  return it;
-}
+const assigned = (): Promise<SimulatedDevice> => assignedDevice(lab);
 
 describe('a device that reboots many times', () => {
   test('without an attempt keeps its slot', async () => {

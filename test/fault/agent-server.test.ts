@@ -7,24 +7,28 @@ import { UpdateError } from '../../native-free/status.ts';
 import { plainLine, plainLines } from '../../src/agent/service/texts.ts';
 import { isFailedInstall } from '../../src/agent/payloads/failed-installs.ts';
 import { History } from '../../src/agent/records/history.ts';
-import type { NetworkRequest, ServerWords } from '../../src/agent/index.ts';
+import type { ServerWords } from '../../src/agent/index.ts';
 import type { MemoryAnswer } from '../../src/testing/index.ts';
 import { sha256Node } from '../support/images.ts';
-import { device, imagePair, makeLab, sameBytes, type DeviceOptions, type Lab, type SimulatedDevice } from '../support/agent.ts'; // prettier-ignore
+import {
+  assignedDevice,
+  device,
+  imagePair,
+  isBlob,
+  makeLab,
+  sameBytes,
+  type DeviceOptions,
+  type Lab,
+  type SimulatedDevice,
+} from '../support/agent.ts';
 
 let lab: Lab;
 beforeAll(async () => {
   lab = await makeLab(imagePair(150_000, 80_000));
 });
 
-async function assigned(options: DeviceOptions = {}): Promise<SimulatedDevice> {
-  const it = await device(lab, options);
-  await it.knowsSource();
-  it.deployments.assign('2.0');
-  return it;
-}
+const assigned = (options?: DeviceOptions): Promise<SimulatedDevice> => assignedDevice(lab, options);
 
-const isBlob = ({ url }: NetworkRequest): boolean => url.includes('/blobs/');
 const status = (httpStatus: number, more: object = {}) =>
   new UpdateError('http_status', `HTTP ${httpStatus}`, { detail: { httpStatus, ...more } });
 

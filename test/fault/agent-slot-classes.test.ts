@@ -3,10 +3,9 @@
  * no device ever runs the rootfs of one release with the boot image of another.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { NetworkRequest } from '../../src/agent/index.ts';
 import { isPowerCut } from '../../src/testing/index.ts';
 import { journalOf } from '../../src/agent/index.ts';
-import { device, imagePair, makeLab, sameBytes, sha256Hex } from '../support/agent.ts';
+import { device, imagePair, isBlob, makeLab, sameBytes, sha256Hex } from '../support/agent.ts';
 import type { DeviceOptions, Lab, SimulatedDevice } from '../support/agent.ts';
 import { imageBytes, sha256Node } from '../support/images.ts';
 
@@ -54,7 +53,6 @@ async function assigned(of: Lab, options: DeviceOptions = {}): Promise<Simulated
 }
 
 const boot = (it: SimulatedDevice, slot: 'a' | 'b'): Uint8Array => it.disk.peek(`/slots/boot-${slot}`)!;
-const isBlob = ({ url }: NetworkRequest): boolean => url.includes('/blobs/');
 
 describe('the status of a device with two slot classes', () => {
   test('names what each class of each slot holds, and what an update brings, step by step', async () => {

@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { replaceFile, writeFileAtomically } from '../../src/engine/files/files.ts';
-import { writeError } from '../../src/engine/files/write-error.ts';
+import { replaceFile, writeFileAtomically } from '../../src/platform/files/atomic-file.ts';
+import { writeError } from '../../src/platform/files/io-errors.ts';
 
 let folder: string;
 beforeEach(() => {

@@ -7,21 +7,25 @@ import { LIMITS } from '../../native-free/limits.ts';
 import type { NetworkRequest } from '../../src/agent/index.ts';
 import { ByteLedger } from '../../src/agent/records/ledger.ts';
 import { sha256Node } from '../support/images.ts';
-import { device, imagePair, makeLab, sameBytes, type DeviceOptions, type Lab, type SimulatedDevice } from '../support/agent.ts'; // prettier-ignore
+import {
+  assignedDevice,
+  device,
+  imagePair,
+  isBlob,
+  makeLab,
+  sameBytes,
+  type DeviceOptions,
+  type Lab,
+  type SimulatedDevice,
+} from '../support/agent.ts';
 
 let lab: Lab;
 beforeAll(async () => {
   lab = await makeLab();
 });
 
-async function assigned(options: DeviceOptions = {}): Promise<SimulatedDevice> {
-  const it = await device(lab, options);
-  await it.knowsSource();
-  it.deployments.assign('2.0');
-  return it;
-}
+const assigned = (options?: DeviceOptions): Promise<SimulatedDevice> => assignedDevice(lab, options);
 
-const isBlob = ({ url }: NetworkRequest): boolean => url.includes('/blobs/');
 /** Answers blobs with garbage while `holds`, with status, range, length and type as they should be. */
 const garbling = (holds: () => boolean) => (request: NetworkRequest) => {
   const answer = lab.answer(request);

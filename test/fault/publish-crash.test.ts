@@ -7,39 +7,28 @@ import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { keygen, loadSigners, nodeFiles, type RepositoryFiles } from '../../src/release/index.ts';
+import type { FileSystem } from '../../src/platform/filesystem.ts';
+import { nodeFileSystem } from '../../src/platform/node-filesystem.ts';
+import { keygen, loadSigners } from '../../src/release/index.ts';
+import { faultyWatcher, watchFileSystem } from '../../src/testing/index.ts';
 import { publisher, releasing, temporaryFolder, tufClient } from '../support/release.ts';
 
 class PowerCut extends Error {}
 
-/** Node's files until the `limit`-th change; that one happens half, and then nothing happens any more. */
-function cutAt(limit: number): RepositoryFiles & { changes: number } {
-  const change = async (files: { changes: number }, half: () => Promise<void>, whole: () => Promise<void>) => {
-    files.changes++;
-    if (files.changes < limit) return whole();
-    if (files.changes === limit) await half();
-    throw new PowerCut(`cut at change ${limit}`);
-  };
-  const nothing = async (): Promise<void> => undefined;
-  const files: RepositoryFiles & { changes: number } = {
-    ...nodeFiles,
-    changes: 0,
-    makeFolder: (path) => change(files, nothing, () => nodeFiles.makeFolder(path)),
-    writeNew: (path, bytes) => {
-      const half = () => nodeFiles.writeNew(path, bytes.subarray(0, bytes.length >> 1));
-      return change(files, half, () => nodeFiles.writeNew(path, bytes));
-    },
-    // Half a rename is a rename whose folder was not synced: it may be there or not. Here it is there.
-    rename: (from, to) =>
-      change(
-        files,
-        () => nodeFiles.rename(from, to),
-        () => nodeFiles.rename(from, to),
-      ),
-    syncFolder: (path) => change(files, nothing, () => nodeFiles.syncFolder(path)),
-    remove: (path) => change(files, nothing, () => nodeFiles.remove(path)),
-  };
-  return files;
+const CHANGES = new Set(['open', 'makeFolder', 'write', 'sync', 'rename', 'syncFolder', 'unlink']);
+
+/**
+ * Node's files until the `limit`-th change; then nothing happens any more. Of the write before it, half has happened; a
+ * rename before it was not synced.
+ */
+function cutAt(limit: number): FileSystem {
+  let changes = 0;
+  return watchFileSystem(nodeFileSystem, ({ name, mode, bytes }) => {
+    if (!CHANGES.has(name) || mode === 'read') return;
+    changes++;
+    if (changes >= limit) throw new PowerCut(`cut at change ${limit}`);
+    if (changes === limit - 1 && name === 'write') return bytes! >> 1;
+  });
 }
 
 let web: Server;
@@ -71,7 +60,7 @@ function copyOf(repo: string): string {
 /** Runs `work` against a copy of `repo` with a cut at change 1, 2, ... until it gets through. Returns that number. */
 async function cutEverywhere(
   repo: string | null,
-  work: (dir: string, files: RepositoryFiles) => Promise<unknown>,
+  work: (dir: string, files: FileSystem) => Promise<unknown>,
   check: (dir: string, cut: number) => Promise<void>,
 ): Promise<number> {
   for (let cut = 1; ; cut++) {
@@ -158,14 +147,8 @@ describe('a publisher without space', () => {
     const { versions } = await releasing(before, signers).repository.state();
     for (const call of [1, 2, 3, 4, 5, 6, 7]) {
       const dir = copyOf(before);
-      let writes = 0;
-      const files: RepositoryFiles = {
-        ...nodeFiles,
-        writeNew: async (path, bytes) => {
-          if (++writes === call) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
-          await nodeFiles.writeNew(path, bytes);
-        },
-      };
+      const watcher = faultyWatcher({ at: call, code: 'ENOSPC', matches: ({ mode }) => mode === 'new' });
+      const files = watchFileSystem(nodeFileSystem, watcher);
       const full = releasing(dir, signers, { files }).release(2);
       await expect(full).rejects.toMatchObject({ code: 'disk_full' });
       expect((await releasing(dir, signers).repository.state()).versions).toEqual(versions);

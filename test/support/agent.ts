@@ -10,13 +10,12 @@ import type { FileSystem, NetworkRequest } from '../../src/agent/index.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { FakeBootLoader, FakeClock, MemoryFileSystem, MemoryNetwork, Power, poweredFileSystem, serveBytes, watchFileSystem } from '../../src/testing/index.ts'; // prettier-ignore
 import type { FileWatcher, LinkPlan, MemoryAnswer } from '../../src/testing/index.ts';
-import { imageBytes, sha256, sha256Node } from './images.ts';
+import { imageBytes, sha256Hex, sha256Node } from './images.ts';
 import { publisher, type Publisher } from './release.ts';
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 /** As `toEqual`, which takes a tenth of a second for an image. */
 export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
-export const sha256Hex = (bytes: Uint8Array): string => hex(sha256(bytes));
+export { sha256Hex };
 
 /** Five segments; the target shares most of the source and has enough of its own for a payload of several chunks. */
 export function imagePair(bytes = 300_000, fresh = 140_000): { source: Uint8Array; target: Uint8Array } {
@@ -268,3 +267,13 @@ export class SimulatedDevice {
 
 export const device = (lab: Lab, options: DeviceOptions = {}): Promise<SimulatedDevice> =>
   new SimulatedDevice(lab, options).install();
+
+/** A device that is told to install 2.0 and knows what it runs. */
+export async function assignedDevice(lab: Lab, options: DeviceOptions = {}): Promise<SimulatedDevice> {
+  const it = await device(lab, options);
+  await it.knowsSource();
+  it.deployments.assign('2.0');
+  return it;
+}
+
+export const isBlob = ({ url }: { readonly url: string }): boolean => url.includes('/blobs/');

@@ -3,17 +3,13 @@
  *
  * The target is made from the source by moves, edits and insertions, so the covers are exact without a matcher.
  */
-import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { coverListOf, type Cover, type CoverList } from '../../native-free/format/cover.ts';
 import { assembleDelta, assembleFull } from '../../native-free/diff/write/assemble.ts';
 import { encodeCovered } from '../../native-free/diff/write/encode-segment.ts';
-import type { HashFactory } from '../../native-free/io.ts';
+import { sha256Node, sha256Of as sha256 } from '../../src/platform/hash.ts';
 
-export const sha256Node: HashFactory = () => createHash('sha256');
-
-export function sha256(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash('sha256').update(bytes).digest());
-}
+export { sha256Hex, sha256Node, sha256Of as sha256 } from '../../src/platform/hash.ts';
 
 /** A small, seeded generator (mulberry32): the same numbers on every machine. */
 export function random(seed: number): () => number {
@@ -25,6 +21,25 @@ export function random(seed: number): () => number {
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+/** Bytes without any structure (xorshift). */
+export function noise(length: number, seed: number): Uint8Array {
+  let x = seed;
+  return Uint8Array.from({ length }, () => {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    return Math.imul(x, 0x9e3779b1) >>> 24;
+  });
+}
+
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+/** The pair of images that is in the repository. */
+export const watcher = (side: 'source' | 'target'): Uint8Array =>
+  new Uint8Array(readFileSync(new URL(`../../corpus/small/watcher-arm64/${side}`, import.meta.url)));
 
 /** Bytes that look a little like code: words from a small vocabulary with varying low bits. */
 export function imageBytes(length: number, seed: number): Uint8Array {

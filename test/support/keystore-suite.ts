@@ -2,7 +2,6 @@
  * What every keystore with hardware has to do, whatever the hardware is. `open` is a process that begins anew: nothing is
  * remembered but what is on the disk and in the hardware.
  */
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -25,7 +24,6 @@ export interface Bench {
 
 const PATH = '/data/keystore.anchored';
 const COUNTER = 'rollback.cam.rootfs';
-const hex = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 type Files = readonly (readonly [string, Uint8Array])[];
 
@@ -116,7 +114,7 @@ export function keystoreSuite(makeBench: () => Promise<Bench>): void {
       const foreign = await rootOf(1, others);
       const forged = new MemoryFileSystem();
       await forged.makeFolder('/data');
-      const fake = { ...memoryHardware(), pin: async () => hex(foreign) };
+      const fake = { ...memoryHardware(), pin: async () => sha256Hex(foreign) };
       await new AnchoredKeystore({ fs: forged, hash: sha256Node, path: PATH, hardware: fake }).provision(foreign, {});
       restore(disk, backup(forged, [PATH, `${PATH}.copy`]));
       await bench.hardware().commit((await fake.anchor())!, {});
@@ -131,7 +129,7 @@ export function keystoreSuite(makeBench: () => Promise<Bench>): void {
       expect(await open().counter(COUNTER)).toBe(4);
       const foreign = await rootOf(1, await signersFor());
       await expect(open().provision(foreign, {})).rejects.toThrow(/a pin is for ever/);
-      expect(await bench.hardware().pin()).toBe(hex(root));
+      expect(await bench.hardware().pin()).toBe(sha256Hex(root));
       await bench.close();
     });
 

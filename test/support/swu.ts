@@ -2,9 +2,9 @@
  * Bundles of other clients, made as their build tools make them: a signed .swu, and the shape of a RAUC bundle.
  */
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { sha256Hex } from '../../src/platform/hash.ts';
 
 /** One member of a cpio archive in the form `070702` (with a sum of its bytes), padded to four. */
 function cpioMember(name: string, data: Uint8Array): Buffer {
@@ -27,7 +27,7 @@ export function cpioOf(members: ReadonlyMap<string, Uint8Array>): Buffer {
  */
 export function makeSwu(folder: string, image: Uint8Array, device: string): { swu: string; certificate: string } {
   const at = (name: string): string => join(folder, name);
-  const sha256 = createHash('sha256').update(image).digest('hex');
+  const sha256 = sha256Hex(image);
   const description = `software = {
   version = "2.0";
   hardware-compatibility = [ "1.0" ];

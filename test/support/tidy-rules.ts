@@ -9,8 +9,8 @@ import ts from 'typescript';
 
 export type Files = ReadonlyMap<string, string>;
 
-export const FILE_LINES_MAX = 400;
-export const FUNCTION_LINES_MAX = 70;
+const FILE_LINES_MAX = 400;
+const FUNCTION_LINES_MAX = 70;
 
 /** What one import statement, re-export or `import()` of a file asks for. */
 export interface Import {
@@ -56,7 +56,7 @@ const DEVICE_PACKAGES = [
 ];
 
 /** DESIGN.md's "who may import whom". */
-export const ROOMS: Readonly<Record<string, Room>> = {
+const ROOMS: Readonly<Record<string, Room>> = {
   'native-free': { rooms: [], packages: [/^@noble\//, /^fzstd$/], node: false },
   'src/wasm': { rooms: ['native-free'], packages: [], node: false },
   'src/platform': { rooms: ['native-free'], packages: [], node: true },
@@ -86,17 +86,17 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 /** Rooms that use the others as a user of the package would: through the files that package.json exports. */
 const OUTSIDE_ROOMS = ['bench', 'demo'];
 const PUBLIC_ENTRIES =
-  /^(native-free\/(index|diff\/index|compat\/index)|src\/index|src\/(engine|release|agent|server|client|testing)\/index|corpus\/index)\.ts$/;
+  /^(native-free\/(index|diff\/index|compat\/index)|src\/index|src\/(engine|release|wasm|agent|server|client|testing)\/index|corpus\/index)\.ts$/;
 
 /** The room of a file: its folder below src/, else its first folder. */
-export function roomOf(path: string): string {
+function roomOf(path: string): string {
   const parts = path.split('/');
   if (parts[0] === 'src') return parts.length > 2 ? `src/${parts[1]}` : 'src';
   return parts.length > 1 ? parts[0]! : '.';
 }
 
 /** All imports of a file, read by the TypeScript parser. */
-export function importsOf(path: string, text: string): Import[] {
+function importsOf(path: string, text: string): Import[] {
   const file = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true);
   const found: Import[] = [];
   const add = (node: ts.Node, literal: ts.Node | undefined, typeOnly: boolean, dynamic: boolean): void => {

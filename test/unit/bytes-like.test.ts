@@ -17,7 +17,7 @@ import {
   toHex,
   UpdateError,
 } from '../../native-free/index.ts';
-import { DeltaEngine, replaceFile } from '../../src/engine/index.ts';
+import { DeltaEngine, replaceFile } from '../../src/index.ts';
 import { deltaPayload, editedPair } from '../support/images.ts';
 
 const pair = editedPair(18, 8192, 11);

@@ -4,19 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { corpusPair } from '../../corpus/index.ts';
 import { coarseCovers } from '../../native-free/diff/match/coarse-align.ts';
 import type { Cover } from '../../native-free/format/cover.ts';
-
-const watcher = (side: string): Uint8Array =>
-  new Uint8Array(readFileSync(new URL(`../../corpus/small/watcher-arm64/${side}`, import.meta.url)));
-
-function noise(length: number, seed: number): Uint8Array {
-  let x = seed;
-  return Uint8Array.from({ length }, () => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return Math.imul(x, 0x9e3779b1) >>> 24;
-  });
-}
+import { noise, watcher } from '../support/images.ts';
 
 /** Checks the covers; gives how many target bytes they explain exactly. */
 function measure(covers: readonly Cover[], source: Uint8Array, target: Uint8Array): number {

@@ -1,7 +1,6 @@
 /**
  * The keystore with hardware, without any: what it refuses to believe, and what it says then.
  */
-import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../native-free/limits.ts';
 import { parseConfig } from '../../src/agent/index.ts';
@@ -15,9 +14,9 @@ import { FakeTpm } from '../support/fake-tpm.ts';
 import { sha256Node as hash } from '../support/images.ts';
 import { memoryHardware } from '../support/keystore-suite.ts';
 import { rootOf, signersFor } from '../support/roots.ts';
+import { sha256Hex } from '../../src/platform/hash.ts';
 
 const PATH = '/data/keystore.anchored';
-const hex = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 type Signers = Awaited<ReturnType<typeof signersFor>>;
 let signers: Signers;
@@ -38,12 +37,12 @@ async function bench() {
 describe('a chain of roots', () => {
   test('is believed when it begins with the pin and each root is signed by the one before and by itself', async () => {
     const roots = [await rootOf(1, signers), await rootOf(2, others, [signers]), await rootOf(3, others)];
-    expect(() => verifyRootChain(roots, hex(roots[0]!), hash)).not.toThrow();
+    expect(() => verifyRootChain(roots, sha256Hex(roots[0]!), hash)).not.toThrow();
   });
 
   test('is refused when it is empty, begins elsewhere, skips, goes back, or is not signed by both', async () => {
     const [first, second] = [await rootOf(1, signers), await rootOf(2, signers)];
-    const refused = (roots: Uint8Array[], why: RegExp, pin = hex(first)): void =>
+    const refused = (roots: Uint8Array[], why: RegExp, pin = sha256Hex(first)): void =>
       expect(() => verifyRootChain(roots, pin, hash)).toThrow(why);
     refused([], /does not begin with the pinned root/);
     refused([], /does not begin with the pinned root/, '');
@@ -66,7 +65,7 @@ describe('a chain of roots', () => {
   test('has a bound, and as many roots as that fit into the record', async () => {
     const [first, second] = [await rootOf(1, signers), await rootOf(2, others, [signers])];
     const many = Array.from({ length: LIMITS.root_chain_max + 1 }, () => first);
-    expect(() => verifyRootChain(many, hex(first), hash)).toThrow(`more than ${LIMITS.root_chain_max} roots`);
+    expect(() => verifyRootChain(many, sha256Hex(first), hash)).toThrow(`more than ${LIMITS.root_chain_max} roots`);
     // Roots of the usual four roles, signed twice as in a rotation, in base64.
     const recordBytes = LIMITS.root_chain_max * Math.ceil((second.length * 4) / 3 + 4);
     expect(recordBytes).toBeLessThan(LIMITS.record_bytes_max - 64 * 1024);
@@ -97,7 +96,7 @@ describe('provisioning', () => {
   test('goes on when it was cut off between the pin and the first anchor', async () => {
     const { hardware, open } = await bench();
     const root = await rootOf(1, signers);
-    await hardware.provision(hex(root), { 'rollback.cam.rootfs': 2 });
+    await hardware.provision(sha256Hex(root), { 'rollback.cam.rootfs': 2 });
     await expect(open().counters()).rejects.toThrow(/keystore provision/);
     expect(await open().provision(root, { 'rollback.cam.rootfs': 2 })).toBe('done');
     expect(await open().counter('rollback.cam.rootfs')).toBe(2);

@@ -5,7 +5,7 @@ import { layoutOf, type NamedLayout, type NamedRegion } from '../../native-free/
 import { pairModules } from '../../native-free/diff/layout/pair-modules.ts';
 import { REGION_KIND } from '../../native-free/format/regions.ts';
 import { buildElf, CODE, DATA, type ElfSectionSpec, MACHINE, WRITABLE, ZERO } from '../support/elf.ts';
-import { random } from '../support/images.ts';
+import { concat, random } from '../support/images.ts';
 
 const KIB = 1024;
 
@@ -21,16 +21,6 @@ function code(words: readonly number[], length: number): Uint8Array {
 const A32_CODE = code([0xe92d4010, 0xe1a04000, 0xe5900000, 0xe3500000, 0x0a000002, 0xe8bd8010], 16 * KIB);
 /** PUSH, MOV, BL to a place nearby, LDR, POP, NOP. */
 const T32_CODE = code([0x4604b510, 0xf83ef000, 0xbd106820, 0x6820bf00], 16 * KIB);
-
-function concatenated(...parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
 
 const place = ({ name, kind, va }: NamedRegion) => ({ name, kind, va });
 
@@ -133,7 +123,7 @@ describe('ELF files', () => {
   it('are found wherever they lie, each a module of its own', () => {
     const one = buildElf({ machine: MACHINE.aarch64, sections: SECTIONS });
     const other = buildElf({ is64: false, machine: MACHINE.mips, sections: SECTIONS });
-    const image = concatenated(bytes(512), one, bytes(4 - (one.length % 4) + 512), other, bytes(99));
+    const image = concat(bytes(512), one, bytes(4 - (one.length % 4) + 512), other, bytes(99));
     const { regions, modules } = layoutOf(image);
     expect(modules.map(({ offset }) => offset)).toEqual([512, image.length - 99 - other.length]);
     expect(regions.map(({ module }) => module)).toEqual([0, 0, 0, 1, 1, 1, 0, 1]);
@@ -155,7 +145,7 @@ describe('ELF files', () => {
       { name: '.data', flags: WRITABLE, va: 0x30000, bytes: bytes(100), segment: 1 },
     ];
     const file = buildElf({ machine: MACHINE.aarch64, sections, segments });
-    const image = concatenated(bytes(4096), file.slice(0, 4096), file.slice(0x10000), bytes(4096));
+    const image = concat(bytes(4096), file.slice(0, 4096), file.slice(0x10000), bytes(4096));
     const { regions } = layoutOf(image);
     expect(regions.map(({ name, offset }) => [name, offset >= 8192])).toEqual([
       ['.text', false],
@@ -176,10 +166,7 @@ describe('code for 32-bit Arm', () => {
   it('is told apart by trial, whatever the label says', () => {
     expect(regionsOf(A32_CODE)).toEqual([[REGION_KIND.a32, 16 * KIB]]);
     expect(regionsOf(T32_CODE)).toEqual([[REGION_KIND.t32, 16 * KIB]]);
-    expect(regionsOf(concatenated(A32_CODE, T32_CODE)).map(([kind]) => kind)).toEqual([
-      REGION_KIND.a32,
-      REGION_KIND.t32,
-    ]);
+    expect(regionsOf(concat(A32_CODE, T32_CODE)).map(([kind]) => kind)).toEqual([REGION_KIND.a32, REGION_KIND.t32]);
   });
 
   it('is told apart by mapping symbols, short stretches going with their neighbours', () => {
@@ -210,7 +197,7 @@ describe('damaged and foreign images', () => {
     const next = random(7);
     const big = buildElf({ machine: MACHINE.mips, isLittle: false, sections: SECTIONS });
     for (let round = 0; round < 3000; round++) {
-      const image = concatenated(round % 2 === 0 ? elf : big, elf);
+      const image = concat(round % 2 === 0 ? elf : big, elf);
       for (let i = 0; i < 1 + (round % 5); i++) image[Math.floor(next() * image.length)] = Math.floor(next() * 256);
       checkInvariants(image, layoutOf(image));
     }
@@ -219,7 +206,7 @@ describe('damaged and foreign images', () => {
   it('without code have no regions: text, noise, WebAssembly', () => {
     const next = random(1);
     const noise = Uint8Array.from({ length: 1 << 18 }, () => Math.floor(next() * 256));
-    const wasm = concatenated(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0), noise);
+    const wasm = concat(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0), noise);
     for (const image of [new Uint8Array(0), bytes(1 << 18), noise, wasm]) expect(layoutOf(image).regions).toEqual([]);
   });
 
@@ -239,14 +226,12 @@ describe('pairing of modules', () => {
       { name: '.modinfo', flags: DATA, va: 0, bytes: information },
     ];
     const file = buildElf({ machine: MACHINE.aarch64, type: 1, sections });
-    return concatenated(file, bytes(512 - (file.length % 512)));
+    return concat(file, bytes(512 - (file.length % 512)));
   };
 
   it('goes by what modules call themselves', () => {
-    const source = layoutOf(concatenated(named('one', 1), named('two', 2), named('three', 3)));
-    const target = layoutOf(
-      concatenated(named('three', 4), named('new', 5, 9000), named('one', 6, 320), named('two', 2)),
-    );
+    const source = layoutOf(concat(named('one', 1), named('two', 2), named('three', 3)));
+    const target = layoutOf(concat(named('three', 4), named('new', 5, 9000), named('one', 6, 320), named('two', 2)));
     expect([...pairModules(source, target)]).toEqual([2, -1, 0, 1]);
   });
 

@@ -8,30 +8,7 @@ import { indexSource } from '../../native-free/diff/match/source-index.ts';
 import { suffixArray } from '../../native-free/diff/match/suffix-array.ts';
 import type { Cover } from '../../native-free/format/cover.ts';
 import { UpdateError } from '../../native-free/status.ts';
-
-const watcher = (side: string): Uint8Array =>
-  new Uint8Array(readFileSync(new URL(`../../corpus/small/watcher-arm64/${side}`, import.meta.url)));
-
-/** Bytes without any structure (xorshift). */
-function noise(length: number, seed: number): Uint8Array {
-  let x = seed;
-  return Uint8Array.from({ length }, () => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return Math.imul(x, 0x9e3779b1) >>> 24;
-  });
-}
-
-function concat(...parts: Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
+import { concat, noise, watcher } from '../support/images.ts';
 
 function parse(
   source: Uint8Array,

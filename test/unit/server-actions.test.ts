@@ -3,37 +3,18 @@
  * another database; and which devices a deployment may name.
  */
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { checkDevices, createDeployment, type EngraftServer, type ServerOptions } from '../../src/server/index.ts';
 import { ManagementClient } from '../../src/client/index.ts';
-import {
-  checkDevices,
-  createDeployment,
-  createServer,
-  type EngraftServer,
-  type ServerOptions,
-} from '../../src/server/index.ts';
-import { publisher, type Publisher } from '../support/release.ts';
-
-const open: EngraftServer[] = [];
-afterEach(async () => {
-  for (const server of open.splice(0)) await server.close(0);
-});
+import { clientOf, ORIGIN, releases, startServer, TOKEN } from '../support/server.ts';
 
 const HOUR = 3_600_000;
 
-async function start(repo: string, options: Partial<ServerOptions> = {}): Promise<EngraftServer> {
-  const server = await createServer({ repo, auth: { managementToken: 'tok' }, store: ':memory:', ...options });
-  open.push(server);
-  return server;
-}
-
-function clientOf(server: EngraftServer): ManagementClient {
-  const inProcess = ((input: string, init: RequestInit) => server.app.request(input, init)) as typeof fetch;
-  return new ManagementClient({ url: 'http://ota.example', token: 'tok', fetch: inProcess });
-}
+const start = (repo: string, options: Partial<ServerOptions> = {}): Promise<EngraftServer> =>
+  startServer(repo, { store: ':memory:', ...options });
 
 function deviceOf(server: EngraftServer, id = 'dev-1') {
-  const base = `http://ota.example/default/controller/v1/${id}`;
+  const base = `${ORIGIN}/default/controller/v1/${id}`;
   const send = async (method: string, path: string, body?: object): Promise<number> => {
     const init = body === undefined ? {} : { body: JSON.stringify(body) };
     return (await server.app.request(`${base}${path}`, { method, ...init })).status;
@@ -54,12 +35,6 @@ function deviceOf(server: EngraftServer, id = 'dev-1') {
 }
 
 const closed = (finished: string, more: object = {}) => ({ execution: 'closed', result: { finished }, ...more });
-
-async function releases(count = 1): Promise<Publisher> {
-  const made = await publisher();
-  for (let version = 1; version <= count; version++) await made.release(version);
-  return made;
-}
 
 describe('a deployment', () => {
   test('to named devices is finished when the last of them has ended, however it ended', async () => {
@@ -136,7 +111,7 @@ test('a tenant in capitals is the same tenant for its devices, the management AP
   const store = join(made.dir, 'tenants.db');
   const server = await start(made.dir, { store });
   const fetching = ((input: string, init: RequestInit) => server.app.request(input, init)) as typeof fetch;
-  const client = new ManagementClient({ url: 'http://ota.example', token: 'tok', tenant: 'ACME', fetch: fetching });
+  const client = new ManagementClient({ url: 'http://ota.example', token: TOKEN, tenant: 'ACME', fetch: fetching });
   const links = async (): Promise<string> =>
     (await server.app.request('http://ota.example/Acme/controller/v1/dev-1')).text();
   await links();

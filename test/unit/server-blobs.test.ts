@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { request, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
@@ -9,12 +8,12 @@ import { createServer, type EngraftServer } from '../../src/server/index.ts';
 import { chooseRanges, tagListed } from '../../src/server/ranges.ts';
 import { imageBytes } from '../support/images.ts';
 import { temporaryFolder } from '../support/release.ts';
+import { sha256Hex } from '../../src/platform/hash.ts';
 
 const blob = imageBytes(1_000_000, 3);
 const large = imageBytes(24_000_000, 4);
 const empty = new Uint8Array(0);
-const name = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-const tag = `"${name(blob)}"`;
+const tag = `"${sha256Hex(blob)}"`;
 
 let server: EngraftServer;
 let url = '';
@@ -22,7 +21,7 @@ let repo = '';
 beforeAll(async () => {
   repo = temporaryFolder();
   mkdirSync(join(repo, 'blobs', 'sha256'), { recursive: true });
-  for (const bytes of [blob, large, empty]) writeFileSync(join(repo, 'blobs', 'sha256', name(bytes)), bytes);
+  for (const bytes of [blob, large, empty]) writeFileSync(join(repo, 'blobs', 'sha256', sha256Hex(bytes)), bytes);
   mkdirSync(join(repo, 'metadata'));
   writeFileSync(join(repo, 'metadata', '1.root.json'), '{}');
   writeFileSync(join(repo, 'secret'), 'not for the network');
@@ -32,7 +31,7 @@ beforeAll(async () => {
 afterAll(() => server.close(0));
 
 const get = (headers: Record<string, string> = {}, method = 'GET', bytes = blob) =>
-  fetch(`${url}/blobs/sha256/${name(bytes)}`, { headers, method });
+  fetch(`${url}/blobs/sha256/${sha256Hex(bytes)}`, { headers, method });
 
 async function body(answer: Response): Promise<Buffer> {
   return Buffer.from(await answer.arrayBuffer());
@@ -62,7 +61,7 @@ describe('GET and HEAD of a blob', () => {
         'cache-control': 'public, max-age=31536000, immutable',
       });
       expect(answer.headers.get('transfer-encoding')).toBeNull();
-      expect(name(await body(answer))).toBe(name(method === 'GET' ? blob : empty));
+      expect(sha256Hex(await body(answer))).toBe(sha256Hex(method === 'GET' ? blob : empty));
     }
   });
 
@@ -73,7 +72,14 @@ describe('GET and HEAD of a blob', () => {
   });
 
   test('of anything but the digest of a blob find nothing', async () => {
-    const paths = [name(new Uint8Array([1])), name(blob).toUpperCase(), `${name(blob)}0`, '..%2f..%2fsecret', '.', 'x'];
+    const paths = [
+      sha256Hex(new Uint8Array([1])),
+      sha256Hex(blob).toUpperCase(),
+      `${sha256Hex(blob)}0`,
+      '..%2f..%2fsecret',
+      '.',
+      'x',
+    ];
     for (const path of paths) {
       const answer = await fetch(`${url}/blobs/sha256/${path}`);
       expect(answer.status).toBe(404);
@@ -195,7 +201,7 @@ describe('sending a body', () => {
   test('goes no faster than the client takes it, and closes the file when the client goes away', async () => {
     const before = server.stats.blobBytes;
     const answer = await new Promise<IncomingMessage>((resolve) => {
-      request(`${url}/blobs/sha256/${name(large)}`, resolve).end();
+      request(`${url}/blobs/sha256/${sha256Hex(large)}`, resolve).end();
     });
     answer.once('readable', () => answer.pause());
     await sleep(400);
@@ -210,7 +216,7 @@ describe('sending a body', () => {
 
   test('breaks the connection when the file became shorter, rather than look complete', async () => {
     const shrinking = imageBytes(3_000_000, 9);
-    const path = join(repo, 'blobs', 'sha256', name(shrinking));
+    const path = join(repo, 'blobs', 'sha256', sha256Hex(shrinking));
     writeFileSync(path, shrinking);
     const answer = await get({}, 'GET', shrinking);
     writeFileSync(path, shrinking.subarray(0, 10));
@@ -222,7 +228,7 @@ describe('sending a body', () => {
     const at = await slow.listen(0);
     const begun = performance.now();
     const range = { headers: { Range: 'bytes=0-24999' } };
-    const answers = [1, 2].map(async () => body(await fetch(`${at}/blobs/sha256/${name(blob)}`, range)));
+    const answers = [1, 2].map(async () => body(await fetch(`${at}/blobs/sha256/${sha256Hex(blob)}`, range)));
     for (const bytes of await Promise.all(answers)) expect(bytes).toEqual(Buffer.from(blob.subarray(0, 25_000)));
     // A bound from below only: 50,000 bytes at 100,000 a second.
     expect(performance.now() - begun).toBeGreaterThan(450);

@@ -1,33 +1,18 @@
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { LIMITS } from '../../native-free/limits.ts';
-import { ManagementClient } from '../../src/client/index.ts';
-import { createDeployment, createServer, type EngraftServer, type ServerOptions } from '../../src/server/index.ts';
+import { createDeployment, type EngraftServer } from '../../src/server/index.ts';
 import { pollingTime } from '../../src/server/ddi-model.ts';
-import { publisher, type Publisher } from '../support/release.ts';
+import { clientOf, ORIGIN, releases, startServer, TOKEN } from '../support/server.ts';
 
 type Json = Record<string, any>;
-
-const open: EngraftServer[] = [];
-afterEach(async () => {
-  for (const server of open.splice(0)) await server.close(0);
-});
-
-const token = 'management-token';
-const origin = 'http://ota.example';
-
-async function start(repo: string, options: Partial<ServerOptions> = {}): Promise<EngraftServer> {
-  const server = await createServer({ repo, auth: { managementToken: token }, ...options });
-  open.push(server);
-  return server;
-}
 
 /** A device that speaks DDI to an application in this process. */
 function device(server: EngraftServer, controllerId = 'dev-1', headers: Record<string, string> = {}) {
   const base = `/default/controller/v1/${controllerId}`;
   const ask = async (path: string, method = 'GET', body?: unknown): Promise<{ status: number; json: Json }> => {
     const init = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
-    const answer = await server.app.request(`${origin}${path.replace(origin, '')}`, { method, headers, ...init });
+    const answer = await server.app.request(`${ORIGIN}${path.replace(ORIGIN, '')}`, { method, headers, ...init });
     const text = await answer.text();
     return { status: answer.status, json: (text === '' ? {} : JSON.parse(text)) as Json };
   };
@@ -44,28 +29,16 @@ function device(server: EngraftServer, controllerId = 'dev-1', headers: Record<s
 
 const idOf = (href: string): number => Number(/(\d+)$/.exec(href)![1]);
 
-const clientOf = (server: EngraftServer): ManagementClient =>
-  new ManagementClient({
-    ...{ url: origin, token },
-    fetch: ((input: string, init: RequestInit) => server.app.request(input, init)) as typeof fetch,
-  });
-
-async function releases(count = 1): Promise<Publisher> {
-  const made = await publisher();
-  for (let version = 1; version <= count; version++) await made.release(version);
-  return made;
-}
-
 describe('a device', () => {
   test('walks through a whole deployment', async () => {
     const { dir } = await releases();
-    const server = await start(dir, { pollSeconds: 90 });
+    const server = await startServer(dir, { pollSeconds: 90 });
     const client = clientOf(server);
     const { ask, base, poll, report } = device(server);
     const first = await ask(base);
     expect(first.json).toEqual({
       config: { polling: { sleep: '00:01:30' } },
-      _links: { configData: { href: `${origin}${base}/configData` } },
+      _links: { configData: { href: `${ORIGIN}${base}/configData` } },
     });
     const data = { product: 'cam', hardware: 'v1' };
     expect((await ask(`${base}/configData`, 'PUT', { mode: 'merge', data })).status).toBe(200);
@@ -78,7 +51,7 @@ describe('a device', () => {
     const { json } = await ask(deploymentBase!);
     const id = idOf(deploymentBase!);
     const { artifact } = release!;
-    const href = `${origin}/blobs/sha256/${artifact.sha256}`;
+    const href = `${ORIGIN}/blobs/sha256/${artifact.sha256}`;
     expect(json).toEqual({
       id: String(id),
       deployment: {
@@ -130,7 +103,7 @@ describe('a device', () => {
 
   test('reports a failure with its number', async () => {
     const { dir } = await releases();
-    const server = await start(dir);
+    const server = await startServer(dir);
     const client = clientOf(server);
     const { poll, report } = device(server);
     await client.createDeployment({ releaseId: 1, devices: ['dev-1'], register: true });
@@ -142,7 +115,7 @@ describe('a device', () => {
 
   test('may repeat a report, but not contradict one that closed the action', async () => {
     const { dir } = await releases();
-    const server = await start(dir);
+    const server = await startServer(dir);
     const client = clientOf(server);
     const { poll, report } = device(server);
     await client.createDeployment({ releaseId: 1, devices: ['dev-1'], register: true });
@@ -162,7 +135,7 @@ describe('a device', () => {
 
   test('cancels when asked, or refuses, and sees the next action only then', async () => {
     const { dir } = await releases(2);
-    const server = await start(dir);
+    const server = await startServer(dir);
     const client = clientOf(server);
     const { ask, poll, report } = device(server);
     const first = await client.createDeployment({ releaseId: 1, devices: ['dev-1'], register: true });
@@ -189,7 +162,7 @@ describe('a device', () => {
 
   test('that reports in later gets the newest deployment to all of its kind, and only that', async () => {
     const { dir } = await releases(2);
-    const server = await start(dir);
+    const server = await startServer(dir);
     const client = clientOf(server);
     await client.createDeployment({ releaseId: 1, devices: 'all' });
     await client.createDeployment({ releaseId: 2, devices: 'all' });
@@ -209,13 +182,12 @@ describe('a device', () => {
 describe('a server', () => {
   test('keeps its state over a restart, and takes over what was published and deployed beside it', async () => {
     const { dir, release } = await releases();
-    const first = await start(dir);
+    const first = await startServer(dir);
     await clientOf(first).createDeployment({ releaseId: 1, devices: ['dev-1'], register: true });
     const before = await device(first).poll();
     await device(first).report('deploymentBase', idOf(before['deploymentBase']!), 'proceeding', 'none', 0, 'a');
     await first.close();
-    open.splice(0);
-    const second = await start(dir);
+    const second = await startServer(dir);
     expect(await device(second).poll()).toEqual(before);
     expect((await clientOf(second).device('dev-1')).actions[0]!.feedback).toHaveLength(1);
 
@@ -230,7 +202,7 @@ describe('a server', () => {
 
   test('refuses names, ids and bodies that make no sense', async () => {
     const { dir } = await releases();
-    const server = await start(dir);
+    const server = await startServer(dir);
     const { ask, base, poll, report } = device(server);
     expect((await ask('/ten%20ant/controller/v1/x')).status).toBe(400);
     expect((await ask('/default/controller/v1/a%2Fb')).status).toBe(400);
@@ -261,7 +233,7 @@ describe('a server', () => {
       expect((await ask(`${base}/deploymentBase/${id}/feedback`, 'POST', body)).status).toBe(400);
     }
     const huge = { status: { execution: 'closed', details: ['x'.repeat(LIMITS.ddi_body_bytes_max)] } };
-    const answer = await server.app.request(`${origin}${base}/deploymentBase/${id}/feedback`, {
+    const answer = await server.app.request(`${ORIGIN}${base}/deploymentBase/${id}/feedback`, {
       ...{ method: 'POST', body: JSON.stringify(huge), headers: { 'Content-Length': String(200_000) } },
     });
     expect(answer.status).toBe(413);
@@ -270,7 +242,7 @@ describe('a server', () => {
 
   test('cuts what is too long rather than lose a report', async () => {
     const { dir } = await releases();
-    const server = await start(dir);
+    const server = await startServer(dir);
     const { ask, base, poll } = device(server);
     await clientOf(server).createDeployment({ releaseId: 1, devices: ['dev-1'], register: true });
     const id = idOf((await poll())['deploymentBase']!);
@@ -283,7 +255,9 @@ describe('a server', () => {
 
   test('asks for tokens when it is set to, and a device that has one must always show it', async () => {
     const { dir } = await releases();
-    const server = await start(dir, { auth: { managementToken: token, gatewayToken: 'gate', deviceTokens: true } });
+    const server = await startServer(dir, {
+      auth: { managementToken: TOKEN, gatewayToken: 'gate', deviceTokens: true },
+    });
     const client = clientOf(server);
     const status = async (id: string, authorization?: string) =>
       (await device(server, id, authorization === undefined ? {} : { authorization }).ask(device(server, id).base))
@@ -294,7 +268,7 @@ describe('a server', () => {
     const registered = await client.registerDevice({ controllerId: 'dev-2' });
     expect(await status('dev-2', `TargetToken ${registered.token}`)).toBe(200);
     expect(await status('dev-1', `TargetToken ${registered.token}`)).toBe(401);
-    const lax = await start(dir, { store: join(dir, 'other.db') });
+    const lax = await startServer(dir, { store: join(dir, 'other.db') });
     await clientOf(lax).registerDevice({ controllerId: 'dev-3', token: 'a-token-of-its-own' });
     const ask = (headers?: Record<string, string>) => device(lax, 'dev-3', headers).ask(device(lax, 'dev-3').base);
     expect((await ask()).status).toBe(401);

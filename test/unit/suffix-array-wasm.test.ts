@@ -9,6 +9,7 @@ import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { suffixArrayWasm } from '../../src/wasm/suffix-sort.ts';
 import { random } from '../support/images.ts';
+import { anyText, everyShortText, periodicText } from '../support/texts.ts';
 
 // Calls are counted: a module that traps would go unnoticed, as the TypeScript sort takes over.
 vi.mock('../../native-free/diff/match/suffix-array.ts', { spy: true });
@@ -67,45 +68,17 @@ describe('suffixArrayWasm gives what suffixArray gives', () => {
   it.each(texts)('for %s', (what, bytes) => compare(bytes, what));
 
   it('for every text of up to 9 bytes over 2 values and 6 bytes over 3', () => {
-    for (const [values, longest] of [
-      [2, 9],
-      [3, 6],
-    ] as const) {
-      for (let length = 1; length <= longest; length++) {
-        for (let code = 0; code < values ** length; code++) {
-          const text = Uint8Array.from({ length }, (_, i) => Math.floor(code / values ** i) % values);
-          compare(text, `text ${text}`);
-        }
-      }
-    }
+    for (const text of everyShortText()) compare(text, `text ${text}`);
   });
 
   it('for random texts over alphabets of any size', () => {
-    const text = fc
-      .integer({ min: 1, max: 256 })
-      .chain((values) => fc.array(fc.integer({ min: 0, max: values - 1 }), { maxLength: 2000 }));
-    fc.assert(
-      fc.property(text, (values) => compare(Uint8Array.from(values), 'random text')),
-      { numRuns: 400 },
-    );
+    const agrees = fc.property(anyText(2000), (text) => compare(text, 'random text'));
+    fc.assert(agrees, { numRuns: 400 });
   });
 
   it('for periodic texts with a disturbance', () => {
-    fc.assert(
-      fc.property(
-        fc.uint8Array({ minLength: 1, maxLength: 40 }),
-        fc.integer({ min: 1, max: 200 }),
-        fc.nat(),
-        fc.nat(255),
-        (unit, repeats, at, value) => {
-          const bytes = new Uint8Array(unit.length * repeats);
-          for (let i = 0; i < bytes.length; i++) bytes[i] = unit[i % unit.length]!;
-          bytes[at % bytes.length] = value;
-          compare(bytes, 'periodic text');
-        },
-      ),
-      { numRuns: 300 },
-    );
+    const agrees = fc.property(periodicText(40, 200), (text) => compare(text, 'periodic text'));
+    fc.assert(agrees, { numRuns: 300 });
   });
 });
 

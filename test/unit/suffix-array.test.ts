@@ -4,9 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { suffixArray } from '../../native-free/diff/match/suffix-array.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
+import { anyText, everyShortText, periodicText } from '../support/texts.ts';
 
 function naive(bytes: Uint8Array): number[] {
   return Array.from(bytes.keys()).sort((a, b) => Buffer.compare(bytes.subarray(a), bytes.subarray(b)));
+}
+
+function agrees(text: Uint8Array): void {
+  expect(Array.from(suffixArray(text)), `text ${text}`).toEqual(naive(text));
 }
 
 /** First index at which neighbours are out of order, or -1. Neighbours that share more than `cap` bytes pass. */
@@ -32,48 +37,15 @@ describe('suffixArray', () => {
   });
 
   it('agrees with plain sorting on every text of up to 9 bytes over 2 values and 6 bytes over 3', () => {
-    for (const [values, longest] of [
-      [2, 9],
-      [3, 6],
-    ] as const) {
-      for (let length = 1; length <= longest; length++) {
-        for (let code = 0; code < values ** length; code++) {
-          const text = Uint8Array.from({ length }, (_, i) => Math.floor(code / values ** i) % values);
-          expect(Array.from(suffixArray(text)), `text ${text}`).toEqual(naive(text));
-        }
-      }
-    }
+    for (const text of everyShortText()) agrees(text);
   });
 
   it('agrees with plain sorting on random texts over alphabets of any size', () => {
-    const text = fc
-      .integer({ min: 1, max: 256 })
-      .chain((values) => fc.array(fc.integer({ min: 0, max: values - 1 }), { maxLength: 300 }));
-    fc.assert(
-      fc.property(text, (values) => {
-        const bytes = Uint8Array.from(values);
-        expect(Array.from(suffixArray(bytes))).toEqual(naive(bytes));
-      }),
-      { numRuns: 1500 },
-    );
+    fc.assert(fc.property(anyText(300), agrees), { numRuns: 1500 });
   });
 
   it('agrees with plain sorting on periodic texts with a disturbance', () => {
-    fc.assert(
-      fc.property(
-        fc.uint8Array({ minLength: 1, maxLength: 12 }),
-        fc.integer({ min: 1, max: 40 }),
-        fc.nat(),
-        fc.nat(255),
-        (unit, repeats, at, value) => {
-          const bytes = new Uint8Array(unit.length * repeats);
-          for (let i = 0; i < bytes.length; i++) bytes[i] = unit[i % unit.length]!;
-          bytes[at % bytes.length] = value;
-          expect(Array.from(suffixArray(bytes))).toEqual(naive(bytes));
-        },
-      ),
-      { numRuns: 800 },
-    );
+    fc.assert(fc.property(periodicText(12, 40), agrees), { numRuns: 800 });
   });
 
   it('recurses many levels deep on Fibonacci and Thue-Morse words', () => {

@@ -299,7 +299,8 @@ async function contentOf(slot: string, image: string | undefined): Promise<Conte
 /** Of the first `bytes` of a file or block device, else of all of it. */
 async function digestOf(path: string, bytes?: number): Promise<Content> {
   const { openSource } = await import('../../agent/slots/slots.ts');
-  const { nodeFileSystem, sha256Node } = await import('../../transfer/index.ts');
+  const { hashSource } = await import('../../platform/hash.ts');
+  const { nodeFileSystem } = await import('../../platform/node-filesystem.ts');
   const { toHex } = await import('../../../native-free/hash.ts');
   const source = await openSource(nodeFileSystem, path, path);
   try {
@@ -307,14 +308,7 @@ async function digestOf(path: string, bytes?: number): Promise<Content> {
     if (size > source.size) {
       throw new UpdateError('source_digest', `${path} has ${source.size} bytes; the image has ${size}`);
     }
-    const hash = sha256Node();
-    const window = new Uint8Array(1024 * 1024);
-    for (let offset = 0; offset < size; offset += window.length) {
-      const part = window.subarray(0, Math.min(window.length, size - offset));
-      await source.read(offset, part);
-      hash.update(part);
-    }
-    return { bytes: size, sha256: toHex(hash.digest()) };
+    return { bytes: size, sha256: toHex(await hashSource(source, size)) };
   } finally {
     await source.close();
   }

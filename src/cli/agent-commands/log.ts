@@ -25,7 +25,7 @@ export interface LogLine {
 }
 
 /** What is worth a line; null for the rest. */
-export function lineOf(event: AgentEvent): LogLine | null {
+function lineOf(event: AgentEvent): LogLine | null {
   switch (event.type) {
     case 'state':
       return { level: 'info', event: 'state', message: event.state };

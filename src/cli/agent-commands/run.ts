@@ -4,9 +4,9 @@
  */
 import { Command } from 'commander';
 import { useLittleMemory } from '../../transfer/little-memory.ts';
-import { exitCodeOf, UpdateError } from '../../../native-free/status.ts';
+import { UpdateError } from '../../../native-free/status.ts';
 import type { AgentEvent, Attempt, RunResult } from '../../agent/index.ts';
-import { note, report, withSignals } from '../terminal/frame.ts';
+import { exitCodeFor, note, report, withSignals } from '../terminal/frame.ts';
 import { createProgress } from '../terminal/progress.ts';
 import type { Progress } from '../terminal/progress.ts';
 import { readConfig, DEFAULT_CONFIG } from './common.ts';
@@ -84,15 +84,11 @@ function showResult(result: RunResult, options: RunCommandOptions, log: Log): vo
   report(options, result, `${message} (${code}, ${status})`);
 }
 
-/** As shells count. */
-const SIGNAL_EXITS: Readonly<Record<string, number>> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
-
 /** Returns the exit code. */
 function logFailure(log: Log, error: UpdateError): number {
-  const { message, code, status, outcome, retryable, action, detail } = error;
+  const { message, code, status, outcome, retryable, action } = error;
   log.line({ level: 'error', event: 'failed', message, code, status, outcome, retryable, action });
-  const ofSignal = code === 'aborted' ? SIGNAL_EXITS[String(detail['signal'])] : undefined;
-  return ofSignal ?? exitCodeOf(error);
+  return exitCodeFor(error);
 }
 
 function bytesShown(progress: Progress): (event: AgentEvent) => void {

@@ -13,13 +13,15 @@ import type { PayloadHeader } from '../../../native-free/format/payload-header.t
 import { bytesEqual, toHex } from '../../../native-free/hash.ts';
 import type { ByteSource, RandomSource, SegmentSink } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { fileSource, hashSource, sha256Node } from '../../engine/files/node-io.ts';
+import { fileSource } from '../../platform/files/node-io.ts';
+import { hashSource, sha256Node } from '../../platform/hash.ts';
 import { useLittleMemory } from '../../transfer/little-memory.ts';
 import { modelCoder } from '../../wasm/mix-coder.ts';
-import { withTarget, type ApplyTarget } from '../patch/apply-target.ts';
+import { withTarget } from '../patch/apply-target.ts';
 import { note, report, withSignals, type CommonOptions } from '../terminal/frame.ts';
 import { patchKind } from '../patch/patch-file.ts';
 import { openPatch, type PatchInput } from '../patch/patch-input.ts';
+import type { ApplyTarget } from '../patch/target.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { formatBytes, formatCount, formatSeconds } from '../terminal/text.ts';
 

@@ -110,7 +110,8 @@ async function diffPair(sourcePath: string, targetPath: string | undefined, opti
   if (sourcePath === '-' && options.full !== true) {
     throw new UpdateError('usage_invalid', 'a patch needs a source; only with --full it may be -');
   }
-  const { imageSize, readImage, replaceFile } = await import('../../engine/index.ts');
+  const { replaceFile } = await import('../../platform/files/atomic-file.ts');
+  const { imageSize, readImage } = await import('../../platform/files/node-io.ts');
   const startedAt = performance.now();
   const progress = await createProgress(options);
   const { made, workers } = await withSignals(async (signal) => {

@@ -11,7 +11,7 @@ import { bytesEqual, digestOf, toHex } from '../../../native-free/hash.ts';
 import type { ByteSource } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { exitCodeOf, UpdateError } from '../../../native-free/status.ts';
-import { sha256Node } from '../../engine/files/node-io.ts';
+import { sha256Node } from '../../platform/hash.ts';
 import { report, withSignals, type CommonOptions } from '../terminal/frame.ts';
 import { patchKind } from '../patch/patch-file.ts';
 import { openPatch } from '../patch/patch-input.ts';

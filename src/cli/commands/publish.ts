@@ -5,6 +5,7 @@
 import { basename, join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { PublishProgress, PublishResult } from '../../release/index.ts';
+import { RepositoryLayout } from '../../release/layout.ts';
 import { planDeployment } from '../deploy-to.ts';
 import { EXPIRE_DAYS_DEFAULT, EXPIRE_DAYS_HELP } from '../expiry.ts';
 import { integerOption, report, withSignals, type CommonOptions } from '../terminal/frame.ts';
@@ -84,7 +85,8 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
   const deploy = await planDeployment(options, { product, hardware });
   const repository = new Repository(options.repo, { expiryDays: { timestamp: options.expireDays } });
   const signers = await loadSigners(options.keys);
-  const { DeltaEngine, imageSize, readImage } = await import('../../engine/index.ts');
+  const { DeltaEngine } = await import('../../engine/index.ts');
+  const { imageSize, readImage } = await import('../../platform/files/node-io.ts');
   const progress = await createProgress(options);
   const result = await withSignals(async (signal) => {
     const { workers, memory } = options;
@@ -136,7 +138,7 @@ async function refuseOwnInputs(image: string, options: PublishCommandOptions): P
     ...roles.map((role) => ({ what: `the key of ${role}`, path: join(keys, `${role}.key.pem`) })),
   ];
   // All else in a repository has a name that nothing had before, or is named by its content.
-  for (const output of [join(repo, 'metadata', 'timestamp.json'), ...(deployTo === undefined ? [] : [store])]) {
+  for (const output of [new RepositoryLayout(repo).timestamp, ...(deployTo === undefined ? [] : [store])]) {
     await refuseInputs(output, inputs);
   }
 }

@@ -5,17 +5,13 @@
  */
 import { statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import type { CancelSignal, SegmentSink } from '../../../native-free/io.ts';
+import type { CancelSignal } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { writeFileAtomically } from '../../engine/files/files.ts';
-import { fileSink } from '../../engine/files/node-io.ts';
+import { writeFileAtomically } from '../../platform/files/atomic-file.ts';
+import { fileSink } from '../../platform/files/node-io.ts';
 import { checkOutput, type Input } from '../terminal/outputs.ts';
 import { formatBytes } from '../terminal/text.ts';
-
-export interface ApplyTarget extends SegmentSink {
-  /** Called once, before the first write. Throws UpdateError `disk_full`, `slot_too_small`. */
-  reserve(bytes: number): Promise<void>;
-}
+import type { ApplyTarget } from './target.ts';
 
 export interface TargetOptions {
   readonly output: string;

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { createHash } from 'node:crypto';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { applyBsdiff40, parseBsdiff40 } from '../../../native-free/compat/index.ts';
 import type { ByteSource, CancelSignal, RandomSource } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
-import type { ApplyTarget } from './apply-target.ts';
+import { sha256Node } from '../../platform/hash.ts';
+import type { ApplyTarget } from './target.ts';
 import { readToEnd } from './patch-input.ts';
 import type { Progress } from '../terminal/progress.ts';
 
@@ -40,7 +40,7 @@ export async function applyBsdiff40To(work: Bsdiff40Work): Promise<{
   const { targetBytes } = parseBsdiff40(patch);
   await target.reserve(targetBytes);
   progress.start('apply', targetBytes);
-  const hash = createHash('sha256');
+  const hash = sha256Node();
   let done = 0;
   let index = 0;
   for await (const bytes of applyBsdiff40({ patch, source, signal, pause: breathe })) {

@@ -10,9 +10,9 @@ import { constants } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { UpdateError } from '../../../native-free/status.ts';
 import { devicesOverlap, readBlockDevice, refuseUnsafe, type BlockDeviceInfo } from '../../agent/slots/block-device.ts';
-import { fileSink } from '../../engine/files/node-io.ts';
-import { writeError } from '../../engine/files/write-error.ts';
-import type { ApplyTarget } from './apply-target.ts';
+import { fileSink } from '../../platform/files/node-io.ts';
+import { writeError } from '../../platform/files/io-errors.ts';
+import type { ApplyTarget } from './target.ts';
 import { isInput, placeAt, type Input } from '../terminal/outputs.ts';
 
 /** As `withTarget`, for a path at which there is a block device. */

@@ -2,7 +2,7 @@
  * The patch as a command takes it: a file, a named pipe, or standard input (`-`).
  *
  * Pipes are read through the event loop, so that a signal is heard while nothing comes; files by plain reads, which
- * cost less (engine/files/node-io.ts). Only files know their size.
+ * cost less (platform/files/node-io.ts). Only files know their size.
  *
  * @module
  */
@@ -12,7 +12,8 @@ import { isatty } from 'node:tty';
 import type { ByteSource } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { fileByteSource, unreadable } from '../../engine/files/node-io.ts';
+import { unreadable } from '../../platform/files/io-errors.ts';
+import { fileByteSource } from '../../platform/files/node-io.ts';
 
 export interface PatchInput extends ByteSource {
   /** For messages. */

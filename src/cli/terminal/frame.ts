@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { constants } from 'node:os';
 import { Command, CommanderError, Option } from 'commander';
 import { exitCodeOf, UpdateError } from '../../../native-free/status.ts';
 import { toHex } from '../../../native-free/hash.ts';
@@ -55,18 +56,18 @@ export function note(text: string): void {
 }
 
 /** 128 + signal number, as shells count. */
-function exitCodeOfSignal(name: string): number {
-  return name === 'SIGTERM' ? 143 : name === 'SIGHUP' ? 129 : 130;
+const exitCodeOfSignal = (name: NodeJS.Signals): number => 128 + constants.signals[name];
+
+/** That of the signal for work stopped by one, 2 for usage errors, else the outcome (status.ts). */
+export function exitCodeFor(error: UpdateError): number {
+  const signal = error.code === 'aborted' ? error.detail['signal'] : undefined;
+  return signal === undefined ? exitCodeOf(error) : exitCodeOfSignal(signal as NodeJS.Signals);
 }
 
-/**
- * Say what went wrong and what to do. Returns the exit code: that of the signal for work stopped by one, 2 for usage
- * errors, else the outcome (status.ts).
- */
-export function failWith(error: unknown, options: CommonOptions = {}): number {
+/** Say what went wrong and what to do. Returns the exit code. */
+function failWith(error: unknown, options: CommonOptions = {}): number {
   const known = UpdateError.is(error) ? error : UpdateError.from(error);
-  const signal = known.code === 'aborted' ? known.detail['signal'] : undefined;
-  const exitCode = typeof signal === 'string' ? exitCodeOfSignal(signal) : exitCodeOf(known);
+  const exitCode = exitCodeFor(known);
   if (options.json === true) {
     process.stdout.write(`${JSON.stringify({ error: { ...known.toJSON(), exitCode } }, replacer, 2)}\n`);
   } else {
@@ -86,8 +87,8 @@ export function failWith(error: unknown, options: CommonOptions = {}): number {
 
 /**
  * Run `work` with a signal that SIGINT, SIGTERM or SIGHUP aborts; the second one ends the process at once (temporary
- * files still go, see engine/files/files.ts). Work that rejects after the signal ends as UpdateError `aborted`; work that
- * resolves (a server that closed in good order) stays a success.
+ * files still go, see platform/files/atomic-file.ts). Work that rejects after the signal ends as UpdateError `aborted`;
+ * work that resolves (a server that closed in good order) stays a success.
  */
 export async function withSignals<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();

@@ -10,8 +10,9 @@ import { fstatSync, type BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { UpdateError } from '../../../native-free/status.ts';
-import { checkOutputFile } from '../../engine/files/files.ts';
-import { outputPlace, unwritable } from '../../engine/files/output-place.ts';
+import { checkOutputFile } from '../../platform/files/atomic-file.ts';
+import { unwritable } from '../../platform/files/io-errors.ts';
+import { outputPlace } from '../../platform/files/output-place.ts';
 import { isDevicePath } from '../../platform/filesystem.ts';
 
 export interface Input {

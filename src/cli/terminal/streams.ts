@@ -4,7 +4,7 @@
  * A full log disk, a reader that has gone or a terminal that hung up is told (where there is still somebody to tell),
  * and the exit code stays that of the work: whoever sees 1 instead of 0 installs an update twice, and whoever sees 1
  * instead of 20 never learns that an image was wrong. An output that was asked for by name (`-o`) is another matter;
- * that is work (engine/files/files.ts).
+ * that is work (platform/files/atomic-file.ts).
  *
  * @module
  */

@@ -13,7 +13,7 @@ import { UpdateError } from '../../../native-free/status.ts';
 import { modelCoder } from '../../wasm/mix-coder.ts';
 import { suffixArrayWasm } from '../../wasm/suffix-sort.ts';
 import { isAllocationFailure } from '../memory-plan.ts';
-import { sha256Node } from '../files/node-io.ts';
+import { sha256Node } from '../../platform/hash.ts';
 import { provePayload } from '../prove.ts';
 import type { Task, TaskOutcome, TaskResults } from './tasks.ts';
 import { compressSegment } from '../zstd.ts';

@@ -45,7 +45,7 @@ export interface NetworkBounds {
   readonly floor: RateFloor;
 }
 
-export const REDIRECTS_MAX = 3;
+const REDIRECTS_MAX = 3;
 
 export function boundsOf({ idleMs = 30_000, answerMs, exchangeMs, floor }: NodeNetworkOptions): NetworkBounds {
   const bounds = { idleMs, answerMs: answerMs ?? 2 * idleMs };

@@ -13,7 +13,7 @@ import { withHttpStatus } from '../problem.ts';
  * The body as it was sent.
  * @throws UpdateError limit_exceeded before more than `bytesMax` are held, usage_invalid for one that was cut off
  */
-export async function readBody(context: Context, bytesMax: number): Promise<Uint8Array> {
+async function readBody(context: Context, bytesMax: number): Promise<Uint8Array> {
   const declared = Number(context.req.header('Content-Length') ?? 0);
   if (declared > bytesMax) throw tooLarge(bytesMax);
   const coding = context.req.header('Content-Encoding');

@@ -3,13 +3,12 @@
  * first; a cancellation is only done when the device says so; a closed action stays closed.
  * @module
  */
-import { createHash } from 'node:crypto';
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { UpdateError } from '../../../native-free/status.ts';
-import type { DeviceName } from './devices.ts';
+import { sha256Hex } from '../../platform/hash.ts';
 import { finishDeployments, outcomeOf } from './ends.ts';
 import type { PollStore } from './polls.ts';
-import { ACTIVE_STATES, type ActionState, type ActionsTable, type Database } from './schema.ts';
+import { ACTIVE_STATES, type ActionState, type ActionsTable, type Database, type DeviceName } from './schema.ts';
 
 export interface StoredAction {
   readonly id: number;
@@ -195,7 +194,7 @@ export class ActionStore {
       const action = await rowOf(trx, name, id);
       const release = await releaseOf(trx, action.release_id);
       checkRelease(id, release, feedback);
-      const digest = createHash('sha256').update(JSON.stringify(feedback)).digest('hex');
+      const digest = sha256Hex(JSON.stringify(feedback));
       const same = await trx
         .selectFrom('feedback')
         .select('id')
@@ -269,7 +268,7 @@ function stateAfter(state: ActionState, { channel, execution, finished }: Feedba
   return state === 'cancelling' ? 'cancelling' : 'running';
 }
 
-export function isActive(state: ActionState): boolean {
+function isActive(state: ActionState): boolean {
   return (ACTIVE_STATES as readonly string[]).includes(state);
 }
 

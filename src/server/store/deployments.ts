@@ -5,10 +5,9 @@
  */
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { UpdateError } from '../../../native-free/status.ts';
-import type { DeviceName } from './devices.ts';
 import { finishDeployments } from './ends.ts';
 import type { PollStore } from './polls.ts';
-import { type ActionState, type Database, type DeploymentsTable, type DeploymentState } from './schema.ts';
+import type { ActionState, Database, DeploymentsTable, DeploymentState, DeviceName } from './schema.ts';
 
 export interface StoredDeployment {
   readonly id: number;

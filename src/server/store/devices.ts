@@ -6,12 +6,7 @@ import type { Kysely, Selectable } from 'kysely';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { PollStore } from './polls.ts';
-import type { Database, DevicesTable } from './schema.ts';
-
-export interface DeviceName {
-  readonly tenant: string;
-  readonly controllerId: string;
-}
+import type { Database, DeviceName, DevicesTable } from './schema.ts';
 
 export interface StoredDevice extends DeviceName {
   readonly attributes: Readonly<Record<string, string>>;

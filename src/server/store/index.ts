@@ -60,11 +60,11 @@ export class Store {
   }
 }
 
-export type { AttributeMode, DeviceFilter, DeviceName, StoredDevice } from './devices.ts';
-export type { ReleaseFilter, StoredRelease } from './releases.ts';
-export type { NewStoredDeployment, StoredDeployment } from './deployments.ts';
+export type { StoredDevice } from './devices.ts';
+export type { DeviceName } from './schema.ts';
+export type { StoredRelease } from './releases.ts';
+export type { StoredDeployment } from './deployments.ts';
 export type { PollState } from './polls.ts';
 export { EXECUTIONS } from './actions.ts';
-export type { Execution, Feedback, StoredAction, StoredFeedback } from './actions.ts';
+export type { Feedback, StoredAction, StoredFeedback } from './actions.ts';
 export { ACTION_STATES, DEPLOYMENT_STATES } from './schema.ts';
-export type { ActionState, DeploymentState } from './schema.ts';

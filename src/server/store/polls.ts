@@ -9,8 +9,7 @@
 import { sql, type Kysely } from 'kysely';
 import { LIMITS } from '../../../native-free/limits.ts';
 import type { Connection } from './connection.ts';
-import type { DeviceName } from './devices.ts';
-import { ACTIVE_STATES, type ActionState, type Database } from './schema.ts';
+import { ACTIVE_STATES, type ActionState, type Database, type DeviceName } from './schema.ts';
 
 export interface PollState {
   /** False for a device that was never seen nor registered. */

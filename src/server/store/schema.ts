@@ -13,6 +13,12 @@ export interface Database {
   feedback: FeedbackTable;
 }
 
+/** What a device is known by. */
+export interface DeviceName {
+  readonly tenant: string;
+  readonly controllerId: string;
+}
+
 export interface DevicesTable {
   tenant: string;
   controller_id: string;

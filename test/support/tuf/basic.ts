@@ -1,6 +1,6 @@
 /** Scenarios of the upstream suite's `test_basic` and `test_repository_simulator`, in our words. */
 import { expect } from 'vitest';
-import { initialised, type Scenario, type World } from './contract.ts';
+import { initialised, type Scenario, trusting, upToDate, type World } from './contract.ts';
 import { bytesOf, inDays, jsonOf, newSigner, TufRepository } from './repository.ts';
 
 const ALL = ['root', 'targets', 'snapshot', 'timestamp'];
@@ -26,32 +26,18 @@ const unsigned: readonly [string, string[]][] = [
 ];
 
 export const basic: readonly Scenario[] = [
-  {
-    name: 'test_basic_refresh_requests',
-    run: async (world) => {
-      await initialised(world);
-      expect(await world.client.refresh()).toBe(0);
-      expect(world.repo.asked).toEqual(FIRST_REQUESTS);
-    },
-  },
-  {
-    name: 'test_basic_refresh_trusted_data',
-    run: async (world) => {
-      await initialised(world);
-      expect(await world.client.refresh()).toBe(0);
-      expectAllTrusted(world);
-    },
-  },
-  {
-    name: 'test_implicit_refresh',
-    run: async (world) => {
-      await initialised(world);
-      expect(await world.client.download('nonexistent artifact')).toBe(1);
-      expect(world.client.lastError?.code).toBe('target_unknown');
-      expect(world.repo.asked).toEqual(FIRST_REQUESTS);
-      expectAllTrusted(world);
-    },
-  },
+  upToDate('test_basic_refresh_requests', async (world) => {
+    expect(world.repo.asked).toEqual(FIRST_REQUESTS);
+  }),
+  upToDate('test_basic_refresh_trusted_data', async (world) => {
+    expectAllTrusted(world);
+  }),
+  trusting('test_implicit_refresh', async (world) => {
+    expect(await world.client.download('nonexistent artifact')).toBe(1);
+    expect(world.client.lastError?.code).toBe('target_unknown');
+    expect(world.repo.asked).toEqual(FIRST_REQUESTS);
+    expectAllTrusted(world);
+  }),
   {
     name: 'test_invalid_initial_root',
     run: (world) => refusedRoot(world, (json) => delete json.signed.version),
@@ -86,21 +72,15 @@ export const basic: readonly Scenario[] = [
         expect(client.versions()).toEqual(trusted);
       },
     })),
-  {
-    name: 'test_timestamp_content_changes',
-    run: async (world) => {
-      const { repo, client } = world;
-      await initialised(world);
-      expect(await client.refresh()).toBe(0);
-      const before = client.trusted('timestamp');
-      repo.startAgain('timestamp');
-      repo.timestamp.meta['snapshot.json'].version = 100;
-      repo.publish('timestamp');
-      expect(await client.refresh()).toBe(0);
-      expect(repo.asked.at(-1)).toEqual(['timestamp', null]);
-      expect(client.trusted('timestamp')).toEqual(before);
-    },
-  },
+  upToDate('test_timestamp_content_changes', async ({ repo, client }) => {
+    const before = client.trusted('timestamp');
+    repo.startAgain('timestamp');
+    repo.timestamp.meta['snapshot.json'].version = 100;
+    repo.publish('timestamp');
+    expect(await client.refresh()).toBe(0);
+    expect(repo.asked.at(-1)).toEqual(['timestamp', null]);
+    expect(client.trusted('timestamp')).toEqual(before);
+  }),
   {
     name: 'test_basic_metadata_hash_support',
     run: async (world) => {
@@ -141,108 +121,65 @@ export const basic: readonly Scenario[] = [
       expect(client.versions()).toEqual(['root 1', 'snapshot 2', 'targets 1', 'timestamp 3']);
     },
   },
-  {
-    name: 'test_metadata_bytes_match',
-    run: async (world) => {
-      const { repo, client } = world;
-      await initialised(world);
-      const odd = bytesOf(`${new TextDecoder().decode(repo.latest('timestamp'))} `);
-      repo.published.get('timestamp')!.splice(-1, 1, odd);
-      expect(await client.refresh()).toBe(0);
-      expect(client.trusted('timestamp')).toEqual(odd);
-    },
-  },
-  {
-    name: 'test_custom_fields',
-    run: async (world) => {
-      const { repo, client } = world;
-      await initialised(world);
-      expect(await client.refresh()).toBe(0);
-      repo.root['custom-field'] = 'value';
-      repo.root.roles.root['another-field'] = 'value';
-      repo.addKey('root', newSigner(undefined, { 'extra-field': { a: 1, b: 2 } }));
-      repo.publish('root');
-      expect(await client.refresh()).toBe(0);
-      expect(client.version('root')).toBe(2);
-    },
-  },
-  {
-    name: 'test_deprecated_keyid_hash_algorithms',
-    run: async (world) => {
-      const { repo, client } = world;
-      await initialised(world);
-      repo.root.roles.snapshot.keyids = [];
-      repo.signersOf('snapshot').clear();
-      repo.addKey('snapshot', newSigner(undefined, { keyid_hash_algorithms: 'md5' }));
-      repo.publish('root', 'snapshot', 'timestamp');
-      expect(await client.refresh()).toBe(0);
-      expect(client.versions()).toEqual(['root 2', 'snapshot 2', 'targets 1', 'timestamp 2']);
-    },
-  },
-  {
-    name: 'test_snapshot_404',
-    run: async (world) => {
-      const { repo, client } = world;
-      await initialised(world);
-      expect(await client.refresh()).toBe(0);
-      repo.timestamp.meta['snapshot.json'].version++;
-      repo.publish('timestamp');
-      expect(await client.refresh()).toBe(1);
-      expect(repo.asked.at(-1)).toEqual(['snapshot', 2]);
-      expect(client.versions()).toEqual(['root 1', 'snapshot 1', 'targets 1', 'timestamp 2']);
-    },
-  },
-  {
-    name: 'test_targets_404',
-    run: async (world) => {
-      const { repo, client } = world;
-      await initialised(world);
-      expect(await client.refresh()).toBe(0);
-      repo.snapshot.meta['targets.json'].version++;
-      repo.publish('snapshot', 'timestamp');
-      expect(await client.refresh()).toBe(1);
-      expect(repo.asked.at(-1)).toEqual(['targets', 2]);
-      expect(client.versions()).toEqual(['root 1', 'snapshot 2', 'targets 1', 'timestamp 2']);
-    },
-  },
-  {
-    name: 'test_timestamp_404',
-    run: async (world) => {
-      await initialised(world);
-      expect(await world.client.refresh()).toBe(0);
-      world.repo.published.delete('timestamp');
-      expect(await world.client.refresh()).toBe(1);
-      expect(world.repo.asked.at(-1)).toEqual(['timestamp', null]);
-    },
-  },
-  {
-    name: 'test_incorrect_metadata_type',
-    run: async (world) => {
-      const { repo, client } = world;
-      await initialised(world);
-      // A snapshot that is all that a timestamp has to be, signed by the timestamp's key, and served in its place.
-      repo.addKey('snapshot', [...repo.signersOf('timestamp').values()][0]);
-      repo.snapshot.meta = { 'snapshot.json': { version: 1 } };
-      repo.publish('root', 'snapshot');
-      repo.published.get('timestamp')!.push(repo.published.get('snapshot')!.pop()!);
-      expect(await client.refresh()).toBe(1);
-      expect(client.lastError?.message).toMatch(/is 'snapshot' and should be 'timestamp'/);
-      expect(client.versions()).toEqual(['root 2']);
-    },
-  },
-  {
-    name: 'test_faketime',
-    run: async (world) => {
-      const { repo, client } = world;
-      await initialised(world);
-      repo.root.expires = inDays(7);
-      repo.publish('root');
-      expect(await client.refresh()).toBe(0);
-      client.aheadMs = 8 * 86_400_000;
-      expect(await client.refresh()).toBe(1);
-      expect(client.lastError?.code).toBe('metadata_expired');
-    },
-  },
+  trusting('test_metadata_bytes_match', async ({ repo, client }) => {
+    const odd = bytesOf(`${new TextDecoder().decode(repo.latest('timestamp'))} `);
+    repo.published.get('timestamp')!.splice(-1, 1, odd);
+    expect(await client.refresh()).toBe(0);
+    expect(client.trusted('timestamp')).toEqual(odd);
+  }),
+  upToDate('test_custom_fields', async ({ repo, client }) => {
+    repo.root['custom-field'] = 'value';
+    repo.root.roles.root['another-field'] = 'value';
+    repo.addKey('root', newSigner(undefined, { 'extra-field': { a: 1, b: 2 } }));
+    repo.publish('root');
+    expect(await client.refresh()).toBe(0);
+    expect(client.version('root')).toBe(2);
+  }),
+  trusting('test_deprecated_keyid_hash_algorithms', async ({ repo, client }) => {
+    repo.root.roles.snapshot.keyids = [];
+    repo.signersOf('snapshot').clear();
+    repo.addKey('snapshot', newSigner(undefined, { keyid_hash_algorithms: 'md5' }));
+    repo.publish('root', 'snapshot', 'timestamp');
+    expect(await client.refresh()).toBe(0);
+    expect(client.versions()).toEqual(['root 2', 'snapshot 2', 'targets 1', 'timestamp 2']);
+  }),
+  upToDate('test_snapshot_404', async ({ repo, client }) => {
+    repo.timestamp.meta['snapshot.json'].version++;
+    repo.publish('timestamp');
+    expect(await client.refresh()).toBe(1);
+    expect(repo.asked.at(-1)).toEqual(['snapshot', 2]);
+    expect(client.versions()).toEqual(['root 1', 'snapshot 1', 'targets 1', 'timestamp 2']);
+  }),
+  upToDate('test_targets_404', async ({ repo, client }) => {
+    repo.snapshot.meta['targets.json'].version++;
+    repo.publish('snapshot', 'timestamp');
+    expect(await client.refresh()).toBe(1);
+    expect(repo.asked.at(-1)).toEqual(['targets', 2]);
+    expect(client.versions()).toEqual(['root 1', 'snapshot 2', 'targets 1', 'timestamp 2']);
+  }),
+  upToDate('test_timestamp_404', async (world) => {
+    world.repo.published.delete('timestamp');
+    expect(await world.client.refresh()).toBe(1);
+    expect(world.repo.asked.at(-1)).toEqual(['timestamp', null]);
+  }),
+  trusting('test_incorrect_metadata_type', async ({ repo, client }) => {
+    // A snapshot that is all that a timestamp has to be, signed by the timestamp's key, and served in its place.
+    repo.addKey('snapshot', [...repo.signersOf('timestamp').values()][0]);
+    repo.snapshot.meta = { 'snapshot.json': { version: 1 } };
+    repo.publish('root', 'snapshot');
+    repo.published.get('timestamp')!.push(repo.published.get('snapshot')!.pop()!);
+    expect(await client.refresh()).toBe(1);
+    expect(client.lastError?.message).toMatch(/is 'snapshot' and should be 'timestamp'/);
+    expect(client.versions()).toEqual(['root 2']);
+  }),
+  trusting('test_faketime', async ({ repo, client }) => {
+    repo.root.expires = inDays(7);
+    repo.publish('root');
+    expect(await client.refresh()).toBe(0);
+    client.aheadMs = 8 * 86_400_000;
+    expect(await client.refresh()).toBe(1);
+    expect(client.lastError?.code).toBe('metadata_expired');
+  }),
 ];
 
 /** The repository that all other scenarios rest on does what they think it does. */

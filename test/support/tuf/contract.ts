@@ -155,3 +155,21 @@ export interface Scenario {
 export async function initialised({ repo, client }: World): Promise<void> {
   if ((await client.init(repo.published.get('root')![0]!)) !== 0) throw client.lastError!;
 }
+
+type Run = Scenario['run'];
+
+/** A scenario of a client that trusts version 1 of the root. */
+export const trusting = (name: string, run: Run): Scenario => ({
+  name,
+  run: async (world) => {
+    await initialised(world);
+    await run(world);
+  },
+});
+
+/** A scenario of a client that has been up to date. */
+export const upToDate = (name: string, run: Run): Scenario =>
+  trusting(name, async (world) => {
+    if ((await world.client.refresh()) !== 0) throw world.client.lastError!;
+    await run(world);
+  });

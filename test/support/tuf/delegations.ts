@@ -1,6 +1,6 @@
 /** Scenarios of the upstream suite's `test_updater_delegation_graphs`, in our words. */
 import { expect } from 'vitest';
-import { initialised, type Scenario, type World } from './contract.ts';
+import { type Scenario, trusting, type World } from './contract.ts';
 
 /** Who delegates to whom, with what. */
 type Edge = readonly [from: string, to: string, how?: { paths?: string[]; terminating?: boolean }];
@@ -67,64 +67,50 @@ const visited = ({ repo }: World): string =>
     .join('');
 
 export const delegations: readonly Scenario[] = [
-  ...GRAPHS.map(([id, edges, order]) => ({
-    name: `test_graph_traversal[${id}]`,
-    run: async (world: World) => {
-      await initialised(world);
+  ...GRAPHS.map(([id, edges, order]) =>
+    trusting(`test_graph_traversal[${id}]`, async (world) => {
       grow(world, edges);
       expect(await world.client.download('missingpath')).toBe(1);
       expect(world.client.lastError?.code).toBe('target_unknown');
       expect(visited(world)).toBe(order);
-    },
-  })),
-  ...SEARCHES.map(([id, path, isFound, order]) => ({
-    name: `test_targetfile_search[${id}]`,
-    run: async (world: World) => {
+    }),
+  ),
+  ...SEARCHES.map(([id, path, isFound, order]) =>
+    trusting(`test_targetfile_search[${id}]`, async (world) => {
       const { repo, client } = world;
-      await initialised(world);
       grow(world, TREE, TREE_FILES);
       expect(await client.download(path)).toBe(isFound ? 0 : 1);
       const content = repo.artifacts.get(path)?.data;
       expect(client.downloads()).toEqual(isFound ? [new TextDecoder().decode(content)] : []);
       expect(visited(world)).toBe(order);
-    },
-  })),
-  {
-    name: 'test_cached_role_is_verified_against_current_delegator',
-    run: async (world) => {
-      const { repo, client } = world;
-      await initialised(world);
-      const team = (name: string) => ({ paths: [`team-${name}/*`] });
-      for (const name of ['a', 'b']) repo.delegate('targets', `parent-${name}`, team(name));
-      for (const name of ['a', 'b']) repo.delegate(`parent-${name}`, 'release', team(name));
-      // Both parents name a key of their own; only the first one's signs.
-      const [, second] = [...repo.signersOf('release').keys()];
-      repo.signersOf('release').delete(second!);
-      repo.addArtifact('release', 'trusted A', 'team-a/file');
-      repo.addArtifact('release', 'malicious B', 'team-b/file');
-      repo.publish('release', 'parent-a', 'parent-b', 'targets', 'snapshot', 'timestamp');
-      expect(await client.download('team-a/file', 'team-b/file')).toBe(1);
-      expect(client.lastError?.code).toBe('signature_invalid');
-      expect(client.downloads()).toEqual(['trusted A']);
-      // Nor from the file, in a client that begins anew.
-      expect(await client.download('team-b/file')).toBe(1);
-      expect(client.downloads()).toEqual(['trusted A']);
-    },
-  },
-  {
-    name: 'test_delegation_not_in_snapshot',
-    run: async (world) => {
-      const { repo, client } = world;
-      await initialised(world);
-      repo.delegate('targets', 'delegated', { paths: ['delegatedpath/*'] });
-      repo.publish('delegated', 'targets');
-      delete repo.snapshot.meta['delegated.json'];
-      repo.publish('snapshot', 'timestamp');
-      expect(await client.refresh()).toBe(0);
-      repo.asked.length = 0;
-      expect(await client.download('delegatedpath/foo')).toBe(1);
-      expect(client.version('delegated')).toBeNull();
-      expect(repo.asked).toEqual([['root', 2], ['timestamp', null]]); // prettier-ignore
-    },
-  },
+    }),
+  ),
+  trusting('test_cached_role_is_verified_against_current_delegator', async ({ repo, client }) => {
+    const team = (name: string) => ({ paths: [`team-${name}/*`] });
+    for (const name of ['a', 'b']) repo.delegate('targets', `parent-${name}`, team(name));
+    for (const name of ['a', 'b']) repo.delegate(`parent-${name}`, 'release', team(name));
+    // Both parents name a key of their own; only the first one's signs.
+    const [, second] = [...repo.signersOf('release').keys()];
+    repo.signersOf('release').delete(second!);
+    repo.addArtifact('release', 'trusted A', 'team-a/file');
+    repo.addArtifact('release', 'malicious B', 'team-b/file');
+    repo.publish('release', 'parent-a', 'parent-b', 'targets', 'snapshot', 'timestamp');
+    expect(await client.download('team-a/file', 'team-b/file')).toBe(1);
+    expect(client.lastError?.code).toBe('signature_invalid');
+    expect(client.downloads()).toEqual(['trusted A']);
+    // Nor from the file, in a client that begins anew.
+    expect(await client.download('team-b/file')).toBe(1);
+    expect(client.downloads()).toEqual(['trusted A']);
+  }),
+  trusting('test_delegation_not_in_snapshot', async ({ repo, client }) => {
+    repo.delegate('targets', 'delegated', { paths: ['delegatedpath/*'] });
+    repo.publish('delegated', 'targets');
+    delete repo.snapshot.meta['delegated.json'];
+    repo.publish('snapshot', 'timestamp');
+    expect(await client.refresh()).toBe(0);
+    repo.asked.length = 0;
+    expect(await client.download('delegatedpath/foo')).toBe(1);
+    expect(client.version('delegated')).toBeNull();
+    expect(repo.asked).toEqual([['root', 2], ['timestamp', null]]); // prettier-ignore
+  }),
 ];

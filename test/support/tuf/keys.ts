@@ -1,6 +1,6 @@
 /** Scenarios of the upstream suite's `test_keys` and `test_updater_key_rotations`, in our words. */
 import { expect } from 'vitest';
-import { initialised, type Scenario, type World } from './contract.ts';
+import { initialised, type Scenario, trusting, type World } from './contract.ts';
 import { bytesOf, newSigner, type Signer } from './repository.ts';
 
 /** What a signature of each kind looks like, made over something else. */
@@ -27,52 +27,35 @@ export const keys: readonly Scenario[] = [
       expect(client.version('snapshot')).toBe(2);
     },
   },
-  {
-    name: 'test_snapshot_has_too_few_keys',
-    run: async (world) => {
+  trusting('test_snapshot_has_too_few_keys', async ({ repo, client }) => {
+    for (let i = 0; i < 4; i++) repo.addKey('snapshot');
+    expect(repo.root.roles.snapshot.keyids).toHaveLength(5);
+    repo.root.roles.snapshot.threshold = 6;
+    repo.publish('root', 'snapshot', 'timestamp');
+    expect(await client.refresh()).toBe(1);
+    expect(client.versions()).toEqual(['root 2', 'timestamp 2']);
+  }),
+  trusting('test_duplicate_keys', async ({ repo, client }) => {
+    const signer = repo.addKey('snapshot');
+    for (let i = 0; i < 8; i++) repo.listKey('snapshot', signer);
+    repo.root.roles.snapshot.threshold = 6;
+    repo.publish('root', 'snapshot', 'timestamp');
+    repo.tamper('snapshot', ({ signatures }) => {
+      const own = signatures.find(({ keyid }: { keyid: string }) => keyid === signer.keyId);
+      signatures.push(...Array.from({ length: 8 }, () => own));
+    });
+    expect(await client.refresh()).toBe(1);
+    expect(client.version('snapshot')).toBeNull();
+  }),
+  trusting('test_duplicate_sig_keyids', async ({ repo, client }) => {
+    repo.tamper('snapshot', ({ signatures }) => signatures.push(signatures[0]));
+    expect(await client.refresh()).toBe(1);
+    expect(client.lastError?.message).toMatch(/second signature of key/);
+    expect(client.version('snapshot')).toBeNull();
+  }),
+  ...SCHEMES.map(([type, scheme]) =>
+    trusting(`test_keytype_and_scheme[${type}/${scheme}]`, async (world) => {
       const { repo, client } = world;
-      await initialised(world);
-      for (let i = 0; i < 4; i++) repo.addKey('snapshot');
-      expect(repo.root.roles.snapshot.keyids).toHaveLength(5);
-      repo.root.roles.snapshot.threshold = 6;
-      repo.publish('root', 'snapshot', 'timestamp');
-      expect(await client.refresh()).toBe(1);
-      expect(client.versions()).toEqual(['root 2', 'timestamp 2']);
-    },
-  },
-  {
-    name: 'test_duplicate_keys',
-    run: async (world) => {
-      const { repo, client } = world;
-      await initialised(world);
-      const signer = repo.addKey('snapshot');
-      for (let i = 0; i < 8; i++) repo.listKey('snapshot', signer);
-      repo.root.roles.snapshot.threshold = 6;
-      repo.publish('root', 'snapshot', 'timestamp');
-      repo.tamper('snapshot', ({ signatures }) => {
-        const own = signatures.find(({ keyid }: { keyid: string }) => keyid === signer.keyId);
-        signatures.push(...Array.from({ length: 8 }, () => own));
-      });
-      expect(await client.refresh()).toBe(1);
-      expect(client.version('snapshot')).toBeNull();
-    },
-  },
-  {
-    name: 'test_duplicate_sig_keyids',
-    run: async (world) => {
-      const { repo, client } = world;
-      await initialised(world);
-      repo.tamper('snapshot', ({ signatures }) => signatures.push(signatures[0]));
-      expect(await client.refresh()).toBe(1);
-      expect(client.lastError?.message).toMatch(/second signature of key/);
-      expect(client.version('snapshot')).toBeNull();
-    },
-  },
-  ...SCHEMES.map(([type, scheme]) => ({
-    name: `test_keytype_and_scheme[${type}/${scheme}]`,
-    run: async (world: World) => {
-      const { repo, client } = world;
-      await initialised(world);
       const signer = repo.addKey('root', newSigner(scheme));
       repo.root.roles.root.threshold++;
       repo.publish('root');
@@ -84,25 +67,20 @@ export const keys: readonly Scenario[] = [
       });
       expect(await client.refresh()).toBe(1);
       expect(client.version('root')).toBe(2);
-    },
-  })),
-  {
-    name: 'test_invalid_sig_in_valid_metadata',
-    run: async (world) => {
-      const { repo, client } = world;
-      await initialised(world);
-      const [first] = [...repo.signersOf('timestamp').values()];
-      repo.addKey('timestamp');
-      for (const sig of [first!.sign(bytesOf('other')), '']) {
-        repo.publish('root', 'timestamp');
-        repo.tamper('timestamp', ({ signatures }) => {
-          for (const each of signatures) if (each.keyid === first!.keyId) each.sig = sig;
-        });
-        expect(await client.refresh()).toBe(0);
-        expect(client.trusted('timestamp')).toEqual(repo.latest('timestamp'));
-      }
-    },
-  },
+    }),
+  ),
+  trusting('test_invalid_sig_in_valid_metadata', async ({ repo, client }) => {
+    const [first] = [...repo.signersOf('timestamp').values()];
+    repo.addKey('timestamp');
+    for (const sig of [first!.sign(bytesOf('other')), '']) {
+      repo.publish('root', 'timestamp');
+      repo.tamper('timestamp', ({ signatures }) => {
+        for (const each of signatures) if (each.keyid === first!.keyId) each.sig = sig;
+      });
+      expect(await client.refresh()).toBe(0);
+      expect(client.trusted('timestamp')).toEqual(repo.latest('timestamp'));
+    }
+  }),
 ];
 
 /** Keys that are listed, how many are needed, and who signs, by number. */
@@ -218,11 +196,9 @@ export const rotations: readonly Scenario[] = [
       expect(client.trusted('root')).toEqual(repo.published.get('root')!.at(isAccepted ? -1 : -2));
     },
   })),
-  ...OTHER_ROTATIONS.map(([id, isAccepted, each]) => ({
-    name: `test_non_root_rotations[${id}]`,
-    run: async (world: World) => {
+  ...OTHER_ROTATIONS.map(([id, isAccepted, each]) =>
+    trusting(`test_non_root_rotations[${id}]`, async (world) => {
       const { repo, client } = world;
-      await initialised(world);
       const all = Array.from({ length: 10 }, () => newSigner());
       for (const role of ['timestamp', 'snapshot', 'targets']) {
         rotate(world, role, each, all);
@@ -231,6 +207,6 @@ export const rotations: readonly Scenario[] = [
         if (isAccepted) expect(client.trusted(role)).toEqual(repo.latest(role));
         else expect(client.lastError?.code).toBe('signature_invalid');
       }
-    },
-  })),
+    }),
+  ),
 ];

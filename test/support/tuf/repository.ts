@@ -17,10 +17,10 @@ export interface Signer {
 }
 
 const DAY_MS = 86_400_000;
-export const TOP = ['root', 'targets', 'snapshot', 'timestamp'];
+const TOP = ['root', 'targets', 'snapshot', 'timestamp'];
 const sha = (algorithm: string, data: string | Uint8Array): string => createHash(algorithm).update(data).digest('hex');
 
-export const dateText = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+const dateText = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 export const inDays = (days: number, fromMs = Date.now()): string => dateText(fromMs + days * DAY_MS);
 
 function signerWith(key: Json, privateKey: KeyObject, digest: string | null, padding?: number): Signer {

@@ -1,30 +1,21 @@
 /**
- * The core's interfaces on Node's files and hash.
+ * The core's interfaces on Node's files.
  *
  * Reads and writes are synchronous behind asynchronous interfaces: a device reads a few kilobytes at a time, and the
  * way through Node's thread pool costs more than such a read.
  *
  * @module
  */
-import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
-import { ioError } from '../../../native-free/io-error.ts';
-import type { ByteSource, Hash, HashFactory, RandomSource, SegmentSink } from '../../../native-free/io.ts';
+import type { ByteSource, RandomSource, SegmentSink } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { writeError } from './write-error.ts';
-
-/** SHA-256 by node:crypto, 16 times the speed of any JavaScript. */
-export const sha256Node: HashFactory = (): Hash => createHash('sha256');
+import { deviceSize } from './device-size.ts';
+import { unreadable, writeError } from './io-errors.ts';
 
 /** Something that holds a file descriptor. */
 interface Closeable {
   close(): void;
-}
-
-/** An UpdateError that says which input could not be read and why. */
-export function unreadable(path: string, error: unknown): UpdateError {
-  return ioError(error, 'input_unreadable', `cannot read ${path}`, { path });
 }
 
 /**
@@ -36,9 +27,9 @@ function openInput(path: string): { fd: number; size: number | null } {
   try {
     // A pipe is refused below, and not waited for here.
     fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    const facts = fstatSync(fd);
-    if (facts.isFile()) return { fd, size: facts.size === 0 && holdsSomething(fd) ? null : facts.size };
-    if (facts.isBlockDevice()) return { fd, size: deviceSize(fd) };
+    const facts = fstatSync(fd, { bigint: true });
+    if (facts.isFile()) return { fd, size: facts.size === 0n && holdsSomething(fd) ? null : Number(facts.size) };
+    if (facts.isBlockDevice()) return { fd, size: deviceSize(fd, facts.rdev) };
     const pipe = facts.isFIFO() ? 'a pipe, and this is not read from start to end: give a file' : '';
     throw new UpdateError(
       'input_unreadable',
@@ -74,19 +65,6 @@ function readUnsized(fd: number, path: string): Uint8Array {
     }
     pieces.push(piece.subarray(0, got));
   }
-}
-
-/** A block device says 0 to fstat; the last readable byte is found by halving. */
-function deviceSize(fd: number): number {
-  const probe = Buffer.alloc(1);
-  let low = 0;
-  let high = 2 ** 46;
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    if (readSync(fd, probe, 0, 1, middle) === 1) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 function readFully(fd: number, path: string, offset: number, into: Uint8Array): void {
@@ -222,15 +200,3 @@ function shared(bytes: Uint8Array): Uint8Array {
 
 /** One call reads at most 2 GiB on Linux, and less elsewhere. */
 const READ_STEP_BYTES = 256 * 2 ** 20;
-
-/** SHA-256 of the first `bytes` bytes of a source. */
-export async function hashSource(source: RandomSource, bytes: number = source.size): Promise<Uint8Array> {
-  const hash = sha256Node();
-  const piece = new Uint8Array(256 * 1024);
-  for (let at = 0; at < bytes; at += piece.length) {
-    const part = piece.subarray(0, Math.min(piece.length, bytes - at));
-    await source.read(at, part);
-    hash.update(part);
-  }
-  return hash.digest();
-}

@@ -11,14 +11,15 @@ import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { constants, unlinkSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { access, link, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { access, link, open, rename, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { ioCode } from '../../../native-free/errno.ts';
 import type { CancelSignal } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { bytesOf, type BytesLike } from '../../../native-free/views.ts';
-import { outputPlace, unwritable, type OutputPlace } from './output-place.ts';
-import { writeError } from './write-error.ts';
+import { nodeFileSystem } from '../node-filesystem.ts';
+import { unwritable, writeError } from './io-errors.ts';
+import { outputPlace, type OutputPlace } from './output-place.ts';
 
 /** A file under construction. */
 export interface AtomicFile {
@@ -61,41 +62,11 @@ function trackUntilFinished(path: string): void {
 }
 
 /** Sync a folder, so that names in it survive a power cut. A file system that cannot do it is not an error. */
-export async function syncFolder(path: string): Promise<void> {
-  let handle: FileHandle | undefined;
+async function syncFolder(path: string): Promise<void> {
   try {
-    handle = await open(path, 'r');
-    await handle.sync();
+    await nodeFileSystem.syncFolder(path);
   } catch (error) {
-    const code = ioCode(error);
-    if (code !== 'EINVAL' && code !== 'ENOTSUP' && code !== 'EISDIR' && code !== 'EPERM') throw writeError(error, path);
-  } finally {
-    await handle?.close();
-  }
-}
-
-/**
- * Make a folder with its parents, folder by folder: Node's own recursive mkdir says ENOENT where the disk is full.
- * Errors are Node's.
- */
-export async function makeFolders(path: string, mode?: number): Promise<void> {
-  const folder = resolve(path);
-  if (await isFolder(folder)) return;
-  if (dirname(folder) !== folder) await makeFolders(dirname(folder), mode);
-  try {
-    await mkdir(folder, mode);
-  } catch (error) {
-    // Somebody else may have made it meanwhile.
-    if (ioCode(error) !== 'EEXIST' || !(await isFolder(folder))) throw error;
-  }
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory();
-  } catch (error) {
-    if (ioCode(error) === 'ENOENT' || ioCode(error) === 'ENOTDIR') return false;
-    throw error;
+    if (!['EINVAL', 'ENOTSUP', 'EISDIR', 'EPERM'].includes(ioCode(error))) throw writeError(error, path);
   }
 }
 

@@ -10,8 +10,7 @@ import type { Stats } from 'node:fs';
 import { lstat, readlink } from 'node:fs/promises';
 import { dirname, isAbsolute } from 'node:path';
 import { ioCode } from '../../../native-free/errno.ts';
-import { UpdateError } from '../../../native-free/status.ts';
-import { writeError } from './write-error.ts';
+import { unwritable, writeError } from './io-errors.ts';
 
 export interface OutputPlace {
   /** No link, unless in its folder. */
@@ -52,9 +51,4 @@ async function factsAt(place: string, path: string): Promise<Stats | null> {
     if (ioCode(error) === 'ENOENT') return null;
     throw writeError(error, path);
   }
-}
-
-/** `output_unwritable` with the path and a reason of ours. */
-export function unwritable(path: string, why: string): UpdateError {
-  return new UpdateError('output_unwritable', `cannot write ${path}: ${why}`, { detail: { path } });
 }
