@@ -63,7 +63,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'record written in place',
     why: 'a cut leaves half a record and no earlier one',
     scenarios: ['update', 'environment'],
-    edits: one(FILES, 'const temporary = `${path}.new`;', 'const temporary = path;'),
+    edits: one(FILES, 'temporary: `${path}.new`', 'temporary: path'),
   },
   {
     name: 'what an earlier process left taken for durable',
