@@ -5,8 +5,8 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { AGENT_PROGRAM, programDevice, type AgentEnded } from '../support/agent-program.ts';
-import { sameBytes } from '../support/agent.ts';
+import { AGENT_PROGRAM, programDevice, type AgentEnded } from '../support/device/agent-program.ts';
+import { sameBytes } from '../support/device/agent.ts';
 import { temporaryFolder } from '../support/release.ts';
 
 const mount = (...args: string[]): boolean => spawnSync('mount', args).status === 0;

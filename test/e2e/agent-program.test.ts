@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../native-free/limits.ts';
 import type { EngraftServer, ServerOptions } from '../../src/server/index.ts';
-import { AGENT_PROGRAM, programDevice } from '../support/agent-program.ts';
-import { sameBytes } from '../support/agent.ts';
+import { AGENT_PROGRAM, programDevice } from '../support/device/agent-program.ts';
+import { sameBytes } from '../support/device/agent.ts';
 
 const servers: EngraftServer[] = [];
 afterEach(async () => {

@@ -12,9 +12,9 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createDeployment, createServer, type EngraftServer } from '../../src/server/index.ts';
 import { FakeBootLoader } from '../../src/testing/index.ts';
 import { nodeFileSystem } from '../../src/transfer/index.ts';
-import { imagePair } from '../support/agent.ts';
+import { imagePair } from '../support/device/agent.ts';
 import { publisher, temporaryFolder } from '../support/release.ts';
-import { notifyReceiver, receiverMissing, type NotifyReceiver } from '../unit/agent-life-receiver.ts';
+import { notifyReceiver, receiverMissing, type NotifyReceiver } from '../unit/life/agent-life-receiver.ts';
 
 /** Another build can be tested with ENGRAFT_AGENT_FILE. */
 const built =

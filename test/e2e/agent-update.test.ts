@@ -2,7 +2,7 @@
  * The agent through whole updates on a simulated device.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { device, imagePair, makeLab, sameBytes, sha256Hex, type Lab } from '../support/agent.ts';
+import { device, imagePair, makeLab, sameBytes, sha256Hex, type Lab } from '../support/device/agent.ts';
 
 let lab: Lab;
 beforeAll(async () => {

@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AGENT_PROGRAM } from '../support/agent-program.ts';
+import { AGENT_PROGRAM } from '../support/device/agent-program.ts';
 import { deltaPayload, editedPair } from '../support/images.ts';
 import { ENGRAFT, type Ended } from '../support/program.ts';
 

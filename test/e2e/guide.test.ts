@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { commandBlocks, GuideBoard, haveBootTools } from '../support/guide-board.ts';
+import { commandBlocks, GuideBoard, haveBootTools } from '../support/device/guide-board.ts';
 
 const text = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 

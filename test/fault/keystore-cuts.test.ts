@@ -9,10 +9,10 @@ import type { KeystoreHardware } from '../../src/agent/keystore/hardware.ts';
 import { Tpm2 } from '../../src/agent/keystore/tpm2.ts';
 import { SimulatedStorage, seededRandom, watchFileSystem } from '../../src/testing/index.ts';
 import type { CutPolicy } from '../../src/testing/index.ts';
-import { device, imagePair, makeLab } from '../support/agent.ts';
-import { FakeTpm } from '../support/fake-tpm.ts';
+import { device, imagePair, makeLab } from '../support/device/agent.ts';
+import { FakeTpm } from '../support/device/fake-tpm.ts';
 import { sha256Node as hash } from '../support/images.ts';
-import { keystoreSuite, memoryHardware } from '../support/keystore-suite.ts';
+import { keystoreSuite, memoryHardware } from '../support/device/keystore-suite.ts';
 import { rootOf, signersFor } from '../support/roots.ts';
 
 const PATH = '/data/keystore.anchored';

@@ -17,7 +17,7 @@ import {
   type DeviceOptions,
   type Lab,
   type SimulatedDevice,
-} from '../support/agent.ts';
+} from '../support/device/agent.ts';
 
 let lab: Lab;
 beforeAll(async () => {

@@ -12,8 +12,8 @@ import { openSink } from '../../src/agent/slots/slots.ts';
 import { createDeployment, createServer, type EngraftServer } from '../../src/server/index.ts';
 import { FakeBootLoader } from '../../src/testing/index.ts';
 import { nodeFileSystem } from '../../src/transfer/index.ts';
-import { AGENT_PROGRAM, runAgentProgram, type AgentEnded } from '../support/agent-program.ts';
-import { imagePair, sameBytes } from '../support/agent.ts';
+import { AGENT_PROGRAM, runAgentProgram, type AgentEnded } from '../support/device/agent-program.ts';
+import { imagePair, sameBytes } from '../support/device/agent.ts';
 import { publisher, temporaryFolder, type Publisher } from '../support/release.ts';
 
 const DEVICE_BYTES = 512 * 1024;

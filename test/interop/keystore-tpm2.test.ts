@@ -12,8 +12,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { runCommand } from '../../src/agent/index.ts';
 import { Tpm2 } from '../../src/agent/keystore/tpm2.ts';
 import { sha256Node as hash } from '../support/images.ts';
-import { keystoreSuite } from '../support/keystore-suite.ts';
-import type { Bench } from '../support/keystore-suite.ts';
+import { keystoreSuite } from '../support/device/keystore-suite.ts';
+import type { Bench } from '../support/device/keystore-suite.ts';
 import { rootOf, signersFor } from '../support/roots.ts';
 
 const has = (program: string): boolean => spawnSync(program, ['--version']).error === undefined;

@@ -13,7 +13,7 @@ import { Agent, journalOf, nodeFileSystem, parseConfig, type AgentEvent } from '
 import { Link, nodeClock, type LinkWait } from '../../src/transfer/index.ts';
 import { nodeNetwork } from '../../src/platform/http/node-network.ts';
 import { FakeBootLoader } from '../../src/testing/index.ts';
-import { FakeDeployments, imagePair, makeLab, sameBytes, sha256Hex } from '../support/agent.ts';
+import { FakeDeployments, imagePair, makeLab, sameBytes, sha256Hex } from '../support/device/agent.ts';
 import { imageBytes, sha256Node } from '../support/images.ts';
 import { temporaryFolder } from '../support/release.ts';
 

@@ -14,7 +14,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { repositoryRoot } from '../../corpus/manifest.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { entrySources } from '../../scripts/public-exports.ts';
-import { AGENT_PROGRAM, programDevice } from '../support/agent-program.ts';
+import { AGENT_PROGRAM, programDevice } from '../support/device/agent-program.ts';
 import { FROM_THE_FIELD } from '../support/bsdiff40.ts';
 import { deltaPayload, editedPair, imageBytes } from '../support/images.ts';
 import { missing, PROGRAMS, runInProgram, runInQuickJs, type Script } from '../support/runtimes.ts';
