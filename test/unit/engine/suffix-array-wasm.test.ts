@@ -120,7 +120,7 @@ describe('suffixArrayWasm', () => {
     const create = vi.fn(() => {
       throw new Error('unreachable');
     });
-    vi.doMock('../../src/wasm/instance.ts', () => ({ instantiate: () => ({ create }) }));
+    vi.doMock('../../../src/wasm/instance.ts', () => ({ instantiate: () => ({ create }) }));
     const { suffixArrayWasm: sort } = await import('../../../src/wasm/suffix-sort.ts');
     const into = new Int32Array(6);
     expect(sort(new TextEncoder().encode('banana'), into)).toBe(into);

@@ -12,7 +12,7 @@ async function help(command: (typeof AGENT)[number]): Promise<string> {
     return true;
   });
   vi.spyOn(process, 'on').mockReturnValue(process);
-  const load = () => import(`../../src/cli/agent-commands/${command}.ts`) as ReturnType<Entry['load']>;
+  const load = () => import(`../../../src/cli/agent-commands/${command}.ts`) as ReturnType<Entry['load']>;
   const entry = { name: command, summary: 'a command', load };
   await runProgram({ name: 'engraft-agent', description: '', version: '0', commands: [entry] }, [command, '--help']);
   return said;
