@@ -10,7 +10,7 @@ import { below, seededRandom } from '../../src/testing/index.ts';
 import { describeCase, record, runCase } from '../power/cases.ts';
 import type { Case, Recording } from '../power/cases.ts';
 import type { RepositoryFiles } from '../power/images.ts';
-import { everyCut, everyDamage, everyFault, everyLoss, seededCase } from '../power/plan.ts';
+import { everyCut, everyDamage, everyFault, everyKill, everyLoss, seededCase } from '../power/plan.ts';
 import { scenarioNamed } from '../power/scenarios.ts';
 
 /** What became of a mutant. */
@@ -28,13 +28,13 @@ const SEEDS = 500;
 function interleaved(recordings: readonly Recording[]): Case[] {
   const kinds = new Map<string, Case[]>();
   const add = (each: Case): void => {
-    const kind = each.fault?.kind ?? `${each.cuts.length} cuts`;
+    const kind = each.fault?.kind ?? (each.cuts[0]?.policy === 'kill' ? 'kill' : `${each.cuts.length} cuts`);
     const known = kinds.get(kind);
     if (known === undefined) kinds.set(kind, [each]);
     else known.push(each);
   };
   for (const recording of recordings) {
-    for (const cases of [everyCut(recording), everyFault(recording), everyDamage(recording, 1), everyLoss(recording)]) {
+    for (const cases of generatorsOf(recording)) {
       for (const each of cases) add(each);
     }
   }
@@ -51,6 +51,11 @@ function interleaved(recordings: readonly Recording[]): Case[] {
   }
   return all;
 }
+
+const generatorsOf = (recording: Recording): Generator<Case>[] => [
+  ...[everyCut(recording), everyKill(recording), everyFault(recording)],
+  ...[everyDamage(recording, 1), everyLoss(recording)],
+];
 
 function shuffle(cases: Case[], random: () => number): void {
   for (let i = cases.length - 1; i > 0; i--) {

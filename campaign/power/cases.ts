@@ -41,6 +41,12 @@ export interface Verdict {
   readonly cuts: number;
 }
 
+/** Headers may be read once more. */
+const HEADERS_BYTES = 2048;
+
+const largestPayload = ({ blobs }: RepositoryFiles): number =>
+  Math.max(...[...blobs.values()].map(({ length }) => length));
+
 /** Lives once without any disturbance. Throws when even that goes wrong. */
 export async function record(scenario: Scenario, repository: RepositoryFiles): Promise<Recording> {
   const world = await makeWorld(scenario, repository);
@@ -57,6 +63,12 @@ export async function record(scenario: Scenario, repository: RepositoryFiles): P
     },
     faults: { file: ({ name, path }) => void fileCalls.push({ name, path }) },
   });
+  // What disturbed lives may take is measured by this one, so this one is measured by the payloads.
+  const most = scenario.classes.length * largestPayload(repository) + HEADERS_BYTES;
+  for (const [step, crossed] of bytes.entries()) {
+    if (crossed > most)
+      world.violations.push(`step ${step + 1} took ${crossed} payload bytes, at most ${most} may cross`);
+  }
   if (world.violations.length > 0) throw new Error(`${scenario.name}, undisturbed: ${world.violations.join('; ')}`);
   return { scenario, operations, worlds, bytes, fileCalls };
 }

@@ -106,6 +106,19 @@ export function* everyLoss({ scenario, worlds }: Recording, step = 1): Generator
   }
 }
 
+/**
+ * A process that is killed with something unsynced, and the power that fails soon after: the next process reads what the
+ * cut then takes back.
+ */
+export function* everyKill({ scenario, worlds }: Recording, step = 1): Generator<Case> {
+  for (let at = 1; at <= worlds.length; at += step) {
+    if (worlds[at - 1]!.storage.pending === 0) continue;
+    const random = seededRandom(cutSeed(at, 11));
+    const kill: Cut = { at, policy: 'kill', seed: at };
+    yield { scenario, cuts: [kill, { at: 1 + below(random, 120), policy: 'none', seed: cutSeed(at, 12) }] };
+  }
+}
+
 /** What seed `seed` stands for: a scenario, one to three cuts, and in two of five cases something else that fails. */
 export function seededCase(seed: number, recordings: readonly Recording[]): Case {
   const random = seededRandom(seed);

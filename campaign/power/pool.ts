@@ -6,7 +6,7 @@ import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { describeCase, record, runCase } from './cases.ts';
 import type { Case, Recording } from './cases.ts';
 import type { RepositoryFiles } from './images.ts';
-import { everyCut, everyDamage, everyFault, everyLoss, seededCase } from './plan.ts';
+import { everyCut, everyDamage, everyFault, everyKill, everyLoss, seededCase } from './plan.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 export interface CampaignOptions {
@@ -118,6 +118,7 @@ function* everyCase(recording: Recording, { every, faults, doubles }: Share): Ge
   yield* everyCut(recording, { step: every, doubles });
   // Decoding a delta makes these slow, and the calls are those of the other scenarios.
   yield* everyFault(recording, recording.scenario.isSlow === true ? 4 * faults : faults);
+  yield* everyKill(recording, 2 * every);
   yield* everyDamage(recording, 5 * every);
   yield* everyLoss(recording, (recording.scenario.isSlow === true ? 4 : 1) * every);
 }
