@@ -53,7 +53,7 @@ function numberOf(packed: bigint): string {
   return `${major}:${minor}`;
 }
 
-export const realDeviceTree: DeviceTree = {
+const realDeviceTree: DeviceTree = {
   sys: '/sys',
   proc: '/proc',
   dev: '/dev',
