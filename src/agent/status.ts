@@ -5,10 +5,8 @@
  */
 import type { UpdateError } from '../../native-free/status.ts';
 import type { BootState } from './boot/control.ts';
-import { placeOf } from './context.ts';
-import type { Context } from './context.ts';
-import { emptyJournal } from './records/journal.ts';
-import type { Attempt, JournalBody } from './records/journal.ts';
+import { placeOf, type Context } from './context.ts';
+import { emptyJournal, type Attempt, type JournalBody } from './records/journal.ts';
 import type { State } from './states/states.ts';
 
 /** What the journal knows of one place: one class of one slot. */

@@ -28,8 +28,17 @@ import {
 import { bytesOf, checkObject, type BytesLike } from '../../native-free/views.ts';
 import { matchByBsdiff } from './bsdiff/matcher.ts';
 import { builtFile } from './workers/built-file.ts';
-import type { DeltaCosts, EngineProgress, Job, SourceImage } from './job.ts';
-import { analyse, compressFull, encodeDelta, matchOwn, prove } from './job.ts';
+import {
+  analyse,
+  compressFull,
+  encodeDelta,
+  matchOwn,
+  prove,
+  type DeltaCosts,
+  type EngineProgress,
+  type Job,
+  type SourceImage,
+} from './job.ts';
 import { WorkerPool } from './workers/pool.ts';
 import { worthless } from './worthless.ts';
 

@@ -2,8 +2,16 @@
  * Journal, keystore and boot control: the agent's durable records.
  */
 import { describe, expect, test } from 'vitest';
-import { emptyJournal, FileBootVariables, FileKeystore, Journal, VariableBootControl } from '../../src/agent/index.ts';
-import type { BootVariables, DeviceName, FileSystem } from '../../src/agent/index.ts';
+import {
+  emptyJournal,
+  FileBootVariables,
+  FileKeystore,
+  Journal,
+  VariableBootControl,
+  type BootVariables,
+  type DeviceName,
+  type FileSystem,
+} from '../../src/agent/index.ts';
 import { FakeBootLoader, MemoryFileSystem, watchFileSystem } from '../../src/testing/index.ts';
 import { sha256Node as hash } from '../support/images.ts';
 

@@ -7,8 +7,14 @@ import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { UpdateError } from '../../native-free/status.ts';
 import { FileSlots } from '../../src/agent/slots/slots.ts';
-import { devicesOverlap, readBlockDevice, refuseOverlap, refuseUnsafe } from '../../src/agent/slots/block-device.ts';
-import type { BlockDeviceInfo, DeviceTree } from '../../src/agent/slots/block-device.ts';
+import {
+  devicesOverlap,
+  readBlockDevice,
+  refuseOverlap,
+  refuseUnsafe,
+  type BlockDeviceInfo,
+  type DeviceTree,
+} from '../../src/agent/slots/block-device.ts';
 import { MemoryFileSystem } from '../../src/testing/index.ts';
 import { temporaryFolder } from '../support/release.ts';
 

@@ -3,8 +3,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { UpdateError } from '../../native-free/status.ts';
-import { backoffMs, Link, Meter, runsOf } from '../../src/transfer/index.ts';
-import type { LinkOptions } from '../../src/transfer/index.ts';
+import { backoffMs, Link, Meter, runsOf, type LinkOptions } from '../../src/transfer/index.ts';
 import { FakeClock, MemoryNetwork, serveBytes, type MemoryAnswer, type MemoryNetworkOptions } from '../../src/testing/index.ts'; // prettier-ignore
 
 const CONTENT = Uint8Array.from({ length: 10_000 }, (_, i) => (i * 7) & 255);

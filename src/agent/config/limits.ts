@@ -5,8 +5,7 @@
 import { LIMITS } from '../../../native-free/limits.ts';
 import { DEFAULT_RATE_FLOOR } from '../../platform/http/rate-floor.ts';
 import type { TableReader } from './table-reader.ts';
-import { parseHours } from '../life/hours.ts';
-import type { DayWindow } from '../life/hours.ts';
+import { parseHours, type DayWindow } from '../life/hours.ts';
 
 export interface LimitsConfig {
   /** Payload bytes one attempt may take from the link. */

@@ -13,10 +13,8 @@ import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { FileSystem } from '../../platform/filesystem.ts';
 import type { KeystoreHardware } from './hardware.ts';
-import { checkCounters, highest } from './keystore.ts';
-import type { Keystore } from './keystore.ts';
-import { isDamage, loadRecord, storeRecord, twoCopies } from '../records/record.ts';
-import type { RecordPlace } from '../records/record.ts';
+import { checkCounters, highest, type Keystore } from './keystore.ts';
+import { isDamage, loadRecord, storeRecord, twoCopies, type RecordPlace } from '../records/record.ts';
 import { verifyRootChain } from '../tuf/root-chain.ts';
 
 interface Content {

@@ -10,10 +10,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { HashFactory } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { FileSystem } from '../../platform/filesystem.ts';
-import { checkCounters, highest } from './keystore.ts';
-import type { Keystore } from './keystore.ts';
-import { isDamage, loadRecord, storeRecord, twoCopies } from '../records/record.ts';
-import type { RecordPlace } from '../records/record.ts';
+import { checkCounters, highest, type Keystore } from './keystore.ts';
+import { isDamage, loadRecord, storeRecord, twoCopies, type RecordPlace } from '../records/record.ts';
 
 const CODES = { read: 'keystore_failed', write: 'keystore_failed' } as const;
 

@@ -13,8 +13,7 @@ import { createRequire } from 'node:module';
 import type { Handle, PKCS11 } from 'pkcs11js';
 import type * as Names from 'pkcs11js';
 import { UpdateError } from '../../../native-free/status.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
-import { readSmallFile } from '../../platform/filesystem.ts';
+import { readSmallFile, type FileSystem } from '../../platform/filesystem.ts';
 import type { KeystoreHardware } from './hardware.ts';
 
 export interface Pkcs11Options {

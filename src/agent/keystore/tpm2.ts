@@ -10,8 +10,7 @@
 import { digestOf, toHex } from '../../../native-free/hash.ts';
 import type { HashFactory } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { failureOf } from '../life/commands.ts';
-import type { CommandRunner } from '../life/commands.ts';
+import { failureOf, type CommandRunner } from '../life/commands.ts';
 import type { KeystoreHardware } from './hardware.ts';
 
 export interface Tpm2Options {

@@ -9,10 +9,8 @@ import type { HashFactory } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { FileSystem } from '../../platform/filesystem.ts';
 import type { AgentConfig } from '../config/config.ts';
-import { partsOf } from './journal.ts';
-import type { Attempt, JournalBody } from './journal.ts';
-import { isDamage, keepAside, loadRecord, storeRecord } from './record.ts';
-import type { RecordPlace } from './record.ts';
+import { partsOf, type Attempt, type JournalBody } from './journal.ts';
+import { isDamage, keepAside, loadRecord, storeRecord, type RecordPlace } from './record.ts';
 
 export interface HistoryEntry {
   readonly actionId: string;

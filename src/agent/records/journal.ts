@@ -9,11 +9,9 @@ import type { HashFactory } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { FileSystem } from '../../platform/filesystem.ts';
 import type { ServerWords } from '../service/words.ts';
-import { STATES } from '../states/states.ts';
-import type { State } from '../states/states.ts';
+import { STATES, type State } from '../states/states.ts';
 import type { AttemptOutcome } from './outcome.ts';
-import { isDamage, keepAside, loadRecord, storeRecord } from './record.ts';
-import type { RecordPlace } from './record.ts';
+import { isDamage, keepAside, loadRecord, storeRecord, type RecordPlace } from './record.ts';
 
 /** What a deployment names; everything else about it comes from signed metadata. */
 export interface ReleaseName {

@@ -15,8 +15,7 @@ import type { HashFactory } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { FileSystem } from '../../platform/filesystem.ts';
-import { isDamage, loadRecord, storeRecord } from './record.ts';
-import type { RecordPlace } from './record.ts';
+import { isDamage, loadRecord, storeRecord, type RecordPlace } from './record.ts';
 
 export interface LedgerOptions {
   readonly fs: FileSystem;

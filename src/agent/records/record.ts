@@ -11,10 +11,8 @@ import { ioError, orIoError } from '../../../native-free/io-error.ts';
 import { digestOf, toHex } from '../../../native-free/hash.ts';
 import type { HashFactory } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
-import { UpdateError } from '../../../native-free/status.ts';
-import type { StatusCode } from '../../../native-free/status.ts';
-import { folderOf, readSmallFile, writeFileAtomically } from '../../platform/filesystem.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
+import { UpdateError, type StatusCode } from '../../../native-free/status.ts';
+import { folderOf, readSmallFile, writeFileAtomically, type FileSystem } from '../../platform/filesystem.ts';
 
 export interface RecordPlace {
   readonly fs: FileSystem;

@@ -8,12 +8,9 @@ import { ioError, orIoError } from '../../../native-free/io-error.ts';
 import { toHex } from '../../../native-free/hash.ts';
 import type { HashFactory, RandomSource, SegmentSink } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
-import { UpdateError } from '../../../native-free/status.ts';
-import type { StatusCode } from '../../../native-free/status.ts';
-import { isDevicePath, readFully, writeFully } from '../../platform/filesystem.ts';
-import type { FileHandle, FileSystem } from '../../platform/filesystem.ts';
-import { refuseOverlap, refuseUnsafe } from './block-device.ts';
-import type { BlockDeviceInfo } from './block-device.ts';
+import { UpdateError, type StatusCode } from '../../../native-free/status.ts';
+import { isDevicePath, readFully, writeFully, type FileHandle, type FileSystem } from '../../platform/filesystem.ts';
+import { refuseOverlap, refuseUnsafe, type BlockDeviceInfo } from './block-device.ts';
 
 export interface OpenSource extends RandomSource {
   close(): Promise<void>;

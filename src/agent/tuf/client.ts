@@ -12,18 +12,14 @@ import { ioError, orIoError } from '../../../native-free/io-error.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Clock } from '../../platform/clock.ts';
-import { readSmallFile, writeFileAtomically, writeFully } from '../../platform/filesystem.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
-import { statusError } from '../../platform/network.ts';
-import type { Network } from '../../platform/network.ts';
+import { readSmallFile, writeFileAtomically, writeFully, type FileSystem } from '../../platform/filesystem.ts';
+import { statusError, type Network } from '../../platform/network.ts';
 import { FileKeystore } from '../keystore/file.ts';
 import { FileCheck } from './digests.ts';
 import { encodeName } from './fetch.ts';
 import { requireSigners } from './keys.ts';
-import { parseMetadata } from './metadata.ts';
-import type { TargetFile } from './metadata.ts';
-import { refresh } from './refresh.ts';
-import type { Verified } from './refresh.ts';
+import { parseMetadata, type TargetFile } from './metadata.ts';
+import { refresh, type Verified } from './refresh.ts';
 import { TargetSearch } from './search.ts';
 
 export interface TufClientOptions {

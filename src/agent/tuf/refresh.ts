@@ -10,21 +10,20 @@ import { checkMetaFile } from './digests.ts';
 import { fetchNamed, fetchTimestamp } from './fetch.ts';
 import { Floors, refuseRollback } from './floors.ts';
 import { requireSigners, signersOf } from './keys.ts';
-import { parseMetadata } from './metadata.ts';
-import type {
-  Document,
-  Keys,
-  MetaFile,
-  Role,
-  Root,
-  Signed,
-  Snapshot,
-  Targets,
-  Timestamp,
-  TopLevel,
+import {
+  parseMetadata,
+  type Document,
+  type Keys,
+  type MetaFile,
+  type Role,
+  type Root,
+  type Signed,
+  type Snapshot,
+  type Targets,
+  type Timestamp,
+  type TopLevel,
 } from './metadata.ts';
-import { updateRoot } from './root.ts';
-import type { RootParts } from './root.ts';
+import { updateRoot, type RootParts } from './root.ts';
 import { MetadataStore } from './store.ts';
 
 export interface RefreshOptions extends Omit<RootParts, 'store' | 'floors'> {

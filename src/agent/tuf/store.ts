@@ -9,8 +9,7 @@ import { ioError } from '../../../native-free/io-error.ts';
 import type { HashFactory } from '../../../native-free/io.ts';
 import { digestOf, toHex } from '../../../native-free/hash.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
-import { readSmallFile, writeFileAtomically } from '../../platform/filesystem.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
+import { readSmallFile, writeFileAtomically, type FileSystem } from '../../platform/filesystem.ts';
 import { encodeName } from './fetch.ts';
 
 export interface StoreOptions {

@@ -13,8 +13,7 @@ import { Command } from 'commander';
 import { ioCode } from '../../../native-free/errno.ts';
 import { ioError } from '../../../native-free/io-error.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { report } from '../terminal/frame.ts';
-import type { CommonOptions } from '../terminal/frame.ts';
+import { report, type CommonOptions } from '../terminal/frame.ts';
 import { readConfig } from './common.ts';
 
 interface InitOptions extends CommonOptions {

@@ -6,8 +6,7 @@
  *
  * @module
  */
-import { constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
-import type { Stats } from 'node:fs';
+import { constants, fstatSync, openSync, readSync, statSync, type Stats } from 'node:fs';
 import { isatty } from 'node:tty';
 import type { ByteSource } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';

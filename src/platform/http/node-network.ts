@@ -14,14 +14,10 @@ import type * as http from 'node:http';
 import { urlToHttpOptions } from 'node:url';
 import { UpdateError } from '../../../native-free/status.ts';
 import { after, monotonicMs } from '../timers.ts';
-import { Body, linkFailed, overdue } from './body.ts';
-import type { BodyBounds } from './body.ts';
-import { Connections } from './connections.ts';
-import type { TlsCredentials } from './connections.ts';
-import { proxyRefused } from './proxy.ts';
-import type { ProxyChoice } from './proxy.ts';
-import { DEFAULT_RATE_FLOOR, RateGauge } from './rate-floor.ts';
-import type { RateFloor } from './rate-floor.ts';
+import { Body, linkFailed, overdue, type BodyBounds } from './body.ts';
+import { Connections, type TlsCredentials } from './connections.ts';
+import { proxyRefused, type ProxyChoice } from './proxy.ts';
+import { DEFAULT_RATE_FLOOR, RateGauge, type RateFloor } from './rate-floor.ts';
 import type { Network, NetworkRequest, NetworkResponse } from '../network.ts';
 
 export interface NodeNetworkOptions {
