@@ -14,7 +14,9 @@
  * for await (const event of run) if (event.type === 'segment') console.log(event.targetBytesDone);
  * @module
  */
-export * from './apply/index.ts';
+export { bytesSource, memorySink, memorySource } from './apply/bytes-source.ts';
+export { PieceReader } from './apply/piece-reader.ts';
+export { applyPayload, readHeader, type ApplyEvent, type ApplyOptions, type ApplyResult } from './apply/patcher.ts';
 export { coverAt, coverListOf, type Cover, type CoverList } from './format/cover.ts';
 export {
   CODEC,

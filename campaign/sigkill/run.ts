@@ -21,7 +21,7 @@ import { createDeployment, createServer, type EngraftServer } from '../../src/se
 import { keygen, loadSigners, publish, Repository } from '../../src/release/index.ts';
 import { DeltaEngine } from '../../src/engine/index.ts';
 import { FakeBootLoader } from '../../src/testing/index.ts';
-import { nodeFileSystem } from '../../src/transfer/index.ts';
+import { nodeFileSystem } from '../../src/platform/node-filesystem.ts';
 import { attachLoop, detachLoop } from './loop-device.ts';
 
 const IMAGE_BYTES = 3 * 1024 * 1024;
