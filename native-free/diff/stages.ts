@@ -136,7 +136,7 @@ export function matchMasked(copies: Images, window: Window, sort: SuffixSorter =
   if (settled.open.length === 0) return coverListOf(settled.covers);
   const bytes = view.bytes();
   const index = indexSource(bytes, sort(bytes));
-  const found = settled.open.flatMap(([from, to]) => findCovers(bytes, copies.target, index.suffixes, from, to, index));
+  const found = settled.open.flatMap(([from, to]) => findCovers(index, copies.target, from, to));
   return together(prepared, found);
 }
 

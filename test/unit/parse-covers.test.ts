@@ -150,7 +150,7 @@ describe('parse by cost', () => {
   it('needs fewer bytes for a real program than a search that decides at each place once', () => {
     const source = watcher('source');
     const target = watcher('target');
-    const found = findCovers(source, target, suffixArray(source), 0, target.length);
+    const found = findCovers(indexSource(source, suffixArray(source)), target, 0, target.length);
     const covers = parse(source, target);
     expect(equalBytes(covers, source, target)).toBeGreaterThan(equalBytes(found, source, target));
     expect(simpleCost(covers, source, target)).toBeLessThan(simpleCost(found, source, target));

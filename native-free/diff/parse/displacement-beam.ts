@@ -7,7 +7,7 @@
  * the number of changes, not of bytes. While all states go on exactly, whole runs are one step.
  * @module
  */
-import type { Cover } from '../../format/cover.ts';
+import { coverListOf, coversIn, type Cover } from '../../format/cover.ts';
 import {
   EXACT_COST,
   freshCoverCost,
@@ -18,6 +18,7 @@ import {
   REPEATED_MISS_COST,
   SAME_COST,
 } from './parse-costs.ts';
+import { joinCovers } from '../match/join-covers.ts';
 import { matchLength } from '../match/source-index.ts';
 
 const STATES_MAX = 12;
@@ -129,7 +130,7 @@ export class DisplacementBeam {
       }
       end = from;
     }
-    return mergeNeighbours(covers.reverse());
+    return coversIn(joinCovers([coverListOf(covers.reverse())]));
   }
 
   #advanceStep(to: number): void {
@@ -365,18 +366,4 @@ class Records {
     grown.set(this.isCover);
     this.isCover = grown;
   }
-}
-
-function mergeNeighbours(covers: readonly Cover[]): Cover[] {
-  const merged: Cover[] = [];
-  for (const cover of covers) {
-    const last = merged.at(-1);
-    const isContinued =
-      last !== undefined &&
-      last.targetOffset + last.length === cover.targetOffset &&
-      last.sourceOffset + last.length === cover.sourceOffset;
-    if (isContinued) merged[merged.length - 1] = { ...last, length: last.length + cover.length };
-    else merged.push(cover);
-  }
-  return merged;
 }

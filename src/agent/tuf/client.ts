@@ -7,29 +7,21 @@
  * @module
  */
 import { digestOf, toHex } from '../../../native-free/hash.ts';
-import type { HashFactory } from '../../../native-free/io.ts';
 import { ioError, orIoError } from '../../../native-free/io-error.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import type { Clock } from '../../platform/clock.ts';
-import { readSmallFile, writeFileAtomically, writeFully, type FileSystem } from '../../platform/filesystem.ts';
-import { statusError, type Network } from '../../platform/network.ts';
+import { readSmallFile, writeFileAtomically, writeFully } from '../../platform/filesystem.ts';
+import { statusError } from '../../platform/network.ts';
 import { FileKeystore } from '../keystore/file.ts';
 import { FileCheck } from './digests.ts';
-import { encodeName } from './fetch.ts';
+import { encodeName, type MetadataSource } from './fetch.ts';
 import { requireSigners } from './keys.ts';
 import { parseMetadata, type TargetFile } from './metadata.ts';
-import { refresh, type Verified } from './refresh.ts';
+import { refresh, type RefreshOptions, type Verified } from './refresh.ts';
 import { TargetSearch } from './search.ts';
 
-export interface TufClientOptions {
-  readonly fs: FileSystem;
-  readonly hash: HashFactory;
-  readonly clock: Clock;
-  readonly network: Network;
-  readonly folder: string;
-  readonly signal?: AbortSignal;
-}
+export type TufClientOptions = Pick<RefreshOptions, 'fs' | 'hash' | 'clock' | 'folder'> &
+  Pick<MetadataSource, 'network' | 'signal'>;
 
 export interface Downloads {
   readonly metadataUrl: string;

@@ -18,6 +18,7 @@ import type { MetadataStore } from './store.ts';
 export interface RootParts {
   readonly fs: FileSystem;
   readonly keystore: Keystore;
+  /** The root that came with the device; pinned in the keystore at the first use. */
   readonly pinnedRootFile: string;
   readonly source: MetadataSource;
   readonly store: MetadataStore;
