@@ -249,12 +249,11 @@ export class Agent {
         // What is in memory may be ahead of the journal.
         if (mayPass(error)) isBegun = false;
         context.emit({ type: 'note', message: error.message, error });
-        const policy = { firstMs: limits.backoffFirstMs, mostMs: limits.backoffMostMs };
         const opensMs = waitForHours(error, clock.now());
         // In slices, so that a cancellation does not have to wait for the hours to begin.
         const delayMs =
           opensMs === null
-            ? retryDelayMs(policy, failures++, clock.random(), error)
+            ? retryDelayMs(limits.backoff, failures++, clock.random(), error)
             : Math.max(DEFAULT_KEEP_ASKING_MS, Math.min(opensMs, server.pollSeconds * 1000));
         await clock.sleep(delayMs, context.signal);
       }

@@ -33,7 +33,6 @@ const other = (slot: string): string => (slot === 'A' ? 'B' : 'A');
 
 export class FileTarget implements BootControl, SlotSet {
   readonly slots: readonly string[] = ['A', 'B'];
-  readonly names: readonly string[] = ['A', 'B'];
   readonly needsReboot = false;
   readonly triesMax = 1;
   readonly #fs: FileSystem;

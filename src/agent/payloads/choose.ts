@@ -3,6 +3,7 @@
  * byte is downloaded or a slot is touched.
  * @module
  */
+import { checkMemory } from '../../../native-free/format/decoder-memory.ts';
 import { orIoError } from '../../../native-free/io-error.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
@@ -146,12 +147,8 @@ export async function choosePlan(
     const message = `the delta takes ${takes}; ${memoryMax} and ${workMax} are allowed: the full payload it is`;
     context.emit({ type: 'note', message });
   }
-  if (full.decoderMemoryBytes <= memoryMax) return full;
-  throw new UpdateError(
-    'decoder_memory',
-    `the payload needs ${full.decoderMemoryBytes} bytes to decode; ${memoryMax} are allowed`,
-    { detail: { neededBytes: full.decoderMemoryBytes, allowedBytes: memoryMax } },
-  );
+  checkMemory(full.decoderMemoryBytes, memoryMax);
+  return full;
 }
 
 /**

@@ -7,7 +7,7 @@ import { Link } from '../../transfer/link.ts';
 import { Meter } from '../../transfer/meter.ts';
 import { Spool } from '../../transfer/spool.ts';
 import { obtainHeader } from '../../transfer/header.ts';
-import { checkWork } from '../../../native-free/format/decoder-memory.ts';
+import { checkMemory, checkWork } from '../../../native-free/format/decoder-memory.ts';
 import { floorBytes } from '../../platform/http/rate-floor.ts';
 import { parseHeader, type PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import type { Network } from '../../platform/network.ts';
@@ -68,7 +68,7 @@ export function openDownload(context: Context, attempt: Attempt, plan: Plan): Do
     totalBytes: plan.payload.bytes,
     network: withinHoursOnly,
     clock,
-    backoff: { firstMs: limits.backoffFirstMs, mostMs: limits.backoffMostMs },
+    backoff: limits.backoff,
     retriesMax: limits.retriesMax,
     signal,
     onWait: async ({ delayMs, failures, error }) => {
@@ -132,8 +132,5 @@ function checkAgainstPlan(context: Context, header: PayloadHeader, plan: Plan): 
     sameDigest('source digest', header.sourceDigest, plan.source.sha256);
   }
   checkWork(header.decoderWork, context.config.limits.decoderWork);
-  const allowed = context.config.limits.decoderMemoryBytes;
-  if (header.decoderMemoryBytes <= allowed) return;
-  const message = `the payload needs ${header.decoderMemoryBytes} bytes; ${allowed} are allowed`;
-  throw new UpdateError('decoder_memory', message);
+  checkMemory(header.decoderMemoryBytes, context.config.limits.decoderMemoryBytes);
 }

@@ -72,10 +72,8 @@ export async function tellBeforeTheEnd(context: Context): Promise<boolean> {
   return true;
 }
 
-const delayAfter = ({ config, clock }: Context, failures: number, error: UpdateError): number => {
-  const { backoffFirstMs: firstMs, backoffMostMs: mostMs } = config.limits;
-  return retryDelayMs({ firstMs, mostMs }, failures, clock.random(), error);
-};
+const delayAfter = ({ config, clock }: Context, failures: number, error: UpdateError): number =>
+  retryDelayMs(config.limits.backoff, failures, clock.random(), error);
 
 function requireKnown(thrown: unknown): UpdateError {
   const error = UpdateError.from(thrown);

@@ -134,14 +134,11 @@ class Refresh {
   async targets(timestamp: SignedBy<Timestamp>, snapshot: SignedBy<Snapshot>): Promise<Document<Targets>> {
     const { roles, keys, version } = this.#root;
     const delegator = { what: `root version ${version}`, role: roles.targets, keys };
-    const document = await this.load(
-      snapshot.document.signed,
-      'targets',
-      delegator,
-      () =>
-      this.#floors.raisePair('targets', metaOf(snapshot.document.signed, 'targets').version, timestamp.signers, snapshot.signers), // prettier-ignore
+    const named = snapshot.document.signed;
+    const { version: now } = metaOf(named, 'targets');
+    return this.load(named, 'targets', delegator, () =>
+      this.#floors.raisePair('targets', now, timestamp.signers, snapshot.signers),
     );
-    return document;
   }
 
   /** `accept` makes its version durable, before the file is written. */
