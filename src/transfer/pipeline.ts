@@ -17,7 +17,7 @@ import type { ByteSource, HashFactory } from '../../native-free/io.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import type { PayloadHeader } from '../../native-free/format/payload-header.ts';
-import { chunkRange, chunksNeeded, runsOf, type Run } from './layout.ts';
+import { chunkRange, chunksNeeded, runsOf, type Run } from './chunks.ts';
 import type { Link } from './link.ts';
 import type { Meter } from './meter.ts';
 import type { Spool } from './spool.ts';

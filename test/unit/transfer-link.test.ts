@@ -6,7 +6,7 @@ import { UpdateError } from '../../native-free/status.ts';
 import { backoffMs } from '../../src/platform/clock.ts';
 import { Link, type LinkOptions } from '../../src/transfer/link.ts';
 import { Meter } from '../../src/transfer/meter.ts';
-import { runsOf } from '../../src/transfer/layout.ts';
+import { runsOf } from '../../src/transfer/chunks.ts';
 import { FakeClock, MemoryNetwork, serveBytes, type MemoryAnswer, type MemoryNetworkOptions } from '../../src/testing/index.ts'; // prettier-ignore
 
 const CONTENT = Uint8Array.from({ length: 10_000 }, (_, i) => (i * 7) & 255);

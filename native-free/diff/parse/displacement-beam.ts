@@ -67,7 +67,7 @@ export class DisplacementBeam {
   #literalFrom: number;
   #literalBefore = NONE;
   #literalRecord = NONE;
-  #literalDisplacement: number;
+  #literalDisplacement = 0;
 
   /** The best state of the current byte, and where it began when #openCost was worked out. */
   #best = LITERAL;
@@ -77,14 +77,13 @@ export class DisplacementBeam {
 
   readonly #records = new Records();
 
-  constructor(source: Uint8Array, target: Uint8Array, start: number, displacement: number, literalByteCost: number) {
+  constructor(source: Uint8Array, target: Uint8Array, start: number, literalByteCost: number) {
     this.#source = source;
     this.#target = target;
     this.#start = start;
     this.#at = start;
     this.#literalFrom = start;
     this.#literalByteCost = literalByteCost;
-    this.#literalDisplacement = displacement;
   }
 
   /** The current byte. */

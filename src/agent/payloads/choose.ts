@@ -63,15 +63,15 @@ async function identifySource(
 ): Promise<ImageId | null> {
   const known = context.journal.body.slots[placeOf(context, slot, release.slotClass)];
   if (known) return { bytes: known.bytes, sha256: known.sha256 };
-  const candidates: ImageId[] = [full.target];
+  const images: ImageId[] = [full.target];
   for (const path of targets.paths(`${prefixOf(release)}/delta/`)) {
     const listed = await targets.find(path);
     const source = listed === null ? null : planOf(listed, release).source;
-    if (source !== null) candidates.push(source);
+    if (source !== null) images.push(source);
   }
   const slots = slotsOf(context, release.slotClass);
   const digests = new Map<number, string | null>();
-  for (const image of candidates) {
+  for (const image of images) {
     if (!digests.has(image.bytes)) digests.set(image.bytes, await digestOfSlot(context.hash, slots, slot, image.bytes));
     if (digests.get(image.bytes) === image.sha256) return image;
   }

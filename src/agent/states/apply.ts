@@ -4,7 +4,7 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import { chunksFinished } from '../../transfer/layout.ts';
+import { chunksFinished } from '../../transfer/chunks.ts';
 import { throwIfCancelled } from '../service/cancel.ts';
 import { copySlot } from '../slots/copy-slot.ts';
 import { attemptOf, slotsOf, type Context } from '../context.ts';

@@ -10,7 +10,7 @@
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import { bytesEqual, hexToBytes } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { chunkRange, chunksFinished, chunksNeeded, segmentOffset } from '../../transfer/layout.ts';
+import { chunkRange, chunksFinished, chunksNeeded, segmentOffset } from '../../transfer/chunks.ts';
 import { checkMonthBudget } from '../payloads/budget.ts';
 import { throwIfCancelled } from '../service/cancel.ts';
 import { attemptOf, placeOf, slotsOf, type Context } from '../context.ts';
