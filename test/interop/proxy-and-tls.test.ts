@@ -154,8 +154,8 @@ describe('TLS', () => {
       const built = new URL('../../dist/src/', import.meta.url).pathname;
       const toml = `[device]\ncontroller_id = "d"\nproduct = "p"\nhardware = "h"\n[server]\nurl = "https://x"\nca = "ca.pem"\nclient_cert = "device.pem"\nclient_key = "pkcs11:token=dev;object=tls;pin-value=1234"\nclient_key_engine = ${JSON.stringify(engine)}\n[data]\nfolder = "data"\n[trust]\nroot = "r"\n[target]\npath = "t"\n`;
       const program = `
-      const { parseConfig } = await import(${JSON.stringify(`${built}agent/config.js`)});
-      const { agentNetwork } = await import(${JSON.stringify(`${built}agent/network/agent-network.js`)});
+      const { parseConfig } = await import(${JSON.stringify(`${built}agent/config/config.js`)});
+      const { agentNetwork } = await import(${JSON.stringify(`${built}agent/service/agent-network.js`)});
       const network = agentNetwork(parseConfig(${JSON.stringify(toml)}, ${JSON.stringify(folder)}), {});
       const response = await network.request({ method: 'GET', url: 'https://127.0.0.1:${port}/' });
       for await (const piece of response.body) process.stdout.write(piece);
