@@ -40,6 +40,8 @@ export default tseslint.config(
       '@typescript-eslint/prefer-promise-reject-errors': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
       '@typescript-eslint/consistent-type-imports': 'error',
+      // One import a module, its types among the rest.
+      'no-duplicate-imports': ['error', { allowSeparateTypeImports: false }],
       // `list[i]!` marks an index that was checked by hand, whether or not noUncheckedIndexedAccess is on.
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],

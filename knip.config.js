@@ -25,8 +25,6 @@ export default {
     ...['bun', 'deno', 'publint'], // run, and never imported
     'bsdiff-node', // an addon, which only `require` loads
   ],
-  // Being changed by others; nothing of these stays.
-  ignoreIssues: { '{native-free,src/agent}/**': ['exports', 'types'] },
   // Programs of the system, which tests and benchmarks look for and do without.
   exclude: ['binaries'],
 };

@@ -7,8 +7,7 @@
  */
 import { parseArgs } from 'node:util';
 import { exitCodeOf, UpdateError } from '../native-free/status.ts';
-import { cachedPair, corpusPairs, fetchPair, findPair } from './index.ts';
-import type { CorpusPair, PairPaths } from './index.ts';
+import { cachedPair, corpusPairs, fetchPair, findPair, type CorpusPair, type PairPaths } from './index.ts';
 import { Packages } from './packages.ts';
 import { buildRootfsPairs } from './rootfs.ts';
 

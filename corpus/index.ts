@@ -9,8 +9,7 @@ import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UpdateError } from '../native-free/status.ts';
 import { extractDebian, extractNpm } from './extract.ts';
-import { cacheFolder, findPair, repositoryRoot } from './manifest.ts';
-import type { CorpusImage, CorpusPair } from './manifest.ts';
+import { cacheFolder, findPair, repositoryRoot, type CorpusImage, type CorpusPair } from './manifest.ts';
 import { Packages } from './packages.ts';
 
 export { cacheFolder, corpusPairs, findPair, repositoryRoot } from './manifest.ts';

@@ -10,8 +10,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UpdateError } from '../native-free/status.ts';
-import { cacheFolder } from './manifest.ts';
-import type { DebianOrigin } from './manifest.ts';
+import { cacheFolder, type DebianOrigin } from './manifest.ts';
 import { run } from './run.ts';
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';

@@ -12,8 +12,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UpdateError } from '../native-free/status.ts';
-import { cacheFolder } from './manifest.ts';
-import type { CorpusPair, RootfsOrigin } from './manifest.ts';
+import { cacheFolder, type CorpusPair, type RootfsOrigin } from './manifest.ts';
 import { run } from './run.ts';
 
 const UUID = '11111111-2222-3333-4444-555555555555';

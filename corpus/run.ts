@@ -2,10 +2,8 @@
  * Running the programs that the corpus needs (npm, apt-get, dpkg-deb, ...), with errors that say which one failed.
  * @module
  */
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { UpdateError } from '../native-free/status.ts';
-import type { StatusCode } from '../native-free/status.ts';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { UpdateError, type StatusCode } from '../native-free/status.ts';
 
 export interface RunOptions {
   readonly cwd?: string;

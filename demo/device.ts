@@ -9,8 +9,16 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Agent, nodeNetwork, nodeFileSystem, parseConfig } from '../src/agent/index.ts';
-import type { AgentConfig, AgentEvent, Network, RunResult } from '../src/agent/index.ts';
+import {
+  Agent,
+  nodeNetwork,
+  nodeFileSystem,
+  parseConfig,
+  type AgentConfig,
+  type AgentEvent,
+  type Network,
+  type RunResult,
+} from '../src/agent/index.ts';
 import { UpdateError } from '../native-free/index.ts';
 import { createProgress } from '../src/cli/terminal/progress.ts';
 import { watchFileSystem, type FileWatcher } from '../src/testing/index.ts';

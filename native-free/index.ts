@@ -2,7 +2,9 @@
  * The device core: everything a device needs to apply payloads, on any JavaScript runtime.
  *
  * `applyPayload` throws UpdateError of the families 2000 (format) and 3000 (integrity), `decoder_memory`,
- * `decoder_work`, `usage_invalid` and `aborted`; nothing unverified has reached the sink then.
+ * `decoder_work`, `usage_invalid` and `aborted`; nothing unverified has reached the sink then. `parseHeader` and
+ * `headerLength` throw `payload_magic`, `payload_version`, `payload_truncated`, `payload_malformed`; what is in memory
+ * `slot_unreadable` and `slot_too_small`; whatever takes bytes `usage_invalid` for anything else.
  *
  * @example
  * const copy = new Uint8Array(target.length);
@@ -14,7 +16,9 @@
  * for await (const event of run) if (event.type === 'segment') console.log(event.targetBytesDone);
  * @module
  */
-export * from './apply/index.ts';
+export { bytesSource, memorySink, memorySource } from './apply/bytes-source.ts';
+export { PieceReader } from './apply/piece-reader.ts';
+export { applyPayload, readHeader, type ApplyEvent, type ApplyOptions, type ApplyResult } from './apply/patcher.ts';
 export { coverAt, coverListOf, type Cover, type CoverList } from './format/cover.ts';
 export {
   CODEC,

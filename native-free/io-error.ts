@@ -3,8 +3,7 @@
  * @module
  */
 import { codeOfErrno, ioCode, PASSING_ERRNOS, reasonOf } from './errno.ts';
-import { UpdateError } from './status.ts';
-import type { StatusCode } from './status.ts';
+import { UpdateError, type StatusCode } from './status.ts';
 
 /**
  * An UpdateError for a failed call: `what` was not possible, and why. An UpdateError passes, since it says its cause

@@ -7,11 +7,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { judgeDisk, problemWithBoot, targetOf } from './judge.ts';
-import type { Target } from './judge.ts';
+import { judgeDisk, problemWithBoot, targetOf, type Target } from './judge.ts';
 import { Machine } from './machine.ts';
-import { BOOT_SECONDS, bootOf, expect, expectUpdated, UPDATE_SECONDS, waitForEnd } from './scenarios.ts';
-import type { Stage } from './scenarios.ts';
+import { BOOT_SECONDS, bootOf, expect, expectUpdated, UPDATE_SECONDS, waitForEnd, type Stage } from './scenarios.ts';
 import type { Board } from './workshop.ts';
 
 const VERSION = '1.1.0';

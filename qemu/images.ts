@@ -21,8 +21,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { UpdateError } from '../native-free/status.ts';
-import { formatCpio } from './cpio.ts';
-import type { CpioEntry } from './cpio.ts';
+import { formatCpio, type CpioEntry } from './cpio.ts';
 
 /** What is wrong with an image: `hang` never starts the agent, `unhealthy` fails its health check. */
 export type Fault = 'none' | 'hang' | 'unhealthy';

@@ -6,8 +6,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DATA, SLOT_B } from './board.ts';
-import type { Partition } from './board.ts';
+import { DATA, SLOT_B, type Partition } from './board.ts';
 import { readEnvironment } from './environment.ts';
 import { toolPath } from './images.ts';
 import type { Workshop } from './workshop.ts';

@@ -4,8 +4,7 @@
  * One QEMU is one power cycle of the board from switching it on to pulling the plug; reboots happen inside it.
  * @module
  */
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { UpdateError } from '../native-free/status.ts';

@@ -9,8 +9,7 @@ import { FROM } from './editions.ts';
 import { readEnvironment } from './environment.ts';
 import { Machine } from './machine.ts';
 import type { Server } from './publisher.ts';
-import { DEVICE } from './workshop.ts';
-import type { Board, Workshop } from './workshop.ts';
+import { DEVICE, type Board, type Workshop } from './workshop.ts';
 import { sha256Hex } from '../src/platform/hash.ts';
 
 export interface Stage {

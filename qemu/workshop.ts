@@ -9,12 +9,10 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeCard, makeDisk, TOOLS, DATA } from './board.ts';
-import { makeData, makeImage, makeTools } from './images.ts';
-import type { Pieces } from './images.ts';
+import { makeData, makeImage, makeTools, type Pieces } from './images.ts';
 import { EDITIONS, FROM } from './editions.ts';
 import type { BoardFiles } from './machine.ts';
-import { HARDWARE, PRODUCT, Publisher } from './publisher.ts';
-import type { Server } from './publisher.ts';
+import { HARDWARE, PRODUCT, Publisher, type Server } from './publisher.ts';
 
 export const DEVICE = 'board-1';
 

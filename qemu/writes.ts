@@ -12,13 +12,10 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { UpdateError } from '../native-free/status.ts';
 import { randomOf } from './cuts.ts';
-import { judgeDisk, problemWithBoot, targetOf } from './judge.ts';
-import type { DiskVerdict } from './judge.ts';
+import { judgeDisk, problemWithBoot, targetOf, type DiskVerdict } from './judge.ts';
 import { Machine } from './machine.ts';
-import { BOOT_SECONDS, expectUpdated, UPDATE_SECONDS, waitForEnd } from './scenarios.ts';
-import type { Stage } from './scenarios.ts';
-import { DEVICE } from './workshop.ts';
-import type { Board } from './workshop.ts';
+import { BOOT_SECONDS, expectUpdated, UPDATE_SECONDS, waitForEnd, type Stage } from './scenarios.ts';
+import { DEVICE, type Board } from './workshop.ts';
 import { Medium, WriteLog } from './write-log.ts';
 
 const VERSION = '1.1.0';

@@ -7,8 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { repositoryRoot } from '../corpus/manifest.ts';
-import { OUTCOME, outcomeName, STATUS } from '../native-free/status.ts';
-import type { StatusRow } from '../native-free/status.ts';
+import { OUTCOME, outcomeName, STATUS, type StatusRow } from '../native-free/status.ts';
 
 const FAMILIES: readonly (readonly [number, string])[] = [
   [1000, 'Usage and limits'],

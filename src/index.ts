@@ -5,7 +5,8 @@
  * `DeltaEngine` throws UpdateError `usage_invalid`, `config_invalid`, `limit_exceeded`, `memory_exceeded`,
  * `delta_not_smaller`, `proof_failed`, `aborted`; files `input_unreadable`, `output_unwritable`, `disk_full` and what
  * else the system says of them; publishing `key_unreadable`, `signature_invalid`, `metadata_malformed`,
- * `repository_busy` and `usage_invalid` besides. docs/errors.md says of each what to do.
+ * `repository_busy`, `repository_missing`, `release_exists`, `release_rollback`, `source_digest` and `usage_invalid`
+ * besides. docs/errors.md says of each what to do.
  *
  * @example
  * const engine = new DeltaEngine();

@@ -8,10 +8,8 @@
  */
 import { parseArgs } from 'node:util';
 import { repositoryRoot } from '../../corpus/manifest.ts';
-import { MUTANTS } from './mutants.ts';
-import type { Mutant } from './mutants.ts';
-import { openLaboratory, runMutant } from './run.ts';
-import type { Laboratory } from './run.ts';
+import { MUTANTS, type Mutant } from './mutants.ts';
+import { openLaboratory, runMutant, type Laboratory } from './run.ts';
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 

@@ -7,8 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { deserialize } from 'node:v8';
 import { below, seededRandom } from '../../src/testing/index.ts';
-import { describeCase, record, runCase } from '../power/cases.ts';
-import type { Case, Recording } from '../power/cases.ts';
+import { describeCase, record, runCase, type Case, type Recording } from '../power/cases.ts';
 import type { RepositoryFiles } from '../power/images.ts';
 import { everyCut, everyDamage, everyFault, everyKill, everyLoss, seededCase } from '../power/plan.ts';
 import { scenarioNamed } from '../power/scenarios.ts';

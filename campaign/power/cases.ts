@@ -4,15 +4,12 @@
  * @module
  */
 import type { AgentEvent } from '../../src/agent/index.ts';
-import { faultsOf, isLoss } from './faults.ts';
-import type { FaultPlan } from './faults.ts';
+import { faultsOf, isLoss, type FaultPlan } from './faults.ts';
 import type { RepositoryFiles } from './images.ts';
-import { cutPower, live } from './life.ts';
-import type { Cut } from './life.ts';
+import { cutPower, live, type Cut } from './life.ts';
 import { checkAfterCut } from './oracle.ts';
 import type { Scenario } from './scenarios.ts';
-import { makeWorld } from './world.ts';
-import type { World } from './world.ts';
+import { makeWorld, type World } from './world.ts';
 
 /** An undisturbed life. */
 export interface Recording {

@@ -2,8 +2,7 @@
  * The configuration of the device of a scenario.
  * @module
  */
-import { parseConfig } from '../../src/agent/index.ts';
-import type { AgentConfig } from '../../src/agent/index.ts';
+import { parseConfig, type AgentConfig } from '../../src/agent/index.ts';
 import { PATHS, slotPath } from './paths.ts';
 import type { Scenario } from './scenarios.ts';
 

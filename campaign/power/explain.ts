@@ -2,8 +2,7 @@
  * One case alone, with what happened in it: for the person who looks into a failure.
  * @module
  */
-import type { Case, Recording } from './cases.ts';
-import { describeCase, parseCuts, record, runCase } from './cases.ts';
+import { describeCase, parseCuts, record, runCase, type Case, type Recording } from './cases.ts';
 import type { FaultKind } from './faults.ts';
 import { seededCase } from './plan.ts';
 import { makeRepository } from './repository.ts';

@@ -3,10 +3,8 @@
  * @module
  */
 import { UpdateError } from '../../native-free/status.ts';
-import { below, errnoError, seededRandom } from '../../src/testing/index.ts';
-import type { FileCall } from '../../src/testing/index.ts';
-import { lose, LOSS_KINDS } from './losses.ts';
-import type { LossKind } from './losses.ts';
+import { below, errnoError, seededRandom, type FileCall } from '../../src/testing/index.ts';
+import { lose, LOSS_KINDS, type LossKind } from './losses.ts';
 import type { Faults } from './process.ts';
 import { PATHS } from './paths.ts';
 import type { World } from './world.ts';

@@ -4,17 +4,21 @@
  */
 import { UpdateError } from '../../native-free/status.ts';
 import { FileBootVariables } from '../../src/agent/index.ts';
-import { readEnvironment, seededRandom, SimulatedBootLoader, writeEnvironment } from '../../src/testing/index.ts'; // prettier-ignore
-import type { CutPolicy, LoaderVariables } from '../../src/testing/index.ts';
+import {
+  readEnvironment,
+  seededRandom,
+  SimulatedBootLoader,
+  writeEnvironment,
+  type CutPolicy,
+  type LoaderVariables,
+} from '../../src/testing/index.ts';
 import { writeFileAtomically } from '../../src/platform/filesystem.ts';
 import { heldIndex } from './observed.ts';
 import { checkAfterCut, checkAtRest, checkBooted } from './oracle.ts';
-import { AgentProcess } from './process.ts';
+import { AgentProcess, type ProcessHooks } from './process.ts';
 import { endsSealed } from './sealed.ts';
-import type { ProcessHooks } from './process.ts';
 import { PATHS } from './paths.ts';
-import { TRIES } from './world.ts';
-import type { World } from './world.ts';
+import { TRIES, type World } from './world.ts';
 
 /**
  * The power fails in operation `at`, counted from the last cut (or from the beginning). `kill` is a process that is

@@ -3,10 +3,14 @@
  * it says. Nothing here changes what the agent does.
  * @module
  */
-import { parseVariables, rollbackCounter } from '../../src/agent/index.ts';
-import type { AttemptOutcome, BootControl, Keystore } from '../../src/agent/index.ts';
-import { bootOrder, parseEnvironment } from '../../src/testing/index.ts';
-import type { FileCall } from '../../src/testing/index.ts';
+import {
+  parseVariables,
+  rollbackCounter,
+  type AttemptOutcome,
+  type BootControl,
+  type Keystore,
+} from '../../src/agent/index.ts';
+import { bootOrder, parseEnvironment, type FileCall } from '../../src/testing/index.ts';
 import { runningIndex } from './process.ts';
 import { PATHS, slotPath } from './paths.ts';
 import type { World } from './world.ts';

@@ -2,14 +2,12 @@
  * What must hold: after every power cut, and when the device has come to rest.
  * @module
  */
-import { rollbackCounter } from '../../src/agent/index.ts';
-import type { JournalBody } from '../../src/agent/index.ts';
+import { rollbackCounter, type JournalBody } from '../../src/agent/index.ts';
 import { bootOrder, environmentCounters } from '../../src/testing/index.ts';
 import { durableCounters, durableRecord, durableVariables, heldIndex } from './observed.ts';
 import { AgentProcess } from './process.ts';
 import { PATHS } from './paths.ts';
-import { TRIES } from './world.ts';
-import type { World } from './world.ts';
+import { TRIES, type World } from './world.ts';
 
 /** After a cut, before anything boots: what the storage is left with. */
 export function checkAfterCut(world: World): void {

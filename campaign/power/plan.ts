@@ -4,11 +4,9 @@
  */
 import { below, seededRandom } from '../../src/testing/index.ts';
 import type { Case, Recording } from './cases.ts';
-import { CALLS_HIT, FAULT_KINDS, isLoss } from './faults.ts';
-import type { FaultKind, FaultPlan } from './faults.ts';
-import { cutSeed } from './life.ts';
+import { CALLS_HIT, FAULT_KINDS, isLoss, type FaultKind, type FaultPlan } from './faults.ts';
+import { cutSeed, type Cut } from './life.ts';
 import { LOSS_KINDS } from './losses.ts';
-import type { Cut } from './life.ts';
 import { POLICIES } from './scenarios.ts';
 
 export interface EveryOptions {

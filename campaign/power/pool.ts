@@ -3,8 +3,7 @@
  * @module
  */
 import { parentPort, Worker, workerData } from 'node:worker_threads';
-import { describeCase, record, runCase } from './cases.ts';
-import type { Case, Recording } from './cases.ts';
+import { describeCase, record, runCase, type Case, type Recording } from './cases.ts';
 import type { RepositoryFiles } from './images.ts';
 import { everyCut, everyDamage, everyFault, everyKill, everyLoss, seededCase } from './plan.ts';
 import { SCENARIOS } from './scenarios.ts';

@@ -3,20 +3,40 @@
  * dead for ever once the power has failed. Whatever an old process still has in flight can then do no harm.
  * @module
  */
-import { Agent, FileBootVariables, FileKeystore, FileSlots, FileTarget, VariableBootControl } from '../../src/agent/index.ts'; // prettier-ignore
-import type { AgentEvent, BootControl, CommandRunner, DeploymentSource, FileSystem, SlotSet } from '../../src/agent/index.ts'; // prettier-ignore
-import type { NetworkRequest } from '../../src/agent/index.ts';
+import {
+  Agent,
+  FileBootVariables,
+  FileKeystore,
+  FileSlots,
+  FileTarget,
+  VariableBootControl,
+  type AgentEvent,
+  type BootControl,
+  type CommandRunner,
+  type DeploymentSource,
+  type FileSystem,
+  type SlotSet,
+  type NetworkRequest,
+} from '../../src/agent/index.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { FakeClock, MemoryNetwork, Power, serveBytes, SimulatedEnvironment, watchFileSystem } from '../../src/testing/index.ts'; // prettier-ignore
-import type { FileCall, LinkPlan, MemoryAnswer } from '../../src/testing/index.ts';
+import {
+  FakeClock,
+  MemoryNetwork,
+  Power,
+  serveBytes,
+  SimulatedEnvironment,
+  watchFileSystem,
+  type FileCall,
+  type LinkPlan,
+  type MemoryAnswer,
+} from '../../src/testing/index.ts';
 import { sha256Node } from '../../src/platform/hash.ts';
 import { configOf } from './config.ts';
 import { observedBoot, observedKeystore, seenClose, seenWrite } from './observed.ts';
 import { PATHS, slotPath } from './paths.ts';
 import type { Scenario } from './scenarios.ts';
 import { refuseSealed } from './sealed.ts';
-import { TRIES } from './world.ts';
-import type { World } from './world.ts';
+import { TRIES, type World } from './world.ts';
 
 /** What goes wrong besides the power. All of it is asked once for each call. */
 export interface Faults {

@@ -18,13 +18,18 @@ import { assembleDelta, assembleFull } from '../../native-free/diff/write/assemb
 import { encodeCovered } from '../../native-free/diff/write/encode-segment.ts';
 import { coverListOf } from '../../native-free/format/cover.ts';
 import { parseHeader } from '../../native-free/format/payload-header.ts';
-import { keygen, loadSigners, publish, Repository } from '../../src/release/index.ts';
+import {
+  keygen,
+  loadSigners,
+  publish,
+  Repository,
+  type PayloadMaker,
+  type RoleSigners,
+} from '../../src/release/index.ts';
 import { encodeMetadata, headOf, parseMetadata, signWith } from '../../src/release/metadata.ts';
-import type { PayloadMaker, RoleSigners } from '../../src/release/index.ts';
 import { seededRandom } from '../../src/testing/index.ts';
 import { sha256Node, sha256Of } from '../../src/platform/hash.ts';
-import { SEGMENT_BYTES } from './images.ts';
-import type { Attack, RepositoryFiles } from './images.ts';
+import { SEGMENT_BYTES, type Attack, type RepositoryFiles } from './images.ts';
 
 /** Always the same: waits have jitter from the clock, and a failure has to be the same failure tomorrow. */
 const MADE_AT_MS = Date.UTC(2026, 0, 1);

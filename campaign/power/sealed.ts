@@ -4,12 +4,10 @@
  * @module
  */
 import type { RunResult } from '../../src/agent/index.ts';
-import { errnoError } from '../../src/testing/index.ts';
-import type { FileCall } from '../../src/testing/index.ts';
+import { errnoError, type FileCall } from '../../src/testing/index.ts';
 import { checkRunning } from './oracle.ts';
 import { PATHS } from './paths.ts';
-import { TRIES } from './world.ts';
-import type { World } from './world.ts';
+import { TRIES, type World } from './world.ts';
 
 /** More boots than a slot has tries. */
 const BOOTS = TRIES + 2;

@@ -3,13 +3,11 @@
  * operation, which is how the power is cut everywhere without living the same life up to there again and again.
  * @module
  */
-import type { AttemptOutcome } from '../../src/agent/index.ts';
-import { FileKeystore, journalOf, rollbackCounter } from '../../src/agent/index.ts';
+import { FileKeystore, journalOf, rollbackCounter, type AttemptOutcome } from '../../src/agent/index.ts';
 import { formatCopy, SimulatedStorage } from '../../src/testing/index.ts';
 import { sha256Hex, sha256Node } from '../../src/platform/hash.ts';
 import { configOf } from './config.ts';
-import { SEGMENT_BYTES } from './images.ts';
-import type { RepositoryFiles } from './images.ts';
+import { SEGMENT_BYTES, type RepositoryFiles } from './images.ts';
 import { PATHS, slotPath } from './paths.ts';
 import type { Scenario, SlotClass, Step } from './scenarios.ts';
 

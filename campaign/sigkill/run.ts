@@ -17,12 +17,11 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { UpdateError } from '../../native-free/status.ts';
-import { createDeployment, createServer } from '../../src/server/index.ts';
-import type { EngraftServer } from '../../src/server/index.ts';
+import { createDeployment, createServer, type EngraftServer } from '../../src/server/index.ts';
 import { keygen, loadSigners, publish, Repository } from '../../src/release/index.ts';
 import { DeltaEngine } from '../../src/engine/index.ts';
 import { FakeBootLoader } from '../../src/testing/index.ts';
-import { nodeFileSystem } from '../../src/transfer/index.ts';
+import { nodeFileSystem } from '../../src/platform/node-filesystem.ts';
 import { attachLoop, detachLoop } from './loop-device.ts';
 
 const IMAGE_BYTES = 3 * 1024 * 1024;

@@ -1,7 +1,7 @@
 /**
  * Making deltas: the pure half. `makeDelta` does all of it; the others are its steps, for who wants to run them elsewhere.
  * `engraft` (DeltaEngine) does the same on a pool of worker threads and proves it.
- * Throws UpdateError `limit_exceeded` and `usage_invalid`.
+ * Throws UpdateError `usage_invalid`; `finishPlan` also `plan_malformed`, what puts a payload together `limit_exceeded`.
  *
  * @example
  * const images = { source, target };

@@ -23,7 +23,8 @@ import { coarseCovers } from './match/coarse-align.ts';
 import { findCovers } from './match/cover-search.ts';
 import { modelSizesFor, segmentBytesOf, type CodedPlan } from './write/encode-segment.ts';
 import { findBases, findTables, inverted, type Tables } from './naming/find-bases.ts';
-import { layoutOf, type NamedLayout } from './layout/layout.ts';
+import { layoutOf } from './layout/layout.ts';
+import type { NamedLayout } from './layout/named-layout.ts';
 import { pairModules } from './layout/pair-modules.ts';
 import { pairRegions, withBases, type PairedLayouts } from './layout/pair-regions.ts';
 import { parseCovers } from './parse/parse-covers.ts';
@@ -135,7 +136,7 @@ export function matchMasked(copies: Images, window: Window, sort: SuffixSorter =
   if (settled.open.length === 0) return coverListOf(settled.covers);
   const bytes = view.bytes();
   const index = indexSource(bytes, sort(bytes));
-  const found = settled.open.flatMap(([from, to]) => findCovers(bytes, copies.target, index.suffixes, from, to, index));
+  const found = settled.open.flatMap(([from, to]) => findCovers(index, copies.target, from, to));
   return together(prepared, found);
 }
 

@@ -4,6 +4,17 @@
  */
 import { UpdateError, type StatusCode } from '../status.ts';
 
+/** Arrays of bytes one behind the other. */
+export function concat(arrays: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(arrays.reduce((sum, array) => sum + array.length, 0));
+  let at = 0;
+  for (const array of arrays) {
+    joined.set(array, at);
+    at += array.length;
+  }
+  return joined;
+}
+
 /** Appends fields to a growing buffer. */
 export class ByteWriter {
   #bytes = new Uint8Array(256);
@@ -64,10 +75,6 @@ export class ByteReader {
     this.#bytes = bytes;
     this.#onEnd = onEnd;
     this.#onBad = onBad;
-  }
-
-  get position(): number {
-    return this.#at;
   }
 
   get remaining(): number {

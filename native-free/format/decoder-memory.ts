@@ -43,16 +43,23 @@ export function declaredMemoryBytes(sizes: Sizes, planMemoryBytes: number): numb
  * @throws UpdateError decoder_memory when the device allows less, payload_malformed when the header declares too little
  */
 export function planBytesAllowed(header: PayloadHeaderFields, memoryBytesMax: number): number {
-  if (header.decoderMemoryBytes > memoryBytesMax) {
-    throw new UpdateError(
-      'decoder_memory',
-      `the payload needs ${header.decoderMemoryBytes} bytes to decode; ${memoryBytesMax} are allowed`,
-      { detail: { needed: header.decoderMemoryBytes, allowed: memoryBytesMax } },
-    );
-  }
+  checkMemory(header.decoderMemoryBytes, memoryBytesMax);
   const left = header.decoderMemoryBytes - baseBytes(header);
   if (left >= 0) return left;
   throw new UpdateError('payload_malformed', `declared decoder memory is ${-left} bytes too small`);
+}
+
+/**
+ * Checks the declared memory against what a device allows.
+ * @throws UpdateError decoder_memory
+ */
+export function checkMemory(decoderMemoryBytes: number, memoryBytesMax: number): void {
+  if (decoderMemoryBytes <= memoryBytesMax) return;
+  throw new UpdateError(
+    'decoder_memory',
+    `the payload needs ${decoderMemoryBytes} bytes to decode; ${memoryBytesMax} are allowed`,
+    { detail: { needed: decoderMemoryBytes, allowed: memoryBytesMax } },
+  );
 }
 
 /**

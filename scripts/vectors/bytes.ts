@@ -2,6 +2,7 @@
  * Bytes for vectors: numbers that are the same on every machine, text, and words put where they belong.
  * @module
  */
+import { concat } from '../../native-free/format/bytes.ts';
 
 /** A seeded generator (xorshift) of integers below `most`. */
 export function dice(seed: number): (most: number) => number {
@@ -34,13 +35,7 @@ export function text(said: string): Uint8Array {
 }
 
 export function join(...parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
+  return concat(parts);
 }
 
 export function repeated(bytes: Uint8Array, times: number): Uint8Array {

@@ -16,15 +16,12 @@ import type { BootControl } from './boot/control.ts';
 import { chargedNetwork, closeLedger, makeLedger, openLedger } from './payloads/budget.ts';
 import { runCommand } from './life/commands.ts';
 import type { AgentConfig } from './config/config.ts';
-import { newMemory } from './context.ts';
-import type { AgentEvent, Context, World } from './context.ts';
+import { newMemory, type AgentEvent, type Context, type World } from './context.ts';
 import { DdiClient } from './service/ddi.ts';
-import { pollPauseMs } from './service/deployments.ts';
-import type { DeploymentSource } from './service/deployments.ts';
+import { pollPauseMs, type DeploymentSource } from './service/deployments.ts';
 import { FileTarget } from './boot/file-target.ts';
 import { waitForHours } from './life/hours.ts';
-import { emptyJournal } from './records/journal.ts';
-import type { Attempt, Journal } from './records/journal.ts';
+import { emptyJournal, type Attempt, type Journal } from './records/journal.ts';
 import type { ByteLedger } from './records/ledger.ts';
 import type { AttemptOutcome } from './records/outcome.ts';
 import { agentNetwork } from './service/agent-network.ts';
@@ -34,14 +31,11 @@ import { runMachine } from './states/machine.ts';
 import { patiently } from './life/faults.ts';
 import { reconcile } from './states/reconcile.ts';
 import type { State } from './states/states.ts';
-import { FileSlots } from './slots/slots.ts';
-import type { SlotSet } from './slots/slots.ts';
+import { FileSlots, type SlotSet } from './slots/slots.ts';
 import { nextReportMs, tellBeforeTheEnd } from './service/reports.ts';
 import { journalOf } from './records/device-journal.ts';
-import { statusOf } from './status.ts';
-import type { AgentStatus } from './status.ts';
-import { refreshTrust } from './tuf/trust.ts';
-import type { TrustedTargets } from './tuf/trust.ts';
+import { statusOf, type AgentStatus } from './status.ts';
+import { refreshTrust, type TrustedTargets } from './tuf/trust.ts';
 
 /** Parts a device may bring; the defaults are made from the configuration. */
 export interface AgentParts {
@@ -255,12 +249,11 @@ export class Agent {
         // What is in memory may be ahead of the journal.
         if (mayPass(error)) isBegun = false;
         context.emit({ type: 'note', message: error.message, error });
-        const policy = { firstMs: limits.backoffFirstMs, mostMs: limits.backoffMostMs };
         const opensMs = waitForHours(error, clock.now());
         // In slices, so that a cancellation does not have to wait for the hours to begin.
         const delayMs =
           opensMs === null
-            ? retryDelayMs(policy, failures++, clock.random(), error)
+            ? retryDelayMs(limits.backoff, failures++, clock.random(), error)
             : Math.max(DEFAULT_KEEP_ASKING_MS, Math.min(opensMs, server.pollSeconds * 1000));
         await clock.sleep(delayMs, context.signal);
       }

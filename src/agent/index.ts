@@ -1,8 +1,16 @@
 /**
  * The device agent: `engraft/agent`. `text` is a configuration, whose paths are of `folder`.
  *
- * `parseConfig` throws UpdateError `config_invalid`. `run` ends with a result (`code`, `status`, `outcome`) whatever
- * becomes of an update, and throws what is no outcome of an attempt, under the code of whatever failed.
+ * `parseConfig` throws UpdateError `config_invalid`. `run` ends with a result (`code`, `status`, `message`) whatever
+ * becomes of an update, and throws what is no outcome of an attempt: `agent_running`, `aborted`, and faults of storage
+ * (1000, 6000) or boot control (7000) that last; with `once` also what is wrong with metadata (4000) or link (5000), and
+ * what says "not now" (8000). `status` throws nothing: what cannot be read is in `problems`.
+ *
+ * Of its parts boot controls throw `boot_unreadable`, `boot_unwritable`, `boot_readback`, `boot_tool_failed` and
+ * `slot_active`; slots `slot_missing`, `slot_unreadable`, `slot_unwritable`, `slot_too_small`, `slot_read_only`,
+ * `slot_mounted` and `slot_active`; keystores `keystore_failed`; the journal `record_malformed`, `record_foreign`,
+ * `input_unreadable` and `output_unwritable`; `DdiClient` `http_status`, `content_wrong` and what its network throws:
+ * `link_failed`, `link_slow`, `proxy_refused`, `tls_unusable`. Where the system says more, its code comes (`disk_full`).
  *
  * @example
  * const agent = new Agent(parseConfig(text, folder), { onEvent: (event) => console.error(event) });

@@ -5,10 +5,8 @@
  */
 import type { UpdateError } from '../../native-free/status.ts';
 import type { BootState } from './boot/control.ts';
-import { placeOf } from './context.ts';
-import type { Context } from './context.ts';
-import { emptyJournal } from './records/journal.ts';
-import type { Attempt, JournalBody } from './records/journal.ts';
+import { placeOf, type Context } from './context.ts';
+import { emptyJournal, type Attempt, type JournalBody } from './records/journal.ts';
 import type { State } from './states/states.ts';
 
 /** What the journal knows of one place: one class of one slot. */
@@ -86,22 +84,19 @@ export function statusOf(
   slotClasses: readonly string[],
 ): AgentStatus {
   const body = read ?? emptyJournal();
+  const heldIn = (place: string) => ({
+    version: body.slots[place]?.version ?? null,
+    sha256: body.slots[place]?.sha256 ?? null,
+  });
   const classes: Record<string, Record<string, PlaceStatus>> = {};
   for (const slotClass of slotClasses) {
     const places: Record<string, PlaceStatus> = (classes[slotClass] = {});
     for (const slot of slotNames) {
-      const held = body.slots[placeOf({ config }, slot, slotClass)] ?? null;
       const pending = pendingOf(body.attempt, body.state, slot, slotClass);
-      places[slot] = { version: held?.version ?? null, sha256: held?.sha256 ?? null, pending };
+      places[slot] = { ...heldIn(placeOf({ config }, slot, slotClass)), pending };
     }
   }
-  const own = slotNames.map((slot) => {
-    const held = body.slots[slot] ?? null;
-    return [
-      slot,
-      { version: held?.version ?? null, sha256: held?.sha256 ?? null, triesLeft: boot?.tries[slot] ?? null },
-    ];
-  });
+  const own = slotNames.map((slot) => [slot, { ...heldIn(slot), triesLeft: boot?.tries[slot] ?? null }]);
   const outcome = body.last?.outcome ?? null;
   return {
     status: outcome?.status ?? null,

@@ -4,8 +4,7 @@
  *
  * @module
  */
-import type { CommandEntry } from './terminal/frame.ts';
-import { runProgram } from './terminal/frame.ts';
+import { runProgram, type CommandEntry } from './terminal/frame.ts';
 import { packageVersion } from './version.ts';
 
 const commands: readonly CommandEntry[] = [

@@ -1,6 +1,6 @@
 /**
  * A typed client of the management API: `engraft/client`. It shares types with the server, and nothing else: it runs
- * wherever there is a `fetch`.
+ * wherever there is a `fetch`. Calls throw UpdateError: the server's codes, `http_status`, `link_failed`, `content_wrong`.
  *
  * @example
  * const client = new ManagementClient({ url, token });
@@ -54,8 +54,8 @@ export interface ReleaseFilter extends Page {
 }
 
 /**
- * Every call throws UpdateError: the server's own code when it answered with a problem, `link_failed` when it did not
- * answer, `content_wrong` when the answer is not from such a server.
+ * Every call throws UpdateError: the server's own code when it answered with a problem, `http_status` when that has none,
+ * `link_failed` when it did not answer, `content_wrong` when the answer is not from such a server.
  * @example
  * const client = new ManagementClient({ url: 'http://127.0.0.1:8080', token });
  * const [release] = await client.releases({ product: 'camera', version: '1.2.0' });

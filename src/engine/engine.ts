@@ -15,6 +15,7 @@ import type { CoverList } from '../../native-free/format/cover.ts';
 import { parseHeader, type PayloadHeader } from '../../native-free/format/payload-header.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
+import { shareImage } from '../platform/files/node-io.ts';
 import { sha256Of } from '../platform/hash.ts';
 import { abortedError, MemoryGate, throwIfAborted } from './admission.ts';
 import {
@@ -28,8 +29,17 @@ import {
 import { bytesOf, checkObject, type BytesLike } from '../../native-free/views.ts';
 import { matchByBsdiff } from './bsdiff/matcher.ts';
 import { builtFile } from './workers/built-file.ts';
-import type { DeltaCosts, EngineProgress, Job, SourceImage } from './job.ts';
-import { analyse, compressFull, encodeDelta, matchOwn, prove } from './job.ts';
+import {
+  analyse,
+  compressFull,
+  encodeDelta,
+  matchOwn,
+  prove,
+  type DeltaCosts,
+  type EngineProgress,
+  type Job,
+  type SourceImage,
+} from './job.ts';
 import { WorkerPool } from './workers/pool.ts';
 import { worthless } from './worthless.ts';
 
@@ -312,14 +322,6 @@ function checkedSegmentBytes(bytes: number): number {
   if (isPowerOfTwo && bytes >= LIMITS.segment_bytes_min && bytes <= LIMITS.segment_bytes_max) return bytes;
   const { segment_bytes_min: min, segment_bytes_max: max } = LIMITS;
   throw new UpdateError('usage_invalid', `the segment size must be a power of two from ${min} to ${max}, not ${bytes}`);
-}
-
-/** A view of shared memory with the image's bytes; no copy when it is one already (readImage). */
-function shareImage(image: Uint8Array): Uint8Array {
-  if (image.buffer instanceof SharedArrayBuffer) return image;
-  const shared = new Uint8Array(new SharedArrayBuffer(image.length));
-  shared.set(image);
-  return shared;
 }
 
 function notSmaller(delta: Uint8Array, full: Uint8Array): UpdateError | null {

@@ -15,6 +15,7 @@ import { plainPlan } from '../../native-free/format/plan.ts';
 import { DEFAULT_SIZES, SMALL_SIZES } from '../../native-free/format/model-sizes.ts';
 import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
 import { every } from '../platform/timers.ts';
+import { sharedBytes } from '../platform/files/node-io.ts';
 import { sha256Node } from '../platform/hash.ts';
 import type { TaskContext, WorkerPool } from './workers/pool.ts';
 
@@ -129,10 +130,6 @@ function poolSteps(job: Job, images: Images, layouts: PairedLayouts): MatchSteps
       return inWindows(windows, known, (window) => pool.run({ kind: 'match', copies, window, refine }, job));
     },
   };
-}
-
-function sharedBytes(count: number): Uint8Array {
-  return new Uint8Array(new SharedArrayBuffer(count));
 }
 
 /** Covers in shared memory, so that a task does not copy them. */

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { applyPayload, bytesSource, memorySource } from '../../native-free/apply/index.ts';
+import { applyPayload } from '../../native-free/apply/patcher.ts';
+import { bytesSource, memorySource } from '../../native-free/apply/bytes-source.ts';
 import { bytesEqual, digestOf } from '../../native-free/hash.ts';
 import type { SegmentSink } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';

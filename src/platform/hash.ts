@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { HashFactory, RandomSource } from '../../native-free/io.ts';
+import { LIMITS } from '../../native-free/limits.ts';
 
 export const sha256Node: HashFactory = () => createHash('sha256');
 
@@ -17,9 +18,13 @@ export function sha256Hex(bytes: Uint8Array | string): string {
 }
 
 /** SHA-256 of the first `bytes` bytes of a source. */
-export async function hashSource(source: RandomSource, bytes: number = source.size): Promise<Uint8Array> {
-  const hash = sha256Node();
-  const piece = new Uint8Array(256 * 1024);
+export async function hashSource(
+  source: RandomSource,
+  bytes: number = source.size,
+  newHash: HashFactory = sha256Node,
+): Promise<Uint8Array> {
+  const hash = newHash();
+  const piece = new Uint8Array(LIMITS.source_window_bytes);
   for (let at = 0; at < bytes; at += piece.length) {
     const part = piece.subarray(0, Math.min(piece.length, bytes - at));
     await source.read(at, part);

@@ -2,6 +2,7 @@
  * One HTTP exchange, injected. The real one is node-network.ts.
  * @module
  */
+import { concat } from '../../native-free/format/bytes.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { nodeClock } from './clock.ts';
 import { parseRetryAfter } from './http/retry-after.ts';
@@ -88,11 +89,5 @@ export async function readBody(response: NetworkResponse, bytesMax: number, url:
     }
     parts.push(piece.slice());
   }
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return concat(parts);
 }

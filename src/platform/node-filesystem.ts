@@ -18,8 +18,7 @@ import { dirname, resolve } from 'node:path';
 import { ioCode } from '../../native-free/errno.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { deviceSize } from './files/device-size.ts';
-import { isDevicePath } from './filesystem.ts';
-import type { FileHandle, FileStat, FileSystem, OpenMode } from './filesystem.ts';
+import { isDevicePath, type FileHandle, type FileStat, type FileSystem, type OpenMode } from './filesystem.ts';
 
 /** Not every platform has O_NOFOLLOW. */
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | (constants.O_NOFOLLOW ?? 0);

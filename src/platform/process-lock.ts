@@ -11,8 +11,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { link, readFile, realpath, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { Server } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ioCode } from '../../native-free/errno.ts';
 import { ioError } from '../../native-free/io-error.ts';

@@ -5,8 +5,17 @@
  * but has no key, could slip a target in and have it signed with the next release.
  * @module
  */
-import type { MetadataKind, Snapshot, Targets, Timestamp } from '@tufjs/models';
-import { Key, Metadata, MetaFile, Root, Signature } from '@tufjs/models';
+import {
+  Key,
+  Metadata,
+  MetaFile,
+  Root,
+  Signature,
+  type MetadataKind,
+  type Snapshot,
+  type Targets,
+  type Timestamp,
+} from '@tufjs/models';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { sha256Hex } from '../platform/hash.ts';

@@ -8,8 +8,7 @@
  * @module
  */
 import { join } from 'node:path';
-import type { MetaFile, TargetFile } from '@tufjs/models';
-import { Metadata, Snapshot, Targets, Timestamp, type Root } from '@tufjs/models';
+import { Metadata, Snapshot, Targets, Timestamp, type MetaFile, type TargetFile, type Root } from '@tufjs/models';
 import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { BlobFolder } from './blobs.ts';

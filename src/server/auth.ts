@@ -39,23 +39,17 @@ export function checkManagement(options: AuthOptions, header: string | undefined
 
 /**
  * @param storedDigest of the device's own token, null when it has none
- * @returns how the device is known; 'open' when no token is asked for
  * @throws UpdateError not_authorized
  */
-export function checkDevice(
-  options: AuthOptions,
-  header: string | undefined,
-  storedDigest: string | null,
-): 'open' | 'gateway' | 'target' {
+export function checkDevice(options: AuthOptions, header: string | undefined, storedDigest: string | null): void {
   const match = /^(GatewayToken|TargetToken) +(\S+)$/i.exec(header ?? '');
   const kind = match?.[1]!.toLowerCase();
   const token = match?.[2] ?? '';
   const { gatewayToken } = options;
-  if (kind === 'gatewaytoken' && gatewayToken !== undefined && sameToken(token, gatewayToken)) return 'gateway';
+  if (kind === 'gatewaytoken' && gatewayToken !== undefined && sameToken(token, gatewayToken)) return;
   if (kind === 'targettoken' && storedDigest !== null) {
-    if (timingSafeEqual(Buffer.from(tokenDigest(token)), Buffer.from(storedDigest))) return 'target';
+    if (timingSafeEqual(Buffer.from(tokenDigest(token)), Buffer.from(storedDigest))) return;
   }
   const asked = (options.deviceTokens ?? gatewayToken !== undefined) || storedDigest !== null;
   if (asked) throw new UpdateError('not_authorized', 'the device needs Authorization: TargetToken (or GatewayToken)');
-  return 'open';
 }

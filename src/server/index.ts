@@ -1,7 +1,8 @@
 /**
  * An OTA server to run or to embed: `engraft/server`. `repo` is the folder of a repository that `publish` made.
  *
- * Throws UpdateError `usage_invalid`, `repository_missing`, `store_failed`, `entity_unknown`, `not_compatible`.
+ * Throws UpdateError `usage_invalid`, `repository_missing`, `input_unreadable`, `store_failed`, `disk_full`; stores and
+ * deployments also `entity_unknown`, `not_compatible`, `state_conflict`. Requests are answered with the code of their error.
  *
  * @example
  * const server = await createServer({ repo, auth: { managementToken: token } });

@@ -80,7 +80,7 @@ export function defaultStorePath(repo: string): string {
 
 /**
  * Makes a server.
- * @throws UpdateError usage_invalid, repository_missing, store_failed
+ * @throws UpdateError usage_invalid, repository_missing, input_unreadable, store_failed, disk_full
  */
 export async function createServer(options: ServerOptions): Promise<EngraftServer> {
   const logger = options.logger ?? pino({ level: 'silent' });

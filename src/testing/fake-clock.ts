@@ -5,18 +5,19 @@
 import { UpdateError } from '../../native-free/status.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Power } from './power.ts';
+import { seededRandom } from './seeded-random.ts';
 
 export class FakeClock implements Clock {
   #nowMs: number;
   #passedMs = 0;
-  #seed: number;
   readonly #power: Power | null;
+  readonly random: () => number;
   /** All waits, in ms. */
   readonly sleeps: number[] = [];
 
   constructor(options: { readonly nowMs?: number; readonly seed?: number; readonly power?: Power } = {}) {
     this.#nowMs = options.nowMs ?? Date.now();
-    this.#seed = (options.seed ?? 1) >>> 0 || 1;
+    this.random = seededRandom(options.seed ?? 1);
     this.#power = options.power ?? null;
   }
 
@@ -48,15 +49,5 @@ export class FakeClock implements Clock {
     await new Promise<void>((resolve) => {
       setImmediate(resolve);
     });
-  }
-
-  /** xorshift32 (Marsaglia, 2003). */
-  random(): number {
-    let x = this.#seed;
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.#seed = x >>> 0;
-    return this.#seed / 2 ** 32;
   }
 }

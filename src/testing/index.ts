@@ -1,7 +1,8 @@
 /**
  * Parts for tests, ours and users': a simulated storage with power cuts, a network that drops, a clock that jumps, a
  * boot loader that counts tries, sources and slots that count: `engraft/testing`. What they throw are errors as
- * node:fs throws them (`errnoError`), and at a cut the one that `isPowerCut` knows.
+ * node:fs throws them (`errnoError`), at a cut the one that `isPowerCut` knows, and UpdateError as what they stand for:
+ * `link_failed`, `slot_unreadable`, `slot_too_small`, `boot_unreadable`, `boot_unwritable`, `aborted`.
  *
  * @example
  * const disk = new MemoryFileSystem();
@@ -16,7 +17,8 @@ export { FakeBootLoader } from './boot-loader.ts';
 export type { FakeBootLoaderOptions } from './boot-loader.ts';
 export { FakeClock } from './fake-clock.ts';
 export { CountingSource, MemorySlot } from './images.ts';
-export { errnoError, MemoryFileSystem } from './memory-filesystem.ts';
+export { errnoError } from './errno-error.ts';
+export { MemoryFileSystem } from './memory-filesystem.ts';
 export { MemoryNetwork, serveBytes } from './memory-network.ts';
 export type { LinkPlan, MemoryAnswer, MemoryHandler, MemoryNetworkOptions } from './memory-network.ts';
 export { isPowerCut, Power } from './power.ts';

@@ -12,7 +12,7 @@
  * @module
  */
 import type { FileHandle, FileStat, FileSystem, OpenMode } from '../platform/filesystem.ts';
-import { errnoError } from './memory-filesystem.ts';
+import { errnoError } from './errno-error.ts';
 import { below } from './seeded-random.ts';
 import { SimulatedFile } from './simulated-file.ts';
 

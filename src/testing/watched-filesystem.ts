@@ -4,7 +4,7 @@
  * @module
  */
 import type { FileHandle, FileSystem, OpenMode } from '../platform/filesystem.ts';
-import { errnoError } from './memory-filesystem.ts';
+import { errnoError } from './errno-error.ts';
 import type { Power } from './power.ts';
 
 export interface FileCall {

@@ -4,10 +4,8 @@
  */
 import { UpdateError } from '../../native-free/status.ts';
 import { DEFAULT_RATE_FLOOR, floorBytes } from '../platform/http/rate-floor.ts';
-import { DEFAULT_BACKOFF } from '../platform/clock.ts';
-import type { BackoffPolicy, Clock } from '../platform/clock.ts';
-import { refuseHtml, statusError } from '../platform/network.ts';
-import type { Network, NetworkResponse } from '../platform/network.ts';
+import { DEFAULT_BACKOFF, type BackoffPolicy, type Clock } from '../platform/clock.ts';
+import { refuseHtml, statusError, type Network, type NetworkResponse } from '../platform/network.ts';
 import { retryDelayMs } from '../platform/http/retry-after.ts';
 
 /** Bytes [from, to) of the payload. */

@@ -11,8 +11,7 @@ import type { StatusCode } from '../../native-free/status.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { bytesEqual, digestOf } from '../../native-free/hash.ts';
 import type { HashFactory } from '../../native-free/io.ts';
-import { readSmallFile, writePlainFile } from '../platform/filesystem.ts';
-import type { FileSystem } from '../platform/filesystem.ts';
+import { readSmallFile, writePlainFile, type FileSystem } from '../platform/filesystem.ts';
 
 const CHUNK_NAME = /^chunk-([0-9]{1,9})$/;
 

@@ -3,7 +3,7 @@
  * `engraft/native-free` gives, byte for byte, and falls back to that where WebAssembly cannot be had.
  *
  * `modelCoder` is what `ApplyOptions.models` takes, `suffixArrayWasm` what the matchers of `engraft/native-free/diff`
- * sort with. Neither throws an error of its own.
+ * sort with; it throws UpdateError `usage_invalid` for an array of another length, and else neither throws.
  *
  * @example
  * const copy = new Uint8Array(target.length);

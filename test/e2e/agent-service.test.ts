@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createDeployment, createServer, type EngraftServer } from '../../src/server/index.ts';
 import { FakeBootLoader } from '../../src/testing/index.ts';
-import { nodeFileSystem } from '../../src/transfer/index.ts';
+import { nodeFileSystem } from '../../src/platform/node-filesystem.ts';
 import { imagePair } from '../support/device/agent.ts';
 import { publisher, temporaryFolder } from '../support/release.ts';
 import { notifyReceiver, receiverMissing, type NotifyReceiver } from '../unit/life/agent-life-receiver.ts';

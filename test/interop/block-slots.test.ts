@@ -11,7 +11,7 @@ import { readBlockDevice, refuseUnsafe } from '../../src/agent/slots/block-devic
 import { openSink } from '../../src/agent/slots/slots.ts';
 import { createDeployment, createServer, type EngraftServer } from '../../src/server/index.ts';
 import { FakeBootLoader } from '../../src/testing/index.ts';
-import { nodeFileSystem } from '../../src/transfer/index.ts';
+import { nodeFileSystem } from '../../src/platform/node-filesystem.ts';
 import { AGENT_PROGRAM, runAgentProgram, type AgentEnded } from '../support/device/agent-program.ts';
 import { imagePair, sameBytes } from '../support/device/agent.ts';
 import { publisher, temporaryFolder, type Publisher } from '../support/release.ts';

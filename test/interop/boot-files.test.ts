@@ -9,8 +9,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { makeBootControl } from '../../src/agent/boot/backends.ts';
 import type { BootConfig } from '../../src/agent/config/boot.ts';
-import { nodeFileSystem, runCommand } from '../../src/agent/index.ts';
-import type { BootControl } from '../../src/agent/index.ts';
+import { nodeFileSystem, runCommand, type BootControl } from '../../src/agent/index.ts';
 
 const has = (program: string): boolean => spawnSync(program, ['--version']).error === undefined;
 const skipped = (program: string): string => (has(program) ? '' : ` (skipped: ${program} is not installed)`);

@@ -10,8 +10,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { makeBootControl } from '../../src/agent/boot/backends.ts';
-import { nodeFileSystem, runCommand } from '../../src/agent/index.ts';
-import type { BootControl, CommandRequest } from '../../src/agent/index.ts';
+import { nodeFileSystem, runCommand, type BootControl, type CommandRequest } from '../../src/agent/index.ts';
 
 const has = (program: string, ...args: string[]): boolean => spawnSync(program, args).error === undefined;
 const haveTools = has('fw_printenv', '-V') && has('fw_setenv', '-V');

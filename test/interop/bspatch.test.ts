@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { memorySource } from '../../native-free/apply/index.ts';
+import { memorySource } from '../../native-free/apply/bytes-source.ts';
 import { applyBsdiff40 } from '../../native-free/compat/index.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { bsdiff40, bzip2, controlBytes, FROM_THE_FIELD, hasProgram, type Control } from '../support/bsdiff40.ts';

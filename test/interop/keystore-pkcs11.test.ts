@@ -12,8 +12,7 @@ import type * as Names from 'pkcs11js';
 import { describe, expect, test } from 'vitest';
 import { nodeFileSystem } from '../../src/agent/index.ts';
 import { Pkcs11Token, type Pkcs11Options } from '../../src/agent/keystore/pkcs11.ts';
-import { keystoreSuite } from '../support/device/keystore-suite.ts';
-import type { Bench } from '../support/device/keystore-suite.ts';
+import { keystoreSuite, type Bench } from '../support/device/keystore-suite.ts';
 
 const MODULES = ['/usr/lib/softhsm/libsofthsm2.so', '/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so'];
 const module = MODULES.find((path) => existsSync(path)) ?? '';

@@ -1,8 +1,7 @@
 /**
  * The TPM keystore against swtpm, a whole TPM 2.0 in software, through the real tpm2-tools.
  */
-import { spawn, spawnSync } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,8 +11,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { runCommand } from '../../src/agent/index.ts';
 import { Tpm2 } from '../../src/agent/keystore/tpm2.ts';
 import { sha256Node as hash } from '../support/images.ts';
-import { keystoreSuite } from '../support/device/keystore-suite.ts';
-import type { Bench } from '../support/device/keystore-suite.ts';
+import { keystoreSuite, type Bench } from '../support/device/keystore-suite.ts';
 import { rootOf, signersFor } from '../support/roots.ts';
 
 const has = (program: string): boolean => spawnSync(program, ['--version']).error === undefined;

@@ -12,7 +12,7 @@ import type { TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { agentNetwork, readCredentials } from '../../src/agent/service/agent-network.ts';
 import { parseConfig } from '../../src/agent/config/config.ts';
-import { readBody } from '../../src/transfer/index.ts';
+import { readBody } from '../../src/platform/network.ts';
 import { makeCertificates, pem } from '../support/certificates.ts';
 import { temporaryFolder } from '../support/release.ts';
 

@@ -4,7 +4,8 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { applyPayload, bytesSource, memorySink, memorySource } from '../../native-free/apply/index.ts';
+import { applyPayload } from '../../native-free/apply/patcher.ts';
+import { bytesSource, memorySink, memorySource } from '../../native-free/apply/bytes-source.ts';
 import type { ByteSource } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { modelCoder } from '../../src/wasm/mix-coder.ts';

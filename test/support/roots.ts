@@ -2,8 +2,7 @@
  * Root metadata for tests: a chain in which each version is signed by the keys of the one before and by its own.
  */
 import { encodeMetadata, expiryAt, makeRoot, signWith } from '../../src/release/metadata.ts';
-import { keygen, loadSigners } from '../../src/release/index.ts';
-import type { RoleSigners } from '../../src/release/index.ts';
+import { keygen, loadSigners, type RoleSigners } from '../../src/release/index.ts';
 import { temporaryFolder } from './release.ts';
 
 export async function signersFor(): Promise<Required<RoleSigners>> {

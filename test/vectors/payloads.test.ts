@@ -1,12 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import {
-  applyPayload,
-  bytesSource,
-  memorySink,
-  memorySource,
-  type ApplyOptions,
-} from '../../native-free/apply/index.ts';
+import { applyPayload, type ApplyOptions } from '../../native-free/apply/patcher.ts';
+import { bytesSource, memorySink, memorySource } from '../../native-free/apply/bytes-source.ts';
 import { parseHeader } from '../../native-free/format/payload-header.ts';
 import { REGION_KIND } from '../../native-free/format/regions.ts';
 import { toHex } from '../../native-free/hash.ts';

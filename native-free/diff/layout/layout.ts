@@ -13,8 +13,6 @@ import { regionsOfElf } from './elf/elf.ts';
 import { inferRaw, isLinuxImage } from './raw-image.ts';
 import { NO_LAYOUT, type Module, type NamedLayout, type NamedRegion } from './named-layout.ts';
 
-export type { Module, NamedLayout, NamedRegion } from './named-layout.ts';
-
 /** ELF files stand at multiples of this. */
 const STEP = 4;
 

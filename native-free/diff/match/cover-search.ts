@@ -14,7 +14,7 @@
  */
 import type { Cover } from '../../format/cover.ts';
 import { UpdateError } from '../../status.ts';
-import { countEqual, indexSource, matchLength, Searcher, type SourceIndex } from './source-index.ts';
+import { countEqual, matchLength, Searcher, type SourceIndex } from './source-index.ts';
 
 /** An exact continuation of this length is not questioned. */
 const TRUSTED_RUN_BYTES = 32;
@@ -34,25 +34,13 @@ const BRIDGE_BYTES_MAX = 16;
  * Covers for the target window [windowStart, windowEnd), in target order, inside the window, without overlap in the
  * target. The result depends on the arguments only. All offsets are in bytes.
  *
- * `index` saves the pass over the source that makes the byte pair table, for callers with many windows.
- * @throws UpdateError usage_invalid for a window outside the target or suffixes of another length than the source
+ * @throws UpdateError usage_invalid for a window outside the target
  */
-export function findCovers(
-  source: Uint8Array,
-  target: Uint8Array,
-  suffixes: Int32Array,
-  windowStart: number,
-  windowEnd: number,
-  index: SourceIndex = indexSource(source, suffixes),
-): Cover[] {
+export function findCovers(index: SourceIndex, target: Uint8Array, windowStart: number, windowEnd: number): Cover[] {
   if (!(windowStart >= 0 && windowStart <= windowEnd && windowEnd <= target.length)) {
     throw new UpdateError('usage_invalid', `window ${windowStart}..${windowEnd} of a target of ${target.length} bytes`);
   }
-  if (suffixes.length !== source.length) {
-    throw new UpdateError('usage_invalid', `${suffixes.length} suffixes for a source of ${source.length} bytes`);
-  }
-  const walk = new CoverWalk(index, target, windowStart, windowEnd);
-  return walk.run();
+  return new CoverWalk(index, target, windowStart, windowEnd).run();
 }
 
 /** The walk over one window. At any time at most one cover is open: it has a displacement, its end is undecided. */

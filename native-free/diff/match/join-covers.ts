@@ -11,16 +11,16 @@ import { UpdateError } from '../../status.ts';
  *
  * Windows must be in target order, and the covers within each by target offset. A cover that begins inside its
  * predecessor loses that part; neighbours without a gap and with the same displacement become one. If more than
- * `coversMax` remain, the shortest are dropped, of equally short ones the later: their bytes become literals.
+ * LIMITS.covers_max remain, the shortest are dropped, of equally short ones the later: their bytes become literals.
  * @throws UpdateError usage_invalid for covers out of order or of impossible numbers
  */
-export function joinCovers(windows: readonly CoverList[], coversMax: number = LIMITS.covers_max): CoverList {
+export function joinCovers(windows: readonly CoverList[]): CoverList {
   const joined = emptyCoverList(windows.reduce((sum, { count }) => sum + count, 0));
   let count = 0;
   for (const window of windows)
     for (let i = 0; i < window.count; i++) count = append(joined, count, coverAt(window, i));
   const list = coversWhere(joined, (i) => i < count);
-  return count > coversMax ? longest(list, coversMax) : list;
+  return count > LIMITS.covers_max ? longest(list, LIMITS.covers_max) : list;
 }
 
 /** Puts a cover behind the first `count` ones; returns how many there are then. */

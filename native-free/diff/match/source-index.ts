@@ -223,7 +223,7 @@ export class Searcher {
 
 const CONTEXT_BYTES = 64;
 
-function isNearer(candidate: number, best: number, expected: number): boolean {
-  const difference = Math.abs(candidate - expected) - Math.abs(best - expected);
-  return difference < 0 || (difference === 0 && candidate < best);
+function isNearer(place: number, best: number, expected: number): boolean {
+  const difference = Math.abs(place - expected) - Math.abs(best - expected);
+  return difference < 0 || (difference === 0 && place < best);
 }

@@ -40,11 +40,6 @@ export class SourceView {
     this.length = length;
   }
 
-  /** The ranges as [start, end) offsets of the source. */
-  get ranges(): [number, number][] {
-    return Array.from(this.#sourceStarts, (start, i) => [start, start + this.#rangeBytes(i)]);
-  }
-
   /** The view's bytes: the source itself where the view is all of it, else a copy. */
   bytes(): Uint8Array {
     if (this.length === this.#source.length) return this.#source;

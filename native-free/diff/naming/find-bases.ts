@@ -2,7 +2,7 @@
  * What the words of tables mean: against which base addresses they are distances.
  *
  * Go's pclntab counts from its text and from itself, .eh_frame_hdr from itself, relocations name entries of a symbol
- * table, jump tables count from their own start. The candidates are the starts of regions and the addresses that Go's
+ * table, jump tables count from their own start. What is tried are the starts of regions and the addresses that Go's
  * module data names. A base is right if the words it predicts occur in the target's table, which needs no alignment
  * of the two tables: matching can then use the meaning (see canonical.ts).
  * @module
@@ -18,7 +18,7 @@ import { NOWHERE } from '../../predict/isa/instruction-set.ts';
 import type { PairedLayouts } from '../layout/pair-regions.ts';
 import { WordSet } from './word-set.ts';
 
-/** Words that are looked at in each region: to choose among many candidates, and to judge the chosen ones. */
+/** Words that are looked at in each region: to choose among many addresses, and to judge the chosen ones. */
 const SCREEN_WORDS = 400;
 const JUDGE_WORDS = 3000;
 const CHUNK_WORDS = 400;
@@ -26,7 +26,7 @@ const HITS_MIN = 8;
 /** A base must explain one word in a hundred, and a meaning one in fifty more than sameness does. */
 const SHARE_OF_WORDS = 100;
 const SHARE_OF_GAIN = 50;
-const CANDIDATES_MAX = 160;
+const ADDRESSES_MAX = 160;
 
 /** What words are distances from, for matching: nothing, a base, or their own place. */
 type Meaning = Base | 'place' | null;
@@ -101,7 +101,7 @@ function* judged(
 ): Generator<{ i: number; judge: TableJudge; bases: Base[] }> {
   const map = new AddressMap(plan.covers, plan.source, plan.target);
   const space = new AddressSpace(plan.source, plan.target);
-  const candidates = candidateAddresses(source, plan.source.regions, names);
+  const addresses = possibleAddresses(source, plan.source.regions, names);
   for (const [i, region] of plan.source.regions.entries()) {
     const other = plan.target.regions[counterpart[i]!];
     const isTable = region.kind === REGION_KIND.data64 || region.kind === REGION_KIND.data32;
@@ -109,7 +109,7 @@ function* judged(
     map.select(region.module);
     space.select(region.module);
     const judge = new TableJudge(source, region, target, other, map, space);
-    yield { i, judge, bases: judge.findBases(candidates[region.module] ?? []) };
+    yield { i, judge, bases: judge.findBases(addresses[region.module] ?? []) };
   }
 }
 
@@ -120,18 +120,18 @@ export function inverted(covers: CoverList): CoverList {
 }
 
 /** For each module: starts of its regions, and what Go's module data names. */
-function candidateAddresses(source: Uint8Array, regions: readonly Region[], names: readonly string[]): number[][] {
-  const candidates: Set<number>[] = [];
+function possibleAddresses(source: Uint8Array, regions: readonly Region[], names: readonly string[]): number[][] {
+  const addresses: Set<number>[] = [];
   for (const [i, region] of regions.entries()) {
     if (region.offset < 0) continue;
-    const set = (candidates[region.module] ??= new Set());
-    if (set.size >= CANDIDATES_MAX) continue;
+    const set = (addresses[region.module] ??= new Set());
+    if (set.size >= ADDRESSES_MAX) continue;
     set.add(region.va);
     if (names[i] === '.go.module') {
       for (let at = region.offset; at + 8 <= region.offset + region.length; at += 8) set.add(loadWord(source, at));
     }
   }
-  return candidates.map((set) => [...set].sort((a, b) => a - b));
+  return addresses.map((set) => [...set].sort((a, b) => a - b));
 }
 
 class TableJudge {
@@ -180,7 +180,7 @@ class TableJudge {
     return chunks;
   }
 
-  findBases(candidates: readonly number[]): Base[] {
+  findBases(addresses: readonly number[]): Base[] {
     const bases: Base[] = [];
     const words = sampled(this.#image, this.#region, JUDGE_WORDS);
     const fewest = Math.max(HITS_MIN, words.length / SHARE_OF_WORDS);
@@ -189,7 +189,7 @@ class TableJudge {
       const screen = thinned(left, SCREEN_WORDS);
       let best: Base | null = null;
       let bestHits = 0;
-      for (const base of this.#possible(candidates)) {
+      for (const base of this.#possible(addresses)) {
         const hits = count(screen, (each) => this.#explains(base, each));
         if (hits <= bestHits) continue;
         bestHits = hits;
@@ -205,8 +205,8 @@ class TableJudge {
     return bases;
   }
 
-  *#possible(candidates: readonly number[]): Generator<Base> {
-    for (const source of candidates) {
+  *#possible(addresses: readonly number[]): Generator<Base> {
+    for (const source of addresses) {
       const target = this.#space.isAddress(source) || source >= ASIDE_VA ? this.#map.map(source) : NOWHERE;
       if (target === NOWHERE) continue;
       for (const scale of SCALES) yield { source, target, scale };

@@ -7,7 +7,7 @@
  * the number of changes, not of bytes. While all states go on exactly, whole runs are one step.
  * @module
  */
-import type { Cover } from '../../format/cover.ts';
+import { coverListOf, coversIn, type Cover } from '../../format/cover.ts';
 import {
   EXACT_COST,
   freshCoverCost,
@@ -18,6 +18,7 @@ import {
   REPEATED_MISS_COST,
   SAME_COST,
 } from './parse-costs.ts';
+import { joinCovers } from '../match/join-covers.ts';
 import { matchLength } from '../match/source-index.ts';
 
 const STATES_MAX = 12;
@@ -66,7 +67,7 @@ export class DisplacementBeam {
   #literalFrom: number;
   #literalBefore = NONE;
   #literalRecord = NONE;
-  #literalDisplacement: number;
+  #literalDisplacement = 0;
 
   /** The best state of the current byte, and where it began when #openCost was worked out. */
   #best = LITERAL;
@@ -76,14 +77,13 @@ export class DisplacementBeam {
 
   readonly #records = new Records();
 
-  constructor(source: Uint8Array, target: Uint8Array, start: number, displacement: number, literalByteCost: number) {
+  constructor(source: Uint8Array, target: Uint8Array, start: number, literalByteCost: number) {
     this.#source = source;
     this.#target = target;
     this.#start = start;
     this.#at = start;
     this.#literalFrom = start;
     this.#literalByteCost = literalByteCost;
-    this.#literalDisplacement = displacement;
   }
 
   /** The current byte. */
@@ -129,7 +129,7 @@ export class DisplacementBeam {
       }
       end = from;
     }
-    return mergeNeighbours(covers.reverse());
+    return coversIn(joinCovers([coverListOf(covers.reverse())]));
   }
 
   #advanceStep(to: number): void {
@@ -365,18 +365,4 @@ class Records {
     grown.set(this.isCover);
     this.isCover = grown;
   }
-}
-
-function mergeNeighbours(covers: readonly Cover[]): Cover[] {
-  const merged: Cover[] = [];
-  for (const cover of covers) {
-    const last = merged.at(-1);
-    const isContinued =
-      last !== undefined &&
-      last.targetOffset + last.length === cover.targetOffset &&
-      last.sourceOffset + last.length === cover.sourceOffset;
-    if (isContinued) merged[merged.length - 1] = { ...last, length: last.length + cover.length };
-    else merged.push(cover);
-  }
-  return merged;
 }

@@ -1,20 +1,20 @@
 /**
  * Covers by cost: of all ways to put a window of the target together, one that the coder should find cheapest.
  *
- * `findCovers` decides at each place once; here displacements that could matter are collected ahead (candidate-scan),
+ * `findCovers` decides at each place once; here displacements that could matter are collected ahead (prospect-scan),
  * and a search over the whole window weighs them against each other (displacement-beam, parse-costs). Both go over the
- * window in blocks, so that candidates never fill memory.
+ * window in blocks, so that prospects never fill memory.
  * @module
  */
 import type { Cover } from '../../format/cover.ts';
 import { UpdateError } from '../../status.ts';
-import type { CandidateList } from './candidate-list.ts';
-import { CandidateScan, REACH_BACK_BYTES } from './candidate-scan.ts';
+import type { ProspectList } from './prospect-list.ts';
+import { ProspectScan, REACH_BACK_BYTES } from './prospect-scan.ts';
 import { DisplacementBeam } from './displacement-beam.ts';
 import { literalCostOf } from './parse-costs.ts';
 import type { SourceIndex } from '../match/source-index.ts';
 
-/** Target bytes whose candidates are in memory at a time. */
+/** Target bytes whose prospects are in memory at a time. */
 const BLOCK_BYTES = 2 ** 18;
 /** A seed is worth trying a little before it begins. */
 const SEED_LEAD_BYTES = 8;
@@ -22,8 +22,6 @@ const SEED_LEAD_BYTES = 8;
 export interface ParseOptions {
   /** Covers of an earlier match, in target order: their displacements are tried where they were. */
   readonly seeds?: readonly Cover[];
-  /** Source minus target offset at which the window's content is expected. */
-  readonly expectedDisplacement?: number;
   /** Counts work, for tests of its growth. */
   readonly work?: ParseWork;
 }
@@ -48,29 +46,22 @@ export function parseCovers(
   if (!(start >= 0 && start <= end && end <= target.length)) {
     throw new UpdateError('usage_invalid', `window ${start}..${end} of a target of ${target.length} bytes`);
   }
-  const displacement = options.expectedDisplacement ?? 0;
   const seeds = options.seeds ?? [];
-  const scan = new CandidateScan(index, target, start, end, { displacement, seeds });
-  const beam = new DisplacementBeam(index.source, target, start, displacement, literalCostOf(target, start, end));
+  const scan = new ProspectScan(index, target, start, end, seeds);
+  const beam = new DisplacementBeam(index.source, target, start, literalCostOf(target, start, end));
   let seed = 0;
   for (let block = start; block < end; block += BLOCK_BYTES) {
     const blockEnd = Math.min(end, block + BLOCK_BYTES);
     scan.scan(blockEnd);
-    // Candidates of the next block may reach back into this one.
+    // Prospects of the next block may reach back into this one.
     seed = follow(beam, scan.list, seeds, seed, blockEnd === end ? end : blockEnd - REACH_BACK_BYTES);
   }
   if (options.work !== undefined) options.work.steps += scan.steps + beam.steps;
   return beam.covers();
 }
 
-/** Takes the beam to target offset `to` by way of candidates and seeds. Gives the first seed that lies behind. */
-function follow(
-  beam: DisplacementBeam,
-  list: CandidateList,
-  seeds: readonly Cover[],
-  seed: number,
-  to: number,
-): number {
+/** Takes the beam to target offset `to` by way of prospects and seeds. Gives the first seed that lies behind. */
+function follow(beam: DisplacementBeam, list: ProspectList, seeds: readonly Cover[], seed: number, to: number): number {
   for (let i = 0; ;) {
     const listFrom = i < list.count ? list.from[i]! : to;
     const cover = seeds[seed];

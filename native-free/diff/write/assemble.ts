@@ -10,6 +10,7 @@ import {
   type PayloadHeaderFields,
   type PayloadKind,
 } from '../../format/payload-header.ts';
+import { concat } from '../../format/bytes.ts';
 import { declaredMemoryBytes } from '../../format/decoder-memory.ts';
 import { digestOf, sha256Pure } from '../../hash.ts';
 import type { HashFactory } from '../../io.ts';
@@ -132,14 +133,4 @@ function checkNeeds(memoryBytes: number, work: number): void {
     const most = LIMITS.decoder_work_units_max;
     throw new UpdateError('limit_exceeded', `a payload that takes ${work} units of work to decode is over ${most}`);
   }
-}
-
-function concat(arrays: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(arrays.reduce((sum, array) => sum + array.length, 0));
-  let at = 0;
-  for (const array of arrays) {
-    joined.set(array, at);
-    at += array.length;
-  }
-  return joined;
 }

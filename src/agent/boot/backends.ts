@@ -4,8 +4,7 @@
  */
 import { UpdateError } from '../../../native-free/status.ts';
 import { CommandBootControl } from './command.ts';
-import { VariableBootControl } from './control.ts';
-import type { BootControl } from './control.ts';
+import { VariableBootControl, type BootControl } from './control.ts';
 import { EfiBootControl } from './efi.ts';
 import { FileBootVariables } from './file.ts';
 import { GrubVariables } from './grub.ts';

@@ -7,13 +7,10 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import { requireKept, slotActive } from './control.ts';
-import type { BootControl, BootState } from './control.ts';
-import { readBootId } from './running-slot.ts';
-import type { RunningOptions } from './running-slot.ts';
+import { requireKept, slotActive, type BootControl, type BootState } from './control.ts';
+import { readBootId, type RunningOptions } from './running-slot.ts';
 import { count } from './scheme.ts';
-import { runTool } from './tool.ts';
-import type { BootTool } from './tool.ts';
+import { runTool, type BootTool } from './tool.ts';
 
 export interface CommandBootOptions {
   readonly slots: readonly string[];

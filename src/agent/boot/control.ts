@@ -6,8 +6,7 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import { UBOOT } from './scheme.ts';
-import type { BootScheme, Variable } from './scheme.ts';
+import { UBOOT, type BootScheme, type Variable } from './scheme.ts';
 
 export interface BootState {
   /** The slot this system runs from. */

@@ -7,12 +7,9 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import { requireKept, slotActive } from './control.ts';
-import type { BootControl, BootState } from './control.ts';
-import { readBootId, slotOnCommandLine } from './running-slot.ts';
-import type { RunningOptions } from './running-slot.ts';
-import { runTool } from './tool.ts';
-import type { BootTool } from './tool.ts';
+import { requireKept, slotActive, type BootControl, type BootState } from './control.ts';
+import { readBootId, slotOnCommandLine, type RunningOptions } from './running-slot.ts';
+import { runTool, type BootTool } from './tool.ts';
 
 export interface EfiOptions {
   readonly slots: readonly string[];

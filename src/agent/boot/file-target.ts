@@ -9,14 +9,17 @@
  */
 import { ioError } from '../../../native-free/io-error.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
-import { UpdateError } from '../../../native-free/status.ts';
-import type { StatusCode } from '../../../native-free/status.ts';
-import { folderOf, readSmallFile, settleFolder, writeFileAtomically } from '../../platform/filesystem.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
+import { UpdateError, type StatusCode } from '../../../native-free/status.ts';
+import {
+  folderOf,
+  readSmallFile,
+  settleFolder,
+  writeFileAtomically,
+  type FileSystem,
+} from '../../platform/filesystem.ts';
 import type { BootControl, BootState } from './control.ts';
 import { formatVariables, parseVariables } from './file.ts';
-import { cutFile, openSink, openSource } from '../slots/slots.ts';
-import type { OpenSink, OpenSource, SlotSet } from '../slots/slots.ts';
+import { cutFile, openSink, openSource, type OpenSink, type OpenSource, type SlotSet } from '../slots/slots.ts';
 
 export interface FileTargetOptions {
   readonly fs: FileSystem;
@@ -30,7 +33,6 @@ const other = (slot: string): string => (slot === 'A' ? 'B' : 'A');
 
 export class FileTarget implements BootControl, SlotSet {
   readonly slots: readonly string[] = ['A', 'B'];
-  readonly names: readonly string[] = ['A', 'B'];
   readonly needsReboot = false;
   readonly triesMax = 1;
   readonly #fs: FileSystem;

@@ -7,8 +7,7 @@
 import { orIoError } from '../../../native-free/io-error.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { readSmallFile, settleFolder, writeFileAtomically } from '../../platform/filesystem.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
+import { readSmallFile, settleFolder, writeFileAtomically, type FileSystem } from '../../platform/filesystem.ts';
 import type { BootVariables } from './control.ts';
 
 export interface FileBootOptions {

@@ -8,13 +8,16 @@
  */
 import { ioError, orIoError } from '../../../native-free/io-error.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { readSmallFile, settleFolder, writeFileAtomically, writePlainFile } from '../../platform/filesystem.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
+import {
+  readSmallFile,
+  settleFolder,
+  writeFileAtomically,
+  writePlainFile,
+  type FileSystem,
+} from '../../platform/filesystem.ts';
 import type { BootVariables } from './control.ts';
-import { runningSlot } from './running-slot.ts';
-import type { RunningOptions } from './running-slot.ts';
-import { readVariables, runTool } from './tool.ts';
-import type { BootTool } from './tool.ts';
+import { runningSlot, type RunningOptions } from './running-slot.ts';
+import { readVariables, runTool, type BootTool } from './tool.ts';
 
 export interface GrubOptions {
   readonly fs: FileSystem;

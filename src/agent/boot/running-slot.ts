@@ -5,16 +5,11 @@
  */
 import { ioError } from '../../../native-free/io-error.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
+import { readFully, type FileSystem } from '../../platform/filesystem.ts';
+import type { RunningConfig } from '../config/boot.ts';
 
-export interface RunningOptions {
+export interface RunningOptions extends RunningConfig {
   readonly fs: FileSystem;
-  /** `/proc/cmdline`. */
-  readonly cmdlineFile: string;
-  /** `/proc/sys/kernel/random/boot_id`. */
-  readonly bootIdFile: string;
-  /** What `root=` is for a slot, for boot scripts that do not name the slot. */
-  readonly roots: Readonly<Record<string, string>>;
 }
 
 const BYTES_MAX = 64 * 1024;
@@ -53,20 +48,14 @@ export async function runningSlot(options: RunningOptions): Promise<{ slot: stri
 /** The kernel's own files say that they have 0 bytes: read until there are no more. */
 async function readKernelFile(fs: FileSystem, path: string): Promise<string> {
   const bytes = new Uint8Array(BYTES_MAX);
-  let filled = 0;
   try {
     const file = await fs.open(path, 'read');
     try {
-      while (filled < bytes.length) {
-        const count = await file.read(bytes.subarray(filled), filled);
-        if (count === 0) break;
-        filled += count;
-      }
+      return new TextDecoder().decode(bytes.subarray(0, await readFully(file, bytes, 0)));
     } finally {
       await file.close();
     }
   } catch (error) {
     throw ioError(error, 'boot_unreadable', `cannot read ${path}`);
   }
-  return new TextDecoder().decode(bytes.subarray(0, filled));
 }

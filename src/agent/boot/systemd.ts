@@ -8,12 +8,9 @@
  */
 import { ioError, orIoError } from '../../../native-free/io-error.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { settleFolder } from '../../platform/filesystem.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
-import { requireKept, slotActive } from './control.ts';
-import type { BootControl, BootState } from './control.ts';
-import { runningSlot } from './running-slot.ts';
-import type { RunningOptions } from './running-slot.ts';
+import { settleFolder, type FileSystem } from '../../platform/filesystem.ts';
+import { requireKept, slotActive, type BootControl, type BootState } from './control.ts';
+import { runningSlot, type RunningOptions } from './running-slot.ts';
 
 export interface SystemdBootOptions {
   readonly fs: FileSystem;

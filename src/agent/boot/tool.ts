@@ -4,8 +4,7 @@
  */
 import { UpdateError } from '../../../native-free/status.ts';
 import { parseVariables } from './file.ts';
-import { failureOf } from '../life/commands.ts';
-import type { CommandRunner } from '../life/commands.ts';
+import { failureOf, type CommandRunner } from '../life/commands.ts';
 
 export interface BootTool {
   readonly run: CommandRunner;

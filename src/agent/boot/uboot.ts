@@ -8,10 +8,8 @@
  */
 import { UpdateError } from '../../../native-free/status.ts';
 import type { BootVariables } from './control.ts';
-import { runningSlot } from './running-slot.ts';
-import type { RunningOptions } from './running-slot.ts';
-import { readVariables, runTool } from './tool.ts';
-import type { BootTool } from './tool.ts';
+import { runningSlot, type RunningOptions } from './running-slot.ts';
+import { readVariables, runTool, type BootTool } from './tool.ts';
 
 export interface UBootOptions {
   readonly printenv: BootTool;

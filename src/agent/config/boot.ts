@@ -6,9 +6,11 @@ import type { TableReader } from './table-reader.ts';
 
 /** How the running slot is known; the same for all backends that read it from the kernel. */
 export interface RunningConfig {
+  /** `/proc/cmdline`. */
   readonly cmdlineFile: string;
+  /** `/proc/sys/kernel/random/boot_id`. */
   readonly bootIdFile: string;
-  /** What `root=` is on the kernel command line, by slot. */
+  /** What `root=` is on the kernel command line, by slot: for boot scripts that do not name the slot. */
   readonly roots: Readonly<Record<string, string>>;
 }
 

@@ -5,18 +5,13 @@
 import { parse, TomlError } from 'smol-toml';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { readBoot } from './boot.ts';
-import type { BootConfig } from './boot.ts';
-import { readKeystore } from './keystore.ts';
-import type { KeystoreConfig } from './keystore.ts';
-import { readHealth, readHooks } from './life.ts';
-import type { HealthConfig, HooksConfig } from './life.ts';
-import { readLimits } from './limits.ts';
-import type { LimitsConfig } from './limits.ts';
+import { readBoot, type BootConfig } from './boot.ts';
+import { readKeystore, type KeystoreConfig } from './keystore.ts';
+import { readHealth, readHooks, type HealthConfig, type HooksConfig } from './life.ts';
+import { readLimits, type LimitsConfig } from './limits.ts';
 import { TableReader } from './table-reader.ts';
 import { isName } from '../payloads/manifest.ts';
-import { readNetwork } from './network.ts';
-import type { NetworkConfig } from './network.ts';
+import { readNetwork, type NetworkConfig } from './network.ts';
 
 export interface AgentConfig {
   readonly device: {

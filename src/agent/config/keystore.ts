@@ -4,26 +4,34 @@
  */
 import type { TableReader } from './table-reader.ts';
 
+export interface Tpm2Config {
+  /** The first of the NV indices that are used. */
+  readonly nvBase: number;
+  /** As in TPM2TOOLS_TCTI; null: the tools' own default. */
+  readonly tcti: string | null;
+  /** For one call of one tool. */
+  readonly deadlineMs: number;
+}
+
+export interface Pkcs11Config {
+  /** The token's library. */
+  readonly module: string;
+  /** The token's label. */
+  readonly token: string;
+  /** A file with the user's PIN. */
+  readonly pinFile: string;
+  /** Folder of the npm package pkcs11js; null: where Node finds it. */
+  readonly addon: string | null;
+}
+
 export type KeystoreConfig =
   | { readonly backend: 'file' }
-  | {
+  | (Tpm2Config & {
       readonly backend: 'tpm2';
-      /** The first of the NV indices that are used. */
-      readonly nvBase: number;
       /** Names of the counters that the TPM keeps; null: the rollback counter of the device's own slot class. */
       readonly counters: readonly string[] | null;
-      readonly tcti: string | null;
-      /** For one call of one tool. */
-      readonly deadlineMs: number;
-    }
-  | {
-      readonly backend: 'pkcs11';
-      readonly module: string;
-      readonly token: string;
-      readonly pinFile: string;
-      /** Folder of the npm package pkcs11js; null: where Node finds it. */
-      readonly addon: string | null;
-    };
+    })
+  | (Pkcs11Config & { readonly backend: 'pkcs11' });
 
 const COUNTERS_MAX = 8;
 /** The owner's range of NV indices (TCG registry of reserved TPM 2.0 handles), and clear of 0x01C00000 and up. */

@@ -3,10 +3,10 @@
  * @module
  */
 import { LIMITS } from '../../../native-free/limits.ts';
+import { DEFAULT_BACKOFF, type BackoffPolicy } from '../../platform/clock.ts';
 import { DEFAULT_RATE_FLOOR } from '../../platform/http/rate-floor.ts';
 import type { TableReader } from './table-reader.ts';
-import { parseHours } from '../life/hours.ts';
-import type { DayWindow } from '../life/hours.ts';
+import { parseHours, type DayWindow } from '../life/hours.ts';
 
 export interface LimitsConfig {
   /** Payload bytes one attempt may take from the link. */
@@ -23,8 +23,7 @@ export interface LimitsConfig {
   readonly resumesMax: number;
   readonly retriesMax: number;
   readonly faultRetriesMax: number;
-  readonly backoffFirstMs: number;
-  readonly backoffMostMs: number;
+  readonly backoff: BackoffPolicy;
   readonly idleSeconds: number;
   /** For everything that is not a payload: polls, metadata, reports. */
   readonly exchangeSeconds: number;
@@ -55,8 +54,10 @@ export function readLimits(top: TableReader): LimitsConfig {
     resumesMax: table.integer('resumes_max', 20, 1, 100_000),
     retriesMax: table.integer('retries_max', 50, 0, 1_000_000),
     faultRetriesMax: table.integer('fault_retries_max', 8, 0, 1000),
-    backoffFirstMs: table.integer('backoff_first_ms', 1_000, 1, 3_600_000),
-    backoffMostMs: table.integer('backoff_most_ms', 300_000, 1, 86_400_000),
+    backoff: {
+      firstMs: table.integer('backoff_first_ms', DEFAULT_BACKOFF.firstMs, 1, 3_600_000),
+      mostMs: table.integer('backoff_most_ms', DEFAULT_BACKOFF.mostMs, 1, 86_400_000),
+    },
     idleSeconds: table.integer('idle_seconds', 30, 1, 3600),
     exchangeSeconds: table.integer('exchange_seconds', 300, 1, 86_400),
     rateMinBytesPerSecond: table.integer('rate_min_bytes_per_second', DEFAULT_RATE_FLOOR.bytesPerSecond, 1, most),

@@ -11,12 +11,9 @@ import { digestOf, toHex } from '../../../native-free/hash.ts';
 import type { HashFactory } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
 import type { KeystoreHardware } from './hardware.ts';
-import { checkCounters, highest } from './keystore.ts';
-import type { Keystore } from './keystore.ts';
-import { isDamage, loadRecord, storeRecord, twoCopies } from '../records/record.ts';
-import type { RecordPlace } from '../records/record.ts';
+import { checkCounters, highest, KEYSTORE_CODES, type Keystore } from './keystore.ts';
+import { isDamage, loadRecord, storeRecord, twoCopies, type RecordFile, type RecordPlace } from '../records/record.ts';
 import { verifyRootChain } from '../tuf/root-chain.ts';
 
 interface Content {
@@ -25,15 +22,9 @@ interface Content {
   readonly counters: Readonly<Record<string, number>>;
 }
 
-export interface AnchoredKeystoreOptions {
-  readonly fs: FileSystem;
-  readonly hash: HashFactory;
-  /** The second copy is beside it, with `.copy`. */
-  readonly path: string;
+export interface AnchoredKeystoreOptions extends RecordFile {
   readonly hardware: KeystoreHardware;
 }
-
-const CODES = { read: 'keystore_failed', write: 'keystore_failed' } as const;
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
@@ -45,7 +36,7 @@ export class AnchoredKeystore implements Keystore {
   #known: { readonly content: Content; readonly copy: number } | null = null;
 
   constructor({ fs, hash, path, hardware }: AnchoredKeystoreOptions) {
-    this.#places = twoCopies({ fs, hash, path, kind: 'anchored', version: 1, codes: CODES });
+    this.#places = twoCopies({ fs, hash, path, kind: 'anchored', version: 1, codes: KEYSTORE_CODES });
     this.#hash = hash;
     this.#hardware = hardware;
   }

@@ -9,8 +9,7 @@ import { FileKeystore } from './file.ts';
 import type { KeystoreHardware } from './hardware.ts';
 import { Pkcs11Token } from './pkcs11.ts';
 import { Tpm2 } from './tpm2.ts';
-import { rollbackCounter } from './keystore.ts';
-import type { Keystore } from './keystore.ts';
+import { rollbackCounter, type Keystore } from './keystore.ts';
 
 type Parts = Pick<World, 'fs' | 'hash' | 'run'>;
 type Named = Pick<AgentConfig, 'keystore' | 'dataFolder' | 'device'>;

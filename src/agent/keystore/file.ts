@@ -7,15 +7,9 @@
  * @module
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { HashFactory } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
-import { checkCounters, highest } from './keystore.ts';
-import type { Keystore } from './keystore.ts';
-import { isDamage, loadRecord, storeRecord, twoCopies } from '../records/record.ts';
-import type { RecordPlace } from '../records/record.ts';
-
-const CODES = { read: 'keystore_failed', write: 'keystore_failed' } as const;
+import { checkCounters, highest, KEYSTORE_CODES, type Keystore } from './keystore.ts';
+import { isDamage, loadRecord, storeRecord, twoCopies, type RecordFile, type RecordPlace } from '../records/record.ts';
 
 interface KeystoreBody {
   /** Base64 of the root metadata. */
@@ -23,18 +17,11 @@ interface KeystoreBody {
   counters: Record<string, number>;
 }
 
-export interface FileKeystoreOptions {
-  readonly fs: FileSystem;
-  readonly hash: HashFactory;
-  /** The second copy is beside it, with `.copy`. */
-  readonly path: string;
-}
-
 export class FileKeystore implements Keystore {
   readonly #places: readonly RecordPlace[];
 
-  constructor({ fs, hash, path }: FileKeystoreOptions) {
-    this.#places = twoCopies({ fs, hash, path, kind: 'keystore', version: 1, codes: CODES });
+  constructor({ fs, hash, path }: RecordFile) {
+    this.#places = twoCopies({ fs, hash, path, kind: 'keystore', version: 1, codes: KEYSTORE_CODES });
   }
 
   async trustedRoot(): Promise<Uint8Array | null> {

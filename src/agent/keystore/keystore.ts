@@ -20,6 +20,9 @@ export interface Keystore {
   raise(values: Readonly<Record<string, number>>): Promise<void>;
 }
 
+/** What a keystore's records end with, whatever the storage says. */
+export const KEYSTORE_CODES = { read: 'keystore_failed', write: 'keystore_failed' } as const;
+
 /** The highest rollback index that was committed, per product and slot class. */
 export const rollbackCounter = (product: string, slotClass: string): string => `rollback.${product}.${slotClass}`;
 

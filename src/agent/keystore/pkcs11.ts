@@ -13,20 +13,12 @@ import { createRequire } from 'node:module';
 import type { Handle, PKCS11 } from 'pkcs11js';
 import type * as Names from 'pkcs11js';
 import { UpdateError } from '../../../native-free/status.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
-import { readSmallFile } from '../../platform/filesystem.ts';
+import { readSmallFile, type FileSystem } from '../../platform/filesystem.ts';
+import type { Pkcs11Config } from '../config/keystore.ts';
 import type { KeystoreHardware } from './hardware.ts';
 
-export interface Pkcs11Options {
+export interface Pkcs11Options extends Pkcs11Config {
   readonly fs: FileSystem;
-  /** The token's library. */
-  readonly module: string;
-  /** The token's label. */
-  readonly token: string;
-  /** A file with the user's PIN. */
-  readonly pinFile: string;
-  /** Folder of the npm package pkcs11js; null: where Node finds it. */
-  readonly addon: string | null;
 }
 
 interface AnchorValue {

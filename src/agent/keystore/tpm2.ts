@@ -10,19 +10,15 @@
 import { digestOf, toHex } from '../../../native-free/hash.ts';
 import type { HashFactory } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { failureOf } from '../life/commands.ts';
-import type { CommandRunner } from '../life/commands.ts';
+import { failureOf, type CommandRunner } from '../life/commands.ts';
+import type { Tpm2Config } from '../config/keystore.ts';
 import type { KeystoreHardware } from './hardware.ts';
 
-export interface Tpm2Options {
+export interface Tpm2Options extends Tpm2Config {
   readonly run: CommandRunner;
   readonly hash: HashFactory;
-  readonly nvBase: number;
   /** Names of the counters that the TPM keeps. */
   readonly counterNames: readonly string[];
-  /** As in TPM2TOOLS_TCTI; null: the tools' own default. */
-  readonly tcti: string | null;
-  readonly deadlineMs: number;
   /** For `provision` where the owner hierarchy has an authorization, as tpm2-tools take it (`file:PATH`). */
   readonly ownerAuth?: string;
 }

@@ -76,8 +76,7 @@ async function goBack(journal: Journal, state: State, count: number): Promise<vo
 
 async function pause(context: Context, what: string, error: UpdateError, count: number, most: number): Promise<void> {
   const { clock, config, signal } = context;
-  const policy = { firstMs: config.limits.backoffFirstMs, mostMs: config.limits.backoffMostMs };
-  const delayMs = backoffMs(policy, count - 1, clock.random());
+  const delayMs = backoffMs(config.limits.backoff, count - 1, clock.random());
   const seconds = (delayMs / 1000).toFixed(1);
   const message = `${what}: ${error.message}; once more in ${seconds} s (${count} of ${most})`;
   context.emit({ type: 'note', message, error });

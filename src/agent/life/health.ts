@@ -5,10 +5,8 @@
 import { codeOfErrno } from '../../../native-free/errno.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Clock } from '../../platform/clock.ts';
-import { slotsOf } from '../context.ts';
-import type { Context } from '../context.ts';
-import { failureOf } from './commands.ts';
-import type { CommandResult, CommandRunner } from './commands.ts';
+import { slotsOf, type Context } from '../context.ts';
+import { failureOf, type CommandResult, type CommandRunner } from './commands.ts';
 
 export interface HealthOptions {
   readonly commands: readonly (readonly string[])[];

@@ -7,12 +7,10 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import { failureOf } from './commands.ts';
-import type { CommandRunner } from './commands.ts';
+import { failureOf, type CommandRunner } from './commands.ts';
 import type { Context } from '../context.ts';
 import { checkHours } from './hours.ts';
-import { partsOf, payloadBytesOf } from '../records/journal.ts';
-import type { Attempt } from '../records/journal.ts';
+import { partsOf, payloadBytesOf, type Attempt } from '../records/journal.ts';
 
 /** By their names, as they are in the configuration. */
 const POLICY = {

@@ -7,10 +7,8 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import { every } from '../../platform/timers.ts';
-import type { Timer } from '../../platform/timers.ts';
-import { failureOf } from './commands.ts';
-import type { CommandRunner } from './commands.ts';
+import { every, type Timer } from '../../platform/timers.ts';
+import { failureOf, type CommandRunner } from './commands.ts';
 import type { Pulse } from './watchdog.ts';
 
 const SEND_DEADLINE_MS = 10_000;

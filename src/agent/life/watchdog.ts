@@ -9,8 +9,7 @@
  * @module
  */
 import { monotonicMs } from '../../platform/timers.ts';
-import { RateGauge } from '../../platform/http/rate-floor.ts';
-import type { RateFloor } from '../../platform/http/rate-floor.ts';
+import { RateGauge, type RateFloor } from '../../platform/http/rate-floor.ts';
 import type { NetworkBounds } from '../../platform/http/node-network.ts';
 import type { World } from '../context.ts';
 

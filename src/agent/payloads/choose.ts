@@ -3,14 +3,13 @@
  * byte is downloaded or a slot is touched.
  * @module
  */
+import { checkMemory } from '../../../native-free/format/decoder-memory.ts';
 import { orIoError } from '../../../native-free/io-error.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { folderOf } from '../../platform/filesystem.ts';
-import { placeOf, slotsOf } from '../context.ts';
-import type { Context } from '../context.ts';
-import { payloadBytesOf } from '../records/journal.ts';
-import type { ImageId, Plan, ReleaseName } from '../records/journal.ts';
+import { placeOf, slotsOf, type Context } from '../context.ts';
+import { payloadBytesOf, type ImageId, type Plan, type ReleaseName } from '../records/journal.ts';
 import { rollbackCounter } from '../keystore/keystore.ts';
 import { deltaPath, fullPath, planOf, prefixOf } from './manifest.ts';
 import { digestOfSlot } from '../slots/slots.ts';
@@ -64,15 +63,15 @@ async function identifySource(
 ): Promise<ImageId | null> {
   const known = context.journal.body.slots[placeOf(context, slot, release.slotClass)];
   if (known) return { bytes: known.bytes, sha256: known.sha256 };
-  const candidates: ImageId[] = [full.target];
+  const images: ImageId[] = [full.target];
   for (const path of targets.paths(`${prefixOf(release)}/delta/`)) {
     const listed = await targets.find(path);
     const source = listed === null ? null : planOf(listed, release).source;
-    if (source !== null) candidates.push(source);
+    if (source !== null) images.push(source);
   }
   const slots = slotsOf(context, release.slotClass);
   const digests = new Map<number, string | null>();
-  for (const image of candidates) {
+  for (const image of images) {
     if (!digests.has(image.bytes)) digests.set(image.bytes, await digestOfSlot(context.hash, slots, slot, image.bytes));
     if (digests.get(image.bytes) === image.sha256) return image;
   }
@@ -148,12 +147,8 @@ export async function choosePlan(
     const message = `the delta takes ${takes}; ${memoryMax} and ${workMax} are allowed: the full payload it is`;
     context.emit({ type: 'note', message });
   }
-  if (full.decoderMemoryBytes <= memoryMax) return full;
-  throw new UpdateError(
-    'decoder_memory',
-    `the payload needs ${full.decoderMemoryBytes} bytes to decode; ${memoryMax} are allowed`,
-    { detail: { neededBytes: full.decoderMemoryBytes, allowedBytes: memoryMax } },
-  );
+  checkMemory(full.decoderMemoryBytes, memoryMax);
+  return full;
 }
 
 /**

@@ -7,17 +7,15 @@ import { Link } from '../../transfer/link.ts';
 import { Meter } from '../../transfer/meter.ts';
 import { Spool } from '../../transfer/spool.ts';
 import { obtainHeader } from '../../transfer/header.ts';
-import { checkWork } from '../../../native-free/format/decoder-memory.ts';
+import { checkMemory, checkWork } from '../../../native-free/format/decoder-memory.ts';
 import { floorBytes } from '../../platform/http/rate-floor.ts';
-import { parseHeader } from '../../../native-free/format/payload-header.ts';
-import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
+import { parseHeader, type PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import type { Network } from '../../platform/network.ts';
 import { bytesEqual, hexToBytes } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { ledgerKey } from './budget.ts';
 import { throwIfCancelled } from '../service/cancel.ts';
-import { spoolFolder } from '../context.ts';
-import type { Context } from '../context.ts';
+import { spoolFolder, type Context } from '../context.ts';
 import { checkHours } from '../life/hours.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
 import { networkBounds } from '../service/agent-network.ts';
@@ -70,7 +68,7 @@ export function openDownload(context: Context, attempt: Attempt, plan: Plan): Do
     totalBytes: plan.payload.bytes,
     network: withinHoursOnly,
     clock,
-    backoff: { firstMs: limits.backoffFirstMs, mostMs: limits.backoffMostMs },
+    backoff: limits.backoff,
     retriesMax: limits.retriesMax,
     signal,
     onWait: async ({ delayMs, failures, error }) => {
@@ -134,8 +132,5 @@ function checkAgainstPlan(context: Context, header: PayloadHeader, plan: Plan): 
     sameDigest('source digest', header.sourceDigest, plan.source.sha256);
   }
   checkWork(header.decoderWork, context.config.limits.decoderWork);
-  const allowed = context.config.limits.decoderMemoryBytes;
-  if (header.decoderMemoryBytes <= allowed) return;
-  const message = `the payload needs ${header.decoderMemoryBytes} bytes; ${allowed} are allowed`;
-  throw new UpdateError('decoder_memory', message);
+  checkMemory(header.decoderMemoryBytes, context.config.limits.decoderMemoryBytes);
 }

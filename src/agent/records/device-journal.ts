@@ -4,8 +4,7 @@
  */
 import type { AgentConfig } from '../config/config.ts';
 import type { World } from '../context.ts';
-import { Journal } from './journal.ts';
-import type { DeviceName } from './journal.ts';
+import { Journal, type DeviceName } from './journal.ts';
 
 /** What a journal is bound to: the same for all releases of one device, different for any two devices. */
 export function deviceOf({ device, place }: Pick<AgentConfig, 'device' | 'place'>): DeviceName {

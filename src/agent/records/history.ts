@@ -5,14 +5,10 @@
  * reason to forget. After a power cut REPORT is run again and finds its own entry, so there is never a second one.
  * @module
  */
-import type { HashFactory } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
 import type { AgentConfig } from '../config/config.ts';
-import { partsOf } from './journal.ts';
-import type { Attempt, JournalBody } from './journal.ts';
-import { isDamage, keepAside, loadRecord, storeRecord } from './record.ts';
-import type { RecordPlace } from './record.ts';
+import { partsOf, type Attempt, type JournalBody } from './journal.ts';
+import { isDamage, keepAside, loadRecord, storeRecord, type RecordFile, type RecordPlace } from './record.ts';
 
 export interface HistoryEntry {
   readonly actionId: string;
@@ -40,12 +36,6 @@ export interface HistoryEntry {
 export const HISTORY_MAX = 50;
 /** Messages may carry the output of a command; 50 of them have to fit into one record. */
 const MESSAGE_CHARS_MAX = 500;
-
-export interface HistoryOptions {
-  readonly fs: FileSystem;
-  readonly hash: HashFactory;
-  readonly path: string;
-}
 
 export const historyFile = ({ dataFolder }: AgentConfig): string => `${dataFolder}/history`;
 
@@ -79,8 +69,8 @@ export function historyEntry(body: JournalBody, attempt: Attempt, finishedAtMs: 
 export class History {
   readonly #place: RecordPlace;
 
-  constructor(options: HistoryOptions) {
-    this.#place = { ...options, kind: 'history', version: 1 };
+  constructor(file: RecordFile) {
+    this.#place = { ...file, kind: 'history', version: 1 };
   }
 
   /** The oldest first. Throws `record_malformed` or `limit_exceeded` for a damaged record. */

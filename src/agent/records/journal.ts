@@ -5,15 +5,12 @@
  * server say: it can lose time that way, never a device.
  * @module
  */
-import type { HashFactory } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
+import { isJson } from '../service/answers.ts';
 import type { ServerWords } from '../service/words.ts';
-import { STATES } from '../states/states.ts';
-import type { State } from '../states/states.ts';
+import { STATES, type State } from '../states/states.ts';
 import type { AttemptOutcome } from './outcome.ts';
-import { isDamage, keepAside, loadRecord, storeRecord } from './record.ts';
-import type { RecordPlace } from './record.ts';
+import { isDamage, keepAside, loadRecord, storeRecord, type RecordFile, type RecordPlace } from './record.ts';
 
 /** What a deployment names; everything else about it comes from signed metadata. */
 export interface ReleaseName {
@@ -178,10 +175,7 @@ export const emptyJournal = (): JournalBody => ({
   rejected: null,
 });
 
-export interface JournalOptions {
-  readonly fs: FileSystem;
-  readonly hash: HashFactory;
-  readonly path: string;
+export interface JournalOptions extends RecordFile {
   /** Whose it has to be. */
   readonly device: DeviceName;
 }
@@ -291,17 +285,14 @@ const nameOf = (device: DeviceName | null): string =>
     ? 'no device'
     : `${device.controllerId} (${device.product}, ${device.hardware}, ${device.places.join(' ')})`;
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** The checksum vouches for the bytes; this catches a record written by another build under the same version. */
 function checkBody(value: unknown, path: string): JournalBody {
   const bad = (what: string): UpdateError => new UpdateError('record_malformed', `${path}: ${what}`);
-  if (!isObject(value)) throw bad('it holds no object');
+  if (!isJson(value)) throw bad('it holds no object');
   if (!STATES.includes(value['state'] as State)) throw bad(`unknown state ${String(value['state'])}`);
-  if (!isObject(value['slots']) || !isObject(value['tried'])) throw bad('slots or attempts are missing');
+  if (!isJson(value['slots']) || !isJson(value['tried'])) throw bad('slots or attempts are missing');
   if (value['ended'] !== undefined && !Array.isArray(value['ended'])) throw bad('the ended actions are no list');
-  if (value['attempt'] !== null && !isObject(value['attempt'])) throw bad('the attempt is no object');
+  if (value['attempt'] !== null && !isJson(value['attempt'])) throw bad('the attempt is no object');
   const needsAttempt = !['IDLE', 'CHECK'].includes(value['state'] as string);
   if (needsAttempt && value['attempt'] === null) throw bad(`state ${String(value['state'])} without an attempt`);
   const body = { ...emptyJournal(), ...(value as unknown as JournalBody) };

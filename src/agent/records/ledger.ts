@@ -11,18 +11,12 @@
  * becomes the first of the new month's bytes.
  * @module
  */
-import type { HashFactory } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Clock } from '../../platform/clock.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
-import { isDamage, loadRecord, storeRecord } from './record.ts';
-import type { RecordPlace } from './record.ts';
+import { isDamage, loadRecord, storeRecord, type RecordFile, type RecordPlace } from './record.ts';
 
-export interface LedgerOptions {
-  readonly fs: FileSystem;
-  readonly hash: HashFactory;
+export interface LedgerOptions extends RecordFile {
   readonly clock: Clock;
-  readonly path: string;
   /** All bytes of one month; without it months are not counted. */
   readonly monthBytesMax?: number;
   /** Payload bytes of one attempt; only sets how fine the record is. */

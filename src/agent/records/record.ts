@@ -11,15 +11,17 @@ import { ioError, orIoError } from '../../../native-free/io-error.ts';
 import { digestOf, toHex } from '../../../native-free/hash.ts';
 import type { HashFactory } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
-import { UpdateError } from '../../../native-free/status.ts';
-import type { StatusCode } from '../../../native-free/status.ts';
-import { folderOf, readSmallFile, writeFileAtomically } from '../../platform/filesystem.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
+import { UpdateError, type StatusCode } from '../../../native-free/status.ts';
+import { folderOf, readSmallFile, writeFileAtomically, type FileSystem } from '../../platform/filesystem.ts';
 
-export interface RecordPlace {
+/** Where a record is kept, and what it takes to read it. */
+export interface RecordFile {
   readonly fs: FileSystem;
   readonly hash: HashFactory;
   readonly path: string;
+}
+
+export interface RecordPlace extends RecordFile {
   /** 'journal', 'keystore', ... */
   readonly kind: string;
   readonly version: number;
@@ -27,7 +29,7 @@ export interface RecordPlace {
   readonly codes?: { readonly read: StatusCode; readonly write: StatusCode };
 }
 
-/** Two copies beside each other, where one that is damaged must not be the end. */
+/** Two copies beside each other, the second with `.copy`, where one that is damaged must not be the end. */
 export const twoCopies = (place: RecordPlace): readonly RecordPlace[] => [
   place,
   { ...place, path: `${place.path}.copy` },

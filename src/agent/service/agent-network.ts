@@ -8,8 +8,7 @@ import { UpdateError } from '../../../native-free/status.ts';
 import type { TlsCredentials } from '../../platform/http/connections.ts';
 import { chooseProxy } from '../../platform/http/proxy.ts';
 import type { Network } from '../../platform/network.ts';
-import { boundsOf, nodeNetwork } from '../../platform/http/node-network.ts';
-import type { NetworkBounds } from '../../platform/http/node-network.ts';
+import { boundsOf, nodeNetwork, type NetworkBounds } from '../../platform/http/node-network.ts';
 import type { AgentConfig } from '../config/config.ts';
 
 export function networkBounds({ limits }: Pick<AgentConfig, 'limits'>): NetworkBounds {

@@ -6,8 +6,7 @@
  */
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { isHtml, readBody, refuseHtml, statusError } from '../../platform/network.ts';
-import type { NetworkResponse } from '../../platform/network.ts';
+import { isHtml, readBody, refuseHtml, statusError, type NetworkResponse } from '../../platform/network.ts';
 
 export type Json = Record<string, unknown>;
 

@@ -5,8 +5,7 @@
  */
 import { digestOf, toHex } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { noteLoss, placeOf } from '../context.ts';
-import type { Context } from '../context.ts';
+import { noteLoss, placeOf, type Context } from '../context.ts';
 import { isRefusal } from './answers.ts';
 import { saveResting } from './ended.ts';
 

@@ -6,8 +6,7 @@
 import { UpdateError } from '../../../native-free/status.ts';
 import { retryAfterOf } from '../../platform/http/retry-after.ts';
 import type { Context } from '../context.ts';
-import { sameRelease } from './deployments.ts';
-import type { PollResult } from './deployments.ts';
+import { sameRelease, type PollResult } from './deployments.ts';
 import type { Attempt } from '../records/journal.ts';
 import { answerCancellation } from './reports.ts';
 

@@ -5,8 +5,7 @@
  */
 import type { Network } from '../../platform/network.ts';
 import type { ActionNews, Deployment, DeploymentSource, PollResult, Proceeding, Report } from './deployments.ts';
-import { isGone, isJson, objectOf, requireTaken, wrongAnswer } from './answers.ts';
-import type { Json } from './answers.ts';
+import { isGone, isJson, objectOf, requireTaken, wrongAnswer, type Json } from './answers.ts';
 import { idOf, readDeployment } from './deployment.ts';
 
 export interface DdiOptions {

@@ -4,12 +4,10 @@
  * @module
  */
 import type { Deployment } from './deployments.ts';
-import { HANDLINGS } from './words.ts';
-import type { Handling, ServerWords } from './words.ts';
+import { HANDLINGS, type Handling, type ServerWords } from './words.ts';
 import type { ReleaseName } from '../records/journal.ts';
 import { isName } from '../payloads/manifest.ts';
-import { isJson, wrongAnswer } from './answers.ts';
-import type { Json } from './answers.ts';
+import { isJson, wrongAnswer, type Json } from './answers.ts';
 
 /** A word that goes into an address and a journal. */
 export function idOf(value: unknown): string | null {

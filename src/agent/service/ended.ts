@@ -5,8 +5,7 @@
  * @module
  */
 import { LIMITS } from '../../../native-free/limits.ts';
-import { sameRelease } from './deployments.ts';
-import type { Deployment } from './deployments.ts';
+import { sameRelease, type Deployment } from './deployments.ts';
 import type { EndedAction, Journal, JournalBody } from '../records/journal.ts';
 
 /** Messages carry the output of commands, and the journal is written often. */

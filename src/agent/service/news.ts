@@ -2,8 +2,7 @@
  * Intermediate news of an attempt: losing it does no harm, and nothing waits for it longer than one request.
  * @module
  */
-import { noteLoss } from '../context.ts';
-import type { Context } from '../context.ts';
+import { noteLoss, type Context } from '../context.ts';
 import type { Proceeding } from './deployments.ts';
 import type { Attempt } from '../records/journal.ts';
 import { isGone } from './answers.ts';

@@ -8,13 +8,10 @@
  */
 import { UpdateError } from '../../../native-free/status.ts';
 import { retryDelayMs } from '../../platform/http/retry-after.ts';
-import { noteLoss } from '../context.ts';
-import type { Context } from '../context.ts';
-import { sameRelease } from './deployments.ts';
-import type { Deployment, PollResult, Report } from './deployments.ts';
+import { noteLoss, type Context } from '../context.ts';
+import { sameRelease, type Deployment, type PollResult, type Report } from './deployments.ts';
 import type { EndedAction } from '../records/journal.ts';
-import { outcomeOf } from '../records/outcome.ts';
-import type { AttemptOutcome } from '../records/outcome.ts';
+import { outcomeOf, type AttemptOutcome } from '../records/outcome.ts';
 import { isAboutContent, isGone, isRefusal } from './answers.ts';
 import { sendAttributesIfDue } from './attributes.ts';
 import { endedAs, hasWaiting, saveResting, settle } from './ended.ts';
@@ -75,10 +72,8 @@ export async function tellBeforeTheEnd(context: Context): Promise<boolean> {
   return true;
 }
 
-const delayAfter = ({ config, clock }: Context, failures: number, error: UpdateError): number => {
-  const { backoffFirstMs: firstMs, backoffMostMs: mostMs } = config.limits;
-  return retryDelayMs({ firstMs, mostMs }, failures, clock.random(), error);
-};
+const delayAfter = ({ config, clock }: Context, failures: number, error: UpdateError): number =>
+  retryDelayMs(config.limits.backoff, failures, clock.random(), error);
 
 function requireKnown(thrown: unknown): UpdateError {
   const error = UpdateError.from(thrown);

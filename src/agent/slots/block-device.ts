@@ -15,6 +15,7 @@ import * as nodeFs from 'node:fs/promises';
 import { ioCode } from '../../../native-free/errno.ts';
 import { ioError } from '../../../native-free/io-error.ts';
 import { UpdateError } from '../../../native-free/status.ts';
+import { deviceNumber } from '../../platform/files/device-size.ts';
 
 export interface BlockDeviceInfo {
   /** The path that was asked for; may be a link. */
@@ -24,7 +25,6 @@ export interface BlockDeviceInfo {
   /** `MAJOR:MINOR`. */
   readonly number: string;
   readonly bytes: number;
-  readonly sectorBytes: number;
   readonly readOnly: boolean;
   /** Numbers of its partitions, when it is a whole disk. */
   readonly partitions: readonly string[];
@@ -46,21 +46,14 @@ export interface DeviceTree {
   identify(path: string): Promise<{ readonly device: string | null; readonly onDevice: string } | null>;
 }
 
-/** Linux packs 12 bits of major and 20 bits of minor number (and the rest above). */
-function numberOf(packed: bigint): string {
-  const major = ((packed >> 8n) & 0xfffn) | ((packed >> 32n) & ~0xfffn);
-  const minor = (packed & 0xffn) | ((packed >> 12n) & ~0xffn);
-  return `${major}:${minor}`;
-}
-
-export const realDeviceTree: DeviceTree = {
+const realDeviceTree: DeviceTree = {
   sys: '/sys',
   proc: '/proc',
   dev: '/dev',
   async identify(path) {
     try {
       const stat = await nodeFs.stat(path, { bigint: true });
-      return { device: stat.isBlockDevice() ? numberOf(stat.rdev) : null, onDevice: numberOf(stat.dev) };
+      return { device: stat.isBlockDevice() ? deviceNumber(stat.rdev) : null, onDevice: deviceNumber(stat.dev) };
     } catch (error) {
       if (ioCode(error) === 'ENOENT' || ioCode(error) === 'ENOTDIR') return null;
       throw error;
@@ -96,15 +89,12 @@ async function describe(path: string, number: string, tree: DeviceTree): Promise
     for (const holder of await namesIn(`${each}/holders`)) holders.add(holder);
   }
   for (const loop of await loopsOn(own, tree)) holders.add(loop);
-  // The queue belongs to the disk; a partition's folder lies in the disk's.
-  const queue = isPartition ? `${real}/../queue` : `${real}/queue`;
   return {
     path,
     name: real.slice(real.lastIndexOf('/') + 1),
     number,
     // Always in units of 512, whatever the sector size.
     bytes: 512 * (await readNumber(`${real}/size`)),
-    sectorBytes: await readNumber(`${queue}/logical_block_size`, 512),
     readOnly: (await readNumber(`${real}/ro`)) !== 0,
     partitions: parts.map((part) => part.number),
     mounts: await mountsOf(own, tree),
@@ -204,9 +194,8 @@ async function needText(path: string): Promise<string> {
   return text;
 }
 
-async function readNumber(path: string, fallback?: number): Promise<number> {
-  const text = fallback === undefined ? await needText(path) : await readText(path);
-  if (text === null) return fallback!;
+async function readNumber(path: string): Promise<number> {
+  const text = await needText(path);
   const value = Number(text.trim() === '' ? NaN : text);
   if (Number.isSafeInteger(value) && value >= 0) return value;
   throw new UpdateError('slot_unreadable', `${path} holds '${text.trim()}' and should hold a number`);

@@ -9,8 +9,7 @@ import { toHex } from '../../../native-free/hash.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { throwIfCancelled } from '../service/cancel.ts';
-import { slotsOf } from '../context.ts';
-import type { Context } from '../context.ts';
+import { slotsOf, type Context } from '../context.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
 
 /** Bytes between two syncs. */

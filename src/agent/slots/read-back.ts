@@ -6,10 +6,8 @@
  * board. Reading the slot once costs seconds; arming half of one release and half of another costs a trial.
  * @module
  */
-import type { Context } from '../context.ts';
-import { placeOf, slotsOf } from '../context.ts';
-import { partsOf } from '../records/journal.ts';
-import type { Attempt, Plan } from '../records/journal.ts';
+import { placeOf, slotsOf, type Context } from '../context.ts';
+import { partsOf, type Attempt, type Plan } from '../records/journal.ts';
 import { digestOfSlot } from './slots.ts';
 
 /** This process writes all of this slot class, from its first byte, or has just hashed it. */

@@ -7,13 +7,10 @@ import { ioCode } from '../../../native-free/errno.ts';
 import { ioError, orIoError } from '../../../native-free/io-error.ts';
 import { toHex } from '../../../native-free/hash.ts';
 import type { HashFactory, RandomSource, SegmentSink } from '../../../native-free/io.ts';
-import { LIMITS } from '../../../native-free/limits.ts';
-import { UpdateError } from '../../../native-free/status.ts';
-import type { StatusCode } from '../../../native-free/status.ts';
-import { isDevicePath, readFully, writeFully } from '../../platform/filesystem.ts';
-import type { FileHandle, FileSystem } from '../../platform/filesystem.ts';
-import { refuseOverlap, refuseUnsafe } from './block-device.ts';
-import type { BlockDeviceInfo } from './block-device.ts';
+import { UpdateError, type StatusCode } from '../../../native-free/status.ts';
+import { isDevicePath, readFully, writeFully, type FileHandle, type FileSystem } from '../../platform/filesystem.ts';
+import { hashSource } from '../../platform/hash.ts';
+import { refuseOverlap, refuseUnsafe, type BlockDeviceInfo } from './block-device.ts';
 
 export interface OpenSource extends RandomSource {
   close(): Promise<void>;
@@ -24,7 +21,6 @@ export interface OpenSink extends SegmentSink {
 }
 
 export interface SlotSet {
-  readonly names: readonly string[];
   /**
    * Throws `slot_missing`, `slot_unreadable`, `slot_too_small`, `slot_read_only`, `slot_mounted` or `slot_active` when
    * `slot` cannot take an image of that size. With `running`, also when the two are one place.
@@ -51,12 +47,10 @@ export interface FileSlotsOptions {
 }
 
 export class FileSlots implements SlotSet {
-  readonly names: readonly string[];
   readonly #options: FileSlotsOptions;
 
   constructor(options: FileSlotsOptions) {
     this.#options = options;
-    this.names = Object.keys(options.paths).sort();
   }
 
   pathOf(slot: string): string {
@@ -179,15 +173,7 @@ export async function digestOfSlot(
   const source = await slots.source(slot);
   try {
     const end = bytes ?? source.size;
-    if (source.size < end) return null;
-    const hash = newHash();
-    const window = new Uint8Array(LIMITS.source_window_bytes);
-    for (let at = 0; at < end; at += window.length) {
-      const part = window.subarray(0, Math.min(window.length, end - at));
-      await source.read(at, part);
-      hash.update(part);
-    }
-    return toHex(hash.digest());
+    return source.size < end ? null : toHex(await hashSource(source, end, newHash));
   } finally {
     await source.close();
   }

@@ -7,8 +7,7 @@
  */
 import { UpdateError } from '../../../native-free/status.ts';
 import type { BootState } from '../boot/control.ts';
-import { slotsOf } from '../context.ts';
-import type { Context } from '../context.ts';
+import { slotsOf, type Context } from '../context.ts';
 import { outcomeOf } from '../records/outcome.ts';
 import { rebootNow } from '../states/reboot.ts';
 import { slotHealth } from '../life/health.ts';

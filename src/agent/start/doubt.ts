@@ -6,8 +6,7 @@
  */
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Context } from '../context.ts';
-import type { Attempt } from '../records/journal.ts';
-import { partsOf } from '../records/journal.ts';
+import { partsOf, type Attempt } from '../records/journal.ts';
 import { rollbackCounter } from '../keystore/keystore.ts';
 
 /** Null: it was confirmed. Else why nobody can say so. */

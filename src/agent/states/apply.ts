@@ -4,15 +4,12 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import { chunksFinished } from '../../transfer/layout.ts';
+import { chunksFinished } from '../../transfer/chunks.ts';
 import { throwIfCancelled } from '../service/cancel.ts';
 import { copySlot } from '../slots/copy-slot.ts';
-import { attemptOf, slotsOf } from '../context.ts';
-import type { Context } from '../context.ts';
-import { decodeSegments } from '../payloads/decode.ts';
-import type { Decoding } from '../payloads/decode.ts';
-import { openDownload, readSignedHeader } from '../payloads/download.ts';
-import type { OpenPayload } from '../payloads/download.ts';
+import { attemptOf, slotsOf, type Context } from '../context.ts';
+import { decodeSegments, type Decoding } from '../payloads/decode.ts';
+import { openDownload, readSignedHeader, type OpenPayload } from '../payloads/download.ts';
 import type { Attempt } from '../records/journal.ts';
 import type { Next } from './states.ts';
 import { noteSeen } from '../slots/read-back.ts';

@@ -4,8 +4,7 @@
  * @module
  */
 import { throwIfCancelled } from '../service/cancel.ts';
-import { attemptOf } from '../context.ts';
-import type { Context } from '../context.ts';
+import { attemptOf, type Context } from '../context.ts';
 import { askToReboot } from '../life/hooks.ts';
 import { partsOf } from '../records/journal.ts';
 import type { Next } from './states.ts';

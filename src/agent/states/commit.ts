@@ -4,8 +4,7 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import { attemptOf } from '../context.ts';
-import type { Context } from '../context.ts';
+import { attemptOf, type Context } from '../context.ts';
 import { tellHooks } from '../life/hooks.ts';
 import { partsOf } from '../records/journal.ts';
 import { rollbackCounter } from '../keystore/keystore.ts';

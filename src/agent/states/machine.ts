@@ -6,8 +6,7 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import type { Context } from '../context.ts';
-import { attemptOf } from '../context.ts';
+import { attemptOf, type Context } from '../context.ts';
 import { outcomeOf } from '../records/outcome.ts';
 import { isTriedAgain, keepPatiently, settle } from '../life/faults.ts';
 import { apply } from './apply.ts';
@@ -21,8 +20,7 @@ import { repair } from './repair.ts';
 import { report } from './report.ts';
 import { rollback } from './rollback.ts';
 import { noteWaiting } from '../service/waiting.ts';
-import { afterFailure, isNotNow, requireWay } from './states.ts';
-import type { Next, State, WorkingState } from './states.ts';
+import { afterFailure, isNotNow, requireWay, type Next, type State, type WorkingState } from './states.ts';
 import { trial } from './trial.ts';
 import { verify } from './verify.ts';
 

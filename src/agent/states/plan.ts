@@ -5,12 +5,10 @@
 import { UpdateError } from '../../../native-free/status.ts';
 import { checkMonthBudget } from '../payloads/budget.ts';
 import { throwIfCancelled } from '../service/cancel.ts';
-import { attemptOf, placeOf } from '../context.ts';
-import type { Context } from '../context.ts';
+import { attemptOf, placeOf, type Context } from '../context.ts';
 import { askPolicy } from '../life/hooks.ts';
 import { checkHours } from '../life/hours.ts';
-import { payloadBytesOf } from '../records/journal.ts';
-import type { Attempt, Plan } from '../records/journal.ts';
+import { payloadBytesOf, type Attempt, type Plan } from '../records/journal.ts';
 import type { Next } from './states.ts';
 import * as planning from '../payloads/choose.ts';
 import { unlessBehind } from '../payloads/behind.ts';

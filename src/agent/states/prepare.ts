@@ -3,13 +3,12 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import { attemptOf, placeOf, slotsOf } from '../context.ts';
-import type { Context } from '../context.ts';
+import { attemptOf, placeOf, slotsOf, type Context } from '../context.ts';
 import { askPolicy } from '../life/hooks.ts';
+import { checkRollbackIndex } from '../payloads/choose.ts';
 import { openDownload, readSignedHeader } from '../payloads/download.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
 import type { Next } from './states.ts';
-import { rollbackCounter } from '../keystore/keystore.ts';
 import { tellNews } from '../service/news.ts';
 
 export async function prepare(context: Context): Promise<Next<'PREPARE'>> {
@@ -17,11 +16,7 @@ export async function prepare(context: Context): Promise<Next<'PREPARE'>> {
   const attempt = attemptOf(context);
   const plan = attempt.plan;
   if (plan === null) throw new UpdateError('bug', 'PREPARE without a plan');
-  const { product, version } = attempt.release;
-  const committed = await context.keystore.counter(rollbackCounter(product, plan.slotClass));
-  if (plan.rollbackIndex < committed) {
-    throw new UpdateError('release_rollback', `release ${version} has index ${plan.rollbackIndex}, not ${committed}`);
-  }
+  await checkRollbackIndex(context, { ...attempt.release, slotClass: plan.slotClass }, plan);
   await slotsOf(context, plan.slotClass).check(attempt.targetSlot, plan.target.bytes);
   attempt.segmentsDone = plan.kind === 'copy' ? 0 : await fetchHeader(context, attempt, plan);
   await askPolicy(context, attempt, 'before_apply');

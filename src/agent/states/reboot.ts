@@ -3,8 +3,7 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import { attemptOf } from '../context.ts';
-import type { Context } from '../context.ts';
+import { attemptOf, type Context } from '../context.ts';
 import { failureOf } from '../life/commands.ts';
 import { askToReboot } from '../life/hooks.ts';
 import type { Next } from './states.ts';

@@ -7,13 +7,11 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import { attemptOf } from '../context.ts';
-import type { Context } from '../context.ts';
+import { attemptOf, type Context } from '../context.ts';
 import type { BootState } from '../boot/control.ts';
 import type { Attempt } from '../records/journal.ts';
 import { outcomeOf } from '../records/outcome.ts';
-import { requireWay } from './states.ts';
-import type { State } from './states.ts';
+import { requireWay, type State } from './states.ts';
 import { checkSuccesses, confirmRunning } from '../start/confirm-running.ts';
 import { commitIsStale, countersLag } from '../start/doubt.ts';
 

@@ -10,14 +10,12 @@
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import { bytesEqual, hexToBytes } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { chunkRange, chunksFinished, chunksNeeded, segmentOffset } from '../../transfer/layout.ts';
+import { chunkRange, chunksFinished, chunksNeeded, segmentOffset } from '../../transfer/chunks.ts';
 import { checkMonthBudget } from '../payloads/budget.ts';
 import { throwIfCancelled } from '../service/cancel.ts';
-import { attemptOf, placeOf, slotsOf } from '../context.ts';
-import type { Context } from '../context.ts';
+import { attemptOf, placeOf, slotsOf, type Context } from '../context.ts';
 import { decodeSegments } from '../payloads/decode.ts';
-import { openDownload, readSignedHeader } from '../payloads/download.ts';
-import type { OpenPayload } from '../payloads/download.ts';
+import { openDownload, readSignedHeader, type OpenPayload } from '../payloads/download.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
 import type { Next } from './states.ts';
 import { checkBudget, checkRollbackIndex, fullPlan } from '../payloads/choose.ts';

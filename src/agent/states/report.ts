@@ -6,8 +6,7 @@
 import { mayPass } from '../../../native-free/io-error.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { Spool } from '../../transfer/spool.ts';
-import { attemptOf, placeOf, spoolFolder } from '../context.ts';
-import type { Context } from '../context.ts';
+import { attemptOf, placeOf, spoolFolder, type Context } from '../context.ts';
 import { History, historyEntry, historyFile } from '../records/history.ts';
 import { tellHooks } from '../life/hooks.ts';
 import type { Attempt } from '../records/journal.ts';

@@ -2,8 +2,7 @@
  * ROLLBACK: flip back, and leave the slot that failed. The outcome was recorded by whoever sent us here.
  * @module
  */
-import { attemptOf } from '../context.ts';
-import type { Context } from '../context.ts';
+import { attemptOf, type Context } from '../context.ts';
 import { outcomeOf } from '../records/outcome.ts';
 import { tellHooks } from '../life/hooks.ts';
 import type { Next } from './states.ts';

@@ -2,8 +2,7 @@
  * TRIAL: the new slot runs. Is it healthy?
  * @module
  */
-import { attemptOf } from '../context.ts';
-import type { Context } from '../context.ts';
+import { attemptOf, type Context } from '../context.ts';
 import { slotHealth } from '../life/health.ts';
 import type { Next } from './states.ts';
 

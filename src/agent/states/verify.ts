@@ -5,8 +5,7 @@
  * @module
  */
 import { UpdateError } from '../../../native-free/status.ts';
-import { attemptOf, placeOf, slotsOf } from '../context.ts';
-import type { Context } from '../context.ts';
+import { attemptOf, placeOf, slotsOf, type Context } from '../context.ts';
 import { openDownload, readSignedHeader } from '../payloads/download.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
 import type { Next } from './states.ts';

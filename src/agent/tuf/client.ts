@@ -6,34 +6,22 @@
  * a copy of the keystore's root for whoever wants to read it.
  * @module
  */
-import { digestOf, toHex } from '../../../native-free/hash.ts';
-import type { HashFactory } from '../../../native-free/io.ts';
 import { ioError, orIoError } from '../../../native-free/io-error.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import type { Clock } from '../../platform/clock.ts';
-import { readSmallFile, writeFileAtomically, writeFully } from '../../platform/filesystem.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
+import { readFully, readSmallFile, writeFileAtomically, writeFully } from '../../platform/filesystem.ts';
 import { statusError } from '../../platform/network.ts';
-import type { Network } from '../../platform/network.ts';
 import { FileKeystore } from '../keystore/file.ts';
 import { FileCheck } from './digests.ts';
-import { encodeName } from './fetch.ts';
+import type { MetadataSource } from './fetch.ts';
 import { requireSigners } from './keys.ts';
-import { parseMetadata } from './metadata.ts';
-import type { TargetFile } from './metadata.ts';
-import { refresh } from './refresh.ts';
-import type { Verified } from './refresh.ts';
+import { parseMetadata, type TargetFile } from './metadata.ts';
+import { refresh, type RefreshOptions, type Verified } from './refresh.ts';
 import { TargetSearch } from './search.ts';
+import { fileNameOf } from './store.ts';
 
-export interface TufClientOptions {
-  readonly fs: FileSystem;
-  readonly hash: HashFactory;
-  readonly clock: Clock;
-  readonly network: Network;
-  readonly folder: string;
-  readonly signal?: AbortSignal;
-}
+export type TufClientOptions = Pick<RefreshOptions, 'fs' | 'hash' | 'clock' | 'folder'> &
+  Pick<MetadataSource, 'network' | 'signal'>;
 
 export interface Downloads {
   readonly metadataUrl: string;
@@ -44,7 +32,6 @@ export interface Downloads {
 }
 
 const WINDOW_BYTES = 64 * 1024;
-const NAME_CHARS_MAX = 200;
 
 export class TufClient {
   readonly #options: TufClientOptions;
@@ -96,16 +83,11 @@ export class TufClient {
     for (const name of targetNames) {
       const target = await search.find(name);
       if (target === null) throw new UpdateError('target_unknown', `signed metadata does not list ${name}`);
-      const encoded = encodeName(name);
-      const path = `${targetFolder}/${encoded.length <= NAME_CHARS_MAX ? encoded : `target-${this.#digest(name)}`}`;
+      const path = `${targetFolder}/${fileNameOf(name, 'target', this.#options.hash)}`;
       if (!(await this.#isKept(path, target, name))) await this.#fetch(downloads, verified, name, target, path);
       paths.push(path);
     }
     return paths;
-  }
-
-  #digest(text: string): string {
-    return toHex(digestOf(this.#options.hash, new TextEncoder().encode(text)));
   }
 
   async #makeFolder(folder: string): Promise<void> {
@@ -127,11 +109,8 @@ export class TufClient {
     const file = await fs.open(path, 'read');
     try {
       const window = new Uint8Array(WINDOW_BYTES);
-      for (let at = 0; ;) {
-        const count = await file.read(window, at);
-        if (count === 0) break;
-        check.update(window.subarray(0, count));
-        at += count;
+      for (let at = 0; at < target.length; at += window.length) {
+        check.update(window.subarray(0, await readFully(file, window, at)));
       }
       check.end();
       return true;

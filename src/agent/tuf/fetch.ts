@@ -4,8 +4,7 @@
  */
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { readBody, refuseHtml, statusError } from '../../platform/network.ts';
-import type { Network, NetworkResponse } from '../../platform/network.ts';
+import { readBody, refuseHtml, statusError, type Network, type NetworkResponse } from '../../platform/network.ts';
 import type { MetaFile } from './metadata.ts';
 
 export interface MetadataSource {

@@ -16,7 +16,7 @@ import { UpdateError } from '../../../native-free/status.ts';
 import type { Keystore } from '../keystore/keystore.ts';
 import type { Role, Root } from './metadata.ts';
 
-export const ROOT_COUNTER = 'tuf.root';
+const ROOT_COUNTER = 'tuf.root';
 
 type Values = Readonly<Record<string, number>>;
 

@@ -5,8 +5,7 @@
  * has signed nothing; it does not make the document that lists it unreadable.
  * @module
  */
-import { constants, createPublicKey, verify } from 'node:crypto';
-import type { KeyObject } from 'node:crypto';
+import { constants, createPublicKey, verify, type KeyObject } from 'node:crypto';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Document, Keys, ListedKey, Role } from './metadata.ts';
 

@@ -7,8 +7,7 @@
  */
 import { canonicalize } from '@tufjs/canonical-json';
 import { UpdateError } from '../../../native-free/status.ts';
-import { parseJson } from './json.ts';
-import type { Field } from './json.ts';
+import { parseJson, type Field } from './json.ts';
 
 export const TOP_LEVEL = ['root', 'timestamp', 'snapshot', 'targets'] as const;
 export type TopLevel = (typeof TOP_LEVEL)[number];

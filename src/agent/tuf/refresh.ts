@@ -10,21 +10,20 @@ import { checkMetaFile } from './digests.ts';
 import { fetchNamed, fetchTimestamp } from './fetch.ts';
 import { Floors, refuseRollback } from './floors.ts';
 import { requireSigners, signersOf } from './keys.ts';
-import { parseMetadata } from './metadata.ts';
-import type {
-  Document,
-  Keys,
-  MetaFile,
-  Role,
-  Root,
-  Signed,
-  Snapshot,
-  Targets,
-  Timestamp,
-  TopLevel,
+import {
+  parseMetadata,
+  type Document,
+  type Keys,
+  type MetaFile,
+  type Role,
+  type Root,
+  type Signed,
+  type Snapshot,
+  type Targets,
+  type Timestamp,
+  type TopLevel,
 } from './metadata.ts';
-import { updateRoot } from './root.ts';
-import type { RootParts } from './root.ts';
+import { updateRoot, type RootParts } from './root.ts';
 import { MetadataStore } from './store.ts';
 
 export interface RefreshOptions extends Omit<RootParts, 'store' | 'floors'> {
@@ -135,14 +134,11 @@ class Refresh {
   async targets(timestamp: SignedBy<Timestamp>, snapshot: SignedBy<Snapshot>): Promise<Document<Targets>> {
     const { roles, keys, version } = this.#root;
     const delegator = { what: `root version ${version}`, role: roles.targets, keys };
-    const document = await this.load(
-      snapshot.document.signed,
-      'targets',
-      delegator,
-      () =>
-      this.#floors.raisePair('targets', metaOf(snapshot.document.signed, 'targets').version, timestamp.signers, snapshot.signers), // prettier-ignore
+    const named = snapshot.document.signed;
+    const { version: now } = metaOf(named, 'targets');
+    return this.load(named, 'targets', delegator, () =>
+      this.#floors.raisePair('targets', now, timestamp.signers, snapshot.signers),
     );
-    return document;
   }
 
   /** `accept` makes its version durable, before the file is written. */

@@ -7,21 +7,18 @@
 import { orIoError } from '../../../native-free/io-error.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { readSmallFile } from '../../platform/filesystem.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
+import { readSmallFile, type FileSystem } from '../../platform/filesystem.ts';
 import type { Keystore } from '../keystore/keystore.ts';
-import { fetchRoot } from './fetch.ts';
-import type { MetadataSource } from './fetch.ts';
-import { isRevoked, refuseRollback } from './floors.ts';
-import type { Floors } from './floors.ts';
+import { fetchRoot, type MetadataSource } from './fetch.ts';
+import { isRevoked, refuseRollback, type Floors } from './floors.ts';
 import { requireSigners } from './keys.ts';
-import { parseMetadata } from './metadata.ts';
-import type { Document, Root } from './metadata.ts';
+import { parseMetadata, type Document, type Root } from './metadata.ts';
 import type { MetadataStore } from './store.ts';
 
 export interface RootParts {
   readonly fs: FileSystem;
   readonly keystore: Keystore;
+  /** The root that came with the device; pinned in the keystore at the first use. */
   readonly pinnedRootFile: string;
   readonly source: MetadataSource;
   readonly store: MetadataStore;

@@ -9,8 +9,7 @@ import { ioError } from '../../../native-free/io-error.ts';
 import type { HashFactory } from '../../../native-free/io.ts';
 import { digestOf, toHex } from '../../../native-free/hash.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
-import { readSmallFile, writeFileAtomically } from '../../platform/filesystem.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
+import { readSmallFile, writeFileAtomically, type FileSystem } from '../../platform/filesystem.ts';
 import { encodeName } from './fetch.ts';
 
 export interface StoreOptions {
@@ -21,6 +20,13 @@ export interface StoreOptions {
 
 /** Leaves room for `.json.new` in the 255 bytes of a file's name. */
 const NAME_CHARS_MAX = 200;
+
+/** What a role or target is called as a file: where its own name is too long for one, `kind` and its digest. */
+export function fileNameOf(name: string, kind: 'role' | 'target', hash: HashFactory): string {
+  const encoded = encodeName(name);
+  if (encoded.length <= NAME_CHARS_MAX) return encoded;
+  return `${kind}-${toHex(digestOf(hash, new TextEncoder().encode(name)))}`;
+}
 
 export class MetadataStore {
   readonly #fs: FileSystem;
@@ -63,8 +69,6 @@ export class MetadataStore {
   }
 
   #path(role: string): string {
-    const encoded = encodeName(role);
-    const digest = (): string => toHex(digestOf(this.#hash, new TextEncoder().encode(role)));
-    return `${this.#folder}/${encoded.length <= NAME_CHARS_MAX ? encoded : `role-${digest()}`}.json`;
+    return `${this.#folder}/${fileNameOf(role, 'role', this.#hash)}.json`;
   }
 }

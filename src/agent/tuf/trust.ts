@@ -2,30 +2,14 @@
  * Trust: what the agent asks of signed metadata. The verification itself is in `tuf/`.
  * @module
  */
-import type { HashFactory } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import type { Clock } from '../../platform/clock.ts';
-import type { FileSystem } from '../../platform/filesystem.ts';
-import type { Network } from '../../platform/network.ts';
-import type { Keystore } from '../keystore/keystore.ts';
 import type { SignedTarget } from '../payloads/manifest.ts';
-import { refresh } from './refresh.ts';
+import type { MetadataSource } from './fetch.ts';
+import { refresh, type RefreshOptions } from './refresh.ts';
 import { TargetSearch } from './search.ts';
 
-export interface TrustOptions {
-  readonly fs: FileSystem;
-  readonly hash: HashFactory;
-  readonly clock: Clock;
-  readonly network: Network;
-  readonly keystore: Keystore;
-  /** Folder of the stored metadata, on the data partition. */
-  readonly folder: string;
-  /** `${server}/tuf/` */
-  readonly metadataUrl: string;
-  /** The root that came with the device; pinned in the keystore at the first use. */
-  readonly pinnedRootFile: string;
-  readonly signal?: AbortSignal;
-}
+/** As a refresh takes it; the repository is `${server}/tuf/`. */
+export type TrustOptions = Omit<RefreshOptions, 'source'> & MetadataSource;
 
 /** Signed targets of one refresh. */
 export interface TrustedTargets {

@@ -6,8 +6,7 @@ import { Command } from 'commander';
 import { withoutNetworkSecrets } from '../../agent/config/network.ts';
 import { report } from '../terminal/frame.ts';
 import { formatPairs } from '../terminal/text.ts';
-import { DEFAULT_CONFIG, readConfig } from './common.ts';
-import type { AgentCommandOptions } from './common.ts';
+import { DEFAULT_CONFIG, readConfig, type AgentCommandOptions } from './common.ts';
 
 /** The command, for the frame. */
 export function define(): Command {

@@ -13,8 +13,7 @@ import { Command } from 'commander';
 import { ioCode } from '../../../native-free/errno.ts';
 import { ioError } from '../../../native-free/io-error.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { report } from '../terminal/frame.ts';
-import type { CommonOptions } from '../terminal/frame.ts';
+import { report, type CommonOptions } from '../terminal/frame.ts';
 import { readConfig } from './common.ts';
 
 interface InitOptions extends CommonOptions {
@@ -201,7 +200,8 @@ async function init(folder: string, options: InitOptions): Promise<void> {
   const known = held ?? (await digestOf(image));
   const config = await readConfig(at('agent.toml'));
   const { journalOf } = await import('../../agent/records/device-journal.ts');
-  const { nodeFileSystem, sha256Node } = await import('../../transfer/index.ts');
+  const { sha256Node } = await import('../../platform/hash.ts');
+  const { nodeFileSystem } = await import('../../platform/node-filesystem.ts');
   const journal = journalOf(config, { fs: nodeFileSystem, hash: sha256Node });
   await journal.load();
   journal.body.slots = { A: { ...known, version: options.imageVersion }, B: null, ...more };
@@ -251,7 +251,7 @@ async function makeFileSlots(image: string, at: (name: string) => string, undo: 
 }
 
 async function makeFolder(path: string): Promise<void> {
-  const { nodeFileSystem } = await import('../../transfer/index.ts');
+  const { nodeFileSystem } = await import('../../platform/node-filesystem.ts');
   try {
     await nodeFileSystem.makeFolder(path);
   } catch (error) {

@@ -9,9 +9,8 @@ import { UpdateError } from '../../../native-free/status.ts';
 import type { AgentConfig } from '../../agent/index.ts';
 import { report } from '../terminal/frame.ts';
 import { formatTable } from '../terminal/text.ts';
-import { DEFAULT_CONFIG, readConfig } from './common.ts';
+import { DEFAULT_CONFIG, readConfig, type AgentCommandOptions } from './common.ts';
 import { withAgentLock } from '../../platform/process-lock.ts';
-import type { AgentCommandOptions } from './common.ts';
 
 interface KeystoreOptions extends AgentCommandOptions {
   readonly ownerAuth?: string;

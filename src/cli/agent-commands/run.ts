@@ -7,12 +7,9 @@ import { useLittleMemory } from '../../transfer/little-memory.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { AgentEvent, Attempt, RunResult } from '../../agent/index.ts';
 import { exitCodeFor, note, report, withSignals } from '../terminal/frame.ts';
-import { createProgress } from '../terminal/progress.ts';
-import type { Progress } from '../terminal/progress.ts';
-import { readConfig, DEFAULT_CONFIG } from './common.ts';
-import type { AgentCommandOptions } from './common.ts';
-import { Log, logFormat } from './log.ts';
-import type { LogFormat } from './log.ts';
+import { createProgress, type Progress } from '../terminal/progress.ts';
+import { readConfig, DEFAULT_CONFIG, type AgentCommandOptions } from './common.ts';
+import { Log, logFormat, type LogFormat } from './log.ts';
 import { joinService } from './service.ts';
 
 interface RunCommandOptions extends AgentCommandOptions {

@@ -6,8 +6,7 @@ import { Command } from 'commander';
 import type { AgentStatus } from '../../agent/index.ts';
 import { report } from '../terminal/frame.ts';
 import { formatCount, formatCounted, formatTable } from '../terminal/text.ts';
-import { DEFAULT_CONFIG, readConfig } from './common.ts';
-import type { AgentCommandOptions } from './common.ts';
+import { DEFAULT_CONFIG, readConfig, type AgentCommandOptions } from './common.ts';
 
 /** The command, for the frame. */
 export function define(): Command {

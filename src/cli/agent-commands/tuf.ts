@@ -6,8 +6,7 @@
 import { Argument, Command } from 'commander';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { TufClient } from '../../agent/tuf/client.ts';
-import { report, withSignals } from '../terminal/frame.ts';
-import type { CommonOptions } from '../terminal/frame.ts';
+import { report, withSignals, type CommonOptions } from '../terminal/frame.ts';
 
 interface TufOptions extends CommonOptions {
   readonly metadataDir: string;

@@ -8,7 +8,7 @@
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import { Command } from 'commander';
-import { applyPayload } from '../../../native-free/apply/index.ts';
+import { applyPayload } from '../../../native-free/apply/patcher.ts';
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import { bytesEqual, toHex } from '../../../native-free/hash.ts';
 import type { ByteSource, RandomSource, SegmentSink } from '../../../native-free/io.ts';

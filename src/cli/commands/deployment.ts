@@ -6,8 +6,15 @@ import { Command, Option } from 'commander';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { Deployment } from '../../server/index.ts';
 import { integerOption, report } from '../terminal/frame.ts';
-import { asksServer, clientFor, isPaged, noteMore, shortTime } from '../management.ts';
-import type { ManagementOptions, PageOptions } from '../management.ts';
+import {
+  asksServer,
+  clientFor,
+  isPaged,
+  noteMore,
+  shortTime,
+  type ManagementOptions,
+  type PageOptions,
+} from '../management.ts';
 import { describePayload, endOf, formatTable } from '../terminal/text.ts';
 
 interface ListOptions extends ManagementOptions, PageOptions {

@@ -5,8 +5,15 @@
 import { Command } from 'commander';
 import type { DeviceDetail } from '../../server/index.ts';
 import { report } from '../terminal/frame.ts';
-import { asksServer, clientFor, isPaged, noteMore, shortTime } from '../management.ts';
-import type { ManagementOptions, PageOptions } from '../management.ts';
+import {
+  asksServer,
+  clientFor,
+  isPaged,
+  noteMore,
+  shortTime,
+  type ManagementOptions,
+  type PageOptions,
+} from '../management.ts';
 import { describePayload, endOf, formatPairs, formatTable } from '../terminal/text.ts';
 
 interface ListOptions extends ManagementOptions, PageOptions {

@@ -5,7 +5,8 @@
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import { Command } from 'commander';
-import { PieceReader, readHeader } from '../../../native-free/apply/index.ts';
+import { PieceReader } from '../../../native-free/apply/piece-reader.ts';
+import { readHeader } from '../../../native-free/apply/patcher.ts';
 import { segmentLength, type PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import { bytesEqual, digestOf, toHex } from '../../../native-free/hash.ts';
 import type { ByteSource } from '../../../native-free/io.ts';

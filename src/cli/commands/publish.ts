@@ -6,7 +6,7 @@ import { basename, join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { PublishProgress, PublishResult } from '../../release/index.ts';
 import { RepositoryLayout } from '../../release/layout.ts';
-import { planDeployment } from '../deploy-to.ts';
+import { planDeployment, type DeployToOptions } from '../deploy-to.ts';
 import { EXPIRE_DAYS_DEFAULT, EXPIRE_DAYS_HELP } from '../expiry.ts';
 import { integerOption, report, withSignals, type CommonOptions } from '../terminal/frame.ts';
 import { refuseInputs } from '../terminal/outputs.ts';
@@ -14,8 +14,7 @@ import { phaseProgress } from '../terminal/phases.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { formatBytes, formatCount, formatTable } from '../terminal/text.ts';
 
-interface PublishCommandOptions extends CommonOptions {
-  readonly repo: string;
+interface PublishCommandOptions extends CommonOptions, DeployToOptions {
   readonly keys: string;
   readonly product: string;
   readonly releaseVersion: string;
@@ -30,10 +29,6 @@ interface PublishCommandOptions extends CommonOptions {
   readonly workers?: number;
   readonly memory?: number;
   readonly expireDays: number;
-  readonly deployTo?: string;
-  readonly register?: boolean;
-  readonly store?: string;
-  readonly tenant: string;
 }
 
 /** The command, for the frame. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { concat } from '../../../native-free/format/bytes.ts';
 import { PAYLOAD_MAGIC } from '../../../native-free/format/payload-header.ts';
 import type { ByteSource } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
@@ -34,14 +35,11 @@ export async function patchKind(name: string, patch: ByteSource): Promise<{ kind
 
 /** At least `count` bytes, where there are so many; a pipe may give them one at a time. */
 async function firstBytes(source: ByteSource, count: number): Promise<Uint8Array> {
-  let bytes = new Uint8Array(0);
+  let bytes: Uint8Array = new Uint8Array(0);
   while (bytes.length < count) {
     const piece = await source.read();
     if (piece === null) break;
-    const more = new Uint8Array(bytes.length + piece.length);
-    more.set(bytes);
-    more.set(piece, bytes.length);
-    bytes = more;
+    bytes = concat([bytes, piece]);
   }
   return bytes;
 }

@@ -6,9 +6,9 @@
  *
  * @module
  */
-import { constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
-import type { Stats } from 'node:fs';
+import { constants, fstatSync, openSync, readSync, statSync, type Stats } from 'node:fs';
 import { isatty } from 'node:tty';
+import { concat } from '../../../native-free/format/bytes.ts';
 import type { ByteSource } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
@@ -105,11 +105,5 @@ export async function readToEnd(input: ByteSource, name: string, bytesMax: numbe
     // A piece may be reused by the next read.
     pieces.push(piece.slice());
   }
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const piece of pieces.splice(0)) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
+  return concat(pieces);
 }

@@ -8,10 +8,8 @@
  * @module
  */
 import { randomBytes } from 'node:crypto';
-import type { Stats } from 'node:fs';
-import { constants, unlinkSync } from 'node:fs';
-import type { FileHandle } from 'node:fs/promises';
-import { access, link, open, rename, unlink } from 'node:fs/promises';
+import { constants, unlinkSync, type Stats } from 'node:fs';
+import { access, link, open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ioCode } from '../../../native-free/errno.ts';
 import type { CancelSignal } from '../../../native-free/io.ts';

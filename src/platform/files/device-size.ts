@@ -12,12 +12,17 @@ export function deviceSize(fd: number, device: bigint): number {
   return sizeInSysfs(device) ?? probeSize(fd);
 }
 
+/** `MAJOR:MINOR`. Linux packs 12 bits of major and 20 bits of minor number (and the rest above). */
+export function deviceNumber(packed: bigint): string {
+  const major = ((packed >> 8n) & 0xfffn) | ((packed >> 32n) & ~0xfffn);
+  const minor = (packed & 0xffn) | ((packed >> 12n) & ~0xffn);
+  return `${major}:${minor}`;
+}
+
 function sizeInSysfs(device: bigint): number | null {
-  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn);
-  const minor = (device & 0xffn) | ((device >> 12n) & ~0xffn);
   let text: string;
   try {
-    text = readFileSync(`/sys/dev/block/${major}:${minor}/size`, 'utf8');
+    text = readFileSync(`/sys/dev/block/${deviceNumber(device)}/size`, 'utf8');
   } catch {
     return null;
   }

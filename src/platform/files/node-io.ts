@@ -176,13 +176,13 @@ export function imageSize(path: string): number {
 export function readImage(path: string): Uint8Array {
   const { fd, size } = openInput(path);
   try {
-    if (size === null) return shared(readUnsized(fd, path));
+    if (size === null) return shareImage(readUnsized(fd, path));
     if (size > LIMITS.image_bytes_max) {
       throw new UpdateError('limit_exceeded', `${path} has ${size} bytes; ${LIMITS.image_bytes_max} are the most`, {
         detail: { path, bytes: size, allowedBytes: LIMITS.image_bytes_max },
       });
     }
-    const image = new Uint8Array(new SharedArrayBuffer(size));
+    const image = sharedBytes(size);
     for (let at = 0; at < size; at += READ_STEP_BYTES) {
       readFully(fd, path, at, image.subarray(at, Math.min(size, at + READ_STEP_BYTES)));
     }
@@ -192,10 +192,15 @@ export function readImage(path: string): Uint8Array {
   }
 }
 
-function shared(bytes: Uint8Array): Uint8Array {
-  const image = new Uint8Array(new SharedArrayBuffer(bytes.length));
-  image.set(bytes);
-  return image;
+/** Bytes in shared memory, all of them 0. */
+export const sharedBytes = (count: number): Uint8Array => new Uint8Array(new SharedArrayBuffer(count));
+
+/** A view of shared memory with the image's bytes; no copy when it is one already (readImage). */
+export function shareImage(image: Uint8Array): Uint8Array {
+  if (image.buffer instanceof SharedArrayBuffer) return image;
+  const shared = sharedBytes(image.length);
+  shared.set(image);
+  return shared;
 }
 
 /** One call reads at most 2 GiB on Linux, and less elsewhere. */

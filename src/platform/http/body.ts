@@ -5,8 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { UpdateError } from '../../../native-free/status.ts';
-import { after, monotonicMs } from '../timers.ts';
-import type { Timer } from '../timers.ts';
+import { after, monotonicMs, type Timer } from '../timers.ts';
 import type { RateGauge } from './rate-floor.ts';
 
 /** A body that the reader is slow to take stays in the kernel beyond this. */

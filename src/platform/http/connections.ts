@@ -6,11 +6,9 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Duplex } from 'node:stream';
-import { createSecureContext } from 'node:tls';
-import type { SecureContext, SecureContextOptions } from 'node:tls';
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { UpdateError } from '../../../native-free/status.ts';
-import { openTunnel, proxyAddress, proxyHeaders, proxyName } from './proxy.ts';
-import type { ProxyChoice } from './proxy.ts';
+import { openTunnel, proxyAddress, proxyHeaders, proxyName, type ProxyChoice } from './proxy.ts';
 
 /** PEM texts. A key may be anywhere that the platform's TLS can use it from. */
 export interface TlsCredentials {

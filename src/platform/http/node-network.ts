@@ -14,35 +14,25 @@ import type * as http from 'node:http';
 import { urlToHttpOptions } from 'node:url';
 import { UpdateError } from '../../../native-free/status.ts';
 import { after, monotonicMs } from '../timers.ts';
-import { Body, linkFailed, overdue } from './body.ts';
-import type { BodyBounds } from './body.ts';
-import { Connections } from './connections.ts';
-import type { TlsCredentials } from './connections.ts';
+import { Body, linkFailed, overdue, type BodyBounds } from './body.ts';
+import { Connections, type ConnectionOptions } from './connections.ts';
 import { proxyRefused } from './proxy.ts';
-import type { ProxyChoice } from './proxy.ts';
-import { DEFAULT_RATE_FLOOR, RateGauge } from './rate-floor.ts';
-import type { RateFloor } from './rate-floor.ts';
+import { DEFAULT_RATE_FLOOR, RateGauge, type RateFloor } from './rate-floor.ts';
 import type { Network, NetworkRequest, NetworkResponse } from '../network.ts';
 
-export interface NodeNetworkOptions {
+export interface NetworkBounds {
   /** No byte of a body for this long: the link counts as dropped. Default 30,000. */
-  readonly idleMs?: number;
+  readonly idleMs: number;
   /** The head of an answer has to be there, with lookup, connection and handshake. Default twice `idleMs`. */
-  readonly answerMs?: number;
+  readonly answerMs: number;
   /** A whole exchange that is not `bulk`. Default 300,000. */
-  readonly exchangeMs?: number;
+  readonly exchangeMs: number;
   /** For bodies that are `bulk`. */
-  readonly floor?: RateFloor;
-  readonly userAgent?: string;
-  readonly credentials?: () => TlsCredentials;
-  readonly proxy?: ProxyChoice;
+  readonly floor: RateFloor;
 }
 
-export interface NetworkBounds {
-  readonly idleMs: number;
-  readonly answerMs: number;
-  readonly exchangeMs: number;
-  readonly floor: RateFloor;
+export interface NodeNetworkOptions extends Partial<NetworkBounds>, Omit<ConnectionOptions, 'connectMs'> {
+  readonly userAgent?: string;
 }
 
 const REDIRECTS_MAX = 3;

@@ -7,8 +7,7 @@
  */
 import * as http from 'node:http';
 import * as https from 'node:https';
-import { BlockList, isIP } from 'node:net';
-import type { Socket } from 'node:net';
+import { BlockList, isIP, type Socket } from 'node:net';
 import { UpdateError } from '../../../native-free/status.ts';
 import { parseRetryAfter } from './retry-after.ts';
 import { nodeClock } from '../clock.ts';

@@ -7,8 +7,7 @@
  */
 import { LIMITS } from '../../../native-free/limits.ts';
 import type { UpdateError } from '../../../native-free/status.ts';
-import { backoffMs } from '../clock.ts';
-import type { BackoffPolicy } from '../clock.ts';
+import { backoffMs, type BackoffPolicy } from '../clock.ts';
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const TIME = '(?<hour>\\d\\d):(?<minute>\\d\\d):(?<second>\\d\\d)';

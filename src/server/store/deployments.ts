@@ -5,6 +5,8 @@
  */
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { UpdateError } from '../../../native-free/status.ts';
+import type { ReleaseKey } from '../../release/index.ts';
+import { freshDevice } from './devices.ts';
 import { finishDeployments } from './ends.ts';
 import type { PollStore } from './polls.ts';
 import type { ActionState, Database, DeploymentsTable, DeploymentState, DeviceName } from './schema.ts';
@@ -13,12 +15,7 @@ export interface StoredDeployment {
   readonly id: number;
   readonly tenant: string;
   readonly releaseId: number;
-  readonly release: {
-    readonly product: string;
-    readonly version: string;
-    readonly hardware: string;
-    readonly slotClass: string;
-  };
+  readonly release: ReleaseKey;
   readonly selector: 'devices' | 'all';
   readonly state: DeploymentState;
   readonly createdAt: number;
@@ -65,10 +62,7 @@ export class DeploymentStore {
       const names = devices === 'all' ? await matching(trx, tenant, release) : [...new Set(devices)];
       const unknown = devices === 'all' ? [] : await strangers(trx, tenant, names, release, register);
       for (const controllerId of unknown) {
-        await trx
-          .insertInto('devices')
-          .values({ tenant, controller_id: controllerId, attributes: '{}', attributes_wanted: 1, first_seen: at })
-          .execute();
+        await trx.insertInto('devices').values(freshDevice({ tenant, controllerId }, at)).execute();
       }
       const touched = new Set<number>();
       for (const controllerId of names) {

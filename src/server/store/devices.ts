@@ -41,20 +41,20 @@ export class DeviceStore {
   async meet(name: DeviceName, at: number, address: string | null): Promise<void> {
     await this.#db
       .insertInto('devices')
-      .values({ ...fresh(name.tenant, name.controllerId, at), last_seen: at, last_address: address })
+      .values({ ...freshDevice(name, at), last_seen: at, last_address: address })
       .onConflict((on) => on.columns(['tenant', 'controller_id']).doUpdateSet({ last_seen: at, last_address: address }))
       .execute();
     this.#polls.forget(name);
   }
 
   /** Registers a device ahead of its first poll, or gives a known one a token. */
-  async register({ tenant, controllerId }: DeviceName, at: number, tokenSha256: string | null): Promise<void> {
+  async register(name: DeviceName, at: number, tokenSha256: string | null): Promise<void> {
     await this.#db
       .insertInto('devices')
-      .values({ ...fresh(tenant, controllerId, at), token_sha256: tokenSha256 })
+      .values({ ...freshDevice(name, at), token_sha256: tokenSha256 })
       .onConflict((on) => on.columns(['tenant', 'controller_id']).doUpdateSet({ token_sha256: tokenSha256 }))
       .execute();
-    this.#polls.forget({ tenant, controllerId });
+    this.#polls.forget(name);
   }
 
   /**
@@ -119,7 +119,8 @@ export class DeviceStore {
   }
 }
 
-function fresh(tenant: string, controllerId: string, at: number) {
+/** The row of a device that nobody has heard of before. */
+export function freshDevice({ tenant, controllerId }: DeviceName, at: number) {
   return { tenant, controller_id: controllerId, attributes: '{}', attributes_wanted: 1, first_seen: at };
 }
 

@@ -4,12 +4,10 @@
  * cut prevented must be done again and not be taken for a fall back.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { Agent, runCommand } from '../../../src/agent/index.ts';
-import type { CommandRunner, RunResult } from '../../../src/agent/index.ts';
+import { Agent, runCommand, type CommandRunner, type RunResult } from '../../../src/agent/index.ts';
 import { isPowerCut } from '../../../src/testing/index.ts';
 import { sha256Node } from '../../../src/platform/hash.ts';
-import { device, imagePair, makeLab, sameBytes } from '../../support/device/agent.ts';
-import type { Lab, SimulatedDevice } from '../../support/device/agent.ts';
+import { device, imagePair, makeLab, sameBytes, type Lab, type SimulatedDevice } from '../../support/device/agent.ts';
 import { KINDS, Rig } from '../../unit/boot/boot-rigs.ts';
 
 let lab: Lab;

@@ -3,12 +3,18 @@
  * has tested is never confirmed, a release that is not healthy goes back, and no device is left without a slot.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { Agent, runCommand } from '../../../src/agent/index.ts';
-import type { CommandRunner, RunResult } from '../../../src/agent/index.ts';
+import { Agent, runCommand, type CommandRunner, type RunResult } from '../../../src/agent/index.ts';
 import { errnoError } from '../../../src/testing/index.ts';
 import { sha256Node } from '../../../src/platform/hash.ts';
-import { device, imagePair, makeLab, sameBytes } from '../../support/device/agent.ts';
-import type { DeviceOptions, Lab, SimulatedDevice } from '../../support/device/agent.ts';
+import {
+  device,
+  imagePair,
+  makeLab,
+  sameBytes,
+  type DeviceOptions,
+  type Lab,
+  type SimulatedDevice,
+} from '../../support/device/agent.ts';
 import { KINDS, Rig } from '../../unit/boot/boot-rigs.ts';
 
 let lab: Lab;

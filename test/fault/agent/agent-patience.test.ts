@@ -3,8 +3,7 @@
  * when its journal cannot be written at all.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { errnoError, faultyWatcher } from '../../../src/testing/index.ts';
-import type { FileCall } from '../../../src/testing/index.ts';
+import { errnoError, faultyWatcher, type FileCall } from '../../../src/testing/index.ts';
 import {
   assignedDevice,
   makeLab,

@@ -4,8 +4,15 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { isPowerCut } from '../../../src/testing/index.ts';
-import { assignedDevice, device, imagePair, makeLab, sameBytes } from '../../support/device/agent.ts';
-import type { Lab, SimulatedDevice } from '../../support/device/agent.ts';
+import {
+  assignedDevice,
+  device,
+  imagePair,
+  makeLab,
+  sameBytes,
+  type Lab,
+  type SimulatedDevice,
+} from '../../support/device/agent.ts';
 
 const REBOOTS = 12;
 

@@ -6,10 +6,16 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../../native-free/limits.ts';
 import type { NetworkRequest } from '../../../src/agent/index.ts';
 import { ByteLedger } from '../../../src/agent/records/ledger.ts';
-import { errnoError, isPowerCut } from '../../../src/testing/index.ts';
-import type { FileCall } from '../../../src/testing/index.ts';
-import { device, imagePair, makeLab, sameBytes } from '../../support/device/agent.ts';
-import type { DeviceOptions, Lab, SimulatedDevice } from '../../support/device/agent.ts';
+import { errnoError, isPowerCut, type FileCall } from '../../../src/testing/index.ts';
+import {
+  device,
+  imagePair,
+  makeLab,
+  sameBytes,
+  type DeviceOptions,
+  type Lab,
+  type SimulatedDevice,
+} from '../../support/device/agent.ts';
 import { sha256Node } from '../../support/images.ts';
 
 /** 20 segments of 64 KiB; the fresh bytes are in the middle ones. */

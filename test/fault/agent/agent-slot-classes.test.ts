@@ -5,8 +5,17 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { isPowerCut } from '../../../src/testing/index.ts';
 import { journalOf } from '../../../src/agent/index.ts';
-import { device, imagePair, isBlob, makeLab, sameBytes, sha256Hex } from '../../support/device/agent.ts';
-import type { DeviceOptions, Lab, SimulatedDevice } from '../../support/device/agent.ts';
+import {
+  device,
+  imagePair,
+  isBlob,
+  makeLab,
+  sameBytes,
+  sha256Hex,
+  type DeviceOptions,
+  type Lab,
+  type SimulatedDevice,
+} from '../../support/device/agent.ts';
 import { imageBytes, sha256Node } from '../../support/images.ts';
 
 const SLOTS = `[slots.A]

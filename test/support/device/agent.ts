@@ -4,12 +4,38 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Agent, journalOf, parseConfig } from '../../../src/agent/index.ts';
-import type { AgentConfig, AgentEvent, Attempt, CommandRunner, Deployment, DeploymentSource, JournalBody, Proceeding, Report, RunResult, World } from '../../../src/agent/index.ts'; // prettier-ignore
-import type { FileSystem, NetworkRequest } from '../../../src/agent/index.ts';
+import {
+  Agent,
+  journalOf,
+  parseConfig,
+  type AgentConfig,
+  type AgentEvent,
+  type Attempt,
+  type CommandRunner,
+  type Deployment,
+  type DeploymentSource,
+  type JournalBody,
+  type Proceeding,
+  type Report,
+  type RunResult,
+  type World,
+  type FileSystem,
+  type NetworkRequest,
+} from '../../../src/agent/index.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { FakeBootLoader, FakeClock, MemoryFileSystem, MemoryNetwork, Power, poweredFileSystem, serveBytes, watchFileSystem } from '../../../src/testing/index.ts'; // prettier-ignore
-import type { FileWatcher, LinkPlan, MemoryAnswer } from '../../../src/testing/index.ts';
+import {
+  FakeBootLoader,
+  FakeClock,
+  MemoryFileSystem,
+  MemoryNetwork,
+  Power,
+  poweredFileSystem,
+  serveBytes,
+  watchFileSystem,
+  type FileWatcher,
+  type LinkPlan,
+  type MemoryAnswer,
+} from '../../../src/testing/index.ts';
 import { imageBytes, sha256Hex, sha256Node } from '../images.ts';
 import { publisher, type Publisher } from '../release.ts';
 

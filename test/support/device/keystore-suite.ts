@@ -9,8 +9,7 @@ import { Agent } from '../../../src/agent/index.ts';
 import { AnchoredKeystore } from '../../../src/agent/keystore/anchored.ts';
 import type { KeystoreHardware } from '../../../src/agent/keystore/hardware.ts';
 import { MemoryFileSystem } from '../../../src/testing/index.ts';
-import { device, imagePair, makeLab, sha256Hex } from './agent.ts';
-import type { Lab, SimulatedDevice } from './agent.ts';
+import { device, imagePair, makeLab, sha256Hex, type Lab, type SimulatedDevice } from './agent.ts';
 import { sha256Node } from '../images.ts';
 import { rootOf, signersFor } from '../roots.ts';
 

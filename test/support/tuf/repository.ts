@@ -3,8 +3,7 @@
  * chooses, and served in every version that was ever published. Nothing in it is the product's code.
  */
 import { canonicalize } from '@tufjs/canonical-json';
-import { constants, createHash, generateKeyPairSync, sign } from 'node:crypto';
-import type { KeyObject } from 'node:crypto';
+import { constants, createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 
 /** Any JSON; tests reach into it. */
 export type Json = any;

@@ -8,8 +8,10 @@ import {
   FileKeystore,
   Journal,
   VariableBootControl,
+  type BootVariables,
+  type DeviceName,
+  type FileSystem,
 } from '../../../src/agent/index.ts';
-import type { BootVariables, DeviceName, FileSystem } from '../../../src/agent/index.ts';
 import { FakeBootLoader, MemoryFileSystem, watchFileSystem } from '../../../src/testing/index.ts';
 import { sha256Node as hash } from '../../support/images.ts';
 

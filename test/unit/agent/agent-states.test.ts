@@ -4,13 +4,11 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it, vi } from 'vitest';
 import { repositoryRoot } from '../../../corpus/manifest.ts';
-import { STATUS, UpdateError } from '../../../native-free/status.ts';
-import type { StatusCode } from '../../../native-free/status.ts';
+import { STATUS, UpdateError, type StatusCode } from '../../../native-free/status.ts';
 import { withStates } from '../../../scripts/states-doc.ts';
 import { newMemory, type Context } from '../../../src/agent/context.ts';
 import { runMachine } from '../../../src/agent/states/machine.ts';
-import { afterFailure, requireWay, STATE_TABLE, STATES } from '../../../src/agent/states/states.ts';
-import type { State } from '../../../src/agent/states/states.ts';
+import { afterFailure, requireWay, STATE_TABLE, STATES, type State } from '../../../src/agent/states/states.ts';
 
 const read = (path: string): string => readFileSync(join(repositoryRoot(), path), 'utf8');
 const FACES: readonly State[] = ['IDLE', 'WAIT_NET'];

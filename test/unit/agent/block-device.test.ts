@@ -7,8 +7,14 @@ import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { UpdateError } from '../../../native-free/status.ts';
 import { FileSlots } from '../../../src/agent/slots/slots.ts';
-import { devicesOverlap, readBlockDevice, refuseOverlap, refuseUnsafe } from '../../../src/agent/slots/block-device.ts';
-import type { BlockDeviceInfo, DeviceTree } from '../../../src/agent/slots/block-device.ts';
+import {
+  devicesOverlap,
+  readBlockDevice,
+  refuseOverlap,
+  refuseUnsafe,
+  type BlockDeviceInfo,
+  type DeviceTree,
+} from '../../../src/agent/slots/block-device.ts';
 import { MemoryFileSystem } from '../../../src/testing/index.ts';
 import { temporaryFolder } from '../../support/release.ts';
 
@@ -37,8 +43,6 @@ class Board {
       this.put(`sys/devices/mmcblk0/mmcblk0p${part}/partition`, `${part}\n`);
     }
     this.#device('sda', '8:0', 32 * MIB);
-    for (const disk of ['mmcblk0', 'sda']) this.put(`sys/devices/${disk}/queue/logical_block_size`, '512\n');
-    this.put('sys/devices/sda/queue/logical_block_size', '4096\n');
     this.put('proc/swaps', 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n');
     this.put('proc/cmdline', 'console=ttyS0 quiet\n');
   }
@@ -102,11 +106,10 @@ describe('a block device', () => {
   test('that nothing uses is described, and takes an image of its own size', async () => {
     const info = await board.need('/dev/mmcblk0p3');
     expect(info).toEqual({
-      ...{ path: '/dev/mmcblk0p3', name: 'mmcblk0p3', number: '179:3', bytes: 64 * MIB, sectorBytes: 512 },
+      ...{ path: '/dev/mmcblk0p3', name: 'mmcblk0p3', number: '179:3', bytes: 64 * MIB },
       ...{ readOnly: false, partitions: [], mounts: [], holders: [], swap: false, root: false },
     });
     expect(() => refuseUnsafe(info, 'B', 64 * MIB)).not.toThrow();
-    expect((await board.need('/dev/sda')).sectorBytes).toBe(4096);
   });
 
   test('that is too small by one byte is refused with both figures', async () => {

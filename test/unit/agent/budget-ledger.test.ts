@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'vitest';
 import { ByteLedger, monthOf, type LedgerOptions } from '../../../src/agent/records/ledger.ts';
 import { chargedNetwork } from '../../../src/agent/payloads/budget.ts';
-import { readBody } from '../../../src/transfer/index.ts';
+import { readBody } from '../../../src/platform/network.ts';
 import { errnoError, FakeClock, MemoryFileSystem, MemoryNetwork, poweredFileSystem, Power, watchFileSystem } from '../../../src/testing/index.ts'; // prettier-ignore
 import { sha256Node } from '../../support/images.ts';
 

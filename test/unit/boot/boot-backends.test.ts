@@ -3,9 +3,7 @@
  * the same behaviour from all of them, a slot to boot after a power cut anywhere, and a clear error when a tool fails.
  */
 import { describe, expect, test } from 'vitest';
-import { runCommand } from '../../../src/agent/index.ts';
-import { nodeFileSystem } from '../../../src/agent/index.ts';
-import type { BootControl, CommandRunner } from '../../../src/agent/index.ts';
+import { runCommand, nodeFileSystem, type BootControl, type CommandRunner } from '../../../src/agent/index.ts';
 import { isPowerCut, Power, watchFileSystem } from '../../../src/testing/index.ts';
 import { KINDS, Rig } from './boot-rigs.ts';
 

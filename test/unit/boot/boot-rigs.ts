@@ -7,12 +7,15 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeBootControl } from '../../../src/agent/boot/backends.ts';
-import { runCommand } from '../../../src/agent/index.ts';
-import { nodeFileSystem } from '../../../src/agent/index.ts';
-import type { BootControl, CommandRunner, FileSystem } from '../../../src/agent/index.ts';
+import {
+  runCommand,
+  nodeFileSystem,
+  type BootControl,
+  type CommandRunner,
+  type FileSystem,
+} from '../../../src/agent/index.ts';
 import type { BootConfig } from '../../../src/agent/config/boot.ts';
-import { EFIBOOTMGR, FW_PRINTENV, FW_SETENV, GRUB_EDITENV, HOOK, installTool } from './boot-fakes.ts';
-import type { Mode } from './boot-fakes.ts';
+import { EFIBOOTMGR, FW_PRINTENV, FW_SETENV, GRUB_EDITENV, HOOK, installTool, type Mode } from './boot-fakes.ts';
 
 type Chosen = string | null;
 

@@ -10,12 +10,11 @@ const pair = (side: string): Uint8Array =>
   new Uint8Array(readFileSync(new URL(`../../../corpus/small/watcher-arm64/${side}`, import.meta.url)));
 
 function coversOf(source: Uint8Array, target: Uint8Array, windowBytes = target.length): CoverList {
-  const suffixes = suffixArray(source);
-  const index = indexSource(source, suffixes);
+  const index = indexSource(source, suffixArray(source));
   const windows = [];
   for (let start = 0; start < target.length; start += windowBytes) {
     const end = Math.min(target.length, start + windowBytes);
-    windows.push(coverListOf(findCovers(source, target, suffixes, start, end, index)));
+    windows.push(coverListOf(findCovers(index, target, start, end)));
   }
   return joinCovers(windows);
 }

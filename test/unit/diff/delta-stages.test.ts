@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { memorySource } from '../../../native-free/apply/index.ts';
+import { memorySource } from '../../../native-free/apply/bytes-source.ts';
 import { DeltaSegmentDecoder } from '../../../native-free/apply/segment-decoders.ts';
 import {
   canonicalImage,

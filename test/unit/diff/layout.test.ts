@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { corpusPair, SMALL_PAIR } from '../../../corpus/index.ts';
-import { layoutOf, type NamedLayout, type NamedRegion } from '../../../native-free/diff/layout/layout.ts';
+import { layoutOf } from '../../../native-free/diff/layout/layout.ts';
+import type { NamedLayout, NamedRegion } from '../../../native-free/diff/layout/named-layout.ts';
 import { pairModules } from '../../../native-free/diff/layout/pair-modules.ts';
 import { REGION_KIND } from '../../../native-free/format/regions.ts';
 import { buildElf, CODE, DATA, type ElfSectionSpec, MACHINE, WRITABLE, ZERO } from '../../support/elf.ts';

@@ -1,6 +1,7 @@
 /** A delta by nothing but JavaScript, and payloads put together from parts. */
 import { describe, expect, it } from 'vitest';
-import { applyPayload, bytesSource, memorySink, memorySource } from '../../../native-free/apply/index.ts';
+import { applyPayload } from '../../../native-free/apply/patcher.ts';
+import { bytesSource, memorySink, memorySource } from '../../../native-free/apply/bytes-source.ts';
 import { assembleDelta, assembleFull, makeDelta, SMALL_SIZES } from '../../../native-free/diff/index.ts';
 import { encodeCovered } from '../../../native-free/diff/write/encode-segment.ts';
 import { parseHeader } from '../../../native-free/format/payload-header.ts';

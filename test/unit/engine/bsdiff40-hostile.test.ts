@@ -2,7 +2,7 @@
  * BSDIFF40 patches of a few bytes that ask for much: bounded while they are read, and cancelled within every loop.
  */
 import { describe, expect, it } from 'vitest';
-import { memorySource } from '../../../native-free/apply/index.ts';
+import { memorySource } from '../../../native-free/apply/bytes-source.ts';
 import { applyBsdiff40, bsdiffCovers, bsdiffFacts } from '../../../native-free/compat/index.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { bsdiff40, bzip2, controlBytes, EMPTY_ENTRIES, FROM_THE_FIELD, hasProgram } from '../../support/bsdiff40.ts';

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { memorySource } from '../../../native-free/apply/index.ts';
+import { memorySource } from '../../../native-free/apply/bytes-source.ts';
 import { applyBsdiff40, bsdiffCovers, parseBsdiff40 } from '../../../native-free/compat/index.ts';
 import { coverAt } from '../../../native-free/format/cover.ts';
 import { UpdateError } from '../../../native-free/status.ts';

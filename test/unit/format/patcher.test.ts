@@ -1,14 +1,8 @@
 import { FOLLOW_BYTES_MAX, piecesOf } from '../../../native-free/format/pieces.ts';
 import { Zstd } from '@hpcc-js/wasm-zstd';
 import { beforeAll, describe, expect, it } from 'vitest';
-import {
-  applyPayload,
-  bytesSource,
-  memorySink,
-  memorySource,
-  type ApplyEvent,
-  type ApplyOptions,
-} from '../../../native-free/apply/index.ts';
+import { applyPayload, type ApplyEvent, type ApplyOptions } from '../../../native-free/apply/patcher.ts';
+import { bytesSource, memorySink, memorySource } from '../../../native-free/apply/bytes-source.ts';
 import { SOURCE_FAULTS } from '../../../native-free/apply/source-faults.ts';
 import { parseHeader, segmentBodyOffset } from '../../../native-free/format/payload-header.ts';
 import type { ByteSource, RandomSource } from '../../../native-free/io.ts';

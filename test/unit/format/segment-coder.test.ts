@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { corpusPair, SMALL_PAIR } from '../../../corpus/index.ts';
-import { memorySource } from '../../../native-free/apply/index.ts';
+import { memorySource } from '../../../native-free/apply/bytes-source.ts';
 import { DeltaSegmentDecoder } from '../../../native-free/apply/segment-decoders.ts';
 import { inlineSteps, matchImages } from '../../../native-free/diff/match-images.ts';
 import { SegmentEncoder } from '../../../native-free/diff/write/encode-segment.ts';

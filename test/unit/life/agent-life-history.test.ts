@@ -2,15 +2,12 @@
  * The history of attempts: bounded, durable, and never in the way.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { History, HISTORY_MAX, historyEntry } from '../../../src/agent/records/history.ts';
-import type { HistoryEntry } from '../../../src/agent/records/history.ts';
-import { emptyJournal } from '../../../src/agent/index.ts';
-import type { Attempt, FileSystem } from '../../../src/agent/index.ts';
+import { History, HISTORY_MAX, historyEntry, type HistoryEntry } from '../../../src/agent/records/history.ts';
+import { emptyJournal, type Attempt, type FileSystem } from '../../../src/agent/index.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { historyText } from '../../../src/cli/agent-commands/history.ts';
 import { errnoError, isPowerCut, MemoryFileSystem } from '../../../src/testing/index.ts';
-import { device, makeLab } from '../../support/device/agent.ts';
-import type { Lab, SimulatedDevice } from '../../support/device/agent.ts';
+import { device, makeLab, type Lab, type SimulatedDevice } from '../../support/device/agent.ts';
 import { sha256Node as hash } from '../../support/images.ts';
 
 let lab: Lab;

@@ -6,13 +6,11 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { runCommand } from '../../../src/agent/index.ts';
-import type { CommandRequest, CommandResult } from '../../../src/agent/index.ts';
+import { runCommand, type CommandRequest, type CommandResult } from '../../../src/agent/index.ts';
 import { askHooks } from '../../../src/agent/life/hooks.ts';
 import { checkHealth } from '../../../src/agent/life/health.ts';
 import { FakeClock } from '../../../src/testing/index.ts';
-import { device, makeLab, sameBytes } from '../../support/device/agent.ts';
-import type { Lab, SimulatedDevice } from '../../support/device/agent.ts';
+import { device, makeLab, sameBytes, type Lab, type SimulatedDevice } from '../../support/device/agent.ts';
 import { temporaryFolder } from '../../support/release.ts';
 
 let lab: Lab;

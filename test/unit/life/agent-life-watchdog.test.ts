@@ -4,8 +4,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
-import { nodeClock, runCommand } from '../../../src/agent/index.ts';
-import type { CommandRequest, Network } from '../../../src/agent/index.ts';
+import { nodeClock, runCommand, type CommandRequest, type Network } from '../../../src/agent/index.ts';
 import { Notifier, notifierOf } from '../../../src/agent/life/notify.ts';
 import { Pulse, watchWorld } from '../../../src/agent/life/watchdog.ts';
 import { UpdateError } from '../../../native-free/status.ts';

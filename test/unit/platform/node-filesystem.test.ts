@@ -7,7 +7,7 @@ import { FileTarget } from '../../../src/agent/index.ts';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { FileSlots } from '../../../src/agent/slots/slots.ts';
-import { nodeFileSystem } from '../../../src/transfer/index.ts';
+import { nodeFileSystem } from '../../../src/platform/node-filesystem.ts';
 import { isDevicePath, writeFileAtomically } from '../../../src/platform/filesystem.ts';
 import { temporaryFolder } from '../../support/release.ts';
 

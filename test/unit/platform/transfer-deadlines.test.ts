@@ -4,7 +4,9 @@
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
-import { Link, nodeClock, readBody } from '../../../src/transfer/index.ts';
+import { Link } from '../../../src/transfer/link.ts';
+import { nodeClock } from '../../../src/platform/clock.ts';
+import { readBody } from '../../../src/platform/network.ts';
 import { DEFAULT_RATE_FLOOR, floorBytes, RateGauge } from '../../../src/platform/http/rate-floor.ts';
 import { nodeNetwork } from '../../../src/platform/http/node-network.ts';
 import { UpdateError } from '../../../native-free/status.ts';

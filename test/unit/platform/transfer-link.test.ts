@@ -3,8 +3,10 @@
  */
 import { describe, expect, test } from 'vitest';
 import { UpdateError } from '../../../native-free/status.ts';
-import { backoffMs, Link, Meter, runsOf } from '../../../src/transfer/index.ts';
-import type { LinkOptions } from '../../../src/transfer/index.ts';
+import { backoffMs } from '../../../src/platform/clock.ts';
+import { Link, type LinkOptions } from '../../../src/transfer/link.ts';
+import { Meter } from '../../../src/transfer/meter.ts';
+import { runsOf } from '../../../src/transfer/chunks.ts';
 import { FakeClock, MemoryNetwork, serveBytes, type MemoryAnswer, type MemoryNetworkOptions } from '../../../src/testing/index.ts'; // prettier-ignore
 
 const CONTENT = Uint8Array.from({ length: 10_000 }, (_, i) => (i * 7) & 255);

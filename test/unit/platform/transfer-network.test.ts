@@ -9,7 +9,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
-import { Link, nodeClock, readBody, refuseHtml, statusError, type NetworkResponse } from '../../../src/transfer/index.ts'; // prettier-ignore
+import { Link } from '../../../src/transfer/link.ts';
+import { nodeClock } from '../../../src/platform/clock.ts';
+import { readBody, refuseHtml, statusError, type NetworkResponse } from '../../../src/platform/network.ts'; // prettier-ignore
 import { nodeNetwork } from '../../../src/platform/http/node-network.ts';
 import { temporaryFolder } from '../../support/release.ts';
 

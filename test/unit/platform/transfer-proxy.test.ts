@@ -8,7 +8,7 @@ import type { Context } from '../../../src/agent/context.ts';
 import type { Attempt } from '../../../src/agent/records/journal.ts';
 import { withoutNetworkSecrets } from '../../../src/agent/config/network.ts';
 import { chooseProxy, isExempt, parseProxy } from '../../../src/platform/http/proxy.ts';
-import { Meter } from '../../../src/transfer/index.ts';
+import { Meter } from '../../../src/transfer/meter.ts';
 import { FakeClock } from '../../../src/testing/index.ts';
 
 describe('NO_PROXY', () => {

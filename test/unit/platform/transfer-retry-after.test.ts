@@ -3,7 +3,9 @@
  */
 import { describe, expect, test } from 'vitest';
 import { UpdateError } from '../../../native-free/status.ts';
-import { Link, parseHttpDate, parseRetryAfter, retryDelayMs, statusError } from '../../../src/transfer/index.ts';
+import { Link } from '../../../src/transfer/link.ts';
+import { parseHttpDate, parseRetryAfter, retryDelayMs } from '../../../src/platform/http/retry-after.ts';
+import { statusError } from '../../../src/platform/network.ts';
 import { FakeClock, MemoryNetwork, serveBytes } from '../../../src/testing/index.ts';
 
 const AT_MS = Date.UTC(1994, 10, 6, 8, 49, 37);

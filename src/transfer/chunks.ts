@@ -3,7 +3,7 @@
  * @module
  */
 import { LIMITS } from '../../native-free/limits.ts';
-import type { PayloadHeader } from '../../native-free/format/payload-header.ts';
+import { segmentBodyOffset, type PayloadHeader } from '../../native-free/format/payload-header.ts';
 import type { ByteRange } from './link.ts';
 
 /** The byte range of chunk `index` in the payload. */
@@ -14,9 +14,7 @@ export function chunkRange(header: PayloadHeader, index: number): ByteRange {
 
 /** Payload offset of the first byte of segment `index`; the payload's end for the index after the last. */
 export function segmentOffset(header: PayloadHeader, index: number): number {
-  let offset = header.headerBytes + header.planBytes;
-  for (let i = 0; i < index; i++) offset += header.segments[i]!.encodedBytes;
-  return offset;
+  return header.headerBytes + segmentBodyOffset(header, index);
 }
 
 /**

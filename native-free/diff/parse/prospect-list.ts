@@ -2,7 +2,7 @@
  * Displacements to try, in the order in which they begin.
  * @module
  */
-export class CandidateList {
+export class ProspectList {
   count = 0;
   from = new Int32Array(4096);
   displacement = new Int32Array(4096);

@@ -1,18 +1,18 @@
 /**
- * Which displacements could be worth a cover, and from where on: the candidates that the parse chooses among.
+ * Which displacements could be worth a cover, and from where on: the prospects that the parse chooses among.
  *
  * The walk follows one running displacement. Where that explains the target well enough nothing is searched: no other
  * place could bring in what a change and a return cost. Elsewhere the longest match of every few bytes is looked up,
- * and of the places that match equally long the one that saves most around there becomes a candidate. It begins where
+ * and of the places that match equally long the one that saves most around there becomes a prospect. It begins where
  * it begins to be better than the running displacement, which lies before the match that gave it away.
  * @module
  */
 import type { Cover } from '../../format/cover.ts';
-import { CandidateList } from './candidate-list.ts';
+import { ProspectList } from './prospect-list.ts';
 import { COST_UNITS_PER_BIT, freshCoverCost, MISS_COST, NEXT_MISS_COST } from './parse-costs.ts';
 import { matchLength, Searcher, type SourceIndex } from '../match/source-index.ts';
 
-/** How far a candidate reaches back before the match that gave it away. */
+/** How far a prospect reaches back before the match that gave it away. */
 export const REACH_BACK_BYTES = 512;
 /** Shorter matches are chance. */
 const ANCHOR_BYTES_MIN = 6;
@@ -32,11 +32,11 @@ const FORGIVEN_COST = COST_UNITS_PER_BIT / 2;
 /** The parse may have given the running displacement up: it is offered again where it agrees again. */
 const REMIND_RUN_BYTES = 8;
 const REMIND_AFTER_BYTES = 32;
-/** Gain of a byte that only the candidate explains, loss of one that only the running displacement or neither does. */
+/** Gain of a byte that only the prospect explains, loss of one that only the running displacement or neither does. */
 const EQUAL_GAIN = 3 * COST_UNITS_PER_BIT;
 const UNEQUAL_LOSS = 4 * COST_UNITS_PER_BIT;
 const NEITHER_LOSS = COST_UNITS_PER_BIT;
-/** Measuring a candidate ends where its gain fell this far below its best. */
+/** Measuring a prospect ends where its gain fell this far below its best. */
 const FALL_MAX = 24 * COST_UNITS_PER_BIT;
 const FORWARD_BYTES = 64;
 /** Places that match equally long are compared by so many bytes before and after; what each of them weighs. */
@@ -46,39 +46,33 @@ const CONTEXT_GAIN = 6 * COST_UNITS_PER_BIT;
 const RIVALS_MAX = 8;
 const STALE_BYTES = 12;
 const MEASURED_BITS = 10;
-/** Candidates that save less than this, all but their opening paid, are left out; above GAIN_GOOD it was worth it. */
+/** Prospects that save less than this, all but their opening paid, are left out; above GAIN_GOOD it was worth it. */
 const GAIN_MIN = -24 * COST_UNITS_PER_BIT;
 const GAIN_GOOD = 8 * COST_UNITS_PER_BIT;
 /** Every 2^FUTILE_SHIFT searches in vain widen the steps by a byte. */
 const FUTILE_SHIFT = 2;
 const STRIDE_MORE_MAX = 3;
-/** Displacements of which is remembered up to where they are candidates. */
+/** Displacements of which is remembered up to where they are prospects. */
 const KNOWN_COUNT = 8;
 const KNOWN_BYTES = 64;
 
-interface ScanStart {
-  /** The running displacement at first. */
-  readonly displacement: number;
-  /** Displacements that are candidates anyway, in target order: the walk goes over to one where it goes on better. */
-  readonly seeds: readonly Cover[];
-}
-
-export class CandidateScan {
-  readonly list = new CandidateList();
+export class ProspectScan {
+  readonly list = new ProspectList();
   readonly #source: Uint8Array;
   readonly #target: Uint8Array;
   readonly #searcher: Searcher;
   readonly #start: number;
   readonly #end: number;
+  /** Displacements that are prospects anyway, in target order: the walk goes over to one where it goes on better. */
   readonly #seeds: readonly Cover[];
   #seed = 0;
   #at: number;
   #steps = 0;
   /** The running displacement, where it last agreed, and what it cost lately. */
-  #running: number;
+  #running = 0;
   #runningTo = 0;
   #debt = 0;
-  /** Searches since the last good candidate. */
+  /** Searches since the last good prospect. */
   #futile = 0;
   /** Results of #measure. */
   #gain = 0;
@@ -90,15 +84,14 @@ export class CandidateScan {
   readonly #knownTo: Int32Array;
   #knownNext = 0;
 
-  constructor(index: SourceIndex, target: Uint8Array, start: number, end: number, from: ScanStart) {
+  constructor(index: SourceIndex, target: Uint8Array, start: number, end: number, seeds: readonly Cover[]) {
     this.#source = index.source;
     this.#target = target;
     this.#searcher = new Searcher(index, target);
     this.#start = start;
     this.#end = end;
     this.#at = start;
-    this.#running = from.displacement;
-    this.#seeds = from.seeds;
+    this.#seeds = seeds;
     this.#knownTo = new Int32Array(KNOWN_COUNT).fill(start);
     this.list.add(start, this.#running);
   }
@@ -108,7 +101,7 @@ export class CandidateScan {
     return this.#steps + this.#searcher.steps;
   }
 
-  /** Collects the candidates that are given away before target offset `to`. */
+  /** Collects the prospects that are given away before target offset `to`. */
   scan(to: number): void {
     while (this.#at < to) {
       let run = this.#runLength(this.#running);
@@ -314,7 +307,7 @@ export class CandidateScan {
     return false;
   }
 
-  /** Adds a candidate that agrees at `at` and begins at `from`, unless it is one already. */
+  /** Adds a prospect that agrees at `at` and begins at `from`, unless it is one already. */
   #offer(at: number, displacement: number, from: number, isGood: boolean): void {
     for (let k = 0; k < KNOWN_COUNT; k++) {
       if (this.#known[k] !== displacement) continue;
