@@ -1,0 +1,66 @@
+/**
+ * Bits of a deflate stream, written: the lowest bit of a byte first. The fast loop of deflate-writer.ts takes the fields
+ * over while it has reserved room.
+ * @module
+ */
+const FIRST_BYTES = 4096;
+
+export class BitWriter {
+  bytes: Uint8Array;
+  /** Whole bytes written. */
+  at = 0;
+  /** Bits that are no whole byte yet, fewer than 8 between calls. */
+  hold = 0;
+  held = 0;
+
+  /** `bytesExpected` is a guess at the size, never a bound. */
+  constructor(bytesExpected: number) {
+    this.bytes = new Uint8Array(Math.max(bytesExpected, FIRST_BYTES));
+  }
+
+  reserve(wanted: number): void {
+    const needed = this.at + wanted;
+    if (needed <= this.bytes.length) return;
+    const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2));
+    grown.set(this.bytes.subarray(0, this.at));
+    this.bytes = grown;
+  }
+
+  /** Up to 16 bits. */
+  bits(value: number, count: number): void {
+    this.reserve(4);
+    this.hold |= value << this.held;
+    this.held += count;
+    this.flush();
+  }
+
+  /** Moves whole bytes out of `hold`. */
+  flush(): void {
+    for (; this.held >= 8; this.held -= 8) {
+      this.bytes[this.at++] = this.hold;
+      this.hold >>>= 8;
+    }
+  }
+
+  /** Fills up the byte that was begun with the low bits of `padding`. */
+  align(padding: number): void {
+    const missing = -this.held & 7;
+    this.bits(padding & ((1 << missing) - 1), missing);
+  }
+
+  /** Whole bytes, behind `align`. */
+  append(bytes: Uint8Array): void {
+    this.reserve(bytes.length);
+    this.bytes.set(bytes, this.at);
+    this.at += bytes.length;
+  }
+
+  /** `count` bits as BitReader.copy has them. */
+  copied(bytes: Uint8Array, count: number): void {
+    for (let i = 0; i < bytes.length; i++) this.bits(bytes[i]!, Math.min(8, count - i * 8));
+  }
+
+  finish(): Uint8Array {
+    return this.bytes.slice(0, this.at);
+  }
+}
