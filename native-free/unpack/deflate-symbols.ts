@@ -16,7 +16,9 @@ export const LENGTH_CODE_BITS_MAX = 7;
 export const LENGTH_EXTRA = Uint8Array.of(
   ...[0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0],
 );
-export const DISTANCE_EXTRA = Uint8Array.from({ length: DISTANCE_SYMBOLS }, (_, symbol) => Math.max(0, (symbol >> 1) - 1));
+export const DISTANCE_EXTRA = Uint8Array.from({ length: DISTANCE_SYMBOLS }, (_, symbol) =>
+  Math.max(0, (symbol >> 1) - 1),
+);
 /** Of the code that code lengths are sent in; 16 to 18 repeat. */
 export const LENGTH_CODE_EXTRA = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 3, 7);
 /** In which order the lengths of that code stand in a block. */
@@ -46,7 +48,11 @@ const FAR_SHIFT = 7;
 /** Symbols of distances up to 256, then of each 128 beyond; that is how far apart symbols begin there. */
 const DISTANCE_SYMBOL = new Uint8Array(NEAR * 2);
 DISTANCE_BASE.forEach((base, symbol) =>
-  DISTANCE_SYMBOL.fill(symbol, base <= NEAR ? base - 1 : NEAR + ((base - 1) >> FAR_SHIFT), base <= NEAR ? NEAR : NEAR * 2),
+  DISTANCE_SYMBOL.fill(
+    symbol,
+    base <= NEAR ? base - 1 : NEAR + ((base - 1) >> FAR_SHIFT),
+    base <= NEAR ? NEAR : NEAR * 2,
+  ),
 );
 
 export function distanceSymbol(distance: number): number {

@@ -54,10 +54,10 @@ export class HuffmanDecoder {
   readonly #sorted: Uint16Array;
 
   /**
-   * Codes must be complete, but for a single code of one bit and, where `emptyAllowed`, for none at all.
+   * Codes must be complete; where `isSparseAllowed`, a single code of one bit will do, and none at all.
    * @throws UpdateError unit_malformed
    */
-  constructor(lengths: Uint8Array, what: string, emptyAllowed: boolean) {
+  constructor(lengths: Uint8Array, what: string, isSparseAllowed: boolean) {
     const counts = countsOf(lengths);
     let free = 1;
     let used = 0;
@@ -66,9 +66,8 @@ export class HuffmanDecoder {
       used += counts[bits]!;
       if (free < 0) malformed('deflate', `the code of ${what} is over-full`);
     }
-    const isSingle = used === 1 && counts[1] === 1;
-    const isEmpty = used === 0 && emptyAllowed;
-    if (free > 0 && !isSingle && !isEmpty) malformed('deflate', `the code of ${what} is not full`);
+    const isSparse = used === 0 || (used === 1 && counts[1] === 1);
+    if (free > 0 && !(isSparse && isSparseAllowed)) malformed('deflate', `the code of ${what} is not full`);
     this.#counts = counts;
     this.#sorted = this.#build(lengths, used);
   }
