@@ -22,7 +22,7 @@ import {
 } from './deflate-writer.ts';
 import { HuffmanDecoder } from './huffman.ts';
 import { inflateTokens } from './inflate.ts';
-import { malformed, OP, TokenList, type Unpacked, type UnpackLimits } from './tokens.ts';
+import { malformed, TokenList, type Unpacked, type UnpackLimits } from './tokens.ts';
 import { ZlibTree } from './zlib-tree.ts';
 
 export type { BlockHeader } from './deflate-header.ts';
@@ -114,8 +114,7 @@ function unpackStored(reader: BitReader, content: ContentBuffer, tokens: TokenLi
   const length = reader.bits(16);
   if ((reader.bits(16) ^ length) !== STORED_BYTES_MAX) malformed('deflate', 'the length of a stored block is damaged');
   content.append(reader.aligned(length));
-  tokens.reserve(length);
-  for (let i = 0; i < length; i++) tokens.push(OP.literal, 1, 0);
+  tokens.pushLiterals(length);
   return padding;
 }
 
