@@ -84,8 +84,9 @@ export class Tally {
     else if (this.faults.length < 5) this.faults.push(`${name}: ${fault}`);
   }
 
-  /** All were exact, and none was left out. */
-  expectAll(total: number): void {
+  /** All were exact, and none was left out. How many is said, since a compressor may not be installed. */
+  expectAll(what: string, total: number): void {
+    console.info(`${what}: ${this.exact} of ${this.total} streams exact`);
     expect(this.faults).toEqual([]);
     expect(`${this.exact} of ${this.total} exact`).toBe(`${total} of ${total} exact`);
   }
