@@ -3,7 +3,7 @@
  * over while it has reserved room.
  * @module
  */
-const FIRST_BYTES = 4096;
+const FIRST_BYTES = 256;
 
 export class BitWriter {
   bytes: Uint8Array;

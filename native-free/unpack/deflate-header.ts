@@ -14,7 +14,7 @@ import {
   LENGTH_CODE_SYMBOLS,
   LITERAL_SYMBOLS,
 } from './deflate-symbols.ts';
-import { codesOf, HuffmanDecoder } from './huffman.ts';
+import { codesOf, type HuffmanDecoder } from './huffman.ts';
 import { readSymbol } from './inflate.ts';
 import { malformed } from './tokens.ts';
 import type { ZlibTree } from './zlib-tree.ts';
@@ -38,8 +38,11 @@ export interface BlockHeader {
   readonly bytes: Uint8Array;
 }
 
-/** @throws UpdateError unit_malformed */
-export function readBlockHeader(reader: BitReader): BlockCodes {
+/**
+ * Takes `decoder` for the code of code lengths.
+ * @throws UpdateError unit_malformed
+ */
+export function readBlockHeader(reader: BitReader, decoder: HuffmanDecoder): BlockCodes {
   const literals = reader.bits(5) + LITERALS_MIN;
   const distances = reader.bits(5) + DISTANCES_MIN;
   if (literals > LITERAL_SYMBOLS || distances > DISTANCE_SYMBOLS)
@@ -47,7 +50,7 @@ export function readBlockHeader(reader: BitReader): BlockCodes {
   const lengthCodes = new Uint8Array(LENGTH_CODE_SYMBOLS);
   const count = reader.bits(4) + LENGTH_CODES_MIN;
   for (let i = 0; i < count; i++) lengthCodes[LENGTH_CODE_ORDER[i]!] = reader.bits(3);
-  const decoder = new HuffmanDecoder(lengthCodes, 'code lengths', false);
+  decoder.load(lengthCodes, 'code lengths', false);
   const lengths = new Uint8Array(literals + distances);
   for (let at = 0; at < lengths.length;) at += readLengths(reader, decoder, lengths, at);
   if (lengths[END_OF_BLOCK] === 0) malformed('deflate', 'a block has no code for its end');

@@ -20,7 +20,7 @@ import {
   MATCH_MAX,
   MATCH_MIN,
 } from './deflate-symbols.ts';
-import { codesOf } from './huffman.ts';
+import { codesOf, HuffmanDecoder } from './huffman.ts';
 import { malformed, OP, type TokenList } from './tokens.ts';
 import type { ZlibTree } from './zlib-tree.ts';
 
@@ -101,7 +101,7 @@ export function rebuildHeader(
 /** The codes of a header that is none of zlib's; every symbol that occurs needs one. */
 export function codesOfHeader({ bytes, bitCount }: BlockHeader, { literals, distances }: Occurrences): BlockCodes {
   const reader = new BitReader(bytes);
-  const codes = readBlockHeader(reader);
+  const codes = readBlockHeader(reader, new HuffmanDecoder());
   if (reader.position !== bitCount || bytes.length !== (bitCount + 7) >> 3)
     malformed('deflate', `a header of ${bitCount} bits ends after ${reader.position}`);
   const lacks = (lengths: Uint8Array, counts: Uint32Array): boolean =>

@@ -21,7 +21,7 @@ import {
   type BlockTokens,
 } from './deflate-writer.ts';
 import { HuffmanDecoder } from './huffman.ts';
-import { inflateTokens } from './inflate.ts';
+import { inflateTokens, type Inflating } from './inflate.ts';
 import { malformed, TokenList, type Unpacked, type UnpackLimits } from './tokens.ts';
 import { ZlibTree } from './zlib-tree.ts';
 
@@ -66,14 +66,13 @@ export function unpackDeflate(
   const reader = new BitReader(packed);
   const content = new ContentBuffer('deflate', limits.contentBytesMax, packed.length * CONTENT_FOR_PACKED);
   const tokens = new TokenList(limits.tokensMax ?? limits.contentBytesMax);
+  const state = { reader, content, tokens, literals: new HuffmanDecoder(), distances: new HuffmanDecoder() };
   const tree = headers ? new ZlibTree() : null;
   const blocks: DeflateBlock[] = [];
   let empty = 0;
-  for (let isLast = false; !isLast;) {
+  while (blocks.at(-1)?.isLast !== true) {
     const firstToken = tokens.count;
-    const block = unpackBlock(reader, content, tokens, tree);
-    blocks.push(block);
-    isLast = block.isLast;
+    blocks.push(unpackBlock(state, tree));
     if (tokens.count === firstToken) empty++;
     // Each block costs time, and an empty one makes nothing for it.
     if (blocks.length > LIMITS.unit_blocks_max || empty * 2 > blocks.length + LIMITS.unit_blocks_empty_max)
@@ -83,24 +82,20 @@ export function unpackDeflate(
   return { content: content.finish(), tokens, params: { blocks, padding }, packedBytes: reader.at };
 }
 
-function unpackBlock(
-  reader: BitReader,
-  content: ContentBuffer,
-  tokens: TokenList,
-  tree: ZlibTree | null,
-): DeflateBlock {
+function unpackBlock(state: Inflating, tree: ZlibTree | null): DeflateBlock {
+  const { reader, content, tokens, literals, distances } = state;
   const firstToken = tokens.count;
   const contentStart = content.length;
   const isLast = reader.bits(1) === 1;
   const type = reader.bits(2);
-  if (type === BLOCK.stored) return { firstToken, type, isLast, padding: unpackStored(reader, content, tokens) };
+  if (type === BLOCK.stored) return { firstToken, type, isLast, padding: unpackStored(state) };
   if (type !== BLOCK.fixed && type !== BLOCK.dynamic) malformed('deflate', `there is no block of type ${type}`);
   const start = reader.position;
-  const codes = type === BLOCK.fixed ? FIXED : readBlockHeader(reader);
+  const codes = type === BLOCK.fixed ? FIXED : readBlockHeader(reader, literals);
   const bitCount = reader.position - start;
-  const literals = new HuffmanDecoder(codes.literals, 'literals and lengths', true);
-  const distances = new HuffmanDecoder(codes.distances, 'distances', true);
-  inflateTokens(reader, content, tokens, literals, distances);
+  literals.load(codes.literals, 'literals and lengths', true);
+  distances.load(codes.distances, 'distances', true);
+  inflateTokens(state);
   const block = { firstToken, type, isLast, padding: 0 };
   if (tree === null || type === BLOCK.fixed) return block;
   const header = { bitCount, bytes: reader.copy(start, bitCount) };
@@ -109,7 +104,7 @@ function unpackBlock(
   return isSameHeader(header, rebuildHeader(countSymbols(span), tree).header) ? block : { ...block, header };
 }
 
-function unpackStored(reader: BitReader, content: ContentBuffer, tokens: TokenList): number {
+function unpackStored({ reader, content, tokens }: Inflating): number {
   const padding = reader.align();
   const length = reader.bits(16);
   if ((reader.bits(16) ^ length) !== STORED_BYTES_MAX) malformed('deflate', 'the length of a stored block is damaged');

@@ -9,6 +9,8 @@ import { CODE_BITS_MAX } from './deflate-symbols.ts';
 import { malformed } from './tokens.ts';
 
 export const TABLE_BITS = 10;
+/** Of blocks with fixed codes. */
+const SYMBOLS_MAX = 288;
 /** What `decodeLong` answers where no code fits. */
 export const NO_SYMBOL = -1;
 
@@ -25,7 +27,7 @@ export function codesOf(lengths: Uint8Array): Uint16Array {
 
 function countsOf(lengths: Uint8Array): Uint16Array {
   const counts = new Uint16Array(CODE_BITS_MAX + 1);
-  for (const length of lengths) counts[length]!++;
+  for (let symbol = 0; symbol < lengths.length; symbol++) counts[lengths[symbol]!]!++;
   counts[0] = 0;
   return counts;
 }
@@ -45,19 +47,19 @@ function reversed(code: number, length: number): number {
   return result;
 }
 
-/** Decodes one alphabet. */
+/** Decodes one alphabet; used for one block after the other, because blocks may be small. */
 export class HuffmanDecoder {
   /** By the next 10 bits: symbol << 4 | length; 0 where the code is longer, or none. */
   readonly table = new Uint16Array(1 << TABLE_BITS);
-  readonly #counts: Uint16Array;
+  #counts: Uint16Array = new Uint16Array(CODE_BITS_MAX + 1);
   /** Symbols in the order of their codes. */
-  readonly #sorted: Uint16Array;
+  readonly #sorted = new Uint16Array(SYMBOLS_MAX);
 
   /**
    * Codes must be complete; where `isSparseAllowed`, a single code of one bit will do, and none at all.
    * @throws UpdateError unit_malformed
    */
-  constructor(lengths: Uint8Array, what: string, isSparseAllowed: boolean) {
+  load(lengths: Uint8Array, what: string, isSparseAllowed: boolean): this {
     const counts = countsOf(lengths);
     let free = 1;
     let used = 0;
@@ -69,24 +71,24 @@ export class HuffmanDecoder {
     const isSparse = used === 0 || (used === 1 && counts[1] === 1);
     if (free > 0 && !(isSparse && isSparseAllowed)) malformed('deflate', `the code of ${what} is not full`);
     this.#counts = counts;
-    this.#sorted = this.#build(lengths, used);
+    if (free > 0) this.table.fill(0);
+    this.#build(lengths);
+    return this;
   }
 
-  #build(lengths: Uint8Array, used: number): Uint16Array {
-    const { table } = this;
+  #build(lengths: Uint8Array): void {
+    const table = this.table;
     const next = firstCodes(this.#counts);
     const places = new Uint16Array(CODE_BITS_MAX + 2);
     for (let bits = 1; bits <= CODE_BITS_MAX; bits++) places[bits + 1] = places[bits]! + this.#counts[bits]!;
-    const sorted = new Uint16Array(used);
     for (let symbol = 0; symbol < lengths.length; symbol++) {
       const length = lengths[symbol]!;
       if (length === 0) continue;
-      sorted[places[length]!++] = symbol;
-      const code = next[length]!++;
-      if (length > TABLE_BITS) continue;
-      for (let at = reversed(code, length); at < table.length; at += 1 << length) table[at] = (symbol << 4) | length;
+      this.#sorted[places[length]!++] = symbol;
+      const code = reversed(next[length]!++, length);
+      if (length > TABLE_BITS) table[code & (table.length - 1)] = 0;
+      else for (let at = code; at < table.length; at += 1 << length) table[at] = (symbol << 4) | length;
     }
-    return sorted;
   }
 
   /** A symbol whose code the table does not have, as an entry of the table. `bits`: the next 15, the first lowest. */

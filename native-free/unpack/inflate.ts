@@ -27,6 +27,15 @@ const FILLED = 24;
 /** What three refills of a token take at most, in bytes. */
 const TOKEN_INPUT_MAX = 10;
 
+/** A stream that is being read, and the codes of the block at hand. */
+export interface Inflating {
+  readonly reader: BitReader;
+  readonly content: ContentBuffer;
+  readonly tokens: TokenList;
+  readonly literals: HuffmanDecoder;
+  readonly distances: HuffmanDecoder;
+}
+
 /** @throws UpdateError unit_malformed */
 export function readSymbol(reader: BitReader, decoder: HuffmanDecoder): number {
   reader.fill(CODE_BITS_MAX);
@@ -39,27 +48,15 @@ export function readSymbol(reader: BitReader, decoder: HuffmanDecoder): number {
 }
 
 /** Reads a block's tokens, up to and with its end. */
-export function inflateTokens(
-  reader: BitReader,
-  content: ContentBuffer,
-  tokens: TokenList,
-  literals: HuffmanDecoder,
-  distances: HuffmanDecoder,
-): void {
+export function inflateTokens(state: Inflating): void {
   for (;;) {
-    if (inflateFast(reader, content, tokens, literals, distances)) return;
-    if (inflateStep(reader, content, tokens, literals, distances)) return;
+    if (inflateFast(state)) return;
+    if (inflateStep(state)) return;
   }
 }
 
 /** One token; true at the end of the block. */
-function inflateStep(
-  reader: BitReader,
-  content: ContentBuffer,
-  tokens: TokenList,
-  literals: HuffmanDecoder,
-  distances: HuffmanDecoder,
-): boolean {
+function inflateStep({ reader, content, tokens, literals, distances }: Inflating): boolean {
   const symbol = readSymbol(reader, literals);
   if (symbol === END_OF_BLOCK) return true;
   if (symbol < END_OF_BLOCK) {
@@ -79,13 +76,7 @@ function inflateStep(
 }
 
 /** As many tokens as there is certainly room for; true at the end of the block. */
-function inflateFast(
-  reader: BitReader,
-  content: ContentBuffer,
-  tokens: TokenList,
-  literals: HuffmanDecoder,
-  distances: HuffmanDecoder,
-): boolean {
+function inflateFast({ reader, content, tokens, literals, distances }: Inflating): boolean {
   const input = reader.bytes;
   const inputEnd = input.length - TOKEN_INPUT_MAX;
   const output = content.bytes;

@@ -42,13 +42,13 @@ export class ZlibTree {
     let last = -1;
     this.#heaped = 0;
     this.#taken = this.#heap.length;
-    occurrences.forEach((count, symbol) => {
-      this.#frequency[symbol] = count;
+    for (let symbol = 0; symbol < occurrences.length; symbol++) {
+      this.#frequency[symbol] = occurrences[symbol]!;
       this.#depth[symbol] = 0;
-      if (count === 0) return;
+      if (occurrences[symbol] === 0) continue;
       this.#heap[++this.#heaped] = symbol;
       last = symbol;
-    });
+    }
     while (this.#heaped < 2) {
       const forced = last < 2 ? ++last : 0;
       this.#heap[++this.#heaped] = forced;
