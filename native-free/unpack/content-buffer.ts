@@ -5,7 +5,9 @@
  */
 import { malformed } from './tokens.ts';
 
-const FIRST_BYTES = 4096;
+const FIRST_BYTES_MIN = 4096;
+/** What follows a unit in an image stands in its input too, and makes the guess too large. */
+const FIRST_BYTES_MAX = 2 ** 20;
 
 /** Bytes with a length; `reserve` before writing to `bytes` directly. */
 export class ContentBuffer {
@@ -15,10 +17,11 @@ export class ContentBuffer {
   readonly #bytesMax: number;
 
   /** `bytesExpected` is a guess at the size, never a bound. */
-  constructor(codec: string, bytesMax: number, bytesExpected = FIRST_BYTES) {
+  constructor(codec: string, bytesMax: number, bytesExpected: number) {
     this.#codec = codec;
     this.#bytesMax = bytesMax;
-    this.bytes = new Uint8Array(Math.min(bytesMax, Math.max(bytesExpected, FIRST_BYTES)));
+    const guess = Math.min(Math.max(bytesExpected, FIRST_BYTES_MIN), FIRST_BYTES_MAX);
+    this.bytes = new Uint8Array(Math.min(bytesMax, guess));
   }
 
   /** How many more bytes are allowed. */

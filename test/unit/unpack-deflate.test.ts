@@ -284,6 +284,13 @@ describe('bad deflate is refused', () => {
     expect(refusalOf(() => unpackDeflate(exact, { contentBytesMax: 999 }))).toMatch(/more than 999 bytes/);
   });
 
+  it('and a bound of any size, before any input, costs no memory', () => {
+    const packed = Buffer.concat([zlib.deflateRawSync(text(1000)), Buffer.alloc(30_000_000)]);
+    const { content, tokens } = unpackDeflate(packed, { contentBytesMax: 2 ** 50 });
+    expect(content.length).toBe(1000);
+    expect(content.buffer.byteLength + tokens.length.buffer.byteLength).toBeLessThan(10_000);
+  });
+
   it('with more empty blocks than flushes make', () => {
     const empty = [0, 0, 0, 255, 255];
     const blocks = (count: number): Uint8Array =>

@@ -84,6 +84,11 @@ describe('bad LZ4 is refused', () => {
     expect(refusalOf(() => unpackLz4(Uint8Array.from(packed), max(1000)))).toMatch(message);
   });
 
+  it('and a bound of any size costs no memory', () => {
+    const { content } = unpackLz4(Uint8Array.of(0x10, 9), max(2 ** 50));
+    expect(content.buffer.byteLength).toBe(1);
+  });
+
   it('cut at every byte: another content, or none', () => {
     const content = text(3000);
     const packed = packSimply(content);
