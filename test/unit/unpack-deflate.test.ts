@@ -80,6 +80,20 @@ describe('deflate as zlib writes it comes back exactly', () => {
     expect(blocks.filter(({ firstToken }, i) => firstToken === blocks[i + 1]?.firstToken).length).toBeGreaterThan(40);
   });
 
+  it('wherever in a long match its memory has to grow', () => {
+    const tally = new Tally();
+    for (let literals = 1; literals <= 258; literals++) {
+      const content = Uint8Array.from({ length: 6000 }, (_, i) => (i < literals ? (i * i * 7) & 255 : 1));
+      const packed = zlib.deflateRawSync(content);
+      const roomy = unpackDeflate(packed, { contentBytesMax: 9000 }).content;
+      tally.add(
+        `${literals}`,
+        Buffer.compare(roomy, content) === 0 ? faultOf(DEFLATE, packed, content) : 'other content',
+      );
+    }
+    tally.expectAll('a growing content', 258);
+  });
+
   it('and what follows is not looked at', () => {
     const packed = zlib.deflateRawSync(text(500));
     const unpacked = unpackDeflate(Buffer.concat([packed, Buffer.alloc(100, 255)]), { contentBytesMax: 500 });
