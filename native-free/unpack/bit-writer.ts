@@ -57,7 +57,10 @@ export class BitWriter {
 
   /** `count` bits as BitReader.copy has them. */
   copied(bytes: Uint8Array, count: number): void {
-    for (let i = 0; i < bytes.length; i++) this.bits(bytes[i]!, Math.min(8, count - i * 8));
+    for (let at = 0; at < count; at += 8) {
+      const length = Math.min(8, count - at);
+      this.bits(bytes[at >> 3]! & ((1 << length) - 1), length);
+    }
   }
 
   finish(): Uint8Array {

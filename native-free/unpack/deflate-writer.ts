@@ -101,7 +101,10 @@ export function rebuildHeader(
 /** The codes of a header that is none of zlib's; every symbol that occurs needs one. */
 export function codesOfHeader({ bytes, bitCount }: BlockHeader, { literals, distances }: Occurrences): BlockCodes {
   const reader = new BitReader(bytes);
-  const codes = readBlockHeader(reader, new HuffmanDecoder());
+  const decoder = new HuffmanDecoder();
+  const codes = readBlockHeader(reader, decoder);
+  decoder.load(codes.literals, 'literals and lengths', true);
+  decoder.load(codes.distances, 'distances', true);
   if (reader.position !== bitCount || bytes.length !== (bitCount + 7) >> 3)
     malformed('deflate', `a header of ${bitCount} bits ends after ${reader.position}`);
   const lacks = (lengths: Uint8Array, counts: Uint32Array): boolean =>

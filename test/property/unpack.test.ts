@@ -6,6 +6,8 @@ import zlib from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BLOCK, packDeflate, unpackDeflate, type DeflateBlock } from '../../native-free/unpack/deflate.ts';
+import { buildBlockHeader } from '../../native-free/unpack/deflate-header.ts';
+import { ZlibTree } from '../../native-free/unpack/zlib-tree.ts';
 import { packLz4, unpackLz4 } from '../../native-free/unpack/lz4.ts';
 import { OP, TokenList } from '../../native-free/unpack/tokens.ts';
 import { refusalOf } from '../support/unpack.ts';
@@ -112,6 +114,37 @@ describe('any tokens', () => {
       }),
       { numRuns: 150 },
     );
+  });
+});
+
+describe('a header of deflate', () => {
+  it('with any bits changed is refused, or makes a stream that zlib reads to the same content', () => {
+    const said = fulfil([[true, 0, 9, 0.5]], 300, 32_768);
+    const foreign = {
+      literals: new Uint8Array(286).fill(9).fill(8, 0, 226),
+      distances: new Uint8Array(30).fill(5).fill(4, 0, 2),
+    };
+    const header = buildBlockHeader(foreign, new ZlibTree());
+    const block = { firstToken: 0, type: BLOCK.dynamic, isLast: true, padding: 0 };
+    const pack = (bytes: Uint8Array, bitCount: number): Uint8Array =>
+      packDeflate(said.content, said.tokens, { blocks: [{ ...block, header: { bytes, bitCount } }], padding: 0 });
+    expect(Buffer.compare(zlib.inflateRawSync(pack(header.bytes, header.bitCount)), said.content)).toBe(0);
+    let taken = 0;
+    const place = fc.integer({ min: 0, max: header.bytes.length * 8 - 1 });
+    fc.assert(
+      fc.property(fc.array(place, { minLength: 1, maxLength: 4 }), fc.integer({ min: -9, max: 9 }), (flips, longer) => {
+        const bytes = header.bytes.slice();
+        for (const flip of flips) bytes[flip >> 3]! ^= 1 << (flip & 7);
+        for (const bitCount of [header.bitCount, header.bitCount + longer])
+          refusalOf(() => {
+            const packed = pack(bytes, bitCount);
+            taken++;
+            expect(Buffer.compare(zlib.inflateRawSync(packed), said.content)).toBe(0);
+          });
+      }),
+      { numRuns: 2000 },
+    );
+    expect(taken).toBeLessThan(4000);
   });
 });
 
