@@ -34,6 +34,9 @@ export const LIMITS = {
   decoder_memory_bytes_max: 64 * MIB,
   /** Work that a payload may declare, in units of 2^20 look-ups (format/work.ts). */
   decoder_work_units_max: 2 ** 20,
+  /** Blocks of one deflate stream, and how many more of them may be empty than not: flushes make one each. */
+  unit_blocks_max: 2 ** 17,
+  unit_blocks_empty_max: 2 ** 10,
   /** Source bytes read by one call while applying. */
   source_window_bytes: 64 * KIB,
   /** Foreign patches (BSDIFF40) are read whole into memory up to here. */
