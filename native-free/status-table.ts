@@ -74,6 +74,7 @@ export const STATUS = {
   record_stale: row(2086, 30, false, 'the journal contradicts boot state, slots or keystore: one of them is out of date', 'the running slot is tested before it is confirmed; look for a data folder that was restored in part or from a backup'),
   record_missing: row(2087, 30, false, 'there is no journal', 'the running slot is tested before it is confirmed; look for a data partition that was emptied or is not mounted'),
   payload_work: row(2090, 20, false, 'decoding takes more work than the payload header declares', 'check that the source is the right one; else publish the payload again'),
+  unit_malformed: row(2100, 20, false, 'a compressed unit does not decode', 'publish the payload again'),
 
   // 3000: integrity
   header_digest: row(3000, 20, true, 'the payload header does not have the digest that the signed metadata gives', 'fetch again; if it stays, the payload was tampered with'),
