@@ -34,6 +34,8 @@ export const LIMITS = {
   decoder_memory_bytes_max: 64 * MIB,
   /** Work that a payload may declare, in units of 2^20 look-ups (format/work.ts). */
   decoder_work_units_max: 2 ** 20,
+  /** Blocks of one xz stream. */
+  xz_blocks_max: 2 ** 16,
   /** Source bytes read by one call while applying. */
   source_window_bytes: 64 * KIB,
   /** Foreign patches (BSDIFF40) are read whole into memory up to here. */

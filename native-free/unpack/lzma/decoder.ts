@@ -5,7 +5,7 @@
  * at most 50 decisions, so work is bounded by the content that the caller allows.
  * @module
  */
-import { malformed, OP, type TokenList } from '../tokens.ts';
+import { malformed, OP, type TokenList, type UnpackLimits } from '../tokens.ts';
 import {
   ALIGN,
   IS_MATCH,
@@ -29,6 +29,20 @@ import {
   STATE_MATCHED,
 } from './model.ts';
 import { RangeDecoder } from './range-decoder.ts';
+
+export interface LzmaLimits extends UnpackLimits {
+  /** How far back a stream may reach: all of the content by default. What it declares beyond is no fault if unused. */
+  readonly dictionaryBytesMax?: number;
+}
+
+/** A dictionary that is declared smaller is still this large, as liblzma has it. */
+const DICTIONARY_BYTES_MIN = 4096;
+
+/** How far back distances may go in a stream that declares a dictionary of that size. */
+export function reachOf(limits: LzmaLimits, dictionaryBytes = 2 ** 32): number {
+  const declared = Math.max(dictionaryBytes, DICTIONARY_BYTES_MIN);
+  return Math.min(declared, limits.dictionaryBytesMax ?? limits.contentBytesMax);
+}
 
 /** The content as far as it is decoded, and how far symbols may go. */
 export interface DecodeRange {

@@ -6,10 +6,9 @@
  * an end marker where the size is not known, and in some files where it is.
  * @module
  */
-import { malformed, TokenList, type UnpackLimits, type Unpacked } from '../tokens.ts';
-import { LzmaDecoder } from './decoder.ts';
+import { malformed, TokenList, type Unpacked } from '../tokens.ts';
+import { LzmaDecoder, reachOf, type LzmaLimits } from './decoder.ts';
 import { LzmaEncoder } from './encoder.ts';
-import { DICTIONARY_BYTES_MIN } from './lzma2.ts';
 import { LENGTH_MAX } from './model.ts';
 
 const HEAD_BYTES = 13;
@@ -33,7 +32,7 @@ export interface LzmaParams extends RawLzmaParams {
  * A .lzma file at the start of `packed`; what follows is not looked at.
  * @throws UpdateError unit_malformed for everything that is not such a file within the limits
  */
-export function unpackLzma(packed: Uint8Array, limits: UnpackLimits): Unpacked<LzmaParams> {
+export function unpackLzma(packed: Uint8Array, limits: LzmaLimits): Unpacked<LzmaParams> {
   if (packed.length < HEAD_BYTES) malformed('lzma', 'the header is cut off');
   const word = (at: number): number =>
     packed[at]! + packed[at + 1]! * 2 ** 8 + packed[at + 2]! * 2 ** 16 + packed[at + 3]! * 2 ** 24;
@@ -51,7 +50,7 @@ export function unpackLzma(packed: Uint8Array, limits: UnpackLimits): Unpacked<L
  */
 export function unpackRawLzma(
   packed: Uint8Array,
-  limits: UnpackLimits,
+  limits: LzmaLimits,
   { properties, dictionaryBytes }: Pick<RawLzmaParams, 'properties' | 'dictionaryBytes'>,
   contentBytes: number | null,
 ): Unpacked<RawLzmaParams> {
@@ -63,7 +62,7 @@ export function unpackRawLzma(
   decoder.model.setProperties(properties);
   decoder.model.reset();
   decoder.range.start(packed, 0, packed.length);
-  const reach = Math.max(dictionaryBytes, DICTIONARY_BYTES_MIN);
+  const reach = reachOf(limits, dictionaryBytes);
   const content = decodeAll(decoder, contentBytes, contentBytesMax, reach, tokens);
   if (!decoder.range.isFinished) malformed('lzma', 'the stream does not end with its content');
   const params = { properties, dictionaryBytes, hasEndMarker: decoder.ended };

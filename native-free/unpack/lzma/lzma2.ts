@@ -5,9 +5,9 @@
  * are no parameters: they follow from coding the tokens again.
  * @module
  */
-import { malformed, TokenList, type UnpackLimits, type Unpacked } from '../tokens.ts';
+import { malformed, TokenList, type Unpacked } from '../tokens.ts';
 import { ChunkList, CONTROL, CONTROL_RESET_ALL } from './chunks.ts';
-import { LzmaDecoder } from './decoder.ts';
+import { LzmaDecoder, reachOf, type LzmaLimits } from './decoder.ts';
 import { LzmaEncoder } from './encoder.ts';
 import type { LzmaModel } from './model.ts';
 
@@ -17,8 +17,6 @@ const LZMA_PACKED_BYTES_MAX = 2 ** 16;
 const STORED_BYTES_MAX = 2 ** 16;
 const LZMA_HEAD_BYTES = 5;
 const STORED_HEAD_BYTES = 3;
-/** A dictionary that is declared smaller is still this large, as liblzma has it. */
-export const DICTIONARY_BYTES_MIN = 4096;
 
 export interface Lzma2Params {
   readonly chunks: ChunkList;
@@ -35,10 +33,11 @@ function beginChunk(model: LzmaModel, control: number, properties: number): void
 }
 
 /**
- * The chunks of the stream that begins at `at`, without decoding any: their content is known before it is allocated.
- * Returns the position after the end of the stream.
+ * The chunks of the stream that begins at `at`, without decoding any: how much they unpack to is known before it is
+ * allocated. Returns the position after the end of the stream.
+ * @throws UpdateError unit_malformed
  */
-function scanChunks(packed: Uint8Array, at: number, contentBytesMax: number, chunks: ChunkList): number {
+export function scanChunks(packed: Uint8Array, at: number, contentBytesMax: number, chunks: ChunkList): number {
   let total = 0;
   let needsDictionary = true;
   let needsProperties = true;
@@ -69,42 +68,40 @@ function scanChunks(packed: Uint8Array, at: number, contentBytesMax: number, chu
  * The LZMA2 stream at the start of `packed`, up to its end; what follows is not looked at.
  * @throws UpdateError unit_malformed for everything that is not such a stream within the limits
  */
-export function unpackLzma2(
-  packed: Uint8Array,
-  limits: UnpackLimits,
-  dictionaryBytes: number = 2 ** 32,
-): Unpacked<Lzma2Params> {
+export function unpackLzma2(packed: Uint8Array, limits: LzmaLimits): Unpacked<Lzma2Params> {
   const chunks = new ChunkList(limits.contentBytesMax);
   const packedBytes = scanChunks(packed, 0, limits.contentBytesMax, chunks);
   const content = new Uint8Array(chunks.total);
   const tokens = new TokenList(limits.tokensMax ?? limits.contentBytesMax);
-  const decoder = new LzmaDecoder();
-  decodeChunks(decoder, packed, chunks, content, Math.max(dictionaryBytes, DICTIONARY_BYTES_MIN), tokens);
+  decodeChunks({ packed, at: 0, chunks, content, dictionaryBytes: reachOf(limits) }, tokens);
   return { content, tokens, params: { chunks }, packedBytes };
 }
 
-function decodeChunks(
-  decoder: LzmaDecoder,
-  packed: Uint8Array,
-  chunks: ChunkList,
-  content: Uint8Array,
-  dictionaryBytes: number,
-  tokens: TokenList,
-): void {
-  let next = 0;
+/** A scanned stream that begins at `at`, and where its content goes. */
+interface ScannedStream {
+  readonly packed: Uint8Array;
+  readonly at: number;
+  readonly chunks: ChunkList;
+  readonly content: Uint8Array;
+  readonly dictionaryBytes: number;
+}
+
+/** @throws UpdateError unit_malformed */
+export function decodeChunks({ packed, at, chunks, content, dictionaryBytes }: ScannedStream, tokens: TokenList): void {
+  const decoder = new LzmaDecoder();
+  let next = at;
   let start = 0;
   for (let i = 0, from = 0; i < chunks.count; i++) {
     const control = chunks.control[i]!;
     const end = from + chunks.contentBytes[i]!;
     if (makesDictionary(control)) start = from;
     if (isLzma(control)) {
+      const packedBytes = (packed[next + 3]! << 8) + packed[next + 4]! + 1;
+      next += LZMA_HEAD_BYTES + (setsProperties(control) ? 1 : 0);
       beginChunk(decoder.model, control, chunks.properties[i]!);
-      const packedEnd = next + LZMA_HEAD_BYTES + (packed[next + 3]! << 8) + packed[next + 4]! + 1;
-      next += LZMA_HEAD_BYTES;
-      const begin = next + (setsProperties(control) ? 1 : 0);
-      next = packedEnd + (begin - next);
-      decoder.range.start(packed, begin, next);
+      decoder.range.start(packed, next, next + packedBytes);
       decoder.run({ content, start, dictionaryBytes, from, stop: end, end, mayEnd: false }, tokens);
+      next += packedBytes;
       if (decoder.range.at !== next || !decoder.range.isFinished)
         malformed('lzma2', `chunk ${i} does not end where its stream ends`);
     } else {
@@ -155,8 +152,7 @@ export function encodeLzma2(encoder: LzmaEncoder, content: Uint8Array, tokens: T
       range.finish();
       const packed = range.length - begin - 1;
       if (packed >= LZMA_PACKED_BYTES_MAX) malformed('lzma2', `chunk ${i} packs to ${packed + 1} bytes`);
-      range.put(head + 3, packed >> 8);
-      range.put(head + 4, packed & 255);
+      range.overwrite(head + 3, Uint8Array.of(packed >> 8, packed & 255));
     } else {
       range.append(Uint8Array.of(control, size >> 8, size & 255));
       range.append(content.subarray(from, from + bytes));

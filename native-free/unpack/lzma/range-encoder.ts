@@ -108,9 +108,9 @@ export class RangeEncoder {
     this.length += bytes.length;
   }
 
-  /** A byte that was written already, written anew. */
-  put(at: number, byte: number): void {
-    this.#bytes[at] = byte;
+  /** Bytes that were written already, written anew. */
+  overwrite(at: number, bytes: Uint8Array): void {
+    this.#bytes.set(bytes, at);
   }
 
   /** All that was written, not copied. */
