@@ -59,6 +59,13 @@ export class TokenList {
     this.distance[this.count++] = distance;
   }
 
+  /** `count` literals. */
+  pushLiterals(count: number): void {
+    this.reserve(count);
+    this.length.fill(1, this.count, this.count + count); // op and distance are zero behind the end
+    this.count += count;
+  }
+
   /**
    * Room for `wanted` more, which a loop may then write into the columns itself.
    * @throws UpdateError unit_malformed where that would be over the bound
