@@ -115,3 +115,7 @@ export const FILTER_DIGESTS = {
   riscv: ['79e87c8814ab86c2', 'c364dc1c91f5faec'],
 } as const;
 export const FILTER_STARTS = [0, 4_294_963_200] as const;
+
+/** Opcodes of x86 so close that they overlap: `branchCode(13, 100_000, X86_OVERLAPS)` with start 4096. */
+export const X86_OVERLAPS = [0xe8, 0xe8, 0xe9, 0x00, 0xff, 0x02];
+export const X86_OVERLAPS_DIGEST = '1afff3a36eb5a3f9';

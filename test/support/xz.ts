@@ -29,13 +29,14 @@ export function pythonLzma(input: Uint8Array, args: string): Uint8Array {
   return new Uint8Array(execFileSync('python3', ['-c', script], { input, maxBuffer: OUTPUT_BYTES_MAX, stdio: 'pipe' }));
 }
 
+const MARKS = [
+  ...[0xe8, 0xe9, 0x00, 0xff, 0xeb, 0xf0, 0xf8, 0x48, 0x01, 0x40, 0x7f],
+  ...[0x17, 0x97, 0xef, 0x31, 0x94, 0x90, 0x10, 0x11, 0x12, 0x16, 0x18],
+];
+
 /** Bytes with opcodes of all the branch filters strewn in, so that their rare paths are taken too. */
-export function branchCode(seed: number, bytes: number): Uint8Array {
+export function branchCode(seed: number, bytes: number, marks: readonly number[] = MARKS): Uint8Array {
   const next = random(seed);
-  const marks = [
-    ...[0xe8, 0xe9, 0x00, 0xff, 0xeb, 0xf0, 0xf8, 0x48, 0x01, 0x40, 0x7f],
-    ...[0x17, 0x97, 0xef, 0x31, 0x94, 0x90, 0x10, 0x11, 0x12, 0x16, 0x18],
-  ];
   return Uint8Array.from({ length: bytes }, () =>
     next() < 0.6 ? marks[Math.floor(next() * marks.length)]! : next() * 256,
   );

@@ -15,7 +15,7 @@ import {
 import { unpackLzma2 } from '../../native-free/unpack/lzma/lzma2.ts';
 import { packXz, unpackXz } from '../../native-free/unpack/xz/xz.ts';
 import { sha256Hex } from '../support/images.ts';
-import { FILTER_DIGESTS, FILTER_STARTS } from '../support/xz-fixtures.ts';
+import { FILTER_DIGESTS, FILTER_STARTS, X86_OVERLAPS, X86_OVERLAPS_DIGEST } from '../support/xz-fixtures.ts';
 import { branchCode, missingTool, xz } from '../support/xz.ts';
 
 const NAMES = Object.keys(BRANCH_FILTERS) as BranchFilterName[];
@@ -67,6 +67,15 @@ describe.each(NAMES)('the branch filter of %s', (name) => {
       expect(bytesEqual(unpacked.content, content)).toBe(true);
       expect(bytesEqual(packXz(unpacked.content, unpacked.tokens, unpacked.params), stream)).toBe(true);
     }
+  });
+});
+
+describe('opcodes of x86 that overlap', () => {
+  it('are converted as xz 5.8 converts them, and back', () => {
+    const content = branchCode(13, 100_000, X86_OVERLAPS);
+    const encoded = filtered('x86', content, 4096, true);
+    expect(sha256Hex(encoded).slice(0, 16)).toBe(X86_OVERLAPS_DIGEST);
+    expect(bytesEqual(filtered('x86', encoded, 4096, false), content)).toBe(true);
   });
 });
 

@@ -4,9 +4,11 @@
  */
 import { describe, expect, it } from 'vitest';
 import { UpdateError } from '../../native-free/status.ts';
+import { ChunkList } from '../../native-free/unpack/lzma/chunks.ts';
 import { packLzma, packRawLzma, unpackLzma, unpackRawLzma } from '../../native-free/unpack/lzma/lzma1.ts';
 import { packLzma2, unpackLzma2 } from '../../native-free/unpack/lzma/lzma2.ts';
 import { OP, TokenList, type Unpacked } from '../../native-free/unpack/tokens.ts';
+import { STREAM_HEADER_BYTES, writeBlockHeader } from '../../native-free/unpack/xz/layout.ts';
 import { packXz, parseXz, unpackXz } from '../../native-free/unpack/xz/xz.ts';
 import { bytesEqual } from '../../native-free/hash.ts';
 import { FIXTURE_CONTENT, LZMA_ENDED, LZMA_SIZED, XZ_ARM, XZ_RISCV_BLOCKS, XZ_SHA256 } from '../support/xz-fixtures.ts';
@@ -245,6 +247,35 @@ describe('hostile LZMA2', () => {
     expect(code(0xe0, 0, 0, 0, 5, 44, ...stream, 0)).toBe('unit_malformed');
   });
 
+  it('needs properties again after a dictionary that stored bytes made', () => {
+    const first = [0xe0, 0, 0, 0, 5, 93, ...stream, 1, 0, 0, 65];
+    expect(code(...first, 0xc0, 0, 0, 0, 5, 93, ...stream, 0)).toBe('accepted');
+    expect(code(...first, 0xa0, 0, 0, 0, 5, ...stream, 0)).toBe('unit_malformed');
+    const chunks = new ChunkList(3);
+    for (const [control, properties] of [
+      [0xe0, 93],
+      [1, 0],
+      [0xa0, 0],
+    ] as const)
+      chunks.push(control, 1, properties);
+    const tokens = new TokenList(2);
+    for (let i = 0; i < 2; i++) tokens.push(OP.literal, 1, 0);
+    expect(refusal(() => packLzma2(Uint8Array.of(0, 65, 0), tokens, { chunks }))).toBe('unit_malformed');
+  });
+
+  it('refers to what lies before its dictionary', () => {
+    const tokens = new TokenList(1);
+    tokens.push(OP.match, 5, 1);
+    const chunks = new ChunkList(2);
+    chunks.push(1, 1, 0);
+    chunks.push(0xc0, 5, 0);
+    const packed = packLzma2(new Uint8Array(6).fill(65), tokens, { chunks });
+    expect(code(...packed)).toBe('accepted');
+    // The same match, after a chunk that makes a dictionary of its own.
+    packed[4] = 0xe0;
+    expect(code(...packed)).toBe('unit_malformed');
+  });
+
   it('has chunks that unpack to more than is allowed, which is seen before any is decoded', () => {
     expect(code(0xff, 255, 255, 0, 5, 93, ...stream, 0)).toBe('unit_malformed');
     expect(code(1, 0x27, 0x10, ...new Uint8Array(10_001), 0)).toBe('unit_malformed');
@@ -254,6 +285,25 @@ describe('hostile LZMA2', () => {
   it('has bytes left over in a chunk', () => {
     expect(code(0xe0, 0, 0, 0, 6, 93, ...stream, 0, 0)).toBe('unit_malformed');
     expect(code(0xe0, 0, 0, 0, 5, 93, 0, 0, 0, 0, 0, 1, 0)).toBe('unit_malformed');
+  });
+});
+
+describe('hostile xz', () => {
+  it('has other lengths in a header than its block has', () => {
+    const [block] = parseXz(XZ_RISCV_BLOCKS, 10_000).blocks;
+    for (const [packedMore, contentMore, expected] of [
+      [0, 0, 'accepted'],
+      [1, 0, 'unit_malformed'],
+      [0, 1, 'unit_malformed'],
+    ] as const) {
+      const lengths = {
+        packedBytes: block!.payloadBytes + packedMore,
+        contentBytes: block!.contentBytes + contentMore,
+      };
+      const changed = XZ_RISCV_BLOCKS.slice();
+      changed.set(writeBlockHeader(block!, lengths), STREAM_HEADER_BYTES);
+      expect(refusal(() => unpackXz(changed, LIMITS))).toBe(expected);
+    }
   });
 });
 

@@ -138,6 +138,7 @@ export function encodeLzma2(encoder: LzmaEncoder, content: Uint8Array, tokens: T
     if (size < 0 || size >= (isLzma(control) ? LZMA_CONTENT_BYTES_MAX : STORED_BYTES_MAX))
       malformed('lzma2', `chunk ${i} has ${bytes} bytes`);
     if (makesDictionary(control)) start = from;
+    hasProperties &&= !makesDictionary(control);
     if (isLzma(control)) {
       const head = range.length;
       const properties = chunks.properties[i]!;
