@@ -37,6 +37,8 @@ export const LIMITS = {
   /** Blocks of one deflate stream, and how many more of them may be empty than not: flushes make one each. */
   unit_blocks_max: 2 ** 17,
   unit_blocks_empty_max: 2 ** 10,
+  /** Blocks of one xz stream. */
+  xz_blocks_max: 2 ** 16,
   /** Source bytes read by one call while applying. */
   source_window_bytes: 64 * KIB,
   /** Foreign patches (BSDIFF40) are read whole into memory up to here. */

@@ -5,7 +5,7 @@
  * but how the block ends: what is accepted comes back exactly, whoever wrote it.
  * @module
  */
-import { BitWriter } from './bit-writer.ts';
+import { BitWriter } from './deflate/bit-writer.ts';
 import { ContentBuffer } from './content-buffer.ts';
 import { malformed, OP, TokenList, type Unpacked, type UnpackLimits } from './tokens.ts';
 

@@ -10,12 +10,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { repositoryRoot } from '../../corpus/manifest.ts';
-import { packDeflate, unpackDeflate } from '../../native-free/unpack/deflate.ts';
+import { packDeflate, unpackDeflate } from '../../native-free/unpack/deflate/deflate.ts';
 import { packLz4, unpackLz4 } from '../../native-free/unpack/lz4.ts';
-import { packGzip, unpackGzip } from '../../native-free/unpack/wrappers.ts';
+import { packGzip, unpackGzip } from '../../native-free/unpack/deflate/wrappers.ts';
 import { hasProgram } from '../support/bsdiff40.ts';
-import { blocksOfFrame } from '../support/lz4.ts';
-import { faultOf, oddContents, realFiles, Tally, type Codec } from '../support/unpack.ts';
+import { blocksOfFrame } from '../support/unpack/lz4.ts';
+import { faultOf, oddContents, realFiles, Tally, type Codec } from '../support/unpack/tools.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'engraft-unpack-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

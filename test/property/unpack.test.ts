@@ -5,12 +5,12 @@
 import zlib from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BLOCK, packDeflate, unpackDeflate, type DeflateBlock } from '../../native-free/unpack/deflate.ts';
-import { buildBlockHeader } from '../../native-free/unpack/deflate-header.ts';
-import { ZlibTree } from '../../native-free/unpack/zlib-tree.ts';
+import { BLOCK, packDeflate, unpackDeflate, type DeflateBlock } from '../../native-free/unpack/deflate/deflate.ts';
+import { buildBlockHeader } from '../../native-free/unpack/deflate/header.ts';
+import { ZlibTree } from '../../native-free/unpack/deflate/zlib-tree.ts';
 import { packLz4, unpackLz4 } from '../../native-free/unpack/lz4.ts';
 import { OP, TokenList } from '../../native-free/unpack/tokens.ts';
-import { refusalOf } from '../support/unpack.ts';
+import { refusalOf } from '../support/unpack/tools.ts';
 
 interface Said {
   readonly content: Uint8Array;

@@ -6,26 +6,19 @@
  * they differ. What comes back is the caller's to compare: only the one who makes a patch has to.
  * @module
  */
-import { LIMITS } from '../limits.ts';
+import { LIMITS } from '../../limits.ts';
 import { BitReader } from './bit-reader.ts';
 import { BitWriter } from './bit-writer.ts';
-import { ContentBuffer } from './content-buffer.ts';
-import { isSameHeader, readBlockHeader, type BlockCodes, type BlockHeader } from './deflate-header.ts';
-import { FIXED_DISTANCE_LENGTHS, FIXED_LITERAL_LENGTHS } from './deflate-symbols.ts';
-import {
-  codesOfHeader,
-  countSymbols,
-  rebuildHeader,
-  spanTokens,
-  writeTokens,
-  type BlockTokens,
-} from './deflate-writer.ts';
+import { ContentBuffer } from '../content-buffer.ts';
+import { isSameHeader, readBlockHeader, type BlockCodes, type BlockHeader } from './header.ts';
+import { FIXED_DISTANCE_LENGTHS, FIXED_LITERAL_LENGTHS } from './symbols.ts';
+import { codesOfHeader, countSymbols, rebuildHeader, spanTokens, writeTokens, type BlockTokens } from './writer.ts';
 import { HuffmanDecoder } from './huffman.ts';
 import { inflateTokens, type Inflating } from './inflate.ts';
-import { malformed, TokenList, type Unpacked, type UnpackLimits } from './tokens.ts';
+import { malformed, TokenList, type Unpacked, type UnpackLimits } from '../tokens.ts';
 import { ZlibTree } from './zlib-tree.ts';
 
-export type { BlockHeader } from './deflate-header.ts';
+export type { BlockHeader } from './header.ts';
 
 export const BLOCK = { stored: 0, fixed: 1, dynamic: 2 } as const;
 

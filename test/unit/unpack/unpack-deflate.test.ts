@@ -5,11 +5,11 @@ import { once } from 'node:events';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { LIMITS } from '../../native-free/limits.ts';
-import { BitWriter } from '../../native-free/unpack/bit-writer.ts';
-import { adler32, crc32 } from '../../native-free/unpack/checksums.ts';
-import { BLOCK, packDeflate, unpackDeflate, type DeflateParams } from '../../native-free/unpack/deflate.ts';
-import { OP, TokenList } from '../../native-free/unpack/tokens.ts';
+import { LIMITS } from '../../../native-free/limits.ts';
+import { BitWriter } from '../../../native-free/unpack/deflate/bit-writer.ts';
+import { adler32, crc32 } from '../../../native-free/unpack/checksums.ts';
+import { BLOCK, packDeflate, unpackDeflate, type DeflateParams } from '../../../native-free/unpack/deflate/deflate.ts';
+import { OP, TokenList } from '../../../native-free/unpack/tokens.ts';
 import {
   gzipHeaderBytes,
   packGzip,
@@ -17,8 +17,8 @@ import {
   unpackGzip,
   unpackZlib,
   zlibHeaderBytes,
-} from '../../native-free/unpack/wrappers.ts';
-import { damaged, dice, faultOf, oddContents, realFiles, refusalOf, Tally } from '../support/unpack.ts';
+} from '../../../native-free/unpack/deflate/wrappers.ts';
+import { damaged, dice, faultOf, oddContents, realFiles, refusalOf, Tally } from '../../support/unpack/tools.ts';
 
 const DEFLATE = { unpack: unpackDeflate, pack: packDeflate };
 const LEVELS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];

@@ -5,8 +5,8 @@
  * must not fill 32,768 entries. They are counted down bit by bit, as in the first description of canonical codes.
  * @module
  */
-import { CODE_BITS_MAX } from './deflate-symbols.ts';
-import { malformed } from './tokens.ts';
+import { CODE_BITS_MAX } from './symbols.ts';
+import { malformed } from '../tokens.ts';
 
 export const TABLE_BITS = 10;
 /** Of blocks with fixed codes. */

@@ -3,7 +3,7 @@
  * fast loop of inflate.ts takes the three fields over while enough bytes are left.
  * @module
  */
-import { malformed } from './tokens.ts';
+import { malformed } from '../tokens.ts';
 
 export class BitReader {
   readonly bytes: Uint8Array;

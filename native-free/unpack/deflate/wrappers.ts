@@ -3,9 +3,9 @@
  * One stream each; a file of several gzip members is several units.
  * @module
  */
-import { adler32, crc32 } from './checksums.ts';
+import { adler32, crc32 } from '../checksums.ts';
 import { packDeflate, unpackDeflate, type DeflateOptions, type DeflateParams } from './deflate.ts';
-import { malformed, type TokenList, type Unpacked, type UnpackLimits } from './tokens.ts';
+import { malformed, type TokenList, type Unpacked, type UnpackLimits } from '../tokens.ts';
 
 const DEFLATE = 8;
 const ZLIB_HEADER_BYTES = 2;

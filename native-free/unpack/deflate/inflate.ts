@@ -4,7 +4,7 @@
  * @module
  */
 import type { BitReader } from './bit-reader.ts';
-import type { ContentBuffer } from './content-buffer.ts';
+import type { ContentBuffer } from '../content-buffer.ts';
 import {
   CODE_BITS_MAX,
   DISTANCE_BASE,
@@ -15,9 +15,9 @@ import {
   LENGTH_EXTRA,
   LITERAL_SYMBOLS,
   MATCH_MAX,
-} from './deflate-symbols.ts';
+} from './symbols.ts';
 import { NO_SYMBOL, TABLE_BITS, type HuffmanDecoder } from './huffman.ts';
-import { malformed, OP, type TokenList } from './tokens.ts';
+import { malformed, OP, type TokenList } from '../tokens.ts';
 
 const TABLE_MASK = (1 << TABLE_BITS) - 1;
 const FIRST_LENGTH = END_OF_BLOCK + 1;

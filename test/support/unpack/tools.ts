@@ -5,9 +5,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { repositoryRoot } from '../../corpus/manifest.ts';
-import { UpdateError } from '../../native-free/status.ts';
-import type { TokenList, Unpacked, UnpackLimits } from '../../native-free/unpack/tokens.ts';
+import { repositoryRoot } from '../../../corpus/manifest.ts';
+import { UpdateError } from '../../../native-free/status.ts';
+import type { TokenList, Unpacked, UnpackLimits } from '../../../native-free/unpack/tokens.ts';
 
 export interface Codec<P> {
   readonly unpack: (packed: Uint8Array, limits: UnpackLimits) => Unpacked<P>;

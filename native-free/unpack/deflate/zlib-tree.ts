@@ -6,7 +6,7 @@
  * that became too long are followed here step by step; any cleverness would cost the exactness (decision 0125).
  * @module
  */
-import { CODE_BITS_MAX, LITERAL_SYMBOLS } from './deflate-symbols.ts';
+import { CODE_BITS_MAX, LITERAL_SYMBOLS } from './symbols.ts';
 
 const NODES_MAX = 2 * LITERAL_SYMBOLS + 1;
 

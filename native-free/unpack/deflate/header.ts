@@ -13,10 +13,10 @@ import {
   LENGTH_CODE_ORDER,
   LENGTH_CODE_SYMBOLS,
   LITERAL_SYMBOLS,
-} from './deflate-symbols.ts';
+} from './symbols.ts';
 import { codesOf, type HuffmanDecoder } from './huffman.ts';
 import { readSymbol } from './inflate.ts';
-import { malformed } from './tokens.ts';
+import { malformed } from '../tokens.ts';
 import type { ZlibTree } from './zlib-tree.ts';
 
 const LITERALS_MIN = 257;

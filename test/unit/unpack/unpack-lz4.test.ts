@@ -2,10 +2,10 @@
  * LZ4 blocks to tokens and back: what is taken comes back exactly, and an error within bounds for the rest.
  */
 import { describe, expect, it } from 'vitest';
-import { packLz4, unpackLz4, type Lz4Params } from '../../native-free/unpack/lz4.ts';
-import { OP, TokenList } from '../../native-free/unpack/tokens.ts';
-import { packSimply } from '../support/lz4.ts';
-import { damaged, dice, faultOf, oddContents, realFiles, refusalOf, Tally } from '../support/unpack.ts';
+import { packLz4, unpackLz4, type Lz4Params } from '../../../native-free/unpack/lz4.ts';
+import { OP, TokenList } from '../../../native-free/unpack/tokens.ts';
+import { packSimply } from '../../support/unpack/lz4.ts';
+import { damaged, dice, faultOf, oddContents, realFiles, refusalOf, Tally } from '../../support/unpack/tools.ts';
 
 const LZ4 = { unpack: unpackLz4, pack: packLz4 };
 const text = (length: number): Uint8Array => realFiles().get('a page of text')!.subarray(0, length);

@@ -4,7 +4,7 @@
  */
 import { BitReader } from './bit-reader.ts';
 import type { BitWriter } from './bit-writer.ts';
-import { buildBlockHeader, readBlockHeader, type BlockCodes, type BlockHeader } from './deflate-header.ts';
+import { buildBlockHeader, readBlockHeader, type BlockCodes, type BlockHeader } from './header.ts';
 import {
   CODE_BITS_MAX,
   DISTANCE_BASE,
@@ -19,9 +19,9 @@ import {
   LITERAL_SYMBOLS,
   MATCH_MAX,
   MATCH_MIN,
-} from './deflate-symbols.ts';
+} from './symbols.ts';
 import { codesOf, HuffmanDecoder } from './huffman.ts';
-import { malformed, OP, type TokenList } from './tokens.ts';
+import { malformed, OP, type TokenList } from '../tokens.ts';
 import type { ZlibTree } from './zlib-tree.ts';
 
 const FIRST_LENGTH = END_OF_BLOCK + 1;
