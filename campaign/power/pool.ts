@@ -19,6 +19,8 @@ export interface CampaignOptions {
   readonly faults: number;
   /** Second cuts in the recovery from each first one. */
   readonly doubles: number;
+  /** Only these scenarios, by name; null: all. Their seeds are those of all others. */
+  readonly only: readonly string[] | null;
   /** The program that the workers run as well. */
   readonly entry: URL;
 }
@@ -123,7 +125,7 @@ function* everyCase(recording: Recording, { every, faults, doubles }: Share): Ge
 }
 
 async function doShare(share: Share): Promise<Figures> {
-  const { repository, index, workers, every, seeds, from, minutes } = share;
+  const { repository, index, workers, every, seeds, from, minutes, only } = share;
   const figures = noFigures();
   const states = new Set<string>();
   const recordings: Recording[] = [];
@@ -158,7 +160,8 @@ async function doShare(share: Share): Promise<Figures> {
   };
   let number = 0;
   const mine = (): boolean => number++ % workers === index;
-  for (const recording of every === 0 ? [] : recordings) {
+  const isWanted = ({ scenario }: Recording): boolean => only === null || only.includes(scenario.name);
+  for (const recording of every === 0 ? [] : recordings.filter(isWanted)) {
     for (const each of everyCase(recording, share)) {
       if (!mine() || !goOn()) continue;
       const kind = each.fault !== undefined ? 'fault' : each.cuts.length > 1 ? 'double cut' : 'cut';
@@ -169,6 +172,7 @@ async function doShare(share: Share): Promise<Figures> {
   for (let seed = from + index; seed < from + seeds && goOn() && performance.now() < deadlineMs; seed += workers) {
     const each = seededCase(seed, recordings);
     const recording = recordings.find(({ scenario }) => scenario === each.scenario)!;
+    if (!isWanted(recording)) continue;
     await run('seed', recording, each, `--seed-of-failure ${seed}`);
   }
   figures.states = [...states];
