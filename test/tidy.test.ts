@@ -176,6 +176,15 @@ describe('the package', () => {
     }
   });
 
+  it('is built of nothing but what has a source (npm run build removes the rest)', () => {
+    const built = ['native-free', 'src'].flatMap((room) =>
+      readdirSync(join(ROOT, 'dist', room), { recursive: true, encoding: 'utf8' }).map((name) => `${room}/${name}`),
+    );
+    const scripts = built.filter((path) => path.endsWith('.js'));
+    expect(scripts.length).toBeGreaterThan(50);
+    expect(scripts.filter((path) => !sources.has(path.replace(/js$/, 'ts')))).toEqual([]);
+  });
+
   it('exports the names in test/public-exports.json (npm run docs:exports writes it)', () => {
     const known = JSON.parse(readFileSync(join(ROOT, 'test', 'public-exports.json'), 'utf8')) as unknown;
     const surface = readPublicExports(ROOT);
