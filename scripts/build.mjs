@@ -1,10 +1,11 @@
 /**
- * `npm run build`: compiles the rooms to dist/, bundles the one-file agent, makes the programs executable.
+ * `npm run build`: compiles the rooms to dist/, removes from there what has no source any more, bundles the one-file
+ * agent, makes the programs executable.
  *
  * Plain JavaScript, because it runs before anything is built.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -14,6 +15,11 @@ const node = (...args) => {
 };
 
 node('node_modules/typescript/bin/tsc', '-b', 'tsconfig.build.json');
+// tsc leaves the output of files that were moved or removed, and `npm pack` would ship it.
+for (const built of readdirSync(`${root}dist`, { recursive: true })) {
+  const source = built.replace(/(\.d\.ts|\.js|\.js\.map)$/, '.ts');
+  if (source !== built && !existsSync(root + source)) rmSync(`${root}dist/${built}`);
+}
 if (existsSync(`${root}scripts/bundle-agent.mjs`)) node('scripts/bundle-agent.mjs');
 
 const { bin } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));

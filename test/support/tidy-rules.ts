@@ -55,7 +55,7 @@ const DEVICE_PACKAGES = [
   /^pkcs11js$/,
 ];
 
-/** DESIGN.md's "who may import whom". */
+/** "Who may import whom" of ARCHITECTURE.md. */
 const ROOMS: Readonly<Record<string, Room>> = {
   'native-free': { rooms: [], packages: [/^@noble\//, /^fzstd$/], node: false },
   'src/wasm': { rooms: ['native-free'], packages: [], node: false },
@@ -350,26 +350,42 @@ function isCaughtHere(node: ts.Node): boolean {
 }
 
 /**
- * No state at module level, where nobody sees whose it is: no `let`, and no Map or Set that can be written. A table of
- * constants says so in its type: `ReadonlyMap`, `ReadonlySet`.
+ * No state at module level, where nobody sees whose it is, nor in a class as a whole: no `let`, no Map or Set that can be
+ * written, and no list or object that begins empty. A table of constants says so in its type: `ReadonlyMap`,
+ * `readonly X[]`.
  */
 export function checkHiddenState(files: Files): string[] {
   const problems: string[] = [];
   for (const [path, text] of files) {
     const file = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true);
-    for (const statement of file.statements.filter(ts.isVariableStatement)) {
-      const isConst = (statement.declarationList.flags & ts.NodeFlags.Const) !== 0;
-      for (const { name, type, initializer } of statement.declarationList.declarations) {
-        const made =
-          initializer !== undefined && ts.isNewExpression(initializer) ? initializer.expression.getText() : '';
-        const isTable = /^(Map|Set)$/.test(made) && /^Readonly(Map|Set)\b/.test(type?.getText() ?? '');
-        if (isConst && (!/^(Weak)?(Map|Set)$/.test(made) || isTable)) continue;
-        const line = file.getLineAndCharacterOfPosition(name.getStart()).line + 1;
-        problems.push(`${path}:${line} keeps state in ${name.getText()}, which belongs to nobody`);
-      }
+    const complain = ({ name }: { readonly name: ts.Node }): void => {
+      const line = file.getLineAndCharacterOfPosition(name.getStart()).line + 1;
+      problems.push(`${path}:${line} keeps state in ${name.getText()}, which belongs to nobody`);
+    };
+    for (const { declarationList: list } of file.statements.filter(ts.isVariableStatement)) {
+      const isConst = (list.flags & ts.NodeFlags.Const) !== 0;
+      for (const one of list.declarations) if (!isConst || holdsState(one)) complain(one);
     }
+    const visit = (node: ts.Node): void => {
+      const kinds = ts.isPropertyDeclaration(node) ? (node.modifiers ?? []).map(({ kind }) => kind) : [];
+      if (ts.isPropertyDeclaration(node) && kinds.includes(ts.SyntaxKind.StaticKeyword))
+        if (!kinds.includes(ts.SyntaxKind.ReadonlyKeyword) || holdsState(node)) complain(node);
+      ts.forEachChild(node, visit);
+    };
+    visit(file);
   }
   return problems;
+}
+
+/** Does it begin with something to write into, and is its type none that forbids it? */
+function holdsState({ type, initializer }: ts.VariableDeclaration | ts.PropertyDeclaration): boolean {
+  if (initializer === undefined) return false;
+  const made = ts.isNewExpression(initializer) ? initializer.expression.getText() : '';
+  const isEmpty =
+    (ts.isArrayLiteralExpression(initializer) && initializer.elements.length === 0) ||
+    (ts.isObjectLiteralExpression(initializer) && initializer.properties.length === 0);
+  if (!isEmpty && !/^((Weak)?(Map|Set)|Array)$/.test(made)) return false;
+  return /^Weak/.test(made) || !/^(Readonly(Map|Set|Array)?\b|readonly )/.test(type?.getText() ?? '');
 }
 
 /** Paths of one machine, and words that admit to be unfinished. The patterns are put together, so as not to match here. */

@@ -14,8 +14,10 @@ import { X64 } from './x64.ts';
 /** Of two that explain an image equally well, the first is taken. */
 export const INSTRUCTION_SETS: readonly InstructionSet[] = [A64, A32, T32, X64, RISCV, MIPS, MIPS_BIG];
 
-const BY_KIND: (InstructionSet | undefined)[] = [];
-for (const set of INSTRUCTION_SETS) BY_KIND[set.kind] = set;
+const BY_KIND: readonly (InstructionSet | undefined)[] = Object.assign(
+  [],
+  Object.fromEntries(INSTRUCTION_SETS.map((set) => [set.kind, set])),
+);
 
 /** The instruction set of a kind of region, or null when it is not code. */
 export function instructionSetOf(kind: RegionKind): InstructionSet | null {

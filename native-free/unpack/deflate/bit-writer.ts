@@ -1,5 +1,5 @@
 /**
- * Bits of a deflate stream, written: the lowest bit of a byte first. The fast loop of deflate-writer.ts takes the fields
+ * Bits of a deflate stream, written: the lowest bit of a byte first. The fast loop of writer.ts takes the fields
  * over while it has reserved room.
  * @module
  */
