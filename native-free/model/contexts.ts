@@ -19,10 +19,13 @@ export const CONTEXT_TAGS = {
   literalHalfwords: 51,
   literalNear: 55,
   word: 61,
+  /** Numbers and flags of units, beside their tokens (six tags), and tokens (up to 130). */
+  unitNumber: 71,
+  token: 81,
 } as const;
 
 /** First weight set of each decision: of flags, and of bytes. Region kinds over 11 would share sets with literals. */
-export const FLAG_SETS_OF = { number: 0, block: 0, candidate: 64 } as const;
+export const FLAG_SETS_OF = { number: 0, block: 0, candidate: 64, unitNumber: 6208, token: 7488 } as const;
 export const BYTE_SETS_OF = { miss: 0, literal: 6144, word: 6656 } as const;
 
 /** First plain bit of each decision: of pages, by region kind and the last eight flags. */

@@ -19,13 +19,27 @@ const SETS = 64;
 /** Kinds of numbers, and of flags, that one coder may have. */
 const KINDS_MAX = 64;
 
-const { number: TAG } = CONTEXT_TAGS;
+/** Where the decisions of one NumberCoder stand, apart from those of others in the same stream. */
+export interface NumberSpace {
+  /** First of six tags. */
+  readonly tag: number;
+  /** First weight set. */
+  readonly set: number;
+  /** Kinds of numbers; those of flags come behind them. */
+  readonly kinds: number;
+}
+
+const PLAN_SPACE: NumberSpace = { tag: CONTEXT_TAGS.number, set: FLAG_SETS_OF.number, kinds: KINDS_MAX };
+/** What the segments of compressed images say of their units, beside tokens. Kinds of numbers below 12, of flags below 8. */
+export const UNIT_SPACE: NumberSpace = { tag: CONTEXT_TAGS.unitNumber, set: FLAG_SETS_OF.unitNumber, kinds: 12 };
 
 export class NumberCoder {
   readonly #coder: ModelCoder;
+  readonly #space: NumberSpace;
 
-  constructor(coder: ModelCoder) {
+  constructor(coder: ModelCoder, space: NumberSpace = PLAN_SPACE) {
     this.#coder = coder;
+    this.#space = space;
   }
 
   get encoding(): boolean {
@@ -66,18 +80,19 @@ export class NumberCoder {
 
   /** Codes a flag of a kind, below 64. */
   flag(value: boolean, kind: number, a = 0, b = 0, c = 0): boolean {
-    return this.#decide(value ? 1 : 0, KINDS_MAX + kind, 0, (2 << 20) | kind, a, b, c) !== 0;
+    return this.#decide(value ? 1 : 0, this.#space.kinds + kind, 0, (2 << 20) | kind, a, b, c) !== 0;
   }
 
   #decide(bit: number, kind: number, step: number, place: number, a: number, b: number, c: number): number {
     const contexts = this.#coder.contexts;
-    contexts[0] = contextHash(TAG, place);
-    contexts[1] = contextHash(TAG + 1, place, a);
-    contexts[2] = contextHash(TAG + 2, place, b);
-    contexts[3] = contextHash(TAG + 3, place, c);
-    contexts[4] = contextHash(TAG + 4, place, a, b);
-    contexts[5] = contextHash(TAG + 5, place ^ Math.imul(a, 0x9e3779b1), b, c);
+    const { tag, set } = this.#space;
+    contexts[0] = contextHash(tag, place);
+    contexts[1] = contextHash(tag + 1, place, a);
+    contexts[2] = contextHash(tag + 2, place, b);
+    contexts[3] = contextHash(tag + 3, place, c);
+    contexts[4] = contextHash(tag + 4, place, a, b);
+    contexts[5] = contextHash(tag + 5, place ^ Math.imul(a, 0x9e3779b1), b, c);
     this.#coder.work.spent += 6;
-    return this.#coder.flag(bit, 6, FLAG_SETS_OF.number + kind * SETS + step);
+    return this.#coder.flag(bit, 6, set + kind * SETS + step);
   }
 }

@@ -1,0 +1,62 @@
+/**
+ * The unit map: which parts of an image are compressed streams, and in which order their contents are laid out.
+ *
+ * A *unit* is a compressed stream that lies in the image or in the content of another unit. The *virtual stream* is what
+ * deltas are made of: pieces of unit contents and of raw image bytes, in an order in which a file is one run of bytes
+ * whatever blocks it was cut into. A device knows units and codecs, and nothing of file systems (decision 0127).
+ * @module
+ */
+
+/** Numbers of codecs; part of the format. */
+export const CODEC_ID = {
+  /** Raw deflate, or some blocks of it: a long stream is several units. */
+  deflate: 1,
+  /** A zlib stream with header and checksum. */
+  zlib: 2,
+  /** An xz stream: blocks, filters, checks, index. */
+  xz: 3,
+  /** A .lzma file: 13 bytes of header before the stream. */
+  lzma: 4,
+  /** An LZ4 block. */
+  lz4: 5,
+  /** A zstd frame. */
+  zstd: 6,
+  /** An LZO1X block. */
+  lzo: 7,
+  /** What erofs makes of LZMA: no header, its first byte says lc, lp and pb. */
+  microLzma: 8,
+} as const;
+
+/** One compressed stream. */
+export interface Unit {
+  /** Index of the unit in whose content it lies, always a smaller one; -1: in the image. */
+  readonly parent: number;
+  /** Where it begins there. */
+  readonly offset: number;
+  readonly packedBytes: number;
+  readonly contentBytes: number;
+  /** One of CODEC_ID. */
+  readonly codec: number;
+  /** It goes on in the middle of the stream of the unit before it, which has the same parent. Deflate only. */
+  readonly continues: boolean;
+  /** Target only: the unit of the source whose packed bytes it has; -1: it is replayed. */
+  readonly copyOf: number;
+}
+
+/** Bytes of the virtual stream. */
+export interface VirtualPiece {
+  /** Whose content they are; -1: bytes of the image. */
+  readonly unit: number;
+  readonly offset: number;
+  readonly length: number;
+  /** It follows the piece before without a gap; else it begins at a multiple of four, after zeros. */
+  readonly joined: boolean;
+}
+
+/** Units by parent and offset: those of the image first, in its order, each before the units in its content. */
+export interface UnitMap {
+  readonly units: readonly Unit[];
+  readonly pieces: readonly VirtualPiece[];
+}
+
+export const ALIGNMENT = 4;
