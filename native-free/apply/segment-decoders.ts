@@ -38,7 +38,16 @@ export class DeltaSegmentDecoder implements SegmentDecoder {
   }
 
   async decode(encoded: Uint8Array, target: Uint8Array, targetOffset: number): Promise<void> {
+    this.begin(encoded);
+    await this.decodeRange(target, targetOffset);
+  }
+
+  begin(encoded: Uint8Array): void {
     this.#segment.begin(encoded);
+  }
+
+  /** The next bytes of the segment; they need not follow those before in the image. */
+  async decodeRange(target: Uint8Array, targetOffset: number): Promise<void> {
     for (const piece of piecesOf(this.#plan.covers, targetOffset, targetOffset + target.length)) {
       await this.#pauses.work();
       const window = await this.#read(piece);

@@ -49,6 +49,11 @@ export class PlanRoom {
     this.#left = bytes;
   }
 
+  /** Bytes that nothing has taken yet. */
+  get left(): number {
+    return this.#left;
+  }
+
   /**
    * Room for `count` parts, taken before they are made.
    * @throws UpdateError plan_malformed

@@ -208,11 +208,11 @@ function costsOf(
   parts: readonly { readonly costs: SegmentCosts | null; readonly encoded: Uint8Array }[],
   payloadBytes: number,
 ): DeltaCosts {
-  const costs: DeltaCosts = { header: 0, ...plan, flags: 0, misses: 0, literals: 0 };
+  const costs: DeltaCosts = { header: 0, ...plan, flags: 0, misses: 0, literals: 0, units: 0 };
   let coded = plan.covers + plan.regions;
   for (const part of parts) {
     coded += part.encoded.length;
-    for (const name of ['flags', 'misses', 'literals'] as const) costs[name] += part.costs?.[name] ?? 0;
+    for (const name of ['flags', 'misses', 'literals', 'units'] as const) costs[name] += part.costs?.[name] ?? 0;
   }
   costs.header = payloadBytes - coded;
   return costs;

@@ -146,7 +146,7 @@ export class MapCoder {
     if (unit < -1 || unit >= state.units.length) badMap('a piece of a unit that is not there');
     if (way === WAY.other || way === WAY.image) offset += numbers.signed((piece?.offset ?? 0) - offset, NUMBER.offset, way);
     if (offset < 0) badMap('a piece before the beginning');
-    let length = unit < 0 ? 0 : state.units[unit]!.contentBytes - offset;
+    let length = unit < 0 ? state.toNextUnit(offset) : state.units[unit]!.contentBytes - offset;
     if (way !== WAY.whole) length = this.#length(piece, length, way, state);
     else if (state.expectedLength() === length) state.hit(length);
     const joined = numbers.flag(piece?.joined ?? false, FLAG.joined, way, state.ways & 7);
@@ -161,7 +161,7 @@ export class MapCoder {
     const wanted = piece?.length ?? 0;
     const expected = state.expectedLength();
     if (expected >= 0 && numbers.flag(wanted === expected, FLAG.sameLength, way, state.hits)) return state.hit(expected);
-    if (way !== WAY.image && numbers.flag(wanted === toEnd, FLAG.toEnd, way)) return state.miss(toEnd);
+    if (numbers.flag(wanted === toEnd, FLAG.toEnd, way)) return state.miss(toEnd);
     return state.miss(numbers.code(wanted, NUMBER.length, way, state.ways & 7));
   }
 }
@@ -198,9 +198,35 @@ class PieceState {
     if (way === WAY.whole) return { unit: this.whole + 1, offset: 0 };
     if (way === WAY.on) return { unit: this.part, offset: this.#partEnd };
     if (way === WAY.nextPart) return { unit: this.part + 1, offset: 0 };
-    if (way === WAY.image) return { unit: -1, offset: this.#imageEnd };
+    if (way === WAY.image) return { unit: -1, offset: this.#behindUnits() };
     if (way === WAY.other) return { unit: this.part, offset: 0 };
     return badMap('a piece that is found in no known way');
+  }
+
+  /** Where the last bytes of the image ended, or, if units begin there, where those end. */
+  #behindUnits(): number {
+    let at = this.#imageEnd;
+    for (let i = this.#unitAt(at); this.units[i]?.parent === -1 && this.units[i]!.offset === at; i++)
+      at += this.units[i]!.packedBytes;
+    return at;
+  }
+
+  /** Bytes from `offset` of the image to the next unit; 0 where none follows. */
+  toNextUnit(offset: number): number {
+    const next = this.units[this.#unitAt(offset)];
+    return next?.parent === -1 ? next.offset - offset : 0;
+  }
+
+  /** The first unit of the image that does not begin before `offset`. */
+  #unitAt(offset: number): number {
+    let low = 0;
+    let high = this.units.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.units[middle]!.parent >= 0 || this.units[middle]!.offset >= offset) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   /** Length of the source's piece that is due, or -1. */

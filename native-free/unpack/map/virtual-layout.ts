@@ -102,7 +102,10 @@ export class VirtualLayout {
     let at = 0;
     this.pieces.forEach(({ unit, offset, length, joined }, i) => {
       if (unit >= this.units.length || offset + length > this.lengthOf(unit)) badMap(`piece ${i} leaves its place`);
-      at = starts[i] = joined ? at : Math.ceil(at / ALIGNMENT) * ALIGNMENT;
+      // Bytes of the image keep their place within a word; contents begin words.
+      const phase = unit < 0 ? offset % ALIGNMENT : 0;
+      if (!joined) at += (phase + ALIGNMENT - (at % ALIGNMENT)) % ALIGNMENT;
+      starts[i] = at;
       at += length;
     });
     if (at > LIMITS.image_bytes_max) badMap(`the contents have ${at} bytes`);

@@ -9,9 +9,10 @@ import { codecOf } from '../codecs/list.ts';
 import type { VirtualLayout } from '../map/virtual-layout.ts';
 import type { TokenList } from '../tokens.ts';
 import type { SourceUnit, StreamState } from '../unit-codec.ts';
+import { TOKEN_BYTES, UnitMemory } from './unit-memory.ts';
 
-/** Bytes of a token and of where it begins. */
-const TOKEN_BYTES = 13;
+/** How much of what was unpacked is kept. Part of the format: how often units are unpacked is declared work. */
+export const SOURCE_CACHE_BYTES = 8 * 2 ** 20;
 
 /** A unit of the source, and what its tokens are about. */
 export interface DecodedUnit {
@@ -21,11 +22,21 @@ export interface DecodedUnit {
   readonly params: unknown;
 }
 
+/** What a cache is for. */
+export interface UnitCacheOptions {
+  /** Counts what is unpacked. */
+  readonly work?: WorkMeter;
+  readonly memory?: UnitMemory;
+  /** All is wanted that packing needs. */
+  readonly exact?: boolean;
+}
+
 export class UnitCache {
   readonly layout: VirtualLayout;
+  readonly memory: UnitMemory;
   readonly #image: RandomSource;
   readonly #work: WorkMeter | null;
-  readonly #bytesMax: number;
+  readonly #exact: boolean;
   /** Least recently used first. */
   readonly #kept = new Map<number, DecodedUnit>();
   readonly #states = new Map<number, StreamState>();
@@ -34,17 +45,18 @@ export class UnitCache {
   unpacked = 0;
   readonly seen = new Set<number>();
 
-  /** `work` counts what is unpacked. */
-  constructor(layout: VirtualLayout, image: RandomSource, bytesMax: number, work: WorkMeter | null) {
+  constructor(layout: VirtualLayout, image: RandomSource, options: UnitCacheOptions = {}) {
     this.layout = layout;
     this.#image = image;
-    this.#bytesMax = bytesMax;
-    this.#work = work;
+    this.memory = options.memory ?? new UnitMemory();
+    this.#work = options.work ?? null;
+    this.#exact = options.exact ?? false;
   }
 
   /** Forgets what was unpacked. Where streams may be entered stays known. */
   clear(): void {
     this.#kept.clear();
+    this.memory.take(-this.#keptBytes);
     this.#keptBytes = 0;
   }
 
@@ -80,8 +92,11 @@ export class UnitCache {
       this.#work.spent += WORK.unpackedByte * unit.contentBytes + WORK.unpackedUnit;
       this.#work.check();
     }
-    const { content, tokens, params, after } = codecOf(unit.codec).unpack(packed, unit, before, false);
-    if (after !== null) this.#states.set(index, after);
+    const { content, tokens, params, after } = codecOf(unit.codec).unpack(packed, unit, before, this.#exact);
+    if (after !== null) {
+      if (!this.#states.has(index)) this.memory.take(after.history.length);
+      this.#states.set(index, after);
+    }
     this.unpacked++;
     this.seen.add(index);
     return { index, content, tokens, params };
@@ -98,15 +113,17 @@ export class UnitCache {
   #keep(decoded: DecodedUnit): void {
     this.#kept.set(decoded.index, decoded);
     this.#keptBytes += bytesOf(decoded);
+    this.memory.take(bytesOf(decoded));
     for (const [index, oldest] of this.#kept) {
-      if (this.#keptBytes <= this.#bytesMax || index === decoded.index) break;
+      if (this.#keptBytes <= SOURCE_CACHE_BYTES || index === decoded.index) break;
       this.#kept.delete(index);
       this.#keptBytes -= bytesOf(oldest);
+      this.memory.take(-bytesOf(oldest));
     }
   }
 }
 
-function bytesOf({ content, tokens }: DecodedUnit): number {
+export function bytesOf({ content, tokens }: DecodedUnit): number {
   return content.length + TOKEN_BYTES * tokens.count;
 }
 

@@ -23,7 +23,7 @@ export class VirtualSource implements RandomSource {
     const { pieces, starts } = this.#layout;
     let at = 0;
     for (let i = this.#layout.pieceAt(offset); at < into.length; i++) {
-      const from = Math.min(into.length, Math.max(0, (starts[i] ?? Infinity) - offset));
+      const from = Math.min(into.length, Math.max(at, (starts[i] ?? Infinity) - offset));
       into.fill(0, at, from); // between two pieces
       at = from;
       const piece = pieces[i];
