@@ -43,6 +43,11 @@ export const LIMITS = {
   unit_blocks_empty_max: 2 ** 10,
   /** Blocks of one xz stream. */
   xz_blocks_max: 2 ** 16,
+  /** What an encoder takes out of one container: a file or unit more, and the container is left as it is. */
+  container_files_max: 2 ** 20,
+  container_units_max: 2 ** 20,
+  /** Unpacked bytes of one table of a file system. */
+  container_table_bytes_max: 256 * MIB,
   /** Source bytes read by one call while applying. */
   source_window_bytes: 64 * KIB,
   /** Foreign patches (BSDIFF40) are read whole into memory up to here. */
