@@ -58,8 +58,7 @@ export class UnitSegmentDecoder implements SegmentDecoder {
     this.#content.begin(encoded);
     this.#replay.reset();
     try {
-      for (const { start, end, at } of parts.ranges)
-        await this.#content.decodeRange(content.subarray(at, at + end - start), start);
+      for (const { start, end, at } of parts.ranges) await this.#content.decodeRange(content, at, start, end);
       this.#placeRaw(parts, content, target);
       await this.#placeUnits(parts, content, target);
       memory.take(-parts.contentBytes);

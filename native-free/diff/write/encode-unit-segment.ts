@@ -53,15 +53,16 @@ export async function encodeUnitSegment(
   segment.begin(null);
   // The source is read as a device reads it, so that what that takes is known.
   const window = new Uint8Array(LIMITS.source_window_bytes);
+  const content = new Uint8Array(parts.contentBytes);
   for (const range of parts.ranges) {
-    const content = images.virtualTarget.subarray(range.start, range.end);
+    content.set(images.virtualTarget.subarray(range.start, range.end), range.at);
     for (const piece of piecesOf(plan.covers, range.start, range.end)) {
       const isLiteral = piece.sourceOffset < 0;
       const offset = isLiteral ? piece.follow : piece.sourceOffset;
       const wanted = isLiteral ? Math.min(piece.length, FOLLOW_BYTES_MAX) : piece.length;
       const bytes = window.subarray(0, Math.max(0, Math.min(wanted, virtual.size - offset)));
       if (bytes.length > 0) await virtual.read(offset, bytes);
-      segment.piece(piece, bytes, content, piece.targetOffset - range.start);
+      segment.piece(piece, bytes, content, range.at + piece.targetOffset - range.start);
     }
   }
   meter?.stream(STREAM.units);
