@@ -63,14 +63,7 @@ export interface UnitCodec<P = unknown, H = unknown> {
    */
   codeHead(numbers: NumberCoder, head: H | null, like: P | null, content: Uint8Array): H;
   /** Codes the rest, once tokens are known. */
-  codeTail(
-    numbers: NumberCoder,
-    head: H,
-    params: P | null,
-    like: P | null,
-    content: Uint8Array,
-    tokens: TokenList,
-  ): P;
+  codeTail(numbers: NumberCoder, head: H, params: P | null, like: P | null, content: Uint8Array, tokens: TokenList): P;
 }
 
 /** A unit of the source that tokens of the target's are predicted from. */
