@@ -3,7 +3,7 @@
  * @module
  */
 import type { NumberCoder } from '../model/number-coder.ts';
-import { malformed, type TokenList, type Unpacked } from './tokens.ts';
+import { malformed, type TokenList, type Unpacked, type UnpackLimits } from './tokens.ts';
 
 /** What tokens of a codec can say, so that one coder can price those of all. */
 export interface TokenRules {
@@ -81,6 +81,11 @@ export interface AlignedRun {
   readonly length: number;
   readonly source: SourceUnit;
   readonly from: number;
+}
+
+/** Exactly as much as the map says. */
+export function unitLimits({ contentBytes }: UnitSizes): UnpackLimits {
+  return { contentBytesMax: contentBytes };
 }
 
 /** @throws UpdateError unit_malformed where a unit has other sizes than its map says */

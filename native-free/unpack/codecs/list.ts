@@ -7,10 +7,14 @@ import { UpdateError } from '../../status.ts';
 import type { UnitCodec } from '../unit-codec.ts';
 import { deflate, zlib } from './deflate.ts';
 import { lz4 } from './lz4.ts';
+import { lzmaCodec } from './lzma.ts';
+import { xzCodec } from './xz.ts';
 
 const CODECS = new Map<number, UnitCodec>([
   [CODEC_ID.deflate, deflate as UnitCodec],
   [CODEC_ID.zlib, zlib as UnitCodec],
+  [CODEC_ID.xz, xzCodec as UnitCodec],
+  [CODEC_ID.lzma, lzmaCodec as UnitCodec],
   [CODEC_ID.lz4, lz4 as UnitCodec],
 ]);
 
