@@ -34,11 +34,20 @@ export const LIMITS = {
   decoder_memory_bytes_max: 64 * MIB,
   /** Work that a payload may declare, in units of 2^20 look-ups (format/work.ts). */
   decoder_work_units_max: 2 ** 20,
+  /** Compressed streams of an image, what one of them may unpack to, and pieces of the virtual stream. */
+  units_max: 2 ** 17,
+  unit_content_bytes_max: 16 * MIB,
+  unit_pieces_max: 2 ** 19,
   /** Blocks of one deflate stream, and how many more of them may be empty than not: flushes make one each. */
   unit_blocks_max: 2 ** 17,
   unit_blocks_empty_max: 2 ** 10,
   /** Blocks of one xz stream. */
   xz_blocks_max: 2 ** 16,
+  /** What an encoder takes out of one container: a file or unit more, and the container is left as it is. */
+  container_files_max: 2 ** 20,
+  container_units_max: 2 ** 20,
+  /** Unpacked bytes of one table of a file system. */
+  container_table_bytes_max: 256 * MIB,
   /** Source bytes read by one call while applying. */
   source_window_bytes: 64 * KIB,
   /** Foreign patches (BSDIFF40) are read whole into memory up to here. */

@@ -49,7 +49,10 @@ export interface VirtualPiece {
   readonly unit: number;
   readonly offset: number;
   readonly length: number;
-  /** It follows the piece before without a gap; else it begins at a multiple of four, after zeros. */
+  /**
+   * It follows the piece before without a gap; else it begins, after zeros, at the next multiple of four, or, bytes of the
+   * image, where its offset has the same remainder.
+   */
   readonly joined: boolean;
 }
 

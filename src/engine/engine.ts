@@ -35,6 +35,7 @@ import {
   encodeDelta,
   matchOwn,
   prove,
+  unpack,
   type DeltaCosts,
   type EngineProgress,
   type Job,
@@ -68,6 +69,8 @@ export interface MakeOptions {
   readonly lowMemory?: boolean;
   /** Count what each part of a delta costs: slower, the same bytes. */
   readonly metered?: boolean;
+  /** Default true: look inside of compressed images. False gives larger deltas, for comparison. */
+  readonly unpack?: boolean;
   /** After this bsdiff is killed and our own matcher takes over. Default two minutes. */
   readonly bsdiffTimeoutMs?: number;
 }
@@ -266,8 +269,11 @@ export class DeltaEngine {
 
   /** A delta that is not proved; the refusal where none can be worth its while. */
   async #encode(job: Job, image: SourceImage, options: MakeOptions): Promise<MadeDelta | UpdateError> {
-    const images = { source: image.source, target: job.target };
+    const packed = { source: image.source, target: job.target };
     const matcher = options.matcher ?? 'own';
+    // bsdiff knows nothing of contents.
+    const unpacked = options.unpack === false || matcher !== 'own' ? null : await unpack(job, packed);
+    const images = unpacked?.virtual ?? packed;
     const layouts = await analyse(job, images);
     const made: MadeDelta[] = [];
     let fellBack: string | undefined;
@@ -281,9 +287,9 @@ export class DeltaEngine {
     }
     if (made.length === 0 || matcher === 'both') {
       const matched = await matchOwn(job, images, layouts);
-      const refused = made.length > 0 ? null : await worthless(job, image, matched);
+      const refused = made.length > 0 || unpacked !== null ? null : await worthless(job, image, matched);
       if (refused !== null) return refused;
-      made.unshift({ ...(await encodeDelta(job, image, matched)), matcher: 'own', fellBack });
+      made.unshift({ ...(await encodeDelta(job, image, matched, unpacked)), matcher: 'own', fellBack });
     }
     // The first of equals, which is our own: the same choice every time.
     return made.reduce((best, other) => (other.payload.length < best.payload.length ? other : best));

@@ -29,6 +29,11 @@ export interface FoundPart {
 /** Bytes that belong together, in their order. */
 export interface FoundFile {
   readonly parts: readonly FoundPart[];
+  /**
+   * It may follow the file before without a gap, since both are small and go on in the same bytes: no code that begins at a
+   * multiple of four is in them, and many small files are then one piece of the map. Default: false.
+   */
+  readonly joins?: boolean;
 }
 
 export interface Container {

@@ -5,7 +5,7 @@
 import type { NumberCoder } from '../../model/number-coder.ts';
 import { LENGTH_MAX, LENGTH_MIN } from '../lzma/model.ts';
 import { packLzma, unpackLzma, type LzmaParams } from '../lzma/lzma1.ts';
-import type { TokenRules, UnitCodec } from '../unit-codec.ts';
+import { checkedUnit, unitLimits, type TokenRules, type UnitCodec } from '../unit-codec.ts';
 import { codeExpected } from './fields.ts';
 
 export const LZMA_RULES: TokenRules = {
@@ -32,7 +32,9 @@ const ENDING = 1;
 export const lzmaCodec: UnitCodec<LzmaParams, LzmaParams> = {
   name: 'lzma',
   rules: LZMA_RULES,
-  unpack: unpackLzma,
+  unpack(packed, sizes) {
+    return checkedUnit('lzma', unpackLzma(packed.subarray(0, sizes.packedBytes), unitLimits(sizes)), sizes);
+  },
   pack: packLzma,
   tokenBytes: (content) => content,
   headOf: (params) => params,

@@ -6,7 +6,7 @@
 import { LIMITS } from '../../limits.ts';
 import type { NumberCoder } from '../../model/number-coder.ts';
 import { malformed } from '../tokens.ts';
-import type { UnitCodec } from '../unit-codec.ts';
+import { checkedUnit, unitLimits, type UnitCodec } from '../unit-codec.ts';
 import { headerBytesMin, type XzBlockHead, type XzBranchFilter } from '../xz/layout.ts';
 import { filteredBytes, packXz, unpackXz, type XzParams } from '../xz/xz.ts';
 import { codeBounded, codeExpected } from './fields.ts';
@@ -46,7 +46,9 @@ const USUAL: XzBlockShape = {
 export const xzCodec: UnitCodec<XzParams, XzHead> = {
   name: 'xz',
   rules: LZMA_RULES,
-  unpack: unpackXz,
+  unpack(packed, sizes) {
+    return checkedUnit('xz', unpackXz(packed.subarray(0, sizes.packedBytes), unitLimits(sizes)), sizes);
+  },
   pack: packXz,
   tokenBytes(content, { blocks }) {
     if (blocks.every(({ filters }) => filters.length === 0)) return content;

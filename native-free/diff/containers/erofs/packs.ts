@@ -1,0 +1,115 @@
+/**
+ * Packed extents as units: whose content may be of several files, and may be more than any one of them has.
+ * @module
+ */
+import { CODEC_ID } from '../../../format/unit-map.ts';
+import { UpdateError } from '../../../status.ts';
+import { unpackLz4 } from '../../../unpack/lz4.ts';
+import { IMAGE, type ContainerBuilder } from '../builder.ts';
+import type { Fields } from '../fields.ts';
+import type { Extent, FileExtents, PackedExtent } from './extents.ts';
+import type { Superblock } from './superblock.ts';
+
+interface Pack {
+  readonly extent: PackedExtent;
+  /** The most that a file takes, and whether that is all. */
+  bytes: number;
+  isWhole: boolean;
+  /** Its number in the container; null: it is none. */
+  unit: number | null | undefined;
+}
+
+/** A deduplicated extent may be taken by its first bytes only; what it has in all is at most this much more. */
+const UNTAKEN_BYTES_MAX = 2 ** 20;
+
+export class Packs {
+  readonly #packs = new Map<number, Pack>();
+  readonly #image: Fields;
+  readonly #superblock: Superblock;
+  readonly #builder: ContainerBuilder;
+
+  constructor(image: Fields, superblock: Superblock, builder: ContainerBuilder) {
+    this.#image = image;
+    this.#superblock = superblock;
+    this.#builder = builder;
+  }
+
+  /** To be called for all files before the first is named. */
+  note({ extents }: FileExtents): void {
+    for (const extent of extents) {
+      if (extent.stored !== null) continue;
+      const pack = this.#packs.get(extent.offset);
+      if (pack === undefined) {
+        this.#packs.set(extent.offset, { extent, bytes: extent.bytes, isWhole: !extent.isPartial, unit: undefined });
+      } else {
+        pack.bytes = Math.max(pack.bytes, extent.bytes);
+        pack.isWhole ||= !extent.isPartial;
+      }
+    }
+  }
+
+  name({ extents, fragment }: FileExtents, fragments: FileExtents | null): void {
+    for (const extent of extents) this.#nameExtent(extent, 0, extent.bytes);
+    if (fragment === null || fragments === null) return;
+    const end = fragment.at + fragment.bytes;
+    for (let i = lastFrom(fragments.extents, fragment.at); i < fragments.extents.length; i++) {
+      const extent = fragments.extents[i]!;
+      if (extent.from >= end) break;
+      const from = Math.max(0, fragment.at - extent.from);
+      const to = Math.min(extent.bytes, end - extent.from);
+      if (from < to) this.#nameExtent(extent, from, to);
+    }
+  }
+
+  /** Bytes [from, to) of an extent. */
+  #nameExtent(extent: Extent, from: number, to: number): void {
+    if (extent.stored === null) {
+      const unit = this.#unitOf(this.#packs.get(extent.offset)!);
+      if (unit !== null) this.#builder.name(unit, from, to - from);
+      return;
+    }
+    let at = 0;
+    for (const range of extent.stored) {
+      const length = range.to - range.from;
+      const [first, last] = [Math.max(0, from - at), Math.min(length, to - at)];
+      if (first < last) this.#builder.name(IMAGE, range.from + first, last - first);
+      at += length;
+    }
+  }
+
+  #unitOf(pack: Pack): number | null {
+    if (pack.unit !== undefined) return pack.unit;
+    const { offset, codec } = pack.extent;
+    const size = this.#sizeOf(pack);
+    pack.unit = size === null ? null : this.#builder.unit({ offset, codec, ...size });
+    return pack.unit;
+  }
+
+  /** Only where the file system does not say it, the extent is unpacked: null if that cannot be. */
+  #sizeOf({ extent, bytes, isWhole }: Pack): { packedBytes: number; contentBytes: number } | null {
+    const { offset, packedBytes, codec } = extent;
+    const hasEnd = codec !== CODEC_ID.lz4 || this.#superblock.hasZeroPadding;
+    if (hasEnd && isWhole) return { packedBytes, contentBytes: bytes };
+    if (codec !== CODEC_ID.lz4) return null;
+    const limits = { contentBytesMax: isWhole ? bytes : bytes + UNTAKEN_BYTES_MAX };
+    try {
+      const unpacked = unpackLz4(this.#image.slice(offset, packedBytes), limits, { endsAtContent: !hasEnd });
+      const contentBytes = unpacked.content.length;
+      return contentBytes < bytes ? null : { packedBytes: unpacked.packedBytes, contentBytes };
+    } catch (error) {
+      if (error instanceof UpdateError && error.code === 'unit_malformed') return null;
+      throw error;
+    }
+  }
+}
+
+/** The last extent that begins at or before `position`. */
+function lastFrom(extents: readonly Extent[], position: number): number {
+  let [low, high] = [0, extents.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (extents[middle]!.from <= position) low = middle + 1;
+    else high = middle;
+  }
+  return Math.max(0, low - 1);
+}
