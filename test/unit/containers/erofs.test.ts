@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Container } from '../../../native-free/diff/containers/container.ts';
 import { erofs } from '../../../native-free/diff/containers/erofs/erofs.ts';
 import { CODEC_ID } from '../../../native-free/format/unit-map.ts';
+import { expectNoneWhenCut, soundWhenDamaged, span } from '../../support/containers/damage.ts';
+import { digestOf, EROFS_LZ4, FIXTURE_FILES } from '../../support/containers/fixtures.ts';
 import { expectSound, filesOf, isInstalled, run } from '../../support/containers/tools.ts';
 import { filesBelow, noise, plantTree } from '../../support/containers/tree.ts';
 
@@ -88,5 +90,26 @@ describe.skipIf(!hasTool)('erofs images', () => {
     expect([offset, bytes]).toEqual([12_288, image.length]);
     expect(erofs.at(moved, 0)).toBeNull();
     expect(erofs.at(moved, moved.length - 50)).toBeNull();
+  });
+});
+
+describe('a small erofs image', () => {
+  it('gives files', () => {
+    const container = erofs.at(EROFS_LZ4, 0)!;
+    expectSound(container, EROFS_LZ4);
+    expect(codecsOf(container)).toEqual([CODEC_ID.lz4]);
+    const found = filesOf(container, EROFS_LZ4).map(digestOf);
+    expect(found).toEqual(FIXTURE_FILES.filter((digest) => found.includes(digest)));
+    expect(found).toContain(FIXTURE_FILES[0]);
+  });
+
+  it('is none when it is cut, and none or sound when it is damaged', () => {
+    expectNoneWhenCut(erofs, EROFS_LZ4);
+    const began = performance.now();
+    const used = span(0, EROFS_LZ4.length).filter((at) =>
+      EROFS_LZ4.subarray(at - 4, at + 5).some((byte) => byte !== 0),
+    );
+    const sound = soundWhenDamaged(erofs, EROFS_LZ4, used);
+    console.info(`${sound} damaged images were containers, ${Math.round(performance.now() - began)} ms`);
   });
 });

@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Container } from '../../../native-free/diff/containers/container.ts';
 import { squashfs } from '../../../native-free/diff/containers/squashfs/squashfs.ts';
 import { CODEC_ID } from '../../../native-free/format/unit-map.ts';
+import { expectNoneWhenCut, soundWhenDamaged, span } from '../../support/containers/damage.ts';
+import { digestOf, FIXTURE_FILES, SQUASHFS_GZIP, SQUASHFS_ZSTD } from '../../support/containers/fixtures.ts';
 import { expectJoins, expectSound, filesOf, isInstalled, run } from '../../support/containers/tools.ts';
 import { filesBelow, noise, plantTree, withoutHoles } from '../../support/containers/tree.ts';
 
@@ -129,5 +131,47 @@ describe.skipIf(!hasTool)('squashfs images', () => {
 
   it('compressed with LZO are none so far', () => {
     expect(squashfs.at(imageOf('-comp lzo'), 0)).toBeNull();
+  });
+});
+
+describe.each([
+  ['gzip', SQUASHFS_GZIP, CODEC_ID.zlib],
+  ['zstd', SQUASHFS_ZSTD, CODEC_ID.zstd],
+])('a small squashfs image with %s', (_, image, codec) => {
+  it('gives files and tables', () => {
+    const container = squashfs.at(image, 0)!;
+    expectSound(container, image);
+    expectJoins(container);
+    expect(codecsOf(container)).toEqual([codec]);
+    const found = filesOf(container, image);
+    expect(found.slice(0, 6).map(digestOf)).toEqual(FIXTURE_FILES);
+    const [, , ...others] = found.slice(6).map(({ length }) => length);
+    // One fragment, exports of nine inodes, owners, attributes, their list; before them inodes and directories.
+    expect(others).toEqual([16, 9 * 8, 4, 15, 16]);
+  });
+
+  it('is none when it is cut, and none or sound when it is damaged', () => {
+    expectNoneWhenCut(squashfs, image);
+    const began = performance.now();
+    const sound = soundWhenDamaged(squashfs, image, span(0, image.length));
+    console.info(`${sound} damaged images were containers, ${Math.round(performance.now() - began)} ms`);
+  });
+});
+
+describe('superblocks of squashfs', () => {
+  it.each([
+    ['another version', 28, 3],
+    ['blocks of 2 KiB', 22, 11],
+    ['blocks of another size than their logarithm', 13, 32],
+    ['an unknown compressor', 20, 9],
+    ['more bytes than there are', 43, 1],
+    ['inodes in the superblock', 64, 1],
+    ['no owners', 26, 0],
+  ])('that say %s are none', (_, at, value) => {
+    const bytes = Uint8Array.from(SQUASHFS_GZIP);
+    expect(squashfs.at(bytes, 0)).not.toBeNull();
+    if (at === 64) bytes[65] = 0;
+    bytes[at] = value;
+    expect(squashfs.at(bytes, 0)).toBeNull();
   });
 });
