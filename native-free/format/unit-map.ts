@@ -63,3 +63,9 @@ export interface UnitMap {
 }
 
 export const ALIGNMENT = 4;
+
+/**
+ * Content of the unit before that tokens of one that continues it may refer to. It is coded again with the segment, which
+ * otherwise could not begin there; no unit lies in it.
+ */
+export const HISTORY_BYTES = 32_768;
