@@ -74,7 +74,8 @@ function codeBlocks(
   const isEnd = numbers.flag(params?.blocks.at(-1)?.isLast ?? false, PARAM_FLAG.end);
   for (let more = true; more;) {
     const i = blocks.length;
-    if (i >= blocksAllowed(contentBytes) || firstToken > contentBytes) malformed('deflate', 'there are too many blocks');
+    if (i >= blocksAllowed(contentBytes) || firstToken > contentBytes)
+      malformed('deflate', 'there are too many blocks');
     const block = params?.blocks[i];
     more = numbers.flag(params !== null && i + 1 < params.blocks.length, PARAM_FLAG.more, Math.min(i, 3));
     const before = blocks[i - 1]?.type ?? like?.blocks[0]?.type ?? BLOCK.dynamic;
@@ -109,4 +110,3 @@ function codeHeader(numbers: NumberCoder, block: DeflateBlock | undefined): Pick
   });
   return { header: { bitCount, bytes } };
 }
-

@@ -22,8 +22,16 @@ export function codeExpected(numbers: NumberCoder, value: number, expected: numb
 }
 
 /** A number up to `max`. @throws UpdateError unit_malformed for a decoded one that is larger */
-export function codeBounded(numbers: NumberCoder, value: number, max: number, kind: number, a = 0, b = 0): number {
-  const coded = numbers.code(value, kind, a, b);
+export function codeBounded(
+  numbers: NumberCoder,
+  value: number,
+  max: number,
+  kind: number,
+  a = 0,
+  b = 0,
+  c = 0,
+): number {
+  const coded = numbers.code(value, kind, a, b, c);
   if (coded > max) malformed('unit', `a number of kind ${kind} is ${coded}, over ${max}`);
   return coded;
 }

@@ -78,10 +78,11 @@ export class BlockWriter {
   readonly #block: BlockTokens;
   readonly #literals = new LiteralsWriter();
   readonly #tables: Tables = [null, null, null];
-  readonly #offsets = new Offsets();
+  readonly #offsets: Offsets;
 
-  constructor(writer: BitWriter, content: Uint8Array, tokens: TokenList) {
+  constructor(writer: BitWriter, content: Uint8Array, tokens: TokenList, plain: readonly number[]) {
     this.#writer = writer;
+    this.#offsets = new Offsets(plain);
     this.#content = content;
     this.#block = new BlockTokens(content, tokens);
   }

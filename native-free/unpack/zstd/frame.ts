@@ -4,6 +4,7 @@
  */
 import type { BitWriter } from '../deflate/bit-writer.ts';
 import { malformed } from '../tokens.ts';
+import { BLOCK_BYTES_MAX } from './codes.ts';
 
 const MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
 const SINGLE_SEGMENT = 0x20;
@@ -60,8 +61,17 @@ export function writeFrameHead(writer: BitWriter, head: FrameHead, contentBytes:
   for (let i = 0; i < bytes; i++, size = Math.floor(size / 256)) writer.bits(size % 256, 8);
 }
 
-/** The size code that the reference implementation takes. */
-export function usualSizeCode(contentBytes: number, isSingle: boolean): number {
-  if (contentBytes < SHORT_SIZE) return isSingle || contentBytes < 0 ? 0 : 0;
+/** The size code that the reference implementation takes, where it says the length. */
+export function usualSizeCode(contentBytes: number): number {
+  if (contentBytes < SHORT_SIZE) return 0;
   return contentBytes < 65_536 + SHORT_SIZE ? 1 : contentBytes < 2 ** 32 - 1 ? 2 : 3;
+}
+
+const WINDOW_LOG_MIN = 10;
+
+/** How much content a block has at most. */
+export function windowBytesOf({ window }: FrameHead, contentBytes: number): number {
+  if (window === null) return Math.max(Math.min(contentBytes, BLOCK_BYTES_MAX), 1);
+  const base = 2 ** (WINDOW_LOG_MIN + (window >> 3));
+  return Math.min(base + (base / 8) * (window & 7), BLOCK_BYTES_MAX);
 }

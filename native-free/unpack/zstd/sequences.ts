@@ -3,7 +3,7 @@
  * backwards.
  * @module
  */
-import { BitWriter } from '../deflate/bit-writer.ts';
+import type { BitWriter } from '../deflate/bit-writer.ts';
 import { malformed } from '../tokens.ts';
 import {
   KINDS,

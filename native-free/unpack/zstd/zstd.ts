@@ -34,6 +34,8 @@ export interface ZstdBlock {
 
 export interface ZstdParams {
   readonly head: FrameHead;
+  /** Matches that are said in full and need not be (see offsets.ts). */
+  readonly plain: readonly number[];
   readonly blocks: readonly ZstdBlock[];
 }
 
@@ -95,7 +97,7 @@ export function unpackZstd(packed: Uint8Array, limits: UnpackLimits): Unpacked<Z
   if (contentBytes !== null && contentBytes !== content.length)
     malformed('zstd', `it unpacks to ${content.length} bytes, not ${contentBytes}`);
   if (head.hasChecksum) at = checkSum(packed, at, content);
-  return { content, tokens: state.tokens, params: { head, blocks }, packedBytes: at };
+  return { content, tokens: state.tokens, params: { head, plain: state.offsets.plain, blocks }, packedBytes: at };
 }
 
 /** Where the checksum ends. */
@@ -169,11 +171,11 @@ function runSequences({ content, tokens, literals: { literals }, sequences, offs
  * Exactly what was unpacked, if the params are right.
  * @throws UpdateError unit_malformed where content, tokens and params do not belong together
  */
-export function packZstd(content: Uint8Array, tokens: TokenList, { head, blocks }: ZstdParams): Uint8Array {
+export function packZstd(content: Uint8Array, tokens: TokenList, { head, plain, blocks }: ZstdParams): Uint8Array {
   const writer = new BitWriter(Math.min(content.length, tokens.count));
   writeFrameHead(writer, head, content.length);
   if (blocks.length === 0) malformed('zstd', 'a frame has a block at least');
-  const blockWriter = new BlockWriter(writer, content, tokens);
+  const blockWriter = new BlockWriter(writer, content, tokens, plain);
   blocks.forEach((block, i) => blockWriter.write(block, i === blocks.length - 1));
   if (blockWriter.at !== content.length || blockWriter.token !== tokens.count)
     malformed('zstd', `tokens make ${blockWriter.at} of the content's ${content.length} bytes`);
