@@ -9,6 +9,7 @@ import { deflate, zlib } from './deflate.ts';
 import { lz4 } from './lz4.ts';
 import { lzmaCodec } from './lzma.ts';
 import { xzCodec } from './xz.ts';
+import { zstdCodec } from './zstd.ts';
 
 const CODECS = new Map<number, UnitCodec>([
   [CODEC_ID.deflate, deflate as UnitCodec],
@@ -16,6 +17,7 @@ const CODECS = new Map<number, UnitCodec>([
   [CODEC_ID.xz, xzCodec as UnitCodec],
   [CODEC_ID.lzma, lzmaCodec as UnitCodec],
   [CODEC_ID.lz4, lz4 as UnitCodec],
+  [CODEC_ID.zstd, zstdCodec as UnitCodec],
 ]);
 
 export function isCodecKnown(id: number): boolean {
