@@ -24,6 +24,11 @@ export interface FoundPart {
   readonly unit: number;
   readonly offset: number;
   readonly length: number;
+  /**
+   * In the file so many zeros stand before it, which lie nowhere: a file system left a hole. A program's parts are where its
+   * headers say only with them. Never more than the file has bytes before. Default: none.
+   */
+  readonly zerosBefore?: number;
 }
 
 /** Bytes that belong together, in their order. */

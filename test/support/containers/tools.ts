@@ -35,7 +35,12 @@ export function filesOf(container: Container, bytes: Uint8Array): Buffer[] {
   const contents = contentsOf(container, bytes);
   const part = (unit: number): Uint8Array => (unit === -1 ? bytes : contents[unit]!);
   return container.files.map(({ parts }) =>
-    Buffer.concat(parts.map(({ unit, offset, length }) => part(unit).subarray(offset, offset + length))),
+    Buffer.concat(
+      parts.flatMap(({ unit, offset, length, zerosBefore = 0 }) => [
+        Buffer.alloc(zerosBefore),
+        part(unit).subarray(offset, offset + length),
+      ]),
+    ),
   );
 }
 
@@ -56,7 +61,10 @@ export function expectSound(container: Container, bytes: Uint8Array): void {
   const inImage: [number, number][] = taken.get(-1)!;
   for (const { parts } of container.files) {
     if (parts.length === 0) expect.fail('a file of nothing');
-    for (const { unit, offset, length } of parts) {
+    let before = 0;
+    for (const { unit, offset, length, zerosBefore = 0 } of parts) {
+      if (zerosBefore > before) expect.fail(`${zerosBefore} zeros after ${before} bytes`);
+      before += zerosBefore + length;
       if (unit === -1) inImage.push([offset, offset + length]);
       else take(unit, offset, length);
       const [low, high] = unit === -1 ? [container.offset, end] : [0, container.units[unit]!.contentBytes];
