@@ -15,7 +15,15 @@ import {
   matchCode,
   type CodeKind,
 } from './codes.ts';
-import { checkSymbol, firstState, readTable, singleTable, writeTable, type FseTable } from './fse.ts';
+import {
+  checkSymbol,
+  firstState,
+  readTable,
+  singleTable,
+  writeTable,
+  type FseEncoding,
+  type FseTable,
+} from './fse.ts';
 import { ReverseReader } from './reverse-reader.ts';
 
 export const MODE = { predefined: 0, single: 1, own: 2, repeat: 3 } as const;
@@ -30,6 +38,8 @@ export interface TableChoice {
 
 const COUNT_SHORT = 128;
 const COUNT_LONG = 0x7f00;
+/** Three states of nine bits, two lengths and an offset. */
+const SEQUENCE_BYTES_MAX = 12;
 /** No more than three bytes say. */
 export const SEQUENCES_MAX = COUNT_LONG + 0xffff;
 
@@ -186,10 +196,57 @@ function symbolsOf(list: SequenceList, tables: readonly FseTable[]): readonly [U
     symbols[2][i] = matchCode(list.lengths[i]!);
   }
   symbols.forEach((column, kind) => {
-    const seen = new Set<number>(column);
-    for (const symbol of seen) checkSymbol(tables[kind]!, symbol);
+    const seen = new Uint8Array(KINDS[kind]!.symbolMax + 1);
+    for (let i = 0; i < column.length; i++) seen[column[i]!] = 1;
+    seen.forEach((isSeen, symbol) => {
+      if (isSeen === 1) checkSymbol(tables[kind]!, symbol);
+    });
   });
   return symbols;
+}
+
+/** Adds bits to a stream. Fewer than 16 are held between calls, so that up to 16 may come. */
+class FastBits {
+  readonly bytes: Uint8Array;
+  at: number;
+  hold: number;
+  held: number;
+
+  constructor({ bytes, at, hold, held }: BitWriter) {
+    this.bytes = bytes;
+    this.at = at;
+    this.hold = hold;
+    this.held = held;
+  }
+
+  put(value: number, count: number): void {
+    const held = this.held + count;
+    const hold = this.hold | (value << this.held);
+    if (held < 16) {
+      this.hold = hold;
+      this.held = held;
+      return;
+    }
+    this.bytes[this.at] = hold;
+    this.bytes[this.at + 1] = hold >> 8;
+    this.at += 2;
+    this.hold = hold >>> 16;
+    this.held = held - 16;
+  }
+
+  /** What a symbol takes from a state; the state behind it. */
+  step(state: number, { states, deltaBits, deltaState }: FseEncoding, symbol: number): number {
+    const bits = (state + deltaBits[symbol]!) >> 16;
+    this.put(state & ((1 << bits) - 1), bits);
+    return states[(state >> bits) + deltaState[symbol]!]!;
+  }
+
+  giveBack(writer: BitWriter): void {
+    writer.at = this.at;
+    writer.hold = this.hold;
+    writer.held = this.held;
+    writer.flush();
+  }
 }
 
 /** From the last sequence to the first: each table takes its bits from its state, then come the low bits of values. */
@@ -200,33 +257,29 @@ function writeBits(writer: BitWriter, list: SequenceList, tables: readonly [FseT
   let literalState = firstState(literalTable, literals[last]!);
   let offsetState = firstState(offsetTable, offsets[last]!);
   let matchState = firstState(matchTable, matches[last]!);
+  writer.reserve(list.count * SEQUENCE_BYTES_MAX);
+  const bits = new FastBits(writer);
   for (let i = last; i >= 0; i--) {
-    const [literal, offset, match] = [literals[i]!, offsets[i]!, matches[i]!];
+    const literal = literals[i]!;
+    const offset = offsets[i]!;
+    const match = matches[i]!;
     if (i < last) {
-      let bits = (offsetState + offsetTable.deltaBits[offset]!) >> 16;
-      writer.bits(offsetState & ((1 << bits) - 1), bits);
-      offsetState = offsetTable.states[(offsetState >> bits) + offsetTable.deltaState[offset]!]!;
-      bits = (matchState + matchTable.deltaBits[match]!) >> 16;
-      writer.bits(matchState & ((1 << bits) - 1), bits);
-      matchState = matchTable.states[(matchState >> bits) + matchTable.deltaState[match]!]!;
-      bits = (literalState + literalTable.deltaBits[literal]!) >> 16;
-      writer.bits(literalState & ((1 << bits) - 1), bits);
-      literalState = literalTable.states[(literalState >> bits) + literalTable.deltaState[literal]!]!;
+      offsetState = bits.step(offsetState, offsetTable, offset);
+      matchState = bits.step(matchState, matchTable, match);
+      literalState = bits.step(literalState, literalTable, literal);
     }
-    writer.bits(list.literals[i]! - LITERAL_BASE[literal]!, LITERAL_BITS[literal]!);
-    writer.bits(list.lengths[i]! - MATCH_BASE[match]!, MATCH_BITS[match]!);
+    const literalBits = LITERAL_BITS[literal]!;
+    if (literalBits > 0) bits.put(list.literals[i]! - LITERAL_BASE[literal]!, literalBits);
+    const matchBits = MATCH_BITS[match]!;
+    if (matchBits > 0) bits.put(list.lengths[i]! - MATCH_BASE[match]!, matchBits);
     const rest = list.offsets[i]! - 2 ** offset;
-    if (offset > 16) {
-      writer.bits(rest & 0xffff, 16);
-      writer.bits(rest >>> 16, offset - 16);
-    } else writer.bits(rest, offset);
+    bits.put(rest & 0xffff & ((1 << offset) - 1), Math.min(offset, 16));
+    if (offset > 16) bits.put(rest >>> 16, offset - 16);
   }
-  for (const [state, { log }] of [
-    [matchState, tables[2]],
-    [offsetState, tables[1]],
-    [literalState, tables[0]],
-  ] as const)
-    writer.bits(state - (1 << log), log);
+  bits.giveBack(writer);
+  writer.bits(matchState - (1 << tables[2].log), tables[2].log);
+  writer.bits(offsetState - (1 << tables[1].log), tables[1].log);
+  writer.bits(literalState - (1 << tables[0].log), tables[0].log);
   writer.bits(1, 1);
   writer.align(0);
 }
