@@ -54,6 +54,8 @@ export interface VirtualPiece {
    * image, where its offset has the same remainder.
    */
   readonly joined: boolean;
+  /** So many zeros more stand before it: a hole of a file. */
+  readonly zeros: number;
 }
 
 /** Units by parent and offset: those of the image first, in its order, each before the units in its content. */

@@ -87,17 +87,21 @@ class Explorer {
     for (const file of files) {
       const spans = file.parts.flatMap((part) => this.#spansOf(view, part, indexes));
       if (spans.length === 0) continue;
-      if (!nests || !this.#openFile(view, spans, nesting + 1)) this.#items.push({ isFile: true, spans });
+      if (!nests || !this.#openFile(view, spans, nesting + 1)) this.#items.push({ isFile: true, joins: file.joins ?? false, spans });
     }
     for (const index of indexes)
       if (index >= 0) this.#rest([{ unit: index, offset: 0, length: this.#units[index]!.content.length }]);
     this.#rest(spansIn(view, offset, offset + bytes));
   }
 
-  #spansOf(view: View, { unit, offset, length }: FoundPart, indexes: readonly number[]): Span[] {
-    if (unit < 0) return spansIn(view, offset, offset + length);
-    const index = indexes[unit]!;
-    return index < 0 || length === 0 ? [] : [{ unit: index, offset, length }];
+  #spansOf(view: View, part: FoundPart, indexes: readonly number[]): Span[] {
+    const { unit, offset, length, zerosBefore = 0 } = part;
+    if (unit >= 0) {
+      const index = indexes[unit]!;
+      return index < 0 || length === 0 ? [] : [{ unit: index, offset, length, zeros: zerosBefore }];
+    }
+    const [first, ...others] = spansIn(view, offset, offset + length);
+    return first === undefined ? [] : [{ ...first, zeros: zerosBefore }, ...others];
   }
 
   /** Whether there is something in a file, which is then laid out by its parts. */

@@ -100,11 +100,12 @@ export class VirtualLayout {
   #layOut(): Float64Array {
     const starts = new Float64Array(this.pieces.length + 1);
     let at = 0;
-    this.pieces.forEach(({ unit, offset, length, joined }, i) => {
+    this.pieces.forEach(({ unit, offset, length, joined, zeros }, i) => {
       if (unit >= this.units.length || offset + length > this.lengthOf(unit)) badMap(`piece ${i} leaves its place`);
       // Bytes of the image keep their place within a word; contents begin words.
       const phase = unit < 0 ? offset % ALIGNMENT : 0;
       if (!joined) at += (phase + ALIGNMENT - (at % ALIGNMENT)) % ALIGNMENT;
+      at += zeros;
       starts[i] = at;
       at += length;
     });

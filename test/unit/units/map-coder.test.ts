@@ -29,8 +29,8 @@ const unit = (fields: Partial<Unit>): Unit => ({
   ...{ parent: -1, offset: 0, packedBytes: 100, contentBytes: 400, codec: CODEC_ID.zlib, continues: false, copyOf: -1 },
   ...fields,
 });
-const piece = (of: number, offset: number, length: number, joined = false): VirtualPiece => ({
-  ...{ unit: of, offset, length, joined },
+const piece = (of: number, offset: number, length: number, joined = false, zeros = 0): VirtualPiece => ({
+  ...{ unit: of, offset, length, joined, zeros },
 });
 
 /** An image of 1,000 bytes with two blocks, a block of tails and, in the first, a stream of its own. */
@@ -49,7 +49,7 @@ const MAP: UnitMap = {
     piece(2, 0, 77, true),
     piece(2, 77, 700),
     piece(3, 0, 60),
-    piece(-1, 296, 4),
+    piece(-1, 296, 4, true, 4096),
     piece(-1, 400, 600),
   ],
 };
@@ -68,12 +68,12 @@ describe('a unit map', () => {
 
   it('lays pieces out at multiples of four, bytes of the image where they have the same remainder', () => {
     const layout = new VirtualLayout(MAP, 1000);
-    expect([...layout.starts]).toEqual([0, 96, 136, 436, 836, 916, 1616, 1676, 1680, 2280]);
+    expect([...layout.starts]).toEqual([0, 96, 136, 436, 836, 916, 1616, 5772, 5776, 6376]);
     const odd = new VirtualLayout({ units: [], pieces: [piece(-1, 0, 3), piece(-1, 6, 5), piece(-1, 3, 3)] }, 11);
     expect([...odd.starts]).toEqual([0, 6, 11, 14]);
     expect(layout.pieceAt(0)).toBe(0);
     expect(layout.pieceAt(435)).toBe(2);
-    expect(layout.pieceAt(2280)).toBe(9);
+    expect(layout.pieceAt(6376)).toBe(9);
     expect([...layout.piecesOf(2)]).toEqual([4, 5]);
     expect(layout.unitsIn(0)).toEqual({ first: 3, end: 4 });
     expect(() => checkComplete(layout)).not.toThrow();
