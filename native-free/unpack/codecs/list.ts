@@ -8,6 +8,8 @@ import type { UnitCodec } from '../unit-codec.ts';
 import { deflate, zlib } from './deflate.ts';
 import { lz4 } from './lz4.ts';
 import { lzmaCodec } from './lzma.ts';
+import { lzoCodec } from './lzo.ts';
+import { microLzmaCodec } from './micro-lzma.ts';
 import { xzCodec } from './xz.ts';
 import { zstdCodec } from './zstd.ts';
 
@@ -18,6 +20,8 @@ const CODECS = new Map<number, UnitCodec>([
   [CODEC_ID.lzma, lzmaCodec as UnitCodec],
   [CODEC_ID.lz4, lz4 as UnitCodec],
   [CODEC_ID.zstd, zstdCodec as UnitCodec],
+  [CODEC_ID.lzo, lzoCodec as UnitCodec],
+  [CODEC_ID.microLzma, microLzmaCodec as UnitCodec],
 ]);
 
 export function isCodecKnown(id: number): boolean {

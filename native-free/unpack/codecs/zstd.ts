@@ -51,7 +51,7 @@ export const zstdCodec: UnitCodec<ZstdParams, FrameHead> = {
     return { hasChecksum, window, sizeCode: codeExpected(numbers, head?.sizeCode ?? 0, usual, SIZE_CODE) };
   },
   codeTail(numbers, head, params, like, content, tokens) {
-    const plain = codePlain(numbers, params?.plain ?? null, tokens.count);
+    const plain = codePlain(numbers, params?.plain ?? null, Math.min(tokens.count, LIMITS.unit_blocks_max));
     const regionBytes = windowBytesOf(head, content.length);
     const blocks = new BlockCoder(numbers, content, tokens, plain);
     codeBlockEnds({ numbers, tokens, contentBytes: content.length, regionBytes }, params, like, (contentBytes) => {
@@ -64,11 +64,11 @@ export const zstdCodec: UnitCodec<ZstdParams, FrameHead> = {
 };
 
 /** Matches that are said in full and need not be: none, from any writer that is known. */
-function codePlain(numbers: NumberCoder, plain: readonly number[] | null, tokenCount: number): readonly number[] {
-  const count = codeBounded(numbers, plain?.length ?? 0, tokenCount, NUMBER.plain);
+function codePlain(numbers: NumberCoder, plain: readonly number[] | null, max: number): readonly number[] {
+  const count = codeBounded(numbers, plain?.length ?? 0, max, NUMBER.plain);
   const coded: number[] = [];
   for (let i = 0, next = 0; i < count; i++) {
-    const gap = codeBounded(numbers, (plain?.[i] ?? next) - next, tokenCount, NUMBER.plain, 1);
+    const gap = codeBounded(numbers, (plain?.[i] ?? next) - next, max, NUMBER.plain, 1);
     coded.push(next + gap);
     next += gap + 1;
   }
