@@ -57,7 +57,7 @@ export class UnitReplay {
     const { codec, packedBytes } = this.#target.units[index]!;
     const { memory } = this.#source;
     memory.take(2 * content.length + packedBytes);
-    const { rules, headOf, codeHead, codeTail, tokenBytes } = codecOf(codec);
+    const { rules, headOf, resetsOf, codeHead, codeTail, tokenBytes } = codecOf(codec);
     const { work } = this.#coder;
     work.spent += WORK.unpackedUnit + WORK.unpackedByte * content.length;
     work.check();
@@ -80,7 +80,8 @@ export class UnitReplay {
     const head = codeHead(this.#numbers, given === null ? null : headOf(given.params), like, content);
     const own = tokenBytes(content, head);
     const bytes = history.length === 0 ? own : concat([history, own]);
-    const tokens = this.#tokens.code({ bytes, first: history.length, rules, runs }, given?.tokens ?? null);
+    const resets = resetsOf?.(head);
+    const tokens = this.#tokens.code({ bytes, first: history.length, resets, rules, runs }, given?.tokens ?? null);
     const params = codeTail(this.#numbers, head, given?.params ?? null, like, content, tokens);
     memory.take(TOKEN_BYTES * tokens.count);
     memory.take(-pinned - TOKEN_BYTES * tokens.count);

@@ -32,6 +32,8 @@ export interface TokenUnit {
   /** Where the first token begins; what is before may be matched. Default: 0. */
   readonly first?: number;
   readonly rules: TokenRules;
+  /** Where earlier distances are forgotten, in order, behind `first`. Default: nowhere. */
+  readonly resets?: readonly number[] | undefined;
   /** By `at`; they do not overlap. */
   readonly runs: readonly AlignedRun[];
   /** Which compressor's choices are expected where they can be imitated; see `imitate/`. Default: 0, none. */
@@ -60,6 +62,7 @@ export class TokenCoder {
   readonly #length = new Uint32Array(GROUP);
   readonly #distance = new Uint32Array(GROUP);
   #bytes: Uint8Array = new Uint8Array(0);
+  #rules: TokenRules | null = null;
   /** The tokens: an encoder's to be coded, of which `#next` is the next, or a decoder's so far. */
   #tokens = new TokenList(0);
   #next = 0;
@@ -87,8 +90,11 @@ export class TokenCoder {
    * @throws UpdateError unit_malformed, payload_work
    */
   code(unit: TokenUnit, tokens: TokenList | null): TokenList {
-    const { bytes, rules, first = 0 } = unit;
+    const { bytes, rules, first = 0, resets = [] } = unit;
     this.#bytes = bytes;
+    this.#rules = rules;
+    this.#resets = resets;
+    this.#reset = 0;
     this.#tokens = tokens ?? new TokenList(bytes.length - first);
     this.#next = 0;
     this.#recent.start(rules.reps);
@@ -96,11 +102,24 @@ export class TokenCoder {
     this.#finder.start(bytes, first, rules);
     this.#surprises.start(bytes, rules);
     if (tokens !== null) checkTokens(unit, tokens, this.#recent);
+    this.#limit = resets[0] ?? bytes.length;
     for (let at = first; at < bytes.length;) {
+      if (at >= this.#limit) this.#forget(at);
       at = this.#group(at);
       this.#spend();
     }
     return this.#tokens;
+  }
+
+  #resets: readonly number[] = [];
+  /** Which of them is next, and where it is: groups end there. */
+  #reset = 0;
+  #limit = 0;
+
+  #forget(at: number): void {
+    this.#recent.start(this.#rules!.reps);
+    while (this.#reset < this.#resets.length && this.#resets[this.#reset]! <= at) this.#reset++;
+    this.#limit = this.#resets[this.#reset] ?? this.#bytes.length;
   }
 
   #spend(): void {
@@ -128,7 +147,7 @@ export class TokenCoder {
     }
     guide.goBack();
     let to = at;
-    for (let i = Math.max(1, count); i > 0 && to < this.#bytes.length; i--) to = this.#token(to);
+    for (let i = Math.max(1, count); i > 0 && to < this.#limit; i--) to = this.#token(to);
     return to;
   }
 
@@ -141,7 +160,7 @@ export class TokenCoder {
   #expectGroup(start: number): number {
     const guide = this.#guide;
     const ahead = this.#ahead;
-    const { length: end } = this.#bytes;
+    const end = this.#limit;
     ahead.copyFrom(this.#recent);
     let at = start;
     let count = 0;
@@ -312,12 +331,17 @@ export class TokenCoder {
 
 /** What an encoder is given must be what the rules allow, and make the bytes. */
 function checkTokens(unit: TokenUnit, tokens: TokenList, recent: RecentDistances): void {
-  const { bytes, rules, first = 0 } = unit;
+  const { bytes, rules, first = 0, resets = [] } = unit;
   let at = first;
+  let reset = 0;
   for (let i = 0; i < tokens.count; i++) {
     const op = tokens.op[i]!;
     const length = tokens.length[i]!;
     const distance = tokens.distance[i]!;
+    if (at >= (resets[reset] ?? Infinity)) {
+      recent.start(rules.reps);
+      while ((resets[reset] ?? Infinity) <= at) reset++;
+    }
     if (!isLegal(rules, recent, op, length, distance)) malformed('tokens', `token ${i} is none of the codec's`);
     const isMatch = op !== OP.literal;
     if (isMatch && (distance > at || matchLength(bytes, at, distance, length) < length))
