@@ -10,7 +10,7 @@ import type { ModelCoder } from '../../model/model-coder.ts';
 import type { TokenRules } from '../unit-codec.ts';
 import { malformed, OP } from '../tokens.ts';
 import { SET, TAG, TOKEN_NUMBER } from './decisions.ts';
-import { type MatchFinder, matchLength, NEAREST_DEPTH } from './match-finder.ts';
+import { RANKED_MIN, type MatchFinder, matchLength, RANKS } from './match-finder.ts';
 import { BoundedNumbers } from './numbers.ts';
 import type { RecentDistances } from './recent-distances.ts';
 
@@ -220,10 +220,12 @@ export class SurpriseCoder {
     const { at } = place;
     const finder = this.#finder;
     const isFull = this.length === place.length;
-    const chained = this.length >= finder.hashed;
+    const chained = this.length >= RANKED_MIN;
     if (chained || isFull) {
       let nearest = place.distance;
-      if (!isFull) nearest = finder.distanceOf(at, this.length, 0);
+      if (!isFull) {
+        nearest = finder.distanceOf(at, this.length, 0);
+      }
       if (nearest > 0) {
         if (this.#nearestFlag(this.distance === nearest ? 1 : 0, place, isFull ? 1 : 0) !== 0) {
           this.distance = nearest;
@@ -251,13 +253,7 @@ export class SurpriseCoder {
     const finder = this.#finder;
     let rank = 0;
     if (this.#coder.encoding) rank = Math.max(0, finder.rankOf(at, this.length, this.distance));
-    rank = this.#numbers.code(
-      rank,
-      NEAREST_DEPTH,
-      TOKEN_NUMBER.rank,
-      Math.min(this.length, 10),
-      bitLength(place.distance),
-    );
+    rank = this.#numbers.code(rank, RANKS, TOKEN_NUMBER.rank, Math.min(this.length, 10), bitLength(place.distance));
     if (rank === 0) return false;
     this.distance = finder.distanceOf(at, this.length, rank);
     if (this.distance === 0) malformed('tokens', `no match of rank ${rank} at byte ${at}`);

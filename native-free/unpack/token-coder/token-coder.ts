@@ -23,6 +23,10 @@ const BEHIND_MAX = 2048;
 const BEFORE_MAX = 40_000;
 /** Equal bytes counted behind a place. */
 const AHEAD_MAX = 64;
+/** Steps of guide and finder that take the time of a look-up. */
+const STEPS_A_LOOKUP = 8;
+const TRUSTED = 61_000;
+const TRUST_FIRST = 62000;
 const NOTHING_EXPECTED = 63;
 
 /** A unit whose tokens are coded. */
@@ -70,6 +74,8 @@ export class TokenCoder {
   #misses = 0;
   #kinds = 0;
   #sinceMiss = 0;
+  #missed = 0;
+  readonly #trust = new Uint16Array(1024);
 
   constructor(coder: ModelCoder) {
     this.#coder = coder;
@@ -79,6 +85,7 @@ export class TokenCoder {
   /** A segment begins, with fresh models. */
   reset(): void {
     this.#groupMisses = 0;
+    this.#trust.fill(TRUST_FIRST);
     this.#misses = 0;
     this.#kinds = 0;
     this.#sinceMiss = 0;
@@ -124,7 +131,7 @@ export class TokenCoder {
 
   #spend(): void {
     const { work } = this.#coder;
-    work.spent += Math.floor(this.#guide.steps + this.#finder.steps);
+    work.spent += Math.floor((this.#guide.steps + this.#finder.steps) / STEPS_A_LOOKUP);
     this.#guide.steps = 0;
     this.#finder.steps = 0;
     work.check();
@@ -136,10 +143,12 @@ export class TokenCoder {
     guide.mark();
     const before = this.#expectGroup(at);
     const count = this.#expected;
-    if (count >= GROUP_MIN) {
+    const trust = this.#trustAt(at, before);
+    if (count >= GROUP_MIN && this.#trust[trust]! >= TRUSTED) {
       const same = this.#coder.encoding && this.#isAsExpected() ? 1 : 0;
       const flag = this.#groupFlag(same, at, before);
       this.#groupMisses = (this.#groupMisses << 1) | (flag ^ 1);
+      if (flag !== 0) this.#learnTrust(trust, true);
       if (flag !== 0) {
         this.#take();
         return this.#end;
@@ -147,8 +156,23 @@ export class TokenCoder {
     }
     guide.goBack();
     let to = at;
+    const missed = this.#missed;
     for (let i = Math.max(1, count); i > 0 && to < this.#limit; i--) to = this.#token(to);
+    if (count >= GROUP_MIN) this.#learnTrust(trust, missed === this.#missed);
     return to;
+  }
+
+  #learnTrust(i: number, good: boolean): void {
+    const trust = this.#trust[i]!;
+    this.#trust[i] = good ? trust + ((65_536 - trust) >> 4) : trust - (trust >> 4);
+  }
+
+  #trustAt(at: number, before: number): number {
+    const guide = this.#guide;
+    const clean = guide.equalFrom <= at ? 1 : 0;
+    const behind = clean === 0 ? 0 : bitLength(guide.ahead(this.#end, BEHIND_MAX)) + 1;
+    const back = bitLength(Math.min(BEFORE_MAX, at - before)) >> 1;
+    return (((back << 4) | behind) << 2) | (this.#groupMisses & 3);
   }
 
   /** Tokens that are expected in a row, how many of them in a changed context, and where they end. */
@@ -258,6 +282,7 @@ export class TokenCoder {
       surprises.code(this.#surprise);
       if (isKnown) {
         this.#sinceMiss = 0;
+        this.#missed++;
         this.#misses = ((this.#misses << 1) | 1) & 255;
       }
     }
@@ -273,14 +298,13 @@ export class TokenCoder {
   #search(at: number): void {
     const finder = this.#finder;
     const place = this.#surprise;
-    finder.search(at);
+    const next = finder.search(at);
     place.at = at;
     place.length = finder.length;
     place.distance = finder.distance;
     place.kinds = this.#kinds;
     place.misses = this.#misses;
-    finder.search(at + 1);
-    place.nextLonger = finder.length > place.length ? Math.min(finder.length - place.length, 3) : 0;
+    place.nextLonger = next > place.length ? Math.min(next - place.length, 3) : 0;
   }
 
   #hitFlag(at: number): number {
