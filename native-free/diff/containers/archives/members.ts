@@ -30,10 +30,12 @@ type Known = Pick<ContainerFinder, 'kind' | 'signature' | 'onlyFirst'>;
  * is an archive or a stream itself is looked into in its turn.
  */
 export function archiveFinder(known: Known, read: (fields: Fields) => Archive | null): ContainerFinder {
+  const { signature } = known;
   return {
     ...known,
     at: (bytes, offset) =>
       nullIfMalformed(() => {
+        if (signature?.bytes.some((byte, i) => bytes[offset + signature.at + i] !== byte) === true) return null;
         const archive = read(new Fields(bytes.subarray(offset), known.kind));
         return archive === null ? null : containerOf(known.kind, offset, archive);
       }),
