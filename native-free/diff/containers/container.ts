@@ -61,6 +61,10 @@ export interface Container {
 /** Looks for one kind of container at one place. `unpackedSize` and the like are its own business. */
 export interface ContainerFinder {
   readonly kind: string;
+  /** Bytes that every container of the kind has, and where: a scanner may look at those before it asks. */
+  readonly signature?: { readonly at: number; readonly bytes: readonly number[] };
+  /** A signature is too little to ask everywhere: only where the searched bytes begin. Default: false. */
+  readonly onlyFirst?: boolean;
   /** The container that begins at `offset`, or null. Never throws. */
   at(bytes: Uint8Array, offset: number): Container | null;
 }

@@ -1,9 +1,26 @@
 /** Temporary. */
+import { archives } from './archives/list.ts';
 import type { Container } from './container.ts';
 import { erofs } from './erofs/erofs.ts';
 import { squashfs } from './squashfs/squashfs.ts';
 
 export function findContainers(bytes: Uint8Array): Container[] {
   const found = squashfs.at(bytes, 0) ?? erofs.at(bytes, 0);
-  return found === null ? [] : [found];
+  if (found !== null) return [found];
+  const all: Container[] = [];
+  for (let at = 0; at < bytes.length;) {
+    let next = at + 1;
+    for (const finder of archives) {
+      const { signature, onlyFirst } = finder;
+      if (onlyFirst === true && at > 0) continue;
+      if (signature?.bytes.some((byte, i) => bytes[at + signature.at + i] !== byte) === true) continue;
+      const container = finder.at(bytes, at);
+      if (container === null || container.files.length === 0) continue;
+      all.push(container);
+      next = at + container.bytes;
+      break;
+    }
+    at = next;
+  }
+  return all;
 }
