@@ -12,7 +12,7 @@ import { unpackLzma } from '../../../native-free/unpack/lzma/lzma1.ts';
 import { unpackXz } from '../../../native-free/unpack/xz/xz.ts';
 
 /** Contents of all units. A codec's own checks say that no byte of the packed ones is too many. */
-export function contentsOf({ units }: Container, bytes: Uint8Array): Uint8Array[] {
+function contentsOf({ units }: Container, bytes: Uint8Array): Uint8Array[] {
   return units.map(({ offset, packedBytes, contentBytes, codec }) => {
     const packed = bytes.subarray(offset, offset + packedBytes);
     const content = unpack(packed, codec, contentBytes);
@@ -50,7 +50,9 @@ export function expectSound(container: Container, bytes: Uint8Array): void {
   expect(end).toBeLessThanOrEqual(bytes.length);
   const taken = new Map<number, [number, number][]>([[-1, []]]);
   const take = (unit: number, from: number, length: number): void => {
-    taken.set(unit, [...(taken.get(unit) ?? []), [from, from + length]]);
+    const ranges = taken.get(unit);
+    if (ranges === undefined) taken.set(unit, [[from, from + length]]);
+    else ranges.push([from, from + length]);
   };
   let at = container.offset;
   for (const { offset, packedBytes } of container.units) {
@@ -58,15 +60,13 @@ export function expectSound(container: Container, bytes: Uint8Array): void {
     at = offset + packedBytes;
     take(-1, offset, packedBytes);
   }
-  const inImage: [number, number][] = taken.get(-1)!;
   for (const { parts } of container.files) {
     if (parts.length === 0) expect.fail('a file of nothing');
     let before = 0;
     for (const { unit, offset, length, zerosBefore = 0 } of parts) {
       if (zerosBefore > before) expect.fail(`${zerosBefore} zeros after ${before} bytes`);
       before += zerosBefore + length;
-      if (unit === -1) inImage.push([offset, offset + length]);
-      else take(unit, offset, length);
+      take(unit, offset, length);
       const [low, high] = unit === -1 ? [container.offset, end] : [0, container.units[unit]!.contentBytes];
       if (length < 1 || offset < low || offset + length > high) expect.fail(`${length} bytes at ${offset} of ${unit}`);
     }

@@ -65,7 +65,7 @@ describe.skipIf(!hasTool)('squashfs images', () => {
     ['', 131_072, CODEC_ID.zlib],
     ['-Xcompression-level 1 -processors 4', 131_072, CODEC_ID.zlib],
     ['-comp xz', 131_072, CODEC_ID.xz],
-    ['-comp xz -Xbcj x86,arm -b 256K', 262_144, CODEC_ID.xz],
+    ['-comp xz -Xbcj arm -b 256K', 262_144, CODEC_ID.xz],
     ['-comp xz -Xdict-size 8K', 131_072, CODEC_ID.xz],
     ['-comp lzma', 131_072, CODEC_ID.lzma],
     ['-comp lz4', 131_072, CODEC_ID.lz4],
