@@ -27,7 +27,6 @@ export {
   parseHeader,
   PAYLOAD_MAGIC,
   segmentBodyOffset,
-  segmentLength,
   type PayloadHeader,
   type PayloadKind,
   type SegmentRecord,

@@ -14,7 +14,6 @@ import {
   HEADER_PREFIX_BYTES,
   parseHeader,
   segmentBodyOffset,
-  segmentLength,
   type PayloadHeader,
 } from '../format/payload-header.ts';
 import { bytesEqual, digestOf, sha256Pure, toHex } from '../hash.ts';
@@ -30,6 +29,8 @@ import { BodyReader } from './body-reader.ts';
 import { checkWork, planBytesAllowed } from '../format/decoder-memory.ts';
 import { Pauses } from './pauses.ts';
 import { PieceReader } from './piece-reader.ts';
+import { UnitMemory } from '../unpack/source/unit-memory.ts';
+import { readLayouts, UnitSegmentDecoder, type UnitLayouts } from './unit-segment-decoder.ts';
 import { DeltaSegmentDecoder, FullSegmentDecoder, type SegmentDecoder } from './segment-decoders.ts';
 
 export type ApplyEvent =
@@ -96,18 +97,19 @@ export async function* applyPayload(options: ApplyOptions): AsyncGenerator<Apply
   const body = new BodyReader(payload, header, hash);
   const coder = header.kind === 'full' ? null : (options.models ?? referenceModels)(false, header.modelSizes);
   const pauses = new Pauses(options.signal, options.pause, coder?.work);
-  const plan = await readPlan(body, header, coder, room, pauses);
+  const { plan, layouts } = await readPlan(body, header, coder, room, pauses);
   yield { type: 'plan', covers: plan.covers.count };
 
-  const decoder = coder === null ? new FullSegmentDecoder() : deltaDecoder(header, plan, coder, options, pauses);
+  const decoder =
+    coder === null ? new FullSegmentDecoder() : deltaDecoder(header, plan, { coder, layouts, room }, options, pauses);
   let target: Uint8Array | null = null;
   // One buffer for all coded segments: fresh ones would wait for the collector, megabytes at a time.
   const encoded = new Uint8Array(largestEncoded(header, first));
   for (let index = first; index < header.segments.length; index++) {
     await pauses.pause();
-    target ??= new Uint8Array(Math.min(header.segmentBytes, header.targetBytes));
-    const offset = index * header.segmentBytes;
-    const bytes = target.subarray(0, segmentLength(header, index));
+    target ??= new Uint8Array(header.segments.reduce((most, { length }) => Math.max(most, length), 0));
+    const { offset, length } = header.segments[index]!;
+    const bytes = target.subarray(0, length);
     await decodeSegment(body, header, index, decoder, { encoded, target: bytes }, hash);
     await options.sink.write({ index, offset, bytes });
     // A body in the header came with it, all at once.
@@ -142,24 +144,34 @@ export async function readHeader(
   return parseHeader(bytes);
 }
 
+/** A plan, and where everything lies if there are units. */
+interface ReadPlan {
+  readonly plan: Plan;
+  readonly layouts: UnitLayouts | null;
+}
+
 async function readPlan(
   body: BodyReader,
   header: PayloadHeader,
   coder: ModelCoder | null,
   room: PlanRoom,
   pauses: Pauses,
-): Promise<Plan> {
-  if (coder === null) return plainPlan(coverListOf([]));
+): Promise<ReadPlan> {
+  if (coder === null) return { plan: plainPlan(coverListOf([])), layouts: null };
   coder.work.limit = header.decoderWork * WORK_UNIT;
-  const plan = new Uint8Array(header.planBytes);
-  await body.fill(plan);
-  return pauses.drive(planSteps(plan, header, room, coder));
+  const section = new Uint8Array(header.planBytes);
+  await body.fill(section);
+  const { units } = header;
+  if (units === null) return { plan: await pauses.drive(planSteps(section, header, room, coder)), layouts: null };
+  const layouts = readLayouts(section.subarray(0, units.mapBytes), header, coder, room);
+  await pauses.work();
+  return { plan: await pauses.drive(planSteps(section.subarray(units.mapBytes), units, room, coder)), layouts };
 }
 
 function deltaDecoder(
   header: PayloadHeader,
   plan: Plan,
-  coder: ModelCoder,
+  { coder, layouts, room }: { readonly coder: ModelCoder; readonly layouts: UnitLayouts | null; readonly room: PlanRoom },
   options: ApplyOptions,
   pauses: Pauses,
 ): SegmentDecoder {
@@ -173,13 +185,14 @@ function deltaDecoder(
       },
     );
   }
-  return new DeltaSegmentDecoder(plan, coder, options.source, header.sourceBytes, pauses);
+  if (layouts === null) return new DeltaSegmentDecoder(plan, coder, options.source, header.sourceBytes, pauses);
+  return new UnitSegmentDecoder(plan, layouts, coder, options.source, new UnitMemory(room.left), pauses);
 }
 
 /** Of the segments that are coded; stored ones go straight into the target. */
 function largestEncoded(header: PayloadHeader, first: number): number {
-  return header.segments.reduce((most, { encodedBytes }, index) => {
-    const coded = index >= first && encodedBytes < segmentLength(header, index);
+  return header.segments.reduce((most, { length, encodedBytes }, index) => {
+    const coded = index >= first && encodedBytes < length;
     return coded ? Math.max(most, encodedBytes) : most;
   }, 0);
 }
@@ -193,20 +206,20 @@ async function decodeSegment(
   hash: HashFactory,
 ): Promise<void> {
   const { target } = buffers;
-  const { encodedBytes, digest: expected } = header.segments[index]!;
+  const { offset, encodedBytes, digest: expected } = header.segments[index]!;
   body.skipTo(segmentBodyOffset(header, index));
   if (encodedBytes === target.length) {
     await body.fill(target);
   } else {
     const encoded = buffers.encoded.subarray(0, encodedBytes);
     await body.fill(encoded);
-    await decoder.decode(encoded, target, index * header.segmentBytes);
+    await decoder.decode(encoded, target, offset);
   }
   const digest = digestOf(hash, target);
   if (bytesEqual(digest, expected)) return;
   throw new UpdateError(
     'segment_digest',
-    `segment ${index} (target byte ${index * header.segmentBytes}) does not have its digest`,
+    `segment ${index} (target byte ${offset}) does not have its digest`,
     {
       detail: {
         segment: index,

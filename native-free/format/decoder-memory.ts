@@ -2,7 +2,7 @@
  * What a decoder needs, worked out from a header before anything is allocated.
  * @module
  */
-import { segmentLength, type PayloadHeaderFields } from './payload-header.ts';
+import { type PayloadHeaderFields } from './payload-header.ts';
 import { LIMITS } from '../limits.ts';
 import { modelBytes } from './model-sizes.ts';
 import { UpdateError } from '../status.ts';
@@ -14,22 +14,24 @@ const FULL_FIXED_BYTES = 1024 * 1024;
 /** A digest of the header, as an array of its own. */
 const DIGEST_BYTES = 256;
 
-type Sizes = Pick<PayloadHeaderFields, 'kind' | 'targetBytes' | 'segmentBytes' | 'planBytes' | 'modelSizes'> & {
-  readonly segments: readonly { readonly encodedBytes: number }[];
+type Sizes = Pick<PayloadHeaderFields, 'kind' | 'planBytes' | 'modelSizes'> & {
+  readonly segments: readonly { readonly length: number; readonly encodedBytes: number }[];
   readonly chunkDigests: readonly unknown[];
   readonly inlineBody: Uint8Array | null;
 };
 
 /** Bytes over the runtime's floor, not counting what a plan holds. */
 function baseBytes(sizes: Sizes): number {
-  const coded = sizes.segments.reduce(
-    (most, { encodedBytes }, i) => (encodedBytes < segmentLength(sizes, i) ? Math.max(most, encodedBytes) : most),
-    0,
-  );
+  let coded = 0;
+  let longest = 0;
+  for (const { length, encodedBytes } of sizes.segments) {
+    longest = Math.max(longest, length);
+    if (encodedBytes < length) coded = Math.max(coded, encodedBytes);
+  }
   const fixed = sizes.kind === 'delta' ? DELTA_FIXED_BYTES + modelBytes(sizes.modelSizes) : FULL_FIXED_BYTES;
   const header =
     DIGEST_BYTES * (sizes.segments.length + sizes.chunkDigests.length) + 2 * (sizes.inlineBody?.length ?? 0);
-  const buffers = LIMITS.chunk_bytes + Math.min(sizes.segmentBytes, sizes.targetBytes);
+  const buffers = LIMITS.chunk_bytes + longest;
   return fixed + header + buffers + Math.max(sizes.planBytes, coded);
 }
 
@@ -39,7 +41,7 @@ export function declaredMemoryBytes(sizes: Sizes, planMemoryBytes: number): numb
 }
 
 /**
- * Bytes that the declared memory leaves for what the plan holds.
+ * Bytes that the declared memory leaves for what the plan holds, and maps and units.
  * @throws UpdateError decoder_memory when the device allows less, payload_malformed when the header declares too little
  */
 export function planBytesAllowed(header: PayloadHeaderFields, memoryBytesMax: number): number {

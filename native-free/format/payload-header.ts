@@ -20,13 +20,27 @@ export const CODEC = {
   zstd: 2,
   /** Delta: covers and layouts, predicted references, mixed models, range coder. (1 was a coder of version 1.) */
   mixing: 3,
+  /** Delta of images with compressed units: unit maps first, then as `mixing`, over the virtual streams. */
+  units: 4,
 } as const;
 
-/** One window of the target. `encodedBytes` equal to the segment's length means that it is stored as it is. */
+/** One window of the target. `encodedBytes` equal to its length means that it is stored as it is. */
 export interface SegmentRecord {
+  /** Of its first byte in the target. */
+  readonly offset: number;
+  readonly length: number;
   readonly encodedBytes: number;
   /** SHA-256 of the segment's target bytes. */
   readonly digest: Uint8Array;
+}
+
+/** What the header of a delta between images with units says beside. */
+export interface UnitSizes {
+  /** Length of the unit maps, with which the plan section begins. */
+  readonly mapBytes: number;
+  /** Lengths of the virtual streams. */
+  readonly sourceBytes: number;
+  readonly targetBytes: number;
 }
 
 export interface PayloadHeaderFields {
@@ -38,13 +52,15 @@ export interface PayloadHeaderFields {
   readonly sourceDigest: Uint8Array;
   readonly targetBytes: number;
   readonly targetDigest: Uint8Array;
-  /** Length of every segment but the last; a power of two. */
+  /** Length of every segment but the last; a power of two. Where there are units, segments may be shorter. */
   readonly segmentBytes: number;
+  /** Null for images without units. */
+  readonly units: UnitSizes | null;
   /** What a decoder needs over its runtime's floor, so that a device can refuse in time. */
   readonly decoderMemoryBytes: number;
   /** Work that decoding takes at most, in units of WORK_UNIT look-ups; 0 for a full payload, whose sizes say it all. */
   readonly decoderWork: number;
-  /** Length of the plan section (covers, layouts); 0 for a full payload. */
+  /** Length of the plan section (unit maps, covers, layouts); 0 for a full payload. */
   readonly planBytes: number;
   /** Model tables of a delta; SMALLEST_SIZES for a full payload. */
   readonly modelSizes: ModelSizes;
@@ -65,7 +81,7 @@ export interface PayloadHeader extends PayloadHeaderFields {
 
 /** Like PNG's: not text, and damaged visibly by line-ending conversion. */
 export const PAYLOAD_MAGIC: readonly number[] = [0x89, 0x45, 0x47, 0x46, 0x54, 0x0d, 0x0a, 0x1a];
-const PAYLOAD_VERSION = 3;
+export const PAYLOAD_VERSION = 4;
 /** Bytes that tell how long the header is. */
 export const HEADER_PREFIX_BYTES = 16;
 const DIGEST_BYTES = 32;
@@ -73,17 +89,18 @@ const KIND_NUMBER: Record<PayloadKind, number> = { delta: 1, full: 2 };
 /** Added to the kind when the body stands in the header. */
 const INLINE = 0x80;
 
-/** Number of segments that a target of `targetBytes` has. */
-export function segmentCount(targetBytes: number, segmentBytes: number): number {
-  return Math.ceil(targetBytes / segmentBytes);
+/** Target bytes [offset, offset + length). */
+export interface SegmentSpan {
+  readonly offset: number;
+  readonly length: number;
 }
 
-/** Target bytes of segment `index`. */
-export function segmentLength(
-  header: Pick<PayloadHeaderFields, 'targetBytes' | 'segmentBytes'>,
-  index: number,
-): number {
-  return Math.min(header.segmentBytes, header.targetBytes - index * header.segmentBytes);
+/** Segments of a target without units: of equal size, the last may be shorter. */
+export function evenSegments(targetBytes: number, segmentBytes: number): SegmentSpan[] {
+  return Array.from({ length: Math.ceil(targetBytes / segmentBytes) }, (_, i) => {
+    const offset = i * segmentBytes;
+    return { offset, length: Math.min(segmentBytes, targetBytes - offset) };
+  });
 }
 
 /** Offset in the body at which segment `index` begins; with `index` = number of segments, the body's end. */
@@ -106,7 +123,14 @@ export function encodeHeader(fields: PayloadHeaderFields): Uint8Array {
     varints.varint(fields.decoderWork);
     varints.u8(packedSizes(fields.modelSizes));
   }
-  for (const segment of fields.segments) varints.varint(segment.encodedBytes);
+  if (fields.units !== null) {
+    for (const bytes of [fields.units.mapBytes, fields.units.sourceBytes, fields.units.targetBytes]) varints.varint(bytes);
+    varints.varint(fields.segments.length);
+  }
+  for (const { length, encodedBytes } of fields.segments) {
+    if (fields.units !== null) varints.varint(length);
+    varints.varint(encodedBytes);
+  }
   // The only segment is the target: its digest is not said twice.
   const digests = [
     ...(fields.segments.length === 1 ? [] : [fields.targetDigest]),
@@ -172,7 +196,7 @@ export function parseHeader(payload: BytesLike): PayloadHeader {
   const isInline = (kindByte & INLINE) !== 0;
   const kind = kindOf(kindByte & ~INLINE);
   const codec = reader.u8('codec');
-  if (codec !== (kind === 'delta' ? CODEC.mixing : CODEC.zstd)) {
+  if (kind === 'delta' ? codec !== CODEC.mixing && codec !== CODEC.units : codec !== CODEC.zstd) {
     throw new UpdateError('payload_version', `codec ${codec} of a ${kind} payload is not known to this build`);
   }
   const segmentBytes = 2 ** reader.u8('segment size');
@@ -186,9 +210,10 @@ export function parseHeader(payload: BytesLike): PayloadHeader {
   const planBytes = kind === 'delta' ? reader.varint('plan size', LIMITS.plan_bytes_max) : 0;
   const decoderWork = kind === 'delta' ? reader.varint('decoder work', LIMITS.decoder_work_units_max) : 0;
   const modelSizes = kind === 'delta' ? unpackedSizes(reader.u8('table sizes')) : SMALLEST_SIZES;
-  const tables = readTables(reader, kind, { targetBytes, segmentBytes, planBytes }, isInline);
+  const units = codec === CODEC.units ? readUnitSizes(reader, planBytes) : null;
+  const tables = readTables(reader, kind, { targetBytes, segmentBytes, planBytes, units }, isInline);
   return {
-    ...{ kind, codec, sourceBytes, targetBytes, segmentBytes, planBytes, headerBytes, modelSizes },
+    ...{ kind, codec, sourceBytes, targetBytes, segmentBytes, planBytes, headerBytes, modelSizes, units },
     ...{ decoderMemoryBytes, decoderWork },
     ...tables,
     payloadBytes: headerBytes + (isInline ? 0 : tables.bodyBytes),
@@ -212,22 +237,45 @@ function unpackedSizes(packed: number): ModelSizes {
   throw new UpdateError('payload_malformed', `model tables of 2^${sizes.flagBits} and 2^${sizes.byteBits} slots`);
 }
 
-function readTables(
-  reader: ByteReader,
-  kind: PayloadKind,
-  sizes: { targetBytes: number; segmentBytes: number; planBytes: number },
-  isInline: boolean,
-) {
-  const count = segmentCount(sizes.targetBytes, sizes.segmentBytes);
+function readUnitSizes(reader: ByteReader, planBytes: number): UnitSizes {
+  return {
+    mapBytes: reader.varint('map size', planBytes),
+    sourceBytes: reader.varint('size of the virtual source', LIMITS.image_bytes_max),
+    targetBytes: reader.varint('size of the virtual target', LIMITS.image_bytes_max),
+  };
+}
+
+interface TableSizes {
+  readonly targetBytes: number;
+  readonly segmentBytes: number;
+  readonly planBytes: number;
+  readonly units: UnitSizes | null;
+}
+
+/** Where segments lie, and their coded sizes. */
+function readSegments(reader: ByteReader, { targetBytes, segmentBytes, units }: TableSizes) {
+  const evenCount = Math.ceil(targetBytes / segmentBytes);
+  const count = units === null ? evenCount : reader.varint('number of segments', LIMITS.header_bytes_max);
   if (count * (1 + DIGEST_BYTES) > reader.remaining) {
     throw new UpdateError('payload_malformed', `${count} segments do not fit into ${reader.remaining} header bytes`);
   }
-  const encoded = new Array<number>(count);
-  let bodyBytes = sizes.planBytes;
+  const segments: (SegmentSpan & { encodedBytes: number })[] = [];
+  let offset = 0;
   for (let i = 0; i < count; i++) {
-    encoded[i] = reader.varint(`encoded size of segment ${i}`, segmentLength(sizes, i));
-    bodyBytes += encoded[i]!;
+    const most = Math.min(segmentBytes, targetBytes - offset);
+    const length = units === null ? most : reader.varint(`length of segment ${i}`, most);
+    segments.push({ offset, length, encodedBytes: reader.varint(`encoded size of segment ${i}`, length) });
+    offset += length;
   }
+  if (offset === targetBytes && segments.every(({ length }) => length > 0)) return segments;
+  throw new UpdateError('payload_malformed', `segments of ${offset} bytes for a target of ${targetBytes}`);
+}
+
+function readTables(reader: ByteReader, kind: PayloadKind, sizes: TableSizes, isInline: boolean) {
+  const spans = readSegments(reader, sizes);
+  const count = spans.length;
+  let bodyBytes = sizes.planBytes;
+  for (const { encodedBytes } of spans) bodyBytes += encodedBytes;
   const chunks = isInline ? 0 : Math.ceil(bodyBytes / LIMITS.chunk_bytes);
   const digests = (count === 1 ? 0 : 1) + (kind === 'delta' ? 1 : 0) + count + chunks;
   if (digests * DIGEST_BYTES + (isInline ? bodyBytes : 0) !== reader.remaining) {
@@ -236,7 +284,7 @@ function readTables(
   const digest = (name: string): Uint8Array => reader.bytes(DIGEST_BYTES, name);
   const wholeDigest = count === 1 ? null : digest('target digest');
   const sourceDigest = kind === 'delta' ? digest('source digest') : new Uint8Array(DIGEST_BYTES);
-  const segments = encoded.map((encodedBytes) => ({ encodedBytes, digest: digest('segment digest') }));
+  const segments = spans.map((span) => ({ ...span, digest: digest('segment digest') }));
   const chunkDigests = Array.from({ length: chunks }, () => digest('chunk digest'));
   const inlineBody = isInline ? reader.bytes(bodyBytes, 'body') : null;
   const targetDigest = wholeDigest ?? segments[0]!.digest;

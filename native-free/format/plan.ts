@@ -36,6 +36,9 @@ export const PLAN_BYTES = {
   pair: 576,
   base: 96,
   module: 128,
+  /** A unit and a piece of the virtual stream, with what is made of them. */
+  unit: 256,
+  unitPiece: 128,
 } as const;
 
 /** Memory that is left for a plan. */
@@ -44,6 +47,11 @@ export class PlanRoom {
 
   constructor(bytes: number) {
     this.#left = bytes;
+  }
+
+  /** Bytes that nothing has taken yet. */
+  get left(): number {
+    return this.#left;
   }
 
   /**

@@ -26,6 +26,9 @@ export const WORK = {
   base: 16,
   /** A step of the walk over covers and regions that makes the address map. */
   step: 4,
+  /** A unit that is unpacked or packed, and each byte of its content. */
+  unpackedUnit: 1024,
+  unpackedByte: 1,
 } as const;
 
 /** Plain bits, weights and the memories of a segment, which are cleared with the tables. */

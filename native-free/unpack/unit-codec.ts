@@ -3,7 +3,7 @@
  * @module
  */
 import type { NumberCoder } from '../model/number-coder.ts';
-import type { TokenList, Unpacked, UnpackLimits } from './tokens.ts';
+import { malformed, type TokenList, type Unpacked, type UnpackLimits } from './tokens.ts';
 
 /** What tokens of a codec can say, so that one coder can price those of all. */
 export interface TokenRules {
@@ -16,12 +16,38 @@ export interface TokenRules {
   readonly hasShortRep: boolean;
 }
 
+/** Where a stream stands between two units: what the one that continues it needs. */
+export interface StreamState {
+  /** Bits of the first byte that belong to what came before. */
+  readonly bit: number;
+  /** The last content, as far back as matches reach. */
+  readonly history: Uint8Array;
+}
+
+/** What is known of a unit before it is unpacked. */
+export interface UnitSizes {
+  readonly packedBytes: number;
+  readonly contentBytes: number;
+}
+
+/** A unit taken apart; `after` where another unit may continue it. */
+export interface UnpackedUnit<P> {
+  readonly content: Uint8Array;
+  readonly tokens: TokenList;
+  readonly params: P;
+  readonly after: StreamState | null;
+}
+
 /** `P` is what `unpack` gives besides content and tokens; `H` is the part of it that is known before the tokens. */
 export interface UnitCodec<P = unknown, H = unknown> {
   readonly name: string;
   readonly rules: TokenRules;
-  /** @throws UpdateError unit_malformed */
-  unpack(packed: Uint8Array, limits: UnpackLimits): Unpacked<P>;
+  /**
+   * `packed` begins with the unit and may go on behind it. `before` is null where a stream begins. For `exact`, all params
+   * are wanted that packing needs, else only content and tokens count.
+   * @throws UpdateError unit_malformed, also where the unit has other sizes
+   */
+  unpack(packed: Uint8Array, sizes: UnitSizes, before: StreamState | null, exact: boolean): UnpackedUnit<P>;
   /**
    * Exactly what was unpacked, if the params are right.
    * @throws UpdateError unit_malformed
@@ -37,14 +63,7 @@ export interface UnitCodec<P = unknown, H = unknown> {
    */
   codeHead(numbers: NumberCoder, head: H | null, like: P | null, content: Uint8Array): H;
   /** Codes the rest, once tokens are known. */
-  codeTail(
-    numbers: NumberCoder,
-    head: H,
-    params: P | null,
-    like: P | null,
-    content: Uint8Array,
-    tokens: TokenList,
-  ): P;
+  codeTail(numbers: NumberCoder, head: H, params: P | null, like: P | null, content: Uint8Array, tokens: TokenList): P;
 }
 
 /** A unit of the source that tokens of the target's are predicted from. */
@@ -62,4 +81,20 @@ export interface AlignedRun {
   readonly length: number;
   readonly source: SourceUnit;
   readonly from: number;
+}
+
+/** Exactly as much as the map says. */
+export function unitLimits({ contentBytes }: UnitSizes): UnpackLimits {
+  return { contentBytesMax: contentBytes };
+}
+
+/** @throws UpdateError unit_malformed where a unit has other sizes than its map says */
+export function checkedUnit<P>(codec: string, unpacked: Unpacked<P>, sizes: UnitSizes): UnpackedUnit<P> {
+  const { content, tokens, params, packedBytes } = unpacked;
+  if (content.length !== sizes.contentBytes || packedBytes !== sizes.packedBytes)
+    malformed(
+      codec,
+      `a unit of ${packedBytes} bytes unpacks to ${content.length}; ${sizes.packedBytes} and ${sizes.contentBytes} are said`,
+    );
+  return { content, tokens, params, after: null };
 }

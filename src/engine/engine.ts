@@ -35,6 +35,7 @@ import {
   encodeDelta,
   matchOwn,
   prove,
+  unpack,
   type DeltaCosts,
   type EngineProgress,
   type Job,
@@ -68,6 +69,8 @@ export interface MakeOptions {
   readonly lowMemory?: boolean;
   /** Count what each part of a delta costs: slower, the same bytes. */
   readonly metered?: boolean;
+  /** Default true: look inside of compressed images. False gives larger deltas, for comparison. */
+  readonly unpack?: boolean;
   /** After this bsdiff is killed and our own matcher takes over. Default two minutes. */
   readonly bsdiffTimeoutMs?: number;
 }
@@ -198,8 +201,12 @@ export class DeltaEngine {
   #needs(sourceBytes: number, targetBytes: number, options: MakeOptions) {
     const usual = options.lowMemory === true ? LOW_MEMORY_SEGMENT_BYTES : segmentBytesFor(targetBytes);
     const segmentBytes = checkedSegmentBytes(options.segmentBytes ?? usual);
-    const shape = { sourceBytes, targetBytes, segmentBytes, workers: this.workers, matcher: options.matcher ?? 'own' };
+    const shape = { ...this.#shapeOf(sourceBytes, targetBytes, options), segmentBytes };
     return { segmentBytes, memoryBytes: jobMemoryBytes(shape) };
+  }
+
+  #shapeOf(sourceBytes: number, targetBytes: number, options: MakeOptions) {
+    return { sourceBytes, targetBytes, workers: this.workers, matcher: options.matcher ?? 'own' };
   }
 
   /** End all threads; jobs that run end as `aborted`. */
@@ -227,7 +234,7 @@ export class DeltaEngine {
     // Every task listens to it; that many listeners are no leak.
     setMaxListeners(0, signal);
     throwIfAborted(signal);
-    const release = await this.#gate.acquire(memoryBytes, signal);
+    let release = await this.#gate.acquire(memoryBytes, signal);
     try {
       const shared = shareImage(target);
       const cpu = { seconds: 0 };
@@ -252,6 +259,12 @@ export class DeltaEngine {
         mayGrowSegments: options.segmentBytes === undefined && !lowMemory,
         target: shared,
         targetDigest,
+        grow: async (contents) => {
+          const shape = { ...this.#shapeOf(contents.source, contents.target, options), segmentBytes };
+          // Given back before more is asked for: two jobs that wait for each other would wait for ever.
+          release();
+          release = await this.#gate.acquire(memoryBytes + jobMemoryBytes(shape), signal);
+        },
       };
       return await work(job, image, stop);
     } catch (error) {
@@ -266,8 +279,11 @@ export class DeltaEngine {
 
   /** A delta that is not proved; the refusal where none can be worth its while. */
   async #encode(job: Job, image: SourceImage, options: MakeOptions): Promise<MadeDelta | UpdateError> {
-    const images = { source: image.source, target: job.target };
+    const packed = { source: image.source, target: job.target };
     const matcher = options.matcher ?? 'own';
+    // bsdiff knows nothing of contents.
+    const unpacked = options.unpack === false || matcher !== 'own' ? null : await unpack(job, packed);
+    const images = unpacked?.virtual ?? packed;
     const layouts = await analyse(job, images);
     const made: MadeDelta[] = [];
     let fellBack: string | undefined;
@@ -281,9 +297,9 @@ export class DeltaEngine {
     }
     if (made.length === 0 || matcher === 'both') {
       const matched = await matchOwn(job, images, layouts);
-      const refused = made.length > 0 ? null : await worthless(job, image, matched);
+      const refused = made.length > 0 || unpacked !== null ? null : await worthless(job, image, matched);
       if (refused !== null) return refused;
-      made.unshift({ ...(await encodeDelta(job, image, matched)), matcher: 'own', fellBack });
+      made.unshift({ ...(await encodeDelta(job, image, matched, unpacked)), matcher: 'own', fellBack });
     }
     // The first of equals, which is our own: the same choice every time.
     return made.reduce((best, other) => (other.payload.length < best.payload.length ? other : best));

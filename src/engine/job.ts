@@ -9,17 +9,21 @@ import type { SegmentCosts } from '../../native-free/diff/write/encode-segment.t
 import type { PairedLayouts } from '../../native-free/diff/layout/pair-regions.ts';
 import { matchImages, type MatchSteps } from '../../native-free/diff/match-images.ts';
 import { type Matched, type Window } from '../../native-free/diff/stages.ts';
+import { cutSegments, UNIT_SEGMENT_CONTENT_BYTES } from '../../native-free/diff/units/cut.ts';
+import type { ExploredImage } from '../../native-free/diff/units/select.ts';
+import { unitPayloadParts, type UnpackedPair } from '../../native-free/diff/units/unpack-pair.ts';
+import { VirtualLayout } from '../../native-free/unpack/map/virtual-layout.ts';
 import { rangesOf, type TargetRange, type Images } from '../../native-free/diff/images.ts';
 import { coverListOf, type CoverList } from '../../native-free/format/cover.ts';
 import { plainPlan } from '../../native-free/format/plan.ts';
-import { DEFAULT_SIZES, SMALL_SIZES } from '../../native-free/format/model-sizes.ts';
+import { DEFAULT_SIZES, SMALL_SIZES, type ModelSizes } from '../../native-free/format/model-sizes.ts';
 import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
 import { every } from '../platform/timers.ts';
 import { sharedBytes } from '../platform/files/node-io.ts';
 import { sha256Node } from '../platform/hash.ts';
 import type { TaskContext, WorkerPool } from './workers/pool.ts';
 
-export type Phase = 'analyse' | 'match' | 'encode' | 'full' | 'prove';
+export type Phase = 'unpack' | 'analyse' | 'match' | 'encode' | 'full' | 'prove';
 
 /** `done` and `total` are bytes of the image that the phase works through. */
 export interface EngineProgress {
@@ -42,6 +46,11 @@ export interface Job extends TaskContext {
   readonly metered: boolean;
   readonly target: Uint8Array;
   readonly targetDigest: Uint8Array;
+  /**
+   * Waits for the memory that it takes to work on contents of these sizes, which were not known before.
+   * @throws UpdateError memory_exceeded when there is not so much, aborted
+   */
+  readonly grow: (contents: { readonly source: number; readonly target: number }) => Promise<void>;
 }
 
 /** A source with its digest. */
@@ -88,6 +97,22 @@ function counter(job: Job, phase: Phase, total: number): (bytes: number) => void
     done += bytes;
     job.onProgress({ phase, done, total });
   };
+}
+
+/** Both images taken apart; null where there is nothing to take apart. */
+export async function unpack(job: Job, images: Images): Promise<UnpackedPair | null> {
+  const done = counter(job, 'unpack', images.source.length + images.target.length);
+  const explored = async (image: Uint8Array): Promise<ExploredImage> => {
+    const found = await job.pool.run({ kind: 'explore', image }, job);
+    done(image.length);
+    return { image, explored: found };
+  };
+  const [source, target] = await inLanes([images.source, images.target], job.workers, explored);
+  const bytes = ({ image, explored: { units } }: ExploredImage): number =>
+    units.reduce((sum, { content }) => sum + content.length, image.length);
+  if (source!.explored.units.length + target!.explored.units.length === 0) return null;
+  await job.grow({ source: bytes(source!), target: bytes(target!) });
+  return job.pool.run({ kind: 'unpack', source: source!, target: target! }, job);
 }
 
 /** The structure of both images. */
@@ -150,6 +175,8 @@ function shareCovers(list: CoverList): CoverList {
 /** What each part of a delta costs, in bytes. */
 export interface DeltaCosts extends SegmentCosts, PlanCosts {
   header: number;
+  /** Unit maps. */
+  maps: number;
 }
 
 interface EncodedDelta {
@@ -159,17 +186,21 @@ interface EncodedDelta {
 }
 
 /** A delta payload from covers; not proved. */
-export async function encodeDelta(job: Job, image: SourceImage, matched: Matched): Promise<EncodedDelta> {
+export async function encodeDelta(
+  job: Job,
+  image: SourceImage,
+  matched: Matched,
+  unpacked: UnpackedPair | null = null,
+): Promise<EncodedDelta> {
   const { target } = job;
   const images = { source: image.source, target };
-  const wanted = {
-    segmentBytes: job.mayGrowSegments ? null : job.segmentBytes,
-    modelSizes: job.lowMemory ? SMALL_SIZES : null,
-  };
+  const modelSizes = job.lowMemory ? SMALL_SIZES : null;
+  if (unpacked !== null) return encodeUnits(job, image, matched, unpacked, modelSizes);
+  const wanted = { segmentBytes: job.mayGrowSegments ? null : job.segmentBytes, modelSizes };
   const finished = await job.pool.run({ kind: 'plan', images, matched, wanted }, job);
-  const { modelSizes, segmentBytes } = finished;
+  const { segmentBytes } = finished;
   const plan = { ...finished.plan, covers: shareCovers(finished.plan.covers) };
-  const coded = { plan, modelSizes };
+  const coded = { plan, modelSizes: finished.modelSizes };
   const encoded = counter(job, 'encode', target.length);
   const parts = await inLanes(rangesOf(target.length, segmentBytes), job.workers + 1, async ({ start, end }) => {
     const task = { kind: 'encode', images, coded, start, end, metered: job.metered } as const;
@@ -183,7 +214,7 @@ export async function encodeDelta(job: Job, image: SourceImage, matched: Matched
     targetBytes: target.length,
     targetDigest: job.targetDigest,
     segmentBytes,
-    modelSizes,
+    modelSizes: finished.modelSizes,
     plan: finished.bytes,
     planNeeds: finished.needs,
     segmentWork: parts.reduce((sum, part) => sum + part.work, 0),
@@ -192,6 +223,48 @@ export async function encodeDelta(job: Job, image: SourceImage, matched: Matched
     hash: sha256Node,
   });
   const costs = job.metered ? costsOf(finished.costs, parts, payload.length) : null;
+  return { payload, covers: plan.covers, costs };
+}
+
+/** The same for images that were taken apart: `matched` speaks of their contents. */
+async function encodeUnits(
+  job: Job,
+  image: SourceImage,
+  matched: Matched,
+  unpacked: UnpackedPair,
+  modelSizes: ModelSizes | null,
+): Promise<EncodedDelta> {
+  const { target } = job;
+  const images = { source: image.source, target };
+  const { virtual, maps } = unpacked;
+  const wanted = { segmentBytes: UNIT_SEGMENT_CONTENT_BYTES, modelSizes };
+  const finished = await job.pool.run({ kind: 'plan', images: virtual, matched, wanted }, job);
+  const plan = { ...finished.plan, covers: shareCovers(finished.plan.covers) };
+  const coded = { plan, modelSizes: finished.modelSizes };
+  const spans = cutSegments(new VirtualLayout(maps.target, target.length));
+  const encoded = counter(job, 'encode', target.length);
+  const parts = await inLanes(spans, job.workers + 1, async ({ offset, length }) => {
+    const range = { start: offset, end: offset + length };
+    const part = await job.pool.run(
+      { kind: 'encode-units', images, unpacked, coded, ...range, metered: job.metered },
+      job,
+    );
+    encoded(length);
+    return part;
+  });
+  const { units, ...rest } = unitPayloadParts(unpacked, finished, spans, parts);
+  const payload = assembleDelta({
+    sourceBytes: image.source.length,
+    sourceDigest: image.sourceDigest,
+    targetBytes: target.length,
+    targetDigest: job.targetDigest,
+    modelSizes: finished.modelSizes,
+    segmentDigests: parts.map((part) => part.digest),
+    hash: sha256Node,
+    units,
+    ...rest,
+  });
+  const costs = job.metered ? costsOf({ ...finished.costs, maps: units.mapBytes }, parts, payload.length) : null;
   return { payload, covers: plan.covers, costs };
 }
 
@@ -204,15 +277,15 @@ export async function sampleLiterals(job: Job, image: SourceImage, start: number
 }
 
 function costsOf(
-  plan: PlanCosts,
+  plan: PlanCosts & { readonly maps?: number },
   parts: readonly { readonly costs: SegmentCosts | null; readonly encoded: Uint8Array }[],
   payloadBytes: number,
 ): DeltaCosts {
-  const costs: DeltaCosts = { header: 0, ...plan, flags: 0, misses: 0, literals: 0 };
-  let coded = plan.covers + plan.regions;
+  const costs: DeltaCosts = { header: 0, maps: 0, ...plan, flags: 0, misses: 0, literals: 0, units: 0 };
+  let coded = plan.covers + plan.regions + (plan.maps ?? 0);
   for (const part of parts) {
     coded += part.encoded.length;
-    for (const name of ['flags', 'misses', 'literals'] as const) costs[name] += part.costs?.[name] ?? 0;
+    for (const name of ['flags', 'misses', 'literals', 'units'] as const) costs[name] += part.costs?.[name] ?? 0;
   }
   costs.header = payloadBytes - coded;
   return costs;

@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { declaredMemoryBytes } from '../../native-free/format/decoder-memory.ts';
 import { SegmentEncoder } from '../../native-free/diff/write/encode-segment.ts';
 import { coverListOf, type Cover } from '../../native-free/format/cover.ts';
-import { CODEC, encodeHeader, segmentLength } from '../../native-free/format/payload-header.ts';
+import { CODEC, encodeHeader, evenSegments } from '../../native-free/format/payload-header.ts';
 import { FOLLOW_BYTES_MAX, piecesOf } from '../../native-free/format/pieces.ts';
 import type { Plan } from '../../native-free/format/plan.ts';
 import { REGION_KIND, type Region, type RegionKind } from '../../native-free/format/regions.ts';
@@ -225,9 +225,9 @@ export function payloadOf(shape: Shape): Generated {
     chunkDigests.push(sha256(body.subarray(at, at + LIMITS.chunk_bytes)));
   }
   const segments = coded.segments.map((bytes, i) => {
-    const at = i * segmentBytes;
-    const digest = sha256(target.subarray(at, at + segmentLength({ targetBytes, segmentBytes }, i)));
-    return { encodedBytes: bytes.length, digest };
+    const span = evenSegments(targetBytes, segmentBytes)[i]!;
+    const digest = sha256(target.subarray(span.offset, span.offset + span.length));
+    return { ...span, encodedBytes: bytes.length, digest };
   });
   const kind = shape.isFull ? ('full' as const) : ('delta' as const);
   const parts = {
@@ -246,6 +246,7 @@ export function payloadOf(shape: Shape): Generated {
     const header = encodeHeader({
       ...{ ...parts, inlineBody, sourceBytes: source.length, targetDigest: sha256(target) },
       codec: shape.isFull ? CODEC.zstd : CODEC.mixing,
+      units: null,
       sourceDigest: shape.isFull ? new Uint8Array(32) : sha256(source),
       decoderMemoryBytes: change.memoryBytes ?? memoryBytes,
       decoderWork: change.work ?? work,

@@ -5,10 +5,11 @@
 import {
   CODEC,
   encodeHeader,
-  segmentCount,
-  segmentLength,
+  evenSegments,
   type PayloadHeaderFields,
   type PayloadKind,
+  type SegmentSpan,
+  type UnitSizes,
 } from '../../format/payload-header.ts';
 import { concat } from '../../format/bytes.ts';
 import { declaredMemoryBytes } from '../../format/decoder-memory.ts';
@@ -34,12 +35,21 @@ export interface TargetParts {
 export interface DeltaParts extends TargetParts {
   readonly sourceBytes: number;
   readonly sourceDigest: Uint8Array;
+  /** Unit maps, if there are any, and the plan. */
   readonly plan: Uint8Array;
   readonly modelSizes: ModelSizes;
   /** What its decoder will hold and do for the plan. */
   readonly planNeeds: PlanNeeds;
   /** Look-ups of all segments together. */
   readonly segmentWork: number;
+  /** Images with units: how the target is cut, and what units take. */
+  readonly units?: UnitParts;
+}
+
+export interface UnitParts extends UnitSizes {
+  readonly spans: readonly SegmentSpan[];
+  /** The most that units of one segment take of a decoder's memory. */
+  readonly memoryBytes: number;
 }
 
 /**
@@ -66,9 +76,10 @@ export function assembleFull(parts: TargetParts): Uint8Array {
 function assemble(
   kind: PayloadKind,
   parts: TargetParts,
-  delta: Pick<DeltaParts, 'sourceBytes' | 'sourceDigest' | 'plan' | 'planNeeds' | 'segmentWork' | 'modelSizes'>,
+  delta: Pick<DeltaParts, 'sourceBytes' | 'sourceDigest' | 'plan' | 'planNeeds' | 'segmentWork' | 'modelSizes' | 'units'>,
 ): Uint8Array {
-  checkParts(parts, delta.sourceBytes, delta.plan.length);
+  const spans = delta.units?.spans ?? evenSegments(parts.targetBytes, parts.segmentBytes);
+  checkParts(parts, spans, delta.sourceBytes, delta.plan.length);
   const body = concat([delta.plan, ...parts.segments]);
   const hash = parts.hash ?? sha256Pure;
   const chunkDigests: Uint8Array[] = [];
@@ -76,7 +87,9 @@ function assemble(
   for (let at = 0; at < body.length && !isInline; at += LIMITS.chunk_bytes) {
     chunkDigests.push(digestOf(hash, body.subarray(at, at + LIMITS.chunk_bytes)));
   }
-  const segments = parts.segments.map((bytes, i) => ({ encodedBytes: bytes.length, digest: parts.segmentDigests[i]! }));
+  const segments = parts.segments.map((bytes, i) => {
+    return { ...spans[i]!, encodedBytes: bytes.length, digest: parts.segmentDigests[i]! };
+  });
   const sizes = {
     kind,
     targetBytes: parts.targetBytes,
@@ -87,12 +100,13 @@ function assemble(
     chunkDigests,
     inlineBody: isInline ? body : null,
   };
-  const decoderMemoryBytes = declaredMemoryBytes(sizes, delta.planNeeds.memoryBytes);
+  const decoderMemoryBytes = declaredMemoryBytes(sizes, delta.planNeeds.memoryBytes + (delta.units?.memoryBytes ?? 0));
   const decoderWork = workUnits(delta.planNeeds.work + delta.segmentWork);
   checkNeeds(decoderMemoryBytes, decoderWork);
   const fields: PayloadHeaderFields = {
     ...sizes,
-    codec: kind === 'delta' ? CODEC.mixing : CODEC.zstd,
+    codec: kind === 'full' ? CODEC.zstd : delta.units === undefined ? CODEC.mixing : CODEC.units,
+    units: sizesOf(delta.units),
     sourceBytes: delta.sourceBytes,
     sourceDigest: delta.sourceDigest,
     targetDigest: parts.targetDigest,
@@ -103,7 +117,13 @@ function assemble(
   return isInline ? header : concat([header, body]);
 }
 
-function checkParts(parts: TargetParts, sourceBytes: number, planBytes: number): void {
+function sizesOf(units: UnitParts | undefined): UnitSizes | null {
+  if (units === undefined) return null;
+  const { mapBytes, sourceBytes, targetBytes } = units;
+  return { mapBytes, sourceBytes, targetBytes };
+}
+
+function checkParts(parts: TargetParts, spans: readonly SegmentSpan[], sourceBytes: number, planBytes: number): void {
   const largest = Math.max(parts.targetBytes, sourceBytes);
   if (largest > LIMITS.image_bytes_max) {
     throw new UpdateError('limit_exceeded', `an image of ${largest} bytes is over ${LIMITS.image_bytes_max}`);
@@ -111,7 +131,7 @@ function checkParts(parts: TargetParts, sourceBytes: number, planBytes: number):
   if (planBytes > LIMITS.plan_bytes_max) {
     throw new UpdateError('limit_exceeded', `a plan of ${planBytes} bytes is over ${LIMITS.plan_bytes_max}`);
   }
-  const count = segmentCount(parts.targetBytes, parts.segmentBytes);
+  const count = spans.length;
   for (const [name, list] of Object.entries({ segments: parts.segments, segmentDigests: parts.segmentDigests })) {
     if (list.length === count) continue;
     throw new UpdateError('usage_invalid', `${list.length} ${name} for a target of ${count} segments`, {
@@ -119,7 +139,7 @@ function checkParts(parts: TargetParts, sourceBytes: number, planBytes: number):
     });
   }
   parts.segments.forEach((bytes, i) => {
-    if (bytes.length <= segmentLength(parts, i)) return;
+    if (bytes.length <= spans[i]!.length) return;
     throw new UpdateError('usage_invalid', `segment ${i} has ${bytes.length} coded bytes, more than it is long`);
   });
 }

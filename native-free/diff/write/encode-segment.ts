@@ -21,6 +21,8 @@ export interface SegmentCosts {
   flags: number;
   misses: number;
   literals: number;
+  /** What compressors chose. */
+  units: number;
 }
 
 /**
@@ -84,6 +86,22 @@ export interface SegmentEncoderOptions {
   readonly metered?: boolean;
 }
 
+/** A coder that encodes, and what counts its bits if they are to be counted. */
+export function encodingCoder(
+  modelSizes: ModelSizes,
+  { metered, models }: SegmentEncoderOptions,
+): { readonly coder: ModelCoder; readonly meter: BitMeter | null } {
+  if (metered !== true) return { coder: (models ?? referenceModels)(true, modelSizes), meter: null };
+  const coder = new MixCoder(true, modelSizes);
+  return { coder, meter: new BitMeter(coder.metered()) };
+}
+
+export function costsIn(meter: BitMeter): SegmentCosts {
+  meter.stream(STREAM.flags);
+  const [flags, misses, literals, units] = Array.from(meter.bits, (bits) => bits / 8);
+  return { flags: flags!, misses: misses!, literals: literals!, units: units! };
+}
+
 /** Encodes segments of one delta: what follows from the plan is worked out once. */
 export class SegmentEncoder {
   readonly #plan: Plan;
@@ -98,24 +116,15 @@ export class SegmentEncoder {
     this.#plan = plan;
     this.#source = source;
     this.#target = target;
-    if (options.metered === true) {
-      const coder = new MixCoder(true, modelSizes);
-      this.#coder = coder;
-      this.#meter = new BitMeter(coder.metered());
-    } else {
-      this.#coder = (options.models ?? referenceModels)(true, modelSizes);
-      this.#meter = null;
-    }
+    const { coder, meter } = encodingCoder(modelSizes, options);
+    this.#coder = coder;
+    this.#meter = meter;
     this.#segment = new SegmentCoder(plan, this.#coder, this.#meter ?? undefined);
   }
 
   /** Bytes spent so far, by stream; null when not metered. */
   get costs(): SegmentCosts | null {
-    const meter = this.#meter;
-    if (meter === null) return null;
-    meter.stream(STREAM.flags);
-    const [flags, misses, literals] = Array.from(meter.bits, (bits) => bits / 8);
-    return { flags: flags!, misses: misses!, literals: literals! };
+    return this.#meter && costsIn(this.#meter);
   }
 
   /** Look-ups that decoding what was encoded so far will take. */

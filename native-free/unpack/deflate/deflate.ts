@@ -75,7 +75,13 @@ export function unpackDeflate(
   return { content: content.finish(), tokens, params: { blocks, padding }, packedBytes: reader.at };
 }
 
-function unpackBlock(state: Inflating, tree: ZlibTree | null): DeflateBlock {
+/** How many blocks a unit may have: flushes and tiny ones included, but not as many as anyone likes. */
+export function blocksAllowed(contentBytes: number): number {
+  return Math.min(LIMITS.unit_blocks_max, LIMITS.unit_blocks_empty_max + (contentBytes >>> 4));
+}
+
+/** The next block of a stream. */
+export function unpackBlock(state: Inflating, tree: ZlibTree | null): DeflateBlock {
   const { reader, content, tokens, literals, distances } = state;
   const firstToken = tokens.count;
   const contentStart = content.length;
@@ -129,7 +135,8 @@ export function packDeflate(content: Uint8Array, tokens: TokenList, { blocks, pa
   return writer.finish();
 }
 
-function packBlock(writer: BitWriter, block: DeflateBlock, span: BlockTokens, tree: ZlibTree): void {
+/** The opposite of `unpackBlock`. */
+export function packBlock(writer: BitWriter, block: DeflateBlock, span: BlockTokens, tree: ZlibTree): void {
   writer.bits(block.isLast ? 1 : 0, 1);
   writer.bits(block.type, 2);
   if (block.type === BLOCK.stored) packStored(writer, block.padding, span);

@@ -45,7 +45,7 @@ export interface Occurrences {
 }
 
 /**
- * Looks up where the content of tokens ends, and whether deflate can say them at all.
+ * Looks up where the content of tokens ends, and whether deflate can say them at all. `reach` bytes stood before the content.
  * @throws UpdateError unit_malformed
  */
 export function spanTokens(
@@ -54,6 +54,7 @@ export function spanTokens(
   tokens: TokenList,
   first: number,
   end: number,
+  reach = 0,
 ): BlockTokens {
   let at = contentStart;
   for (let i = first; i < end; i++) {
@@ -61,7 +62,7 @@ export function spanTokens(
     const distance = tokens.distance[i]!;
     const isLiteral = tokens.op[i] === OP.literal && length === 1;
     const isMatch = tokens.op[i] === OP.match && length >= MATCH_MIN && length <= MATCH_MAX;
-    if (!isLiteral && !(isMatch && distance >= 1 && distance <= DISTANCE_MAX && distance <= at))
+    if (!isLiteral && !(isMatch && distance >= 1 && distance <= DISTANCE_MAX && distance <= at + reach))
       malformed('deflate', `token ${i} is none of deflate's (${tokens.op[i]}, ${length}, ${distance})`);
     at += length;
   }

@@ -65,6 +65,8 @@ export class LzmaDecoder {
   readonly range = new RangeDecoder();
   /** True once an end marker has been read. */
   ended = false;
+  /** Where the stream was read up to when the last symbol began. */
+  lastSymbolAt = 0;
 
   /**
    * Symbols until `stop` is reached or an end marker comes. Returns the end of the content.
@@ -76,6 +78,7 @@ export class LzmaDecoder {
     const probabilities = model.probabilities;
     let at = where.from;
     while (at < stop) {
+      this.lastSymbolAt = range.at;
       const position = at - start;
       const column = (model.state << 4) + (position & model.positionMask);
       if (range.bit(probabilities, IS_MATCH + column) === 0) {

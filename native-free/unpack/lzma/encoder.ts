@@ -31,6 +31,19 @@ import {
 } from './model.ts';
 import { RangeEncoder } from './range-encoder.ts';
 
+/** What to encode, and where to stop. */
+export interface EncodeRange {
+  readonly content: Uint8Array;
+  /** Where the dictionary begins. */
+  readonly start: number;
+  readonly from: number;
+  /** No symbol is begun from here on… */
+  readonly stop: number;
+  /** …and none goes past here. */
+  readonly end: number;
+  readonly reachedMax: number;
+}
+
 export class LzmaEncoder {
   readonly model = new LzmaModel();
   readonly range: RangeEncoder;
@@ -42,13 +55,15 @@ export class LzmaEncoder {
   }
 
   /**
-   * Tokens for `[from, end)` of the content, whose dictionary begins at `start`.
+   * Tokens from `from` on, of which none goes past `end`. Returns how far they came: to `stop`, or less where the output
+   * came past `reachedMax` (see RangeEncoder.reached).
    * @throws UpdateError unit_malformed if they do not fit the range or contradict themselves
    */
-  run(content: Uint8Array, start: number, from: number, end: number, tokens: TokenList): void {
+  run({ content, start, from, stop, end, reachedMax }: EncodeRange, tokens: TokenList): number {
     const { model, range } = this;
     const probabilities = model.probabilities;
-    for (let at = from; at < end; this.next++) {
+    let at = from;
+    for (; at < stop && range.reached <= reachedMax; this.next++) {
       const index = this.next;
       if (index >= tokens.count) malformed('lzma', `no token for byte ${at}`);
       const op = tokens.op[index]!;
@@ -73,6 +88,7 @@ export class LzmaEncoder {
       else this.#rep(op, distance, length, column);
       at += length;
     }
+    return at;
   }
 
   /** The end marker: a match of the distance that no content can have. */

@@ -64,7 +64,7 @@ export function unpackRawLzma(
   decoder.range.start(packed, 0, packed.length);
   const reach = reachOf(limits, dictionaryBytes);
   const content = decodeAll(decoder, contentBytes, contentBytesMax, reach, tokens);
-  if (!decoder.range.isFinished) malformed('lzma', 'the stream does not end with its content');
+  if (!decoder.range.finishes()) malformed('lzma', 'the stream does not end with its content');
   const params = { properties, dictionaryBytes, hasEndMarker: decoder.ended };
   return { content, tokens, params, packedBytes: decoder.range.at };
 }
@@ -85,7 +85,7 @@ function decodeAll(
     const stop = isLast ? end : end - LENGTH_MAX;
     from = decoder.run({ content, start: 0, dictionaryBytes, from, stop, end, mayEnd: true }, tokens);
     if (!decoder.ended && isLast) {
-      const mustEnd = contentBytes === null || !decoder.range.isFinished;
+      const mustEnd = contentBytes === null || !decoder.range.finishes();
       if (mustEnd && !decoder.readsEnd(from)) malformed('lzma', `the content goes on after ${from} bytes`);
     }
     if (decoder.ended || isLast) {
@@ -127,7 +127,8 @@ function packAfter(head: Uint8Array, content: Uint8Array, tokens: TokenList, par
   model.setProperties(params.properties);
   model.reset();
   range.start();
-  encoder.run(content, 0, 0, content.length, tokens);
+  const end = content.length;
+  encoder.run({ content, start: 0, from: 0, stop: end, end, reachedMax: Infinity }, tokens);
   if (encoder.next !== tokens.count) malformed('lzma', `${tokens.count - encoder.next} tokens are left over`);
   if (params.hasEndMarker) encoder.end(content.length);
   range.finish();

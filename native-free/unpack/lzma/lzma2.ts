@@ -6,25 +6,30 @@
  * @module
  */
 import { malformed, TokenList, type Unpacked } from '../tokens.ts';
-import { ChunkList, CONTROL, CONTROL_RESET_ALL } from './chunks.ts';
+import {
+  ChunkList,
+  CONTROL,
+  CONTROL_RESET_ALL,
+  isLzma,
+  LZMA_CONTENT_BYTES_MAX,
+  LZMA_PACKED_BYTES_MAX,
+  makesDictionary,
+  RUN_CONTENT_BYTES_MAX,
+  RUN_REACHED_BYTES_MAX,
+  setsProperties,
+  STORED_BYTES_MAX,
+} from './chunks.ts';
 import { LzmaDecoder, reachOf, type LzmaLimits } from './decoder.ts';
 import { LzmaEncoder } from './encoder.ts';
 import type { LzmaModel } from './model.ts';
+import { RANGE_START_BYTES } from './range-decoder.ts';
 
-/** What an LZMA chunk's two lengths can say. */
-const LZMA_CONTENT_BYTES_MAX = 2 ** 21;
-const LZMA_PACKED_BYTES_MAX = 2 ** 16;
-const STORED_BYTES_MAX = 2 ** 16;
 const LZMA_HEAD_BYTES = 5;
 const STORED_HEAD_BYTES = 3;
 
 export interface Lzma2Params {
   readonly chunks: ChunkList;
 }
-
-const isLzma = (control: number): boolean => control >= CONTROL.lzma;
-const makesDictionary = (control: number): boolean => control === CONTROL.storedAnew || control >= CONTROL_RESET_ALL;
-const setsProperties = (control: number): boolean => control >= CONTROL.resetProperties;
 
 /** Does what a chunk says before its first symbol. */
 function beginChunk(model: LzmaModel, control: number, properties: number): void {
@@ -73,8 +78,8 @@ export function unpackLzma2(packed: Uint8Array, limits: LzmaLimits): Unpacked<Lz
   const packedBytes = scanChunks(packed, 0, limits.contentBytesMax, chunks);
   const content = new Uint8Array(chunks.total);
   const tokens = new TokenList(limits.tokensMax ?? limits.contentBytesMax);
-  decodeChunks({ packed, at: 0, chunks, content, dictionaryBytes: reachOf(limits) }, tokens);
-  return { content, tokens, params: { chunks }, packedBytes };
+  const params = decodeChunks({ packed, at: 0, chunks, content, dictionaryBytes: reachOf(limits) }, tokens);
+  return { content, tokens, params, packedBytes };
 }
 
 /** A scanned stream that begins at `at`, and where its content goes. */
@@ -86,31 +91,59 @@ interface ScannedStream {
   readonly dictionaryBytes: number;
 }
 
-/** @throws UpdateError unit_malformed */
-export function decodeChunks({ packed, at, chunks, content, dictionaryBytes }: ScannedStream, tokens: TokenList): void {
+/**
+ * What is left of the chunks once it is known which of them end where they had to.
+ * @throws UpdateError unit_malformed
+ */
+export function decodeChunks(stream: ScannedStream, tokens: TokenList): Lzma2Params {
+  const { packed, at, chunks, content, dictionaryBytes } = stream;
   const decoder = new LzmaDecoder();
+  const kept = new ChunkList(chunks.count);
   let next = at;
   let start = 0;
   for (let i = 0, from = 0; i < chunks.count; i++) {
     const control = chunks.control[i]!;
+    const properties = chunks.properties[i]!;
     const end = from + chunks.contentBytes[i]!;
     if (makesDictionary(control)) start = from;
     if (isLzma(control)) {
       const packedBytes = (packed[next + 3]! << 8) + packed[next + 4]! + 1;
       next += LZMA_HEAD_BYTES + (setsProperties(control) ? 1 : 0);
-      beginChunk(decoder.model, control, chunks.properties[i]!);
+      beginChunk(decoder.model, control, properties);
       decoder.range.start(packed, next, next + packedBytes);
       decoder.run({ content, start, dictionaryBytes, from, stop: end, end, mayEnd: false }, tokens);
+      if (endsNaturally(decoder, next, from, end, content.length, tokens)) kept.pushNatural(control, properties);
+      else kept.push(control, end - from, properties);
       next += packedBytes;
-      if (decoder.range.at !== next || !decoder.range.isFinished)
+      if (!decoder.range.finishes() || decoder.range.at !== next)
         malformed('lzma2', `chunk ${i} does not end where its stream ends`);
     } else {
+      kept.push(control, end - from, 0);
       next += STORED_HEAD_BYTES;
       content.set(packed.subarray(next, next + end - from), from);
       next += end - from;
     }
     from = end;
   }
+  kept.close();
+  return { chunks: kept };
+}
+
+/** Whether a chunk that began at `begin` of the packed bytes was ended by its length, as a run's are. */
+function endsNaturally(
+  { range, lastSymbolAt }: LzmaDecoder,
+  begin: number,
+  from: number,
+  end: number,
+  contentEnd: number,
+  tokens: TokenList,
+): boolean {
+  // What the decoder has read is what its encoder had reached, and the bytes that begin a stream.
+  const readMax = begin + RUN_REACHED_BYTES_MAX + RANGE_START_BYTES;
+  const isFull = range.at > readMax || end - from >= RUN_CONTENT_BYTES_MAX;
+  const last = tokens.length[tokens.count - 1]!;
+  const wasFull = lastSymbolAt > readMax || end - last - from >= RUN_CONTENT_BYTES_MAX;
+  return !wasFull && (isFull || end === contentEnd);
 }
 
 /**
@@ -118,47 +151,88 @@ export function decodeChunks({ packed, at, chunks, content, dictionaryBytes }: S
  * @throws UpdateError unit_malformed if content, tokens and chunks do not belong together
  */
 export function packLzma2(content: Uint8Array, tokens: TokenList, params: Lzma2Params): Uint8Array {
-  if (params.chunks.total !== content.length) malformed('lzma2', 'the chunks are not those of the content');
   const encoder = new LzmaEncoder(content.length >> 1);
   encodeLzma2(encoder, content, tokens, params);
   if (encoder.next !== tokens.count) malformed('lzma2', `${tokens.count - encoder.next} tokens are left over`);
   return encoder.range.written().slice();
 }
 
-/** Appends a stream to what the encoder has written; its next tokens are used. `content` is that of the chunks. */
+/**
+ * Appends a stream to what the encoder has written; its next tokens are used.
+ * @throws UpdateError unit_malformed
+ */
 export function encodeLzma2(encoder: LzmaEncoder, content: Uint8Array, tokens: TokenList, params: Lzma2Params): void {
-  const { range, model } = encoder;
   const { chunks } = params;
-  let start = 0;
-  let hasProperties = false;
-  for (let i = 0, from = 0; i < chunks.count; i++) {
+  const place: ChunkPlace = { content, tokens, start: 0, from: 0, hasProperties: false };
+  for (let i = 0; i < chunks.count; i++) {
     const control = chunks.control[i]!;
+    const properties = chunks.properties[i]!;
     const bytes = chunks.contentBytes[i]!;
-    const size = bytes - 1;
-    if (size < 0 || size >= (isLzma(control) ? LZMA_CONTENT_BYTES_MAX : STORED_BYTES_MAX))
-      malformed('lzma2', `chunk ${i} has ${bytes} bytes`);
-    if (makesDictionary(control)) start = from;
-    hasProperties &&= !makesDictionary(control);
-    if (isLzma(control)) {
-      const head = range.length;
-      const properties = chunks.properties[i]!;
-      hasProperties ||= setsProperties(control);
-      if (!hasProperties) malformed('lzma2', `chunk ${i} has no properties`);
-      range.append(Uint8Array.of(control | (size >> 16), (size >> 8) & 255, size & 255, 0, 0));
-      if (setsProperties(control)) range.append(Uint8Array.of(properties));
-      beginChunk(model, control, properties);
-      const begin = range.length;
-      range.start();
-      encoder.run(content, start, from, from + bytes, tokens);
-      range.finish();
-      const packed = range.length - begin - 1;
-      if (packed >= LZMA_PACKED_BYTES_MAX) malformed('lzma2', `chunk ${i} packs to ${packed + 1} bytes`);
-      range.overwrite(head + 3, Uint8Array.of(packed >> 8, packed & 255));
-    } else {
-      range.append(Uint8Array.of(control, size >> 8, size & 255));
-      range.append(content.subarray(from, from + bytes));
+    const repeats = chunks.repeats[i]!;
+    if (bytes > 0) {
+      if (bytes > content.length - place.from) malformed('lzma2', `chunk ${i} goes past the content's end`);
+      if (isLzma(control)) encodeChunk(encoder, place, control, properties, bytes);
+      else storeChunk(encoder, place, control, bytes);
+      continue;
     }
-    from += bytes;
+    if (!isLzma(control)) malformed('lzma2', `chunk ${i} is empty`);
+    for (let n = 0; repeats === 0 ? place.from < content.length : n < repeats; n++)
+      encodeChunk(encoder, place, n === 0 ? control : CONTROL.lzma, properties, 0);
   }
-  range.append(Uint8Array.of(CONTROL.end));
+  if (place.from !== content.length) malformed('lzma2', 'the chunks are not those of the content');
+  encoder.range.append(Uint8Array.of(CONTROL.end));
+}
+
+/** How far a stream has been written. */
+interface ChunkPlace {
+  readonly content: Uint8Array;
+  readonly tokens: TokenList;
+  start: number;
+  from: number;
+  hasProperties: boolean;
+}
+
+/** A chunk of LZMA; of 0 bytes, one that ends where liblzma would end it. */
+function encodeChunk(
+  encoder: LzmaEncoder,
+  place: ChunkPlace,
+  control: number,
+  properties: number,
+  bytes: number,
+): void {
+  const { range, model } = encoder;
+  const { content, from } = place;
+  if (makesDictionary(control)) place.start = from;
+  place.hasProperties = setsProperties(control) || (place.hasProperties && !makesDictionary(control));
+  if (!place.hasProperties) malformed('lzma2', `the chunk at byte ${from} has no properties`);
+  const head = range.length;
+  range.append(new Uint8Array(LZMA_HEAD_BYTES));
+  if (setsProperties(control)) range.append(Uint8Array.of(properties));
+  beginChunk(model, control, properties);
+  const begin = range.length;
+  range.start();
+  const end = bytes > 0 ? from + bytes : content.length;
+  const stop = bytes > 0 ? end : Math.min(end, from + RUN_CONTENT_BYTES_MAX);
+  const reachedMax = bytes > 0 ? Infinity : begin + RUN_REACHED_BYTES_MAX;
+  const { start } = place;
+  place.from = encoder.run({ content, start, from, stop, end, reachedMax }, place.tokens);
+  range.finish();
+  const size = place.from - from - 1;
+  const packed = range.length - begin - 1;
+  if (size < 0 || size >= LZMA_CONTENT_BYTES_MAX || packed >= LZMA_PACKED_BYTES_MAX)
+    malformed('lzma2', `the chunk at byte ${from} has ${size + 1} bytes, and ${packed + 1} packed`);
+  const fields = Uint8Array.of(control | (size >> 16), (size >> 8) & 255, size & 255, packed >> 8, packed & 255);
+  range.overwrite(head, fields);
+}
+
+function storeChunk({ range }: LzmaEncoder, place: ChunkPlace, control: number, bytes: number): void {
+  const { content, from } = place;
+  if (bytes > STORED_BYTES_MAX) malformed('lzma2', `the stored chunk at byte ${from} has ${bytes} bytes`);
+  if (makesDictionary(control)) {
+    place.start = from;
+    place.hasProperties = false;
+  }
+  range.append(Uint8Array.of(control, (bytes - 1) >> 8, (bytes - 1) & 255));
+  place.from += bytes;
+  range.append(content.subarray(from, place.from));
 }

@@ -2,7 +2,8 @@
  * LZMA's range decoder: binary decisions out of bytes, with the bit trees that are made of them.
  *
  * After the LZMA specification of the LZMA SDK, "Range Decoder". Interval and code are kept as signed 32 bits, whose
- * fields engines hold unboxed; comparisons read them as unsigned.
+ * fields engines hold unboxed; comparisons read them as unsigned. The interval is widened before a decision and not
+ * behind it, as liblzma does: `at` then tells how far its encoder had come when it decided to end a chunk.
  * @module
  */
 import { malformed } from '../tokens.ts';
@@ -33,13 +34,15 @@ export class RangeDecoder {
     this.#end = end;
   }
 
-  /** True where an encoder that has nothing more to say leaves a decoder. */
-  get isFinished(): boolean {
+  /** Reads what is left of the stream; true where it is what an encoder writes that has nothing more to say. */
+  finishes(): boolean {
+    if (this.#range >>> RANGE_BITS_LOW === 0) this.#widen();
     return this.#code === 0;
   }
 
   /** @throws UpdateError unit_malformed where the stream runs out */
   bit(probabilities: Uint16Array, index: number): number {
+    if (this.#range >>> RANGE_BITS_LOW === 0) this.#widen();
     const probability = probabilities[index]!;
     const bound = Math.imul(this.#range >>> PROBABILITY_BITS, probability);
     let bit = 0;
@@ -52,7 +55,6 @@ export class RangeDecoder {
       probabilities[index] = probability - (probability >> PROBABILITY_SHIFT);
       bit = 1;
     }
-    if (this.#range >>> RANGE_BITS_LOW === 0) this.#widen();
     return bit;
   }
 
@@ -94,12 +96,12 @@ export class RangeDecoder {
   direct(bits: number): number {
     let value = 0;
     for (let i = 0; i < bits; i++) {
+      if (this.#range >>> RANGE_BITS_LOW === 0) this.#widen();
       const half = this.#range >>> 1;
       const isOne = this.#code >>> 0 >= half ? 1 : 0;
       if (isOne === 1) this.#code = (this.#code - half) | 0;
       this.#range = half;
       value = (value << 1) | isOne;
-      if (half >>> RANGE_BITS_LOW === 0) this.#widen();
     }
     return value;
   }

@@ -2,7 +2,8 @@
  * LZMA's range encoder: the decoder's decisions turned into bytes again, into a buffer that also takes plain bytes.
  *
  * After the range coder of the LZMA SDK (LzmaEnc.c, public domain; Martin's "Range encoding", 1979): bytes that a carry
- * may still change are counted, not written. The interval's low end is kept as signed 32 bits and a carry beside it.
+ * may still change are counted, not written. The interval's low end is kept as signed 32 bits and a carry beside it. The
+ * interval is widened before a decision and not behind it, as in range-decoder.ts.
  * @module
  */
 import { PROBABILITY_BITS, PROBABILITY_ONE, PROBABILITY_SHIFT, RANGE_BITS_LOW } from './model.ts';
@@ -26,6 +27,11 @@ export class RangeEncoder {
     this.#bytes = new Uint8Array(bytesExpected + SYMBOL_BYTES_MAX);
   }
 
+  /** Bytes written, and those that a carry may still change: what is left is the five that end a stream. */
+  get reached(): number {
+    return this.length + this.#pending;
+  }
+
   /** Begins a stream. */
   start(): void {
     this.#low = 0;
@@ -41,6 +47,7 @@ export class RangeEncoder {
   }
 
   bit(probabilities: Uint16Array, index: number, bit: number): void {
+    if (this.#range >>> RANGE_BITS_LOW === 0) this.#widen();
     const probability = probabilities[index]!;
     const bound = Math.imul(this.#range >>> PROBABILITY_BITS, probability);
     if (bit === 0) {
@@ -51,7 +58,6 @@ export class RangeEncoder {
       this.#raise(bound);
       probabilities[index] = probability - (probability >> PROBABILITY_SHIFT);
     }
-    if (this.#range >>> RANGE_BITS_LOW === 0) this.#widen();
   }
 
   /** A number of `bits` binary digits, the highest first. */
@@ -90,14 +96,15 @@ export class RangeEncoder {
   /** `bits` digits of `value` without a model, the highest first. */
   direct(value: number, bits: number): void {
     for (let i = bits - 1; i >= 0; i--) {
+      if (this.#range >>> RANGE_BITS_LOW === 0) this.#widen();
       this.#range >>>= 1;
       if (((value >>> i) & 1) === 1) this.#raise(this.#range);
-      if (this.#range >>> RANGE_BITS_LOW === 0) this.#widen();
     }
   }
 
   /** Ends a stream. */
   finish(): void {
+    if (this.#range >>> RANGE_BITS_LOW === 0) this.#widen();
     for (let i = 0; i < FINISH_BYTES; i++) this.#shift();
   }
 

@@ -18,6 +18,7 @@ const HEADER_MAGIC = Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0);
 const FOOTER_MAGIC = Uint8Array.of(0x59, 0x5a);
 const CRC_BYTES = 4;
 const FILTERS_MAX = 4;
+const HEADER_BYTES_MAX = 1024;
 const FLAG_PACKED_BYTES = 0x40;
 const FLAG_CONTENT_BYTES = 0x80;
 const FLAGS_RESERVED = 0x3c;
@@ -122,6 +123,21 @@ export interface XzLengths {
 /** [3.1] @throws UpdateError unit_malformed if it does not fit its size */
 export function writeBlockHeader(head: XzBlockHead, lengths: XzLengths): Uint8Array {
   if (head.filters.length >= FILTERS_MAX) malformed('xz', `a block has ${head.filters.length} filters`);
+  const fields = blockFields(head, lengths);
+  const bytes = head.headerBytes - CRC_BYTES;
+  if (fields.length > bytes || head.headerBytes % 4 !== 0 || head.headerBytes > HEADER_BYTES_MAX)
+    malformed('xz', `a block header does not fit into ${head.headerBytes} bytes`);
+  const all = joined([fields, new Uint8Array(bytes - fields.length)]);
+  return joined([all, littleBytes(crc32(all))]);
+}
+
+/** How long the header has to be for these lengths. */
+export function headerBytesMin(head: XzBlockHead, lengths: XzLengths): number {
+  return padded(blockFields(head, lengths).length) + CRC_BYTES;
+}
+
+/** All before padding and CRC. */
+function blockFields(head: XzBlockHead, lengths: XzLengths): Uint8Array {
   const writer = new ByteWriter();
   const flags = (head.hasPackedBytes ? FLAG_PACKED_BYTES : 0) | (head.hasContentBytes ? FLAG_CONTENT_BYTES : 0);
   writer.u8(head.headerBytes / 4 - 1);
@@ -134,11 +150,7 @@ export function writeBlockHeader(head: XzBlockHead, lengths: XzLengths): Uint8Ar
     if (start !== null) writer.u32(start);
   }
   writer.bytes(Uint8Array.of(LZMA2_ID, 1, head.dictionaryCode));
-  const bytes = head.headerBytes - CRC_BYTES;
-  if (writer.length > bytes || head.headerBytes % 4 !== 0 || head.headerBytes > 1024)
-    malformed('xz', `a block header does not fit into ${head.headerBytes} bytes`);
-  const all = joined([writer.finish(), new Uint8Array(bytes - writer.length)]);
-  return joined([all, littleBytes(crc32(all))]);
+  return writer.finish();
 }
 
 /** [4] Index and [2.1.2] footer, which follow from the blocks. */

@@ -28,7 +28,9 @@ import {
   type XzRecord,
 } from './layout.ts';
 
-export interface XzBlockParams extends XzBlockHead, Lzma2Params {}
+export interface XzBlockParams extends XzBlockHead, Lzma2Params {
+  readonly contentBytes: number;
+}
 
 export interface XzParams {
   /** 0 none, 1 CRC32, 4 CRC64, 10 SHA-256. */
@@ -41,7 +43,6 @@ export interface XzBlock extends XzBlockParams {
   /** Where its LZMA2 stream is. */
   readonly payloadAt: number;
   readonly payloadBytes: number;
-  readonly contentBytes: number;
 }
 
 export interface ParsedXz {
@@ -96,11 +97,14 @@ export function unpackXz(packed: Uint8Array, limits: LzmaLimits): Unpacked<XzPar
   const { check, blocks, contentBytes, packedBytes } = parseXz(packed, limits.contentBytesMax);
   const content = new Uint8Array(contentBytes);
   const tokens = new TokenList(limits.tokensMax ?? limits.contentBytesMax);
+  const kept: XzBlockParams[] = [];
   let from = 0;
   for (const block of blocks) {
     const part = content.subarray(from, from + block.contentBytes);
     const dictionaryBytes = reachOf(limits, dictionaryBytesOf(block.dictionaryCode));
-    decodeChunks({ packed, at: block.payloadAt, chunks: block.chunks, content: part, dictionaryBytes }, tokens);
+    const stream = { packed, at: block.payloadAt, chunks: block.chunks, content: part, dictionaryBytes };
+    const { payloadAt: _at, payloadBytes: _bytes, ...head } = block;
+    kept.push({ ...head, ...decodeChunks(stream, tokens) });
     filterAll([...block.filters].reverse(), part, false);
     const end = block.payloadAt + block.payloadBytes;
     const ending = blockEnding(check, block.payloadBytes, part);
@@ -108,14 +112,7 @@ export function unpackXz(packed: Uint8Array, limits: LzmaLimits): Unpacked<XzPar
       malformed('xz', `the block that ends at byte ${end} fails its check`);
     from += block.contentBytes;
   }
-  const params = { check, blocks: blocks.map(paramsOf) };
-  return { content, tokens, params, packedBytes };
-}
-
-/** Only what packing again needs. */
-function paramsOf(block: XzBlock): XzBlockParams {
-  const { headerBytes, hasPackedBytes, hasContentBytes, filters, dictionaryCode, chunks } = block;
-  return { headerBytes, hasPackedBytes, hasContentBytes, filters, dictionaryCode, chunks };
+  return { content, tokens, params: { check, blocks: kept }, packedBytes };
 }
 
 /** Padding and check behind a payload. [3.3, 3.4] */
@@ -125,6 +122,14 @@ function blockEnding(check: number, payloadBytes: number, content: Uint8Array): 
   const ending = new Uint8Array(padding + sum.length);
   ending.set(sum, padding);
   return ending;
+}
+
+/** What a block's compressor was given: its content, through the branch filters. */
+export function filteredBytes(content: Uint8Array, filters: readonly XzBranchFilter[]): Uint8Array {
+  if (filters.length === 0) return content;
+  const bytes = content.slice();
+  filterAll(filters, bytes, true);
+  return bytes;
 }
 
 function filterAll(filters: readonly XzBranchFilter[], bytes: Uint8Array, encode: boolean): void {
@@ -142,13 +147,12 @@ export function packXz(content: Uint8Array, tokens: TokenList, params: XzParams)
   range.append(writeStreamHeader(params.check));
   let from = 0;
   for (const block of params.blocks) {
-    const contentBytes = block.chunks.total;
+    const { contentBytes } = block;
     if (contentBytes > content.length - from) malformed('xz', 'the blocks are not those of the content');
     const plain = content.subarray(from, from + contentBytes);
     const headAt = range.length;
     range.append(writeBlockHeader(block, { packedBytes: 0, contentBytes }));
-    const filtered = block.filters.length === 0 ? plain : plain.slice();
-    filterAll(block.filters, filtered, true);
+    const filtered = filteredBytes(plain, block.filters);
     encodeLzma2(encoder, filtered, tokens, block);
     const packedBytes = range.length - headAt - block.headerBytes;
     range.overwrite(headAt, writeBlockHeader(block, { packedBytes, contentBytes }));

@@ -2,6 +2,7 @@
  * PREPARE: fetch the header, and close the target slot to the boot loader before its first byte changes.
  * @module
  */
+import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { attemptOf, placeOf, slotsOf, type Context } from '../context.ts';
 import { askPolicy } from '../life/hooks.ts';
@@ -36,17 +37,17 @@ async function fetchHeader(context: Context, attempt: Attempt, plan: Plan): Prom
   await download.spool.prepare();
   try {
     const { header } = await readSignedHeader(context, download, plan);
-    return await partialOf(context, attempt.targetSlot, plan, header.segmentBytes);
+    return await partialOf(context, attempt.targetSlot, plan, header);
   } finally {
     download.note();
   }
 }
 
 /** Segments of this very payload that an earlier attempt left in the slot, if they are still there. */
-async function partialOf(context: Context, slot: string, plan: Plan, segmentBytes: number): Promise<number> {
+async function partialOf(context: Context, slot: string, plan: Plan, header: PayloadHeader): Promise<number> {
   const { partial } = context.journal.body;
   if (partial === null || partial.slot !== placeOf(context, slot, plan.slotClass)) return 0;
   if (partial.payloadSha256 !== plan.payload.sha256) return 0;
-  const writtenBytes = Math.min(partial.segmentsDone * segmentBytes, plan.target.bytes);
+  const writtenBytes = header.segments[partial.segmentsDone]?.offset ?? plan.target.bytes;
   return (await slotsOf(context, plan.slotClass).growthBytes(slot, writtenBytes)) === 0 ? partial.segmentsDone : 0;
 }

@@ -83,8 +83,11 @@ const isTooMuch = ({ code }: UpdateError): boolean => code === 'decoder_memory' 
 
 /** Both payloads cut the target in the same way. */
 function sameSegments(delta: PayloadHeader, full: PayloadHeader): boolean {
-  if (delta.segmentBytes !== full.segmentBytes || delta.segments.length !== full.segments.length) return false;
-  return delta.segments.every(({ digest }, i) => bytesEqual(digest, full.segments[i]!.digest));
+  if (delta.segments.length !== full.segments.length) return false;
+  return delta.segments.every(({ offset, digest }, i) => {
+    const other = full.segments[i]!;
+    return offset === other.offset && bytesEqual(digest, other.digest);
+  });
 }
 
 /** Compares the rest of the full payload with the rest of the delta and the repairs to be expected on the way. */

@@ -25,6 +25,8 @@ interface DiffOptions extends CommonOptions {
   readonly full?: boolean;
   readonly costs?: boolean;
   readonly lowMemory?: boolean;
+  /** Commander's way of saying --no-unpack. */
+  readonly unpack: boolean;
 }
 
 const HELP = `
@@ -60,6 +62,7 @@ export function define(): Command {
     )
     .option('--full', 'write the full payload of TARGET, which needs no source')
     .option('--low-memory', 'for devices that can spare 8 MiB to decode; the patch gets a little larger')
+    .option('--no-unpack', 'do not look inside of compressed images; for comparison')
     .option('--costs', 'tell what each part of the patch costs; slower')
     .addHelpText('after', HELP)
     .action((source: string, target: string | undefined, options: DiffOptions) =>
@@ -100,6 +103,7 @@ const makeOptionsOf = (options: DiffOptions, signal: AbortSignal) => ({
   bsdiffTimeoutMs: options.bsdiffTimeout * 1000,
   metered: options.costs ?? false,
   lowMemory: options.lowMemory ?? false,
+  unpack: options.unpack,
   ...(options.segmentSize === undefined ? {} : { segmentBytes: options.segmentSize * 1024 }),
 });
 

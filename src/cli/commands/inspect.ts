@@ -7,7 +7,7 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { Command } from 'commander';
 import { PieceReader } from '../../../native-free/apply/piece-reader.ts';
 import { readHeader } from '../../../native-free/apply/patcher.ts';
-import { segmentLength, type PayloadHeader } from '../../../native-free/format/payload-header.ts';
+import { type PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import { bytesEqual, digestOf, toHex } from '../../../native-free/hash.ts';
 import type { ByteSource } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
@@ -127,9 +127,9 @@ function factsOf(header: PayloadHeader): Record<string, unknown> {
     chunks: chunkDigests.length,
     segments: segments.map((segment, index) => ({
       index,
-      targetBytes: segmentLength(header, index),
+      targetBytes: segment.length,
       encodedBytes: segment.encodedBytes,
-      stored: segment.encodedBytes === segmentLength(header, index),
+      stored: segment.encodedBytes === segment.length,
       digest: segment.digest,
     })),
   };
@@ -158,7 +158,7 @@ function textOf(header: PayloadHeader, damage: Damage, options: InspectOptions):
   if (options.segments !== true) return text;
   const list = header.segments.map((segment, i) => [
     String(i),
-    formatCount(segmentLength(header, i)),
+    formatCount(segment.length),
     formatCount(segment.encodedBytes),
     toHex(segment.digest),
   ]);

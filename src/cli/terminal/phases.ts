@@ -7,6 +7,7 @@ import type { Phase } from '../../engine/index.ts';
 import type { Progress } from './progress.ts';
 
 const NAMES: Record<Phase, string> = {
+  unpack: 'unpack',
   analyse: 'analyse',
   match: 'match',
   encode: 'encode',

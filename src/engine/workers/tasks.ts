@@ -9,6 +9,10 @@ import type { Images } from '../../../native-free/diff/images.ts';
 import type { PairedLayouts } from '../../../native-free/diff/layout/pair-regions.ts';
 import type { Tables } from '../../../native-free/diff/naming/find-bases.ts';
 import type { FinishedPlan, Matched, Refinement, Window } from '../../../native-free/diff/stages.ts';
+import type { Explored } from '../../../native-free/diff/units/explored.ts';
+import type { ExploredImage } from '../../../native-free/diff/units/select.ts';
+import type { UnpackedPair } from '../../../native-free/diff/units/unpack-pair.ts';
+import type { EncodedUnitSegment } from '../../../native-free/diff/write/encode-unit-segment.ts';
 import type { CoverList } from '../../../native-free/format/cover.ts';
 import type { ModelSizes } from '../../../native-free/format/model-sizes.ts';
 import type { StatusCode } from '../../../native-free/status.ts';
@@ -77,6 +81,30 @@ interface EncodeTask {
   readonly metered: boolean;
 }
 
+/** What an image consists of. */
+interface ExploreTask {
+  readonly kind: 'explore';
+  readonly image: Uint8Array;
+}
+
+/** Two explored images, laid out for each other. */
+interface UnpackTask {
+  readonly kind: 'unpack';
+  readonly source: ExploredImage;
+  readonly target: ExploredImage;
+}
+
+/** One segment of a delta between images with units. */
+interface EncodeUnitsTask {
+  readonly kind: 'encode-units';
+  readonly images: Images;
+  readonly unpacked: UnpackedPair;
+  readonly coded: CodedPlan;
+  readonly start: number;
+  readonly end: number;
+  readonly metered: boolean;
+}
+
 /** One segment of a full payload. */
 interface FullTask {
   readonly kind: 'full';
@@ -104,6 +132,9 @@ export type Task =
   | MatchTask
   | PlanTask
   | EncodeTask
+  | ExploreTask
+  | UnpackTask
+  | EncodeUnitsTask
   | FullTask
   | ProveTask;
 
@@ -122,6 +153,9 @@ export interface TaskResults {
     readonly work: number;
     readonly costs: SegmentCosts | null;
   };
+  explore: Explored;
+  unpack: UnpackedPair | null;
+  'encode-units': EncodedUnitSegment & { readonly digest: Uint8Array };
   full: { readonly encoded: Uint8Array; readonly digest: Uint8Array };
   prove: true;
 }

@@ -7,12 +7,17 @@
  */
 import { readFileSync } from 'node:fs';
 import { SegmentEncoder } from '../../../native-free/diff/write/encode-segment.ts';
+import { explore } from '../../../native-free/diff/units/explore.ts';
+import { programsIn } from '../../../native-free/diff/units/programs.ts';
+import { unitImages, unpackPair } from '../../../native-free/diff/units/unpack-pair.ts';
+import { encodeUnitSegment } from '../../../native-free/diff/write/encode-unit-segment.ts';
 import * as stages from '../../../native-free/diff/stages.ts';
 import { digestOf } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { modelCoder } from '../../wasm/mix-coder.ts';
 import { suffixArrayWasm } from '../../wasm/suffix-sort.ts';
 import { isAllocationFailure } from '../memory-plan.ts';
+import { sharedBytes } from '../../platform/files/node-io.ts';
 import { sha256Node } from '../../platform/hash.ts';
 import { provePayload } from '../prove.ts';
 import type { Task, TaskOutcome, TaskResults } from './tasks.ts';
@@ -57,6 +62,17 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
       const encoded = encoder.encode(task.start, task.end);
       const digest = segmentDigest({ target: images.target, start: task.start, end: task.end });
       return { encoded: tight(encoded), digest, work: encoder.work, costs: encoder.costs };
+    }
+    case 'explore':
+      return explore(task.image, { exact: true, allocate: sharedBytes, closed: programsIn(task.image) });
+    case 'unpack':
+      return unpackPair(task.source, task.target, sharedBytes);
+    case 'encode-units': {
+      const { images, unpacked, coded, start, end, metered } = task;
+      const range = { start, end };
+      const part = await encodeUnitSegment(unitImages(images, unpacked), coded, range, { models: modelCoder, metered });
+      const digest = segmentDigest({ target: images.target, start, end });
+      return { ...part, encoded: tight(part.encoded), digest };
     }
     case 'full': {
       const encoded = await compressSegment(task.target.subarray(task.start, task.end));

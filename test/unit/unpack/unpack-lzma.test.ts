@@ -158,8 +158,17 @@ describe(`beside xz${noXz}`, () => {
   it.skipIf(noXz !== '')('brings back chunks as long as they can be', () => {
     const zeros = new Uint8Array(5_000_000);
     for (const codec of ['xz', 'raw'] as const) expectExact(xz(zeros, `--format=${codec}`, '--lzma2'), zeros, codec);
-    const chunks = unpackLzma2(xz(zeros, '--format=raw', '--lzma2'), LIMITS).params.chunks;
-    expect(chunks.contentBytes[0]).toBeGreaterThan(2 ** 21 - 300);
+    const [block] = parseXz(xz(zeros, '--lzma2'), zeros.length).blocks;
+    expect(block!.chunks.contentBytes[0]).toBeGreaterThan(2 ** 21 - 300);
+  });
+
+  it.skipIf(noXz !== '')('keeps no length of chunks that ended because they were full', () => {
+    const noise = Uint8Array.from({ length: 3_000_000 }, (_, i) => (Math.imul(i, 0x9e3779b1) >>> 15) % 19);
+    for (const content of [new Uint8Array(5_000_000), noise])
+      for (const preset of ['0', '6']) {
+        const { chunks } = unpackLzma2(xz(content, '--format=raw', `--lzma2=preset=${preset}`), LIMITS).params;
+        expect([chunks.count, chunks.contentBytes[0], chunks.repeats[0]]).toEqual([1, 0, 0]);
+      }
   });
 
   it.skipIf(noXz !== '')('brings back a stream whose dictionary is made anew within', () => {

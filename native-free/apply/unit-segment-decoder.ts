@@ -1,0 +1,152 @@
+/**
+ * Segments of an image with compressed units: first their contents, as a delta of the virtual streams, then what their
+ * compressors chose, and from both the very bytes that the slot gets.
+ * @module
+ */
+import type { PayloadHeaderFields } from '../format/payload-header.ts';
+import type { Plan, PlanRoom } from '../format/plan.ts';
+import type { RandomSource } from '../io.ts';
+import type { ModelCoder } from '../model/model-coder.ts';
+import { UpdateError } from '../status.ts';
+import { codecOf } from '../unpack/codecs/list.ts';
+import { MapCoder } from '../unpack/map/map-coder.ts';
+import { checkComplete, VirtualLayout } from '../unpack/map/virtual-layout.ts';
+import { historyIn, partsOf, readContent, type SegmentParts } from '../unpack/segment/parts.ts';
+import { UnitReplay } from '../unpack/segment/unit-replay.ts';
+import { UnitCache } from '../unpack/source/unit-cache.ts';
+import type { UnitMemory } from '../unpack/source/unit-memory.ts';
+import { VirtualSource } from '../unpack/source/virtual-source.ts';
+import { Pauses } from './pauses.ts';
+import { DeltaSegmentDecoder, type SegmentDecoder } from './segment-decoders.ts';
+
+/** Where everything of both images lies. */
+export interface UnitLayouts {
+  readonly source: VirtualLayout;
+  readonly target: VirtualLayout;
+}
+
+export class UnitSegmentDecoder implements SegmentDecoder {
+  readonly #layout: VirtualLayout;
+  readonly #source: UnitCache;
+  readonly #content: DeltaSegmentDecoder;
+  readonly #replay: UnitReplay;
+  readonly #pauses: Pauses;
+
+  /** `memory` is what the header declares for units. */
+  constructor(
+    plan: Plan,
+    layouts: UnitLayouts,
+    coder: ModelCoder,
+    source: RandomSource,
+    memory: UnitMemory,
+    pauses = new Pauses(),
+  ) {
+    this.#layout = layouts.target;
+    this.#source = new UnitCache(layouts.source, source, { work: coder.work, memory });
+    const virtual = new VirtualSource(this.#source, source);
+    this.#content = new DeltaSegmentDecoder(plan, coder, virtual, virtual.size, pauses);
+    this.#replay = new UnitReplay(coder, plan.covers, this.#source, layouts.target);
+    this.#pauses = pauses;
+  }
+
+  async decode(encoded: Uint8Array, target: Uint8Array, targetOffset: number): Promise<void> {
+    const parts = partsOf(this.#layout, targetOffset, targetOffset + target.length);
+    const { memory } = this.#source;
+    memory.take(parts.contentBytes);
+    const content = new Uint8Array(parts.contentBytes);
+    this.#source.clear();
+    this.#content.begin(encoded);
+    this.#replay.reset();
+    try {
+      for (const { start, end, at } of parts.ranges) await this.#content.decodeRange(content, at, start, end);
+      this.#placeRaw(parts, content, target);
+      await this.#placeUnits(parts, content, target);
+      memory.take(-parts.contentBytes);
+    } catch (error) {
+      // What was signed says what it takes: whatever cannot be unpacked or packed comes of a source that is another one.
+      if (!UpdateError.is(error) || error.code !== 'unit_malformed') throw error;
+      throw new UpdateError('segment_digest', `the segment at target byte ${targetOffset}: ${error.message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  #placeRaw(parts: SegmentParts, content: Uint8Array, target: Uint8Array): void {
+    const { pieces, starts } = this.#layout;
+    for (const index of this.#layout.piecesOf(-1)) {
+      const { offset, length } = pieces[index]!;
+      const from = Math.max(offset, parts.start);
+      const to = Math.min(offset + length, parts.end);
+      if (from >= to) continue;
+      readContent(parts, content, starts[index]! + from - offset, target.subarray(from - parts.start, to - parts.start));
+    }
+  }
+
+  async #placeUnits(parts: SegmentParts, content: Uint8Array, target: Uint8Array): Promise<void> {
+    const inner = new Map<number, Uint8Array>();
+    for (const index of parts.units) {
+      await this.#pauses.work();
+      const { copyOf, parent, offset, packedBytes } = this.#layout.units[index]!;
+      const packed = copyOf >= 0 ? await this.#source.packed(copyOf) : await this.#pack(index, parts, content, inner);
+      if (packed.length !== packedBytes)
+        throw new UpdateError('unit_malformed', `unit ${index} packs to ${packed.length} bytes, not ${packedBytes}`);
+      if (parent >= 0) inner.set(index, packed);
+      else target.set(packed, offset - parts.start);
+    }
+  }
+
+  async #pack(
+    index: number,
+    parts: SegmentParts,
+    content: Uint8Array,
+    inner: Map<number, Uint8Array>,
+  ): Promise<Uint8Array> {
+    const layout = this.#layout;
+    const { codec, contentBytes } = layout.units[index]!;
+    const own = new Uint8Array(contentBytes);
+    for (const piece of layout.piecesOf(index)) {
+      const { offset, length } = layout.pieces[piece]!;
+      readContent(parts, content, layout.starts[piece]!, own.subarray(offset, offset + length));
+    }
+    const { first, end } = layout.unitsIn(index);
+    for (let child = first; child < end; child++) {
+      own.set(inner.get(child)!, layout.units[child]!.offset);
+      inner.delete(child);
+    }
+    const { tokens, params } = await this.#replay.code(index, own, historyIn(layout, parts, content, index), null);
+    return codecOf(codec).pack(own, tokens, params);
+  }
+}
+
+/**
+ * The maps with which a plan section begins; `coder` decodes.
+ * @throws UpdateError plan_malformed where they contradict themselves or the header; payload_work
+ */
+export function readLayouts(
+  bytes: Uint8Array,
+  header: PayloadHeaderFields,
+  coder: ModelCoder,
+  room: PlanRoom,
+): UnitLayouts {
+  coder.start(bytes);
+  const maps = new MapCoder(coder, room).code(null);
+  const source = new VirtualLayout(maps.source, header.sourceBytes);
+  const target = new VirtualLayout(maps.target, header.targetBytes);
+  if (source.bytes !== header.units?.sourceBytes || target.bytes !== header.units.targetBytes)
+    throw new UpdateError('plan_malformed', 'the unit maps are not of the lengths that the header says');
+  checkComplete(target);
+  checkSegments(target, header.segments);
+  return { source, target };
+}
+
+/** No segment ends within a unit. */
+function checkSegments(layout: VirtualLayout, segments: PayloadHeaderFields['segments']): void {
+  const { first, end } = layout.unitsIn(-1);
+  let unit = first;
+  for (const { offset, length } of segments) {
+    const border = offset + length;
+    while (unit < end && layout.units[unit]!.offset + layout.units[unit]!.packedBytes <= border) unit++;
+    if (unit === end || layout.units[unit]!.offset >= border) continue;
+    throw new UpdateError('plan_malformed', `a segment ends at byte ${border}, in unit ${unit}`);
+  }
+}

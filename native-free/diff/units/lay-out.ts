@@ -1,0 +1,111 @@
+/**
+ * From what was chosen of an image to its unit map and its virtual stream.
+ * @module
+ */
+import type { Unit, UnitMap, VirtualPiece } from '../../format/unit-map.ts';
+import { VirtualLayout } from '../../unpack/map/virtual-layout.ts';
+import { Claims } from './claims.ts';
+import type { Explored, Span } from './explored.ts';
+import type { ExploredImage, Selected } from './select.ts';
+
+/** An image as it is laid out. */
+export interface LaidOut {
+  readonly map: UnitMap;
+  /** For each unit that was explored its index in the map, or -1. */
+  readonly indexes: Int32Array;
+  /** For each unit of the map that which was explored. */
+  readonly origins: readonly number[];
+}
+
+/** `copies`: for each explored unit its copy's index in the source's map, or -1; null for the source itself. */
+export function layOut({ explored }: ExploredImage, selected: Selected, copies: Int32Array | null): LaidOut {
+  const origins = inOrder(explored, selected.units);
+  const indexes = new Int32Array(explored.units.length).fill(-1);
+  origins.forEach((origin, index) => (indexes[origin] = index));
+  const units = origins.map((origin): Unit => {
+    const { parent, offset, packedBytes, codec, continues, content } = explored.units[origin]!;
+    return {
+      ...{ parent: parent < 0 ? -1 : indexes[parent]!, offset, packedBytes, codec, continues },
+      ...{ contentBytes: content.length, copyOf: copies?.[origin] ?? -1 },
+    };
+  });
+  return { map: { units, pieces: piecesFor(explored, selected, indexes, units) }, indexes, origins };
+}
+
+/** Units of the image first, in its order; then those in the contents of the first, and so on. */
+function inOrder({ units }: Explored, wanted: ReadonlySet<number>): number[] {
+  const order: number[] = [];
+  const childrenOf = new Map<number, number[]>();
+  for (const unit of [...wanted].sort((a, b) => a - b)) {
+    const { parent } = units[unit]!;
+    const siblings = childrenOf.get(parent);
+    if (siblings === undefined) childrenOf.set(parent, [unit]);
+    else siblings.push(unit);
+  }
+  const add = (parent: number): void => {
+    const children = childrenOf.get(parent) ?? [];
+    order.push(...children.sort((a, b) => units[a]!.offset - units[b]!.offset));
+  };
+  add(-1);
+  for (let i = 0; i < order.length; i++) add(order[i]!);
+  return order;
+}
+
+function piecesFor(
+  explored: Explored,
+  selected: Selected,
+  indexes: Int32Array,
+  units: readonly Unit[],
+): VirtualPiece[] {
+  const pieces: VirtualPiece[] = [];
+  const claims = new Claims();
+  const indexOf = (unit: number): number => (unit < 0 ? -1 : indexes[unit]!);
+  for (const { parent, offset, packedBytes } of units) claims.add(parent, offset, offset + packedBytes);
+  for (const item of selected.items)
+    for (const { unit, offset, length } of explored.items[item]!.spans)
+      claims.add(indexOf(unit), offset, offset + length);
+  explored.items.forEach(({ isFile, spans }, item) => {
+    if (selected.items.has(item)) {
+      spans.forEach(({ unit, offset, length, zeros = 0 }, i) => {
+        pieces.push({ unit: indexOf(unit), offset, length, joined: i > 0, zeros });
+      });
+    } else if (!isFile) {
+      for (const span of spans) if (span.unit < 0 || indexOf(span.unit) >= 0) addRest(pieces, span, indexOf, claims, units);
+    }
+  });
+  return pieces;
+}
+
+/** What nothing has claimed of a span. */
+function addRest(
+  pieces: VirtualPiece[],
+  span: Span,
+  indexOf: (unit: number) => number,
+  claims: Claims,
+  units: readonly Unit[],
+): void {
+  const unit = indexOf(span.unit);
+  for (const [from, to] of claims.freeIn(unit, span.offset, span.offset + span.length)) {
+    claims.add(unit, from, to);
+    const before = pieces.at(-1);
+    // Parts of one stream are one run of bytes.
+    const goesOn = unit >= 0 && from === 0 && units[unit]!.continues && before?.unit === unit - 1;
+    const joined = goesOn && before.offset + before.length === units[unit - 1]!.contentBytes;
+    pieces.push({ unit, offset: from, length: to - from, joined, zeros: 0 });
+  }
+}
+
+/** The virtual stream of a laid out image. */
+export function virtualImage(
+  { image, explored }: ExploredImage,
+  { map, origins }: LaidOut,
+  allocate: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes),
+): { readonly bytes: Uint8Array; readonly layout: VirtualLayout } {
+  const layout = new VirtualLayout(map, image.length);
+  const bytes = allocate(layout.bytes);
+  map.pieces.forEach(({ unit, offset, length }, i) => {
+    const from = unit < 0 ? image : explored.units[origins[unit]!]!.content;
+    bytes.set(from.subarray(offset, offset + length), layout.starts[i]);
+  });
+  return { bytes, layout };
+}

@@ -1,0 +1,87 @@
+/**
+ * Two images taken apart: what a delta between their contents is made of.
+ * @module
+ */
+import { concat } from '../../format/bytes.ts';
+import type { SegmentSpan } from '../../format/payload-header.ts';
+import { LIMITS } from '../../limits.ts';
+import type { FinishedPlan } from '../stages.ts';
+import { MixCoder } from '../../model/mix-coder.ts';
+import type { ModelSizes } from '../../format/model-sizes.ts';
+import { PLAN_BYTES } from '../../format/plan.ts';
+import type { PlanNeeds } from '../../model/plan-coder.ts';
+import { MapCoder, type UnitMaps } from '../../unpack/map/map-coder.ts';
+import { VirtualLayout } from '../../unpack/map/virtual-layout.ts';
+import type { Images } from '../images.ts';
+import type { EncodedUnitSegment, UnitImages } from '../write/encode-unit-segment.ts';
+import { layOut, virtualImage } from './lay-out.ts';
+import { selectUnits, type ExploredImage } from './select.ts';
+
+/** Both images laid out: plain data, which threads may share. */
+export interface UnpackedPair {
+  readonly maps: UnitMaps;
+  /** The virtual streams. */
+  readonly virtual: Images;
+}
+
+/** Null where there is nothing to unpack: the images are their own contents. */
+export function unpackPair(
+  source: ExploredImage,
+  target: ExploredImage,
+  allocate?: (bytes: number) => Uint8Array,
+): UnpackedPair | null {
+  const selected = selectUnits(source, target);
+  if (selected.source.units.size === 0 && selected.target.units.size === 0) return null;
+  const a = layOut(source, selected.source, null);
+  const copies = selected.copies.map((from) => (from < 0 ? -1 : a.indexes[from]!));
+  const b = layOut(target, selected.target, copies);
+  return {
+    maps: { source: a.map, target: b.map },
+    virtual: { source: virtualImage(source, a, allocate).bytes, target: virtualImage(target, b, allocate).bytes },
+  };
+}
+
+/** Everything that segments are encoded from. */
+export function unitImages(images: Images, { maps, virtual }: UnpackedPair): UnitImages {
+  const layouts = {
+    source: new VirtualLayout(maps.source, images.source.length),
+    target: new VirtualLayout(maps.target, images.target.length),
+  };
+  return { ...images, virtualTarget: virtual.target, layouts };
+}
+
+/** The maps' bytes, with which the plan section begins, and what they ask of a decoder. */
+function encodeMaps(maps: UnitMaps, modelSizes: ModelSizes): { readonly bytes: Uint8Array; readonly needs: PlanNeeds } {
+  const coder = new MixCoder(true, modelSizes);
+  coder.start(null);
+  new MapCoder(coder).code(maps);
+  const units = maps.source.units.length + maps.target.units.length;
+  const pieces = maps.source.pieces.length + maps.target.pieces.length;
+  const memoryBytes = PLAN_BYTES.unit * units + PLAN_BYTES.unitPiece * pieces;
+  return { bytes: coder.finish(), needs: { memoryBytes, work: coder.work.spent } };
+}
+
+/** What a payload has of units, and of segments that were encoded with them. */
+export function unitPayloadParts(
+  { maps, virtual }: UnpackedPair,
+  finished: FinishedPlan,
+  spans: readonly SegmentSpan[],
+  segments: readonly EncodedUnitSegment[],
+) {
+  const map = encodeMaps(maps, finished.modelSizes);
+  return {
+    segments: segments.map(({ encoded }) => encoded),
+    segmentBytes: LIMITS.segment_bytes_max,
+    segmentWork: segments.reduce((sum, { work }) => sum + work, 0),
+    plan: concat([map.bytes, finished.bytes]),
+    planNeeds: {
+      memoryBytes: map.needs.memoryBytes + finished.needs.memoryBytes,
+      work: map.needs.work + finished.needs.work,
+    },
+    units: {
+      ...{ spans, mapBytes: map.bytes.length },
+      ...{ sourceBytes: virtual.source.length, targetBytes: virtual.target.length },
+      memoryBytes: segments.reduce((most, { memoryBytes }) => Math.max(most, memoryBytes), 0),
+    },
+  };
+}

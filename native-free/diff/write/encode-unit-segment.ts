@@ -1,0 +1,89 @@
+/**
+ * Encoding of one segment of a delta between images with units: the mirror of apply/unit-segment-decoder.ts.
+ * @module
+ */
+import { memorySource } from '../../apply/bytes-source.ts';
+import { FOLLOW_BYTES_MAX, piecesOf } from '../../format/pieces.ts';
+import { LIMITS } from '../../limits.ts';
+import { STREAM } from '../../model/costs.ts';
+import { SegmentCoder } from '../../model/segment-coder.ts';
+import type { VirtualLayout } from '../../unpack/map/virtual-layout.ts';
+import { historyIn, partsOf } from '../../unpack/segment/parts.ts';
+import { UnitReplay } from '../../unpack/segment/unit-replay.ts';
+import { UnitCache } from '../../unpack/source/unit-cache.ts';
+import { UnitMemory } from '../../unpack/source/unit-memory.ts';
+import { VirtualSource } from '../../unpack/source/virtual-source.ts';
+import type { Images, TargetRange } from '../images.ts';
+import { costsIn, encodingCoder, type CodedPlan, type SegmentCosts, type SegmentEncoderOptions } from './encode-segment.ts';
+
+/** Both images as they are, the virtual stream of the target, and where everything lies. */
+export interface UnitImages extends Images {
+  readonly virtualTarget: Uint8Array;
+  readonly layouts: { readonly source: VirtualLayout; readonly target: VirtualLayout };
+}
+
+export interface EncodedUnitSegment {
+  readonly encoded: Uint8Array;
+  /** Look-ups that decoding takes. */
+  readonly work: number;
+  /** The most that its units take of a decoder's memory. */
+  readonly memoryBytes: number;
+  /** Units of the source that a decoder unpacks, and how often it unpacks one. */
+  readonly unitsNeeded: number;
+  readonly unitsUnpacked: number;
+  readonly costs: SegmentCosts | null;
+}
+
+/** Encodes target range [start, end), which begins and ends with units; the target's own bytes where that is no gain. */
+export async function encodeUnitSegment(
+  images: UnitImages,
+  { plan, modelSizes }: CodedPlan,
+  { start, end }: TargetRange,
+  options: SegmentEncoderOptions = {},
+): Promise<EncodedUnitSegment> {
+  const { coder, meter } = encodingCoder(modelSizes, options);
+  const segment = new SegmentCoder(plan, coder, meter ?? undefined);
+  const { source: sourceLayout, target: layout } = images.layouts;
+  const parts = partsOf(layout, start, end);
+  const memory = new UnitMemory();
+  const image = memorySource(images.source);
+  const source = new UnitCache(sourceLayout, image, { work: coder.work, memory });
+  const virtual = new VirtualSource(source, image);
+  memory.take(parts.contentBytes);
+  segment.begin(null);
+  // The source is read as a device reads it, so that what that takes is known.
+  const window = new Uint8Array(LIMITS.source_window_bytes);
+  const content = new Uint8Array(parts.contentBytes);
+  for (const range of parts.ranges) {
+    content.set(images.virtualTarget.subarray(range.start, range.end), range.at);
+    for (const piece of piecesOf(plan.covers, range.start, range.end)) {
+      const isLiteral = piece.sourceOffset < 0;
+      const offset = isLiteral ? piece.follow : piece.sourceOffset;
+      const wanted = isLiteral ? Math.min(piece.length, FOLLOW_BYTES_MAX) : piece.length;
+      const bytes = window.subarray(0, Math.max(0, Math.min(wanted, virtual.size - offset)));
+      if (bytes.length > 0) await virtual.read(offset, bytes);
+      segment.piece(piece, bytes, content, range.at + piece.targetOffset - range.start);
+    }
+  }
+  meter?.stream(STREAM.units);
+  const target = new UnitCache(layout, memorySource(images.target), { exact: true });
+  const replay = new UnitReplay(coder, plan.covers, source, layout);
+  for (const index of parts.units) {
+    const { copyOf } = layout.units[index]!;
+    if (copyOf >= 0) await source.packed(copyOf);
+    else {
+      const unit = await target.unit(index);
+      await replay.code(index, unit.content, historyIn(layout, parts, content, index), unit);
+    }
+  }
+  const encoded = coder.finish();
+  const isStored = encoded.length >= end - start;
+  return {
+    encoded: isStored ? images.target.slice(start, end) : encoded,
+    work: isStored ? 0 : coder.work.spent,
+    memoryBytes: isStored ? 0 : memory.peak,
+    unitsNeeded: source.seen.size,
+    unitsUnpacked: source.unpacked,
+    costs: meter && costsIn(meter),
+  };
+}

@@ -1,0 +1,156 @@
+/**
+ * Where everything of an image with units lies: in the virtual stream, in contents, in the image.
+ * @module
+ */
+import { ALIGNMENT, HISTORY_BYTES, type Unit, type UnitMap, type VirtualPiece } from '../../format/unit-map.ts';
+import { LIMITS } from '../../limits.ts';
+import { UpdateError } from '../../status.ts';
+
+const DEPTH_MAX = 3;
+
+/** @throws UpdateError plan_malformed */
+export function badMap(what: string): never {
+  throw new UpdateError('plan_malformed', `unit map: ${what}`);
+}
+
+/** A map with the places that follow from it. */
+export class VirtualLayout {
+  readonly units: readonly Unit[];
+  readonly pieces: readonly VirtualPiece[];
+  /** Offset of each piece in the virtual stream, and, last, the stream's length. */
+  readonly starts: Float64Array;
+  readonly imageBytes: number;
+  /** Indexes of pieces by unit, then by offset; those of unit u from `#firstOf[u + 1]`. */
+  readonly #byPlace: Int32Array;
+  readonly #firstOf: Int32Array;
+  /** Units by parent: they are in this order already; those of unit u from `#childrenOf[u + 1]`. */
+  readonly #childrenOf: Int32Array;
+
+  /** @throws UpdateError plan_malformed where units or pieces leave what they lie in, or nest too deep */
+  constructor(map: UnitMap, imageBytes: number) {
+    this.units = map.units;
+    this.pieces = map.pieces;
+    this.imageBytes = imageBytes;
+    this.#childrenOf = this.#checkUnits();
+    this.starts = this.#layOut();
+    const order = Int32Array.from(map.pieces.keys());
+    const { pieces } = this;
+    this.#byPlace = order.sort((a, b) => pieces[a]!.unit - pieces[b]!.unit || pieces[a]!.offset - pieces[b]!.offset);
+    this.#firstOf = new Int32Array(map.units.length + 2);
+    for (const { unit } of map.pieces) this.#firstOf[unit + 2]!++;
+    for (let i = 1; i < this.#firstOf.length; i++) this.#firstOf[i]! += this.#firstOf[i - 1]!;
+  }
+
+  /** Length of the virtual stream. */
+  get bytes(): number {
+    return this.starts[this.pieces.length]!;
+  }
+
+  /** Bytes of what has index `unit`: a unit's content, or (-1) the image. */
+  lengthOf(unit: number): number {
+    return unit < 0 ? this.imageBytes : this.units[unit]!.contentBytes;
+  }
+
+  /** Indexes of the pieces of a unit's content, or (-1) of the image, by offset. */
+  piecesOf(unit: number): Int32Array {
+    return this.#byPlace.subarray(this.#firstOf[unit + 1], this.#firstOf[unit + 2]);
+  }
+
+  /** Indexes [first, end) of the units in the content of a unit, or (-1) in the image. */
+  unitsIn(unit: number): { first: number; end: number } {
+    return { first: this.#childrenOf[unit + 1]!, end: this.#childrenOf[unit + 2]! };
+  }
+
+  /** Index of the piece that holds `offset` of the virtual stream, or of the first behind it. */
+  pieceAt(offset: number): number {
+    let low = 0;
+    let high = this.pieces.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.starts[middle]! + this.pieces[middle]!.length > offset) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  #checkUnits(): Int32Array {
+    const { units } = this;
+    const first = new Int32Array(units.length + 2);
+    const depth = new Uint8Array(units.length);
+    let total = 0;
+    units.forEach((unit, i) => {
+      const before = units[i - 1];
+      const { parent } = unit;
+      if (parent < -1 || parent >= i || (before !== undefined && before.parent > parent)) badMap(`unit ${i} is out of order`);
+      const isSibling = before?.parent === parent;
+      const from = isSibling ? before.offset + before.packedBytes : 0;
+      if (unit.offset < from || unit.offset + unit.packedBytes > this.lengthOf(parent)) badMap(`unit ${i} leaves its place`);
+      depth[i] = parent < 0 ? 1 : depth[parent]! + 1;
+      if (depth[i]! > DEPTH_MAX) badMap(`unit ${i} lies deeper than ${DEPTH_MAX}`);
+      const goesOn = isSibling && before.codec === unit.codec && before.offset + before.packedBytes === unit.offset;
+      if (unit.continues && !goesOn) badMap(`unit ${i} continues nothing`);
+      total += unit.contentBytes;
+      first[parent + 2]!++;
+    });
+    if (total > LIMITS.image_bytes_max) badMap(`units unpack to ${total} bytes`);
+    for (let i = 1; i < first.length; i++) first[i]! += first[i - 1]!;
+    return first;
+  }
+
+  #layOut(): Float64Array {
+    const starts = new Float64Array(this.pieces.length + 1);
+    let at = 0;
+    this.pieces.forEach(({ unit, offset, length, joined, zeros }, i) => {
+      if (unit >= this.units.length || offset + length > this.lengthOf(unit)) badMap(`piece ${i} leaves its place`);
+      // Bytes of the image keep their place within a word; contents begin words.
+      const phase = unit < 0 ? offset % ALIGNMENT : 0;
+      if (!joined) at += (phase + ALIGNMENT - (at % ALIGNMENT)) % ALIGNMENT;
+      at += zeros;
+      starts[i] = at;
+      at += length;
+    });
+    if (at > LIMITS.image_bytes_max) badMap(`the contents have ${at} bytes`);
+    starts[this.pieces.length] = at;
+    return starts;
+  }
+}
+
+/** A unit that continues another one has all the history that it may refer to. */
+function checkHistory(layout: VirtualLayout, unit: number): void {
+  const before = layout.units[unit - 1]!;
+  const start = before.contentBytes - HISTORY_BYTES;
+  const { first, end } = layout.unitsIn(unit - 1);
+  const last = first < end ? layout.units[end - 1]! : null;
+  let known = 0;
+  for (const piece of layout.piecesOf(unit - 1)) {
+    const { offset, length } = layout.pieces[piece]!;
+    known += Math.max(0, Math.min(length, offset + length - start));
+  }
+  if (start < 0 || known < HISTORY_BYTES || (last !== null && last.offset + last.packedBytes > start))
+    badMap(`what unit ${unit} continues is not known`);
+}
+
+/**
+ * Checks that pieces and units make all of an image, and of the content of each unit that is made, exactly once.
+ * @throws UpdateError plan_malformed
+ */
+export function checkComplete(layout: VirtualLayout): void {
+  for (let unit = -1; unit < layout.units.length; unit++) {
+    if (unit >= 0 && layout.units[unit]!.copyOf >= 0) continue;
+    if (unit >= 0 && layout.units[unit]!.continues) checkHistory(layout, unit);
+    const pieces = layout.piecesOf(unit);
+    let { first, end } = layout.unitsIn(unit);
+    let at = 0;
+    for (let p = 0; p < pieces.length || first < end;) {
+      const piece = p < pieces.length ? layout.pieces[pieces[p]!]! : null;
+      const child = first < end ? layout.units[first]! : null;
+      const isPiece = piece !== null && (child === null || piece.offset < child.offset);
+      const { offset } = isPiece ? piece : child!;
+      if (offset !== at) badMap(`byte ${at} of unit ${unit} is made ${offset < at ? 'twice' : 'by nothing'}`);
+      at += isPiece ? piece.length : child!.packedBytes;
+      if (isPiece) p++;
+      else first++;
+    }
+    if (at !== layout.lengthOf(unit)) badMap(`byte ${at} of unit ${unit} is made by nothing`);
+  }
+}

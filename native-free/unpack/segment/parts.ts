@@ -1,0 +1,144 @@
+/**
+ * What a segment of the target is made of: ranges of the virtual stream, and units.
+ * @module
+ */
+import { ALIGNMENT, HISTORY_BYTES } from '../../format/unit-map.ts';
+import type { VirtualLayout } from '../map/virtual-layout.ts';
+
+/** Bytes [start, end) of the virtual stream, which stand at `at` in the segment's content. */
+export interface ContentRange {
+  readonly start: number;
+  readonly end: number;
+  readonly at: number;
+}
+
+export interface SegmentParts {
+  /** Image bytes [start, end). */
+  readonly start: number;
+  readonly end: number;
+  /** In the order of the virtual stream, not touching. */
+  readonly ranges: readonly ContentRange[];
+  /** Of all ranges. */
+  readonly contentBytes: number;
+  /** Those that are made or copied, each behind the units in its content; those of the image have parent -1. */
+  readonly units: readonly number[];
+}
+
+/**
+ * The parts of image bytes [start, end). Both borders are a unit's border, or in no unit.
+ */
+export function partsOf(layout: VirtualLayout, start: number, end: number): SegmentParts {
+  const units: number[] = [];
+  const wanted: { start: number; end: number }[] = [];
+  const want = (piece: number, from: number, to: number): void => {
+    const { offset } = layout.pieces[piece]!;
+    const base = layout.starts[piece]! - offset;
+    if (from < to) wanted.push({ start: base + from, end: base + to });
+  };
+  const addUnit = (unit: number): void => {
+    if (layout.units[unit]!.copyOf < 0) {
+      for (const piece of layout.piecesOf(unit)) {
+        const { offset, length } = layout.pieces[piece]!;
+        want(piece, offset, offset + length);
+      }
+      const { first, end: last } = layout.unitsIn(unit);
+      for (let child = first; child < last; child++) addUnit(child);
+      for (const { piece, from, to } of historyOf(layout, unit)) want(piece, from, to);
+    }
+    units.push(unit);
+  };
+  for (let i = firstPieceAt(layout, start), pieces = layout.piecesOf(-1); i < pieces.length; i++) {
+    const { offset, length } = layout.pieces[pieces[i]!]!;
+    if (offset >= end) break;
+    want(pieces[i]!, Math.max(start, offset), Math.min(end, offset + length));
+  }
+  const { first, end: last } = layout.unitsIn(-1);
+  for (let unit = firstUnitAt(layout, first, last, start); unit < last && layout.units[unit]!.offset < end; unit++)
+    addUnit(unit);
+  return { start, end, units, ...merged(wanted) };
+}
+
+/** Parts of pieces, in order of their content: what stood before a unit that continues another one. */
+export function historyOf(layout: VirtualLayout, unit: number): { piece: number; from: number; to: number }[] {
+  if (!layout.units[unit]!.continues) return [];
+  const start = layout.units[unit - 1]!.contentBytes - HISTORY_BYTES;
+  const parts: { piece: number; from: number; to: number }[] = [];
+  for (const piece of layout.piecesOf(unit - 1)) {
+    const { offset, length } = layout.pieces[piece]!;
+    if (offset + length > start) parts.push({ piece, from: Math.max(start, offset), to: offset + length });
+  }
+  return parts;
+}
+
+/** Ranges in order; those that only padding lies between become one. */
+function merged(wanted: { start: number; end: number }[]): Pick<SegmentParts, 'ranges' | 'contentBytes'> {
+  wanted.sort((a, b) => a.start - b.start);
+  const ranges: { start: number; end: number; at: number }[] = [];
+  let contentBytes = 0;
+  for (const { start, end } of wanted) {
+    const before = ranges.at(-1);
+    if (before !== undefined && start - before.end < ALIGNMENT) {
+      contentBytes += Math.max(0, end - before.end);
+      before.end = Math.max(before.end, end);
+    } else {
+      ranges.push({ start, end, at: contentBytes });
+      contentBytes += end - start;
+    }
+  }
+  return { ranges, contentBytes };
+}
+
+/** Position in `piecesOf(-1)` of the first piece that ends behind `at`. */
+function firstPieceAt(layout: VirtualLayout, at: number): number {
+  const pieces = layout.piecesOf(-1);
+  return firstWhere(0, pieces.length, (i) => {
+    const { offset, length } = layout.pieces[pieces[i]!]!;
+    return offset + length > at;
+  });
+}
+
+function firstUnitAt(layout: VirtualLayout, first: number, end: number, at: number): number {
+  return firstWhere(first, end, (i) => layout.units[i]!.offset >= at);
+}
+
+/** Binary search: `holds` is false up to some index, and true from there on. */
+function firstWhere(first: number, end: number, holds: (i: number) => boolean): number {
+  let low = first;
+  let high = end;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** Copies bytes [start, start + into.length) of the virtual stream out of a segment's content. */
+export function readContent(
+  { ranges }: SegmentParts,
+  content: Uint8Array,
+  start: number,
+  into: Uint8Array,
+): void {
+  const { start: first, at } = ranges[firstWhere(0, ranges.length, (i) => ranges[i]!.end > start)]!;
+  const from = at + start - first;
+  into.set(content.subarray(from, from + into.length));
+}
+
+/** What stood before a unit that continues another one, out of a segment's content. */
+export function historyIn(
+  layout: VirtualLayout,
+  parts: SegmentParts,
+  content: Uint8Array,
+  unit: number,
+): Uint8Array {
+  const found = historyOf(layout, unit);
+  const history = new Uint8Array(found.length === 0 ? 0 : HISTORY_BYTES);
+  let at = 0;
+  for (const { piece, from, to } of found) {
+    const start = layout.starts[piece]! + from - layout.pieces[piece]!.offset;
+    readContent(parts, content, start, history.subarray(at, at + to - from));
+    at += to - from;
+  }
+  return history;
+}

@@ -1,0 +1,141 @@
+/**
+ * Units of the source, unpacked when they are asked for, and kept while there is room.
+ * @module
+ */
+import type { WorkMeter } from '../../format/work.ts';
+import { WORK } from '../../format/work.ts';
+import type { RandomSource } from '../../io.ts';
+import { codecOf } from '../codecs/list.ts';
+import type { VirtualLayout } from '../map/virtual-layout.ts';
+import type { TokenList } from '../tokens.ts';
+import type { SourceUnit, StreamState } from '../unit-codec.ts';
+import { TOKEN_BYTES, UnitMemory } from './unit-memory.ts';
+
+/** How much of what was unpacked is kept. Part of the format: how often units are unpacked is declared work. */
+export const SOURCE_CACHE_BYTES = 8 * 2 ** 20;
+
+/** A unit of the source, and what its tokens are about. */
+export interface DecodedUnit {
+  readonly index: number;
+  readonly content: Uint8Array;
+  readonly tokens: TokenList;
+  readonly params: unknown;
+}
+
+/** What a cache is for. */
+export interface UnitCacheOptions {
+  /** Counts what is unpacked. */
+  readonly work?: WorkMeter;
+  readonly memory?: UnitMemory;
+  /** All is wanted that packing needs. */
+  readonly exact?: boolean;
+}
+
+export class UnitCache {
+  readonly layout: VirtualLayout;
+  readonly memory: UnitMemory;
+  readonly #image: RandomSource;
+  readonly #work: WorkMeter | null;
+  readonly #exact: boolean;
+  /** Least recently used first. */
+  readonly #kept = new Map<number, DecodedUnit>();
+  readonly #states = new Map<number, StreamState>();
+  #keptBytes = 0;
+  /** How many units were unpacked so far, and which. */
+  unpacked = 0;
+  readonly seen = new Set<number>();
+
+  constructor(layout: VirtualLayout, image: RandomSource, options: UnitCacheOptions = {}) {
+    this.layout = layout;
+    this.#image = image;
+    this.memory = options.memory ?? new UnitMemory();
+    this.#work = options.work ?? null;
+    this.#exact = options.exact ?? false;
+  }
+
+  /** Forgets what was unpacked. Where streams may be entered stays known. */
+  clear(): void {
+    this.#kept.clear();
+    this.memory.take(-this.#keptBytes);
+    this.#keptBytes = 0;
+  }
+
+  /** @throws UpdateError unit_malformed where it is not what the map says; what reading throws; payload_work */
+  async unit(index: number): Promise<DecodedUnit> {
+    const kept = this.#kept.get(index);
+    if (kept !== undefined) {
+      this.#kept.delete(index);
+      this.#kept.set(index, kept);
+      return kept;
+    }
+    const decoded = await this.#unpack(index);
+    this.#keep(decoded);
+    return decoded;
+  }
+
+  /** The packed bytes of a unit, and `more` bytes behind them where there are any. */
+  async packed(index: number, more = 0): Promise<Uint8Array> {
+    const { parent, offset, packedBytes } = this.layout.units[index]!;
+    const length = Math.min(packedBytes + more, this.layout.lengthOf(parent) - offset);
+    if (parent >= 0) return (await this.unit(parent)).content.subarray(offset, offset + length);
+    const packed = new Uint8Array(length);
+    await this.#image.read(offset, packed);
+    return packed;
+  }
+
+  async #unpack(index: number): Promise<DecodedUnit> {
+    const unit = this.layout.units[index]!;
+    const before = unit.continues ? await this.#stateBefore(index) : null;
+    // The byte in which the next part of a stream begins holds the last bits of this one.
+    const packed = await this.packed(index, this.layout.units[index + 1]?.continues === true ? 1 : 0);
+    if (this.#work !== null) {
+      this.#work.spent += WORK.unpackedByte * unit.contentBytes + WORK.unpackedUnit;
+      this.#work.check();
+    }
+    const { content, tokens, params, after } = codecOf(unit.codec).unpack(packed, unit, before, this.#exact);
+    if (after !== null) {
+      if (!this.#states.has(index)) this.memory.take(after.history.length);
+      this.#states.set(index, after);
+    }
+    this.unpacked++;
+    this.seen.add(index);
+    return { index, content, tokens, params };
+  }
+
+  /** Unpacks the parts of a stream up to this one, as far as it was not done before. */
+  async #stateBefore(index: number): Promise<StreamState | null> {
+    let first = index - 1;
+    while (!this.#states.has(first) && this.layout.units[first]!.continues) first--;
+    for (let i = this.#states.has(first) ? first + 1 : first; i < index; i++) await this.#unpack(i);
+    return this.#states.get(index - 1) ?? null;
+  }
+
+  #keep(decoded: DecodedUnit): void {
+    this.#kept.set(decoded.index, decoded);
+    this.#keptBytes += bytesOf(decoded);
+    this.memory.take(bytesOf(decoded));
+    for (const [index, oldest] of this.#kept) {
+      if (this.#keptBytes <= SOURCE_CACHE_BYTES || index === decoded.index) break;
+      this.#kept.delete(index);
+      this.#keptBytes -= bytesOf(oldest);
+      this.memory.take(-bytesOf(oldest));
+    }
+  }
+}
+
+export function bytesOf({ content, tokens }: DecodedUnit): number {
+  return content.length + TOKEN_BYTES * tokens.count;
+}
+
+/** A unit as tokens are predicted from it. */
+export function asSource({ content, tokens, params }: DecodedUnit, codec: number): SourceUnit {
+  const { tokenBytes, headOf } = codecOf(codec);
+  const starts = new Uint32Array(tokens.count + 1);
+  let at = 0;
+  for (let i = 0; i < tokens.count; i++) {
+    starts[i] = at;
+    at += tokens.length[i]!;
+  }
+  starts[tokens.count] = at;
+  return { bytes: tokenBytes(content, headOf(params)), tokens, starts };
+}
