@@ -65,10 +65,12 @@ describe.skipIf(!hasTool)('squashfs images', () => {
     ['', 131_072, CODEC_ID.zlib],
     ['-Xcompression-level 1 -processors 4', 131_072, CODEC_ID.zlib],
     ['-comp xz', 131_072, CODEC_ID.xz],
-    ['-comp xz -Xbcj x86,arm -b 256K', 262_144, CODEC_ID.xz],
+    ['-comp xz -Xbcj arm -b 256K', 262_144, CODEC_ID.xz],
     ['-comp xz -Xdict-size 8K', 131_072, CODEC_ID.xz],
     ['-comp lzma', 131_072, CODEC_ID.lzma],
     ['-comp lz4', 131_072, CODEC_ID.lz4],
+    ['-comp lzo -Xalgorithm lzo1x_999', 131_072, CODEC_ID.lzo],
+    ['-comp lzo -Xalgorithm lzo1x_1', 131_072, CODEC_ID.lzo],
     ['-comp lz4 -Xhc -b 64K', 65_536, CODEC_ID.lz4],
     ['-comp zstd', 131_072, CODEC_ID.zstd],
     ['-comp zstd -Xcompression-level 3 -b 8K', 8192, CODEC_ID.zstd],
@@ -127,10 +129,6 @@ describe.skipIf(!hasTool)('squashfs images', () => {
     const found = filesOf(container, image).map((content) => content.toString('latin1'));
     for (const name of ['etc/conf', 'bin/deep/er/large'])
       expect(found.filter((content) => content === files.get(name)!.toString('latin1')).length).toBeGreaterThan(1);
-  });
-
-  it('compressed with LZO are none so far', () => {
-    expect(squashfs.at(imageOf('-comp lzo'), 0)).toBeNull();
   });
 });
 
