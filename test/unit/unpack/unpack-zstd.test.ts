@@ -9,7 +9,8 @@ import { FseTable, readTable, writeTable } from '../../../native-free/unpack/zst
 import { usualTable } from '../../../native-free/unpack/zstd/libzstd-tables.ts';
 import { usualTree, usualWeights } from '../../../native-free/unpack/zstd/libzstd-tree.ts';
 import { xxh64Low } from '../../../native-free/unpack/zstd/xxh64.ts';
-import { BLOCK, packZstd, unpackZstd, type ZstdParams } from '../../../native-free/unpack/zstd/zstd.ts';
+import { BLOCK, type ZstdParams } from '../../../native-free/unpack/zstd/params.ts';
+import { packZstd, unpackZstd } from '../../../native-free/unpack/zstd/zstd.ts';
 import { BitWriter } from '../../../native-free/unpack/deflate/bit-writer.ts';
 import { libzstd, zstdTool } from '../../support/unpack/foreign.ts';
 import { ZSTD_BEST, ZSTD_FAST } from '../../support/unpack/foreign-fixtures.ts';
