@@ -11,7 +11,7 @@ import { UpdateError } from '../status.ts';
 import { codecOf } from '../unpack/codecs/list.ts';
 import { MapCoder } from '../unpack/map/map-coder.ts';
 import { checkComplete, VirtualLayout } from '../unpack/map/virtual-layout.ts';
-import { partsOf, readContent, type SegmentParts } from '../unpack/segment/parts.ts';
+import { historyIn, partsOf, readContent, type SegmentParts } from '../unpack/segment/parts.ts';
 import { UnitReplay } from '../unpack/segment/unit-replay.ts';
 import { UnitCache } from '../unpack/source/unit-cache.ts';
 import type { UnitMemory } from '../unpack/source/unit-memory.ts';
@@ -113,7 +113,7 @@ export class UnitSegmentDecoder implements SegmentDecoder {
       own.set(inner.get(child)!, layout.units[child]!.offset);
       inner.delete(child);
     }
-    const { tokens, params } = await this.#replay.code(index, own, null);
+    const { tokens, params } = await this.#replay.code(index, own, historyIn(layout, parts, content, index), null);
     return codecOf(codec).pack(own, tokens, params);
   }
 }

@@ -9,8 +9,14 @@ import type { HashFactory } from '../io.ts';
 import type { ModelCoderFactory } from '../model/model-coder.ts';
 import { bytesOf, type BytesLike } from '../views.ts';
 import { inlineSteps, matchImages } from './match-images.ts';
-import { analyse, finishPlan, type SuffixSorter } from './stages.ts';
-import { rangesOf } from './images.ts';
+import { analyse, finishPlan, type FinishedPlan, type SuffixSorter } from './stages.ts';
+import { rangesOf, type Images } from './images.ts';
+import { cutSegments, UNIT_SEGMENT_CONTENT_BYTES } from './units/cut.ts';
+import { explore } from './units/explore.ts';
+import { programsIn } from './units/programs.ts';
+import type { ExploredImage } from './units/select.ts';
+import { unitImages, unitPayloadParts, unpackPair, type UnpackedPair } from './units/unpack-pair.ts';
+import { encodeUnitSegment, type EncodedUnitSegment } from './write/encode-unit-segment.ts';
 import { assembleDelta } from './write/assemble.ts';
 import { SegmentEncoder } from './write/encode-segment.ts';
 
@@ -23,6 +29,8 @@ export interface MakeDeltaOptions {
   readonly hash?: HashFactory;
   readonly sort?: SuffixSorter;
   readonly models?: ModelCoderFactory;
+  /** Default true: look inside of compressed images. */
+  readonly unpack?: boolean;
 }
 
 /**
@@ -35,23 +43,52 @@ export async function makeDelta(
   options: MakeDeltaOptions = {},
 ): Promise<Uint8Array> {
   const images = { source: bytesOf(source, 'source'), target: bytesOf(target, 'target') };
-  const { hash = sha256Pure, sort, models } = options;
-  const layouts = analyse(images);
-  const covers = await matchImages(images, inlineSteps(images, layouts, sort));
-  const finished = finishPlan(images, { layouts, covers }, options);
-  const { modelSizes, segmentBytes } = finished;
-  const encoder = new SegmentEncoder(images, finished, { models });
-  const ranges = rangesOf(images.target.length, segmentBytes);
+  const { hash = sha256Pure, sort } = options;
+  const unpacked = options.unpack === false ? null : unpackPair(explored(images.source), explored(images.target));
+  const contents = unpacked?.virtual ?? images;
+  const layouts = analyse(contents);
+  const covers = await matchImages(contents, inlineSteps(contents, layouts, sort));
+  const wanted = unpacked === null ? options : { ...options, segmentBytes: UNIT_SEGMENT_CONTENT_BYTES };
+  const finished = finishPlan(contents, { layouts, covers }, wanted);
+  const parts = unpacked === null ? plainParts(images, finished, options) : unitParts(images, finished, unpacked, options);
   return assembleDelta({
     sourceBytes: images.source.length,
     sourceDigest: digestOf(hash, images.source),
     targetBytes: images.target.length,
     targetDigest: digestOf(hash, images.target),
-    segments: ranges.map(({ start, end }) => encoder.encode(start, end)),
-    segmentDigests: ranges.map(({ start, end }) => digestOf(hash, images.target.subarray(start, end))),
-    segmentWork: encoder.work,
-    plan: finished.bytes,
-    planNeeds: finished.needs,
-    ...{ modelSizes, segmentBytes, hash },
+    modelSizes: finished.modelSizes,
+    hash,
+    ...(await parts),
   });
+}
+
+const explored = (image: Uint8Array): ExploredImage => ({
+  image,
+  explored: explore(image, { exact: true, closed: programsIn(image) }),
+});
+
+async function plainParts(images: Images, finished: FinishedPlan, { hash = sha256Pure, models }: MakeDeltaOptions) {
+  const { segmentBytes, bytes: plan, needs: planNeeds } = finished;
+  const encoder = new SegmentEncoder(images, finished, { models });
+  const ranges = rangesOf(images.target.length, segmentBytes);
+  const segments = ranges.map(({ start, end }) => encoder.encode(start, end));
+  const segmentDigests = ranges.map(({ start, end }) => digestOf(hash, images.target.subarray(start, end)));
+  return { segments, segmentDigests, segmentBytes, segmentWork: encoder.work, plan, planNeeds };
+}
+
+async function unitParts(
+  images: Images,
+  finished: FinishedPlan,
+  unpacked: UnpackedPair,
+  { hash = sha256Pure, models }: MakeDeltaOptions,
+) {
+  const all = unitImages(images, unpacked);
+  const spans = cutSegments(all.layouts.target);
+  const segments: EncodedUnitSegment[] = [];
+  for (const { offset, length } of spans)
+    segments.push(await encodeUnitSegment(all, finished, { start: offset, end: offset + length }, { models }));
+  const segmentDigests = spans.map(({ offset, length }) =>
+    digestOf(hash, images.target.subarray(offset, offset + length)),
+  );
+  return { ...unitPayloadParts(unpacked, finished, spans, segments), segmentDigests };
 }

@@ -54,6 +54,8 @@ export interface VirtualPiece {
    * image, where its offset has the same remainder.
    */
   readonly joined: boolean;
+  /** So many zeros more stand before it: a hole of a file. */
+  readonly zeros: number;
 }
 
 /** Units by parent and offset: those of the image first, in its order, each before the units in its content. */
@@ -63,3 +65,9 @@ export interface UnitMap {
 }
 
 export const ALIGNMENT = 4;
+
+/**
+ * Content of the unit before that tokens of one that continues it may refer to. It is coded again with the segment, which
+ * otherwise could not begin there; no unit lies in it.
+ */
+export const HISTORY_BYTES = 32_768;

@@ -6,9 +6,10 @@ const ADLER_MODULUS = 65_521;
 /** Bytes whose sums stay exact before they are reduced. */
 const ADLER_STRIDE = 4096;
 
-export function adler32(bytes: Uint8Array): number {
-  let low = 1;
-  let high = 0;
+/** `before`: the sum of what comes before these bytes. */
+export function adler32(bytes: Uint8Array, before = 1): number {
+  let low = before & 0xffff;
+  let high = before >>> 16;
   for (let from = 0; from < bytes.length; from += ADLER_STRIDE) {
     const end = Math.min(from + ADLER_STRIDE, bytes.length);
     for (let at = from; at < end; at++) {
@@ -40,8 +41,9 @@ function makeTables(): Uint32Array {
   return tables;
 }
 
-export function crc32(bytes: Uint8Array): number {
-  let crc = -1;
+/** `before`: the sum of what comes before these bytes. */
+export function crc32(bytes: Uint8Array, before = 0): number {
+  let crc = ~before;
   let at = 0;
   for (const end = bytes.length - 3; at < end; at += 4) {
     crc ^= bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);

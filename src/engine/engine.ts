@@ -201,8 +201,12 @@ export class DeltaEngine {
   #needs(sourceBytes: number, targetBytes: number, options: MakeOptions) {
     const usual = options.lowMemory === true ? LOW_MEMORY_SEGMENT_BYTES : segmentBytesFor(targetBytes);
     const segmentBytes = checkedSegmentBytes(options.segmentBytes ?? usual);
-    const shape = { sourceBytes, targetBytes, segmentBytes, workers: this.workers, matcher: options.matcher ?? 'own' };
+    const shape = { ...this.#shapeOf(sourceBytes, targetBytes, options), segmentBytes };
     return { segmentBytes, memoryBytes: jobMemoryBytes(shape) };
+  }
+
+  #shapeOf(sourceBytes: number, targetBytes: number, options: MakeOptions) {
+    return { sourceBytes, targetBytes, workers: this.workers, matcher: options.matcher ?? 'own' };
   }
 
   /** End all threads; jobs that run end as `aborted`. */
@@ -230,7 +234,7 @@ export class DeltaEngine {
     // Every task listens to it; that many listeners are no leak.
     setMaxListeners(0, signal);
     throwIfAborted(signal);
-    const release = await this.#gate.acquire(memoryBytes, signal);
+    let release = await this.#gate.acquire(memoryBytes, signal);
     try {
       const shared = shareImage(target);
       const cpu = { seconds: 0 };
@@ -255,6 +259,12 @@ export class DeltaEngine {
         mayGrowSegments: options.segmentBytes === undefined && !lowMemory,
         target: shared,
         targetDigest,
+        grow: async (contents) => {
+          const shape = { ...this.#shapeOf(contents.source, contents.target, options), segmentBytes };
+          // Given back before more is asked for: two jobs that wait for each other would wait for ever.
+          release();
+          release = await this.#gate.acquire(memoryBytes + jobMemoryBytes(shape), signal);
+        },
       };
       return await work(job, image, stop);
     } catch (error) {

@@ -11,10 +11,7 @@ import { matchImages, type MatchSteps } from '../../native-free/diff/match-image
 import { type Matched, type Window } from '../../native-free/diff/stages.ts';
 import { cutSegments, UNIT_SEGMENT_CONTENT_BYTES } from '../../native-free/diff/units/cut.ts';
 import type { ExploredImage } from '../../native-free/diff/units/select.ts';
-import { encodeMaps, type UnpackedPair } from '../../native-free/diff/units/unpack-pair.ts';
-import type { EncodedUnitSegment } from '../../native-free/diff/write/encode-unit-segment.ts';
-import { concat } from '../../native-free/format/bytes.ts';
-import { LIMITS } from '../../native-free/limits.ts';
+import { unitPayloadParts, type UnpackedPair } from '../../native-free/diff/units/unpack-pair.ts';
 import { VirtualLayout } from '../../native-free/unpack/map/virtual-layout.ts';
 import { rangesOf, type TargetRange, type Images } from '../../native-free/diff/images.ts';
 import { coverListOf, type CoverList } from '../../native-free/format/cover.ts';
@@ -49,6 +46,11 @@ export interface Job extends TaskContext {
   readonly metered: boolean;
   readonly target: Uint8Array;
   readonly targetDigest: Uint8Array;
+  /**
+   * Waits for the memory that it takes to work on contents of these sizes, which were not known before.
+   * @throws UpdateError memory_exceeded when there is not so much, aborted
+   */
+  readonly grow: (contents: { readonly source: number; readonly target: number }) => Promise<void>;
 }
 
 /** A source with its digest. */
@@ -106,6 +108,10 @@ export async function unpack(job: Job, images: Images): Promise<UnpackedPair | n
     return { image, explored: found };
   };
   const [source, target] = await inLanes([images.source, images.target], job.workers, explored);
+  const bytes = ({ image, explored: { units } }: ExploredImage): number =>
+    units.reduce((sum, { content }) => sum + content.length, image.length);
+  if (source!.explored.units.length + target!.explored.units.length === 0) return null;
+  await job.grow({ source: bytes(source!), target: bytes(target!) });
   return job.pool.run({ kind: 'unpack', source: source!, target: target! }, job);
 }
 
@@ -235,7 +241,6 @@ async function encodeUnits(
   const finished = await job.pool.run({ kind: 'plan', images: virtual, matched, wanted }, job);
   const plan = { ...finished.plan, covers: shareCovers(finished.plan.covers) };
   const coded = { plan, modelSizes: finished.modelSizes };
-  const map = encodeMaps(maps, finished.modelSizes);
   const spans = cutSegments(new VirtualLayout(maps.target, target.length));
   const encoded = counter(job, 'encode', target.length);
   const parts = await inLanes(spans, job.workers + 1, async ({ offset, length }) => {
@@ -247,30 +252,19 @@ async function encodeUnits(
     encoded(length);
     return part;
   });
-  const sum = (of: (part: EncodedUnitSegment) => number): number => parts.reduce((all, part) => all + of(part), 0);
+  const { units, ...rest } = unitPayloadParts(unpacked, finished, spans, parts);
   const payload = assembleDelta({
     sourceBytes: image.source.length,
     sourceDigest: image.sourceDigest,
     targetBytes: target.length,
     targetDigest: job.targetDigest,
-    segmentBytes: LIMITS.segment_bytes_max,
     modelSizes: finished.modelSizes,
-    plan: concat([map.bytes, finished.bytes]),
-    planNeeds: {
-      memoryBytes: map.needs.memoryBytes + finished.needs.memoryBytes,
-      work: map.needs.work + finished.needs.work,
-    },
-    segmentWork: sum((part) => part.work),
-    segments: parts.map((part) => part.encoded),
     segmentDigests: parts.map((part) => part.digest),
     hash: sha256Node,
-    units: {
-      ...{ spans, mapBytes: map.bytes.length },
-      ...{ sourceBytes: virtual.source.length, targetBytes: virtual.target.length },
-      memoryBytes: parts.reduce((most, part) => Math.max(most, part.memoryBytes), 0),
-    },
+    units,
+    ...rest,
   });
-  const costs = job.metered ? costsOf({ ...finished.costs, maps: map.bytes.length }, parts, payload.length) : null;
+  const costs = job.metered ? costsOf({ ...finished.costs, maps: units.mapBytes }, parts, payload.length) : null;
   return { payload, covers: plan.covers, costs };
 }
 

@@ -23,6 +23,9 @@ export class ContainerBuilder {
   readonly #image = new Ranges();
   readonly #files: FoundFile[] = [];
   #parts: FoundPart[] = [];
+  /** Of the file that is being collected: its bytes so far, and zeros that came since. */
+  #bytes = 0;
+  #zeros = 0;
 
   constructor(kind: string) {
     this.#kind = kind;
@@ -57,7 +60,7 @@ export class ContainerBuilder {
     if (block.named === true) return;
     if (block.named === false && length === block.contentBytes) {
       block.named = true;
-      this.#parts.push({ unit: id, offset, length });
+      this.#push({ unit: id, offset, length });
       return;
     }
     if (block.named === false) block.named = new Ranges();
@@ -66,11 +69,26 @@ export class ContainerBuilder {
 
   #take(ranges: Ranges, unit: number, offset: number, length: number): void {
     for (const { from, to } of ranges.take(offset, offset + length))
-      this.#parts.push({ unit, offset: from, length: to - from });
+      this.#push({ unit, offset: from, length: to - from });
+  }
+
+  /** The file that is being collected goes on with zeros that lie nowhere. */
+  hole(bytes: number): void {
+    this.#zeros += bytes;
+  }
+
+  /** A hole that is larger than all before it is left out: no program has such, and zeros may not outgrow the image. */
+  #push(part: FoundPart): void {
+    const zerosBefore = this.#zeros <= this.#bytes ? this.#zeros : 0;
+    this.#parts.push(zerosBefore > 0 ? { ...part, zerosBefore } : part);
+    this.#bytes += zerosBefore + part.length;
+    this.#zeros = 0;
   }
 
   /** The file is over. `joinsBelow`: it may join the file before where both have fewer bytes than that. */
   endFile(joinsBelow = 0): void {
+    this.#bytes = 0;
+    this.#zeros = 0;
     if (this.#parts.length === 0) return;
     if (this.#files.length === LIMITS.container_files_max)
       malformed(this.#kind, `it has more than ${this.#files.length} files`);
@@ -98,8 +116,8 @@ export class ContainerBuilder {
     });
     const files = this.#files.map(({ parts, ...rest }) => ({
       ...rest,
-      parts: parts.map(({ unit, offset, length }) =>
-        unit === IMAGE ? { unit, offset: base + offset, length } : { unit: index[unit]!, offset, length },
+      parts: parts.map((part) =>
+        part.unit === IMAGE ? { ...part, offset: base + part.offset } : { ...part, unit: index[part.unit]! },
       ),
     }));
     return { kind: this.#kind, offset: base, bytes, units, files, nests: true };

@@ -24,6 +24,11 @@ export interface FoundPart {
   readonly unit: number;
   readonly offset: number;
   readonly length: number;
+  /**
+   * In the file so many zeros stand before it, which lie nowhere: a file system left a hole. A program's parts are where its
+   * headers say only with them. Never more than the file has bytes before. Default: none.
+   */
+  readonly zerosBefore?: number;
 }
 
 /** Bytes that belong together, in their order. */
@@ -56,6 +61,10 @@ export interface Container {
 /** Looks for one kind of container at one place. `unpackedSize` and the like are its own business. */
 export interface ContainerFinder {
   readonly kind: string;
+  /** Bytes that every container of the kind has, and where: a scanner may look at those before it asks. */
+  readonly signature?: { readonly at: number; readonly bytes: readonly number[] };
+  /** A signature is too little to ask everywhere: only where the searched bytes begin. Default: false. */
+  readonly onlyFirst?: boolean;
   /** The container that begins at `offset`, or null. Never throws. */
   at(bytes: Uint8Array, offset: number): Container | null;
 }

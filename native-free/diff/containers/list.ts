@@ -1,9 +1,109 @@
-/** Temporary. */
-import type { Container } from './container.ts';
+/**
+ * Looks for containers of all kinds, in one pass over the bytes.
+ *
+ * Two bytes tell which finders are asked, so a byte costs one look at a table. Any may lie: attempts that fail share an
+ * effort that grows with the bytes, one for each kind, lest lies of one kind hide what there is of others.
+ * @module
+ */
+import type { Container, ContainerFinder } from './container.ts';
+import { archives } from './archives/list.ts';
 import { erofs } from './erofs/erofs.ts';
 import { squashfs } from './squashfs/squashfs.ts';
+import { Effort } from './streams/effort.ts';
+import { streams } from './streams/list.ts';
+import type { StreamFinder } from './streams/stream.ts';
 
+interface Start {
+  readonly finder: ContainerFinder | StreamFinder;
+  /** Where in a container the two bytes stand that are looked for. */
+  readonly magicAt: number;
+  readonly begins: (first: number, second: number) => boolean;
+  /** What tells it apart, where finders do not count their steps themselves: then an attempt counts only with it. */
+  readonly magic?: readonly number[];
+}
+
+/** An attempt of a finder that does not count costs a share of the bytes that it may read. */
+const SHARE = 16;
+
+/** A container whose magic begins at `magicAt`. */
+function marked(finder: ContainerFinder, magicAt: number, magic: readonly number[]): Start {
+  return { finder, magicAt, magic, begins: (first, second) => first === magic[0] && second === magic[1] };
+}
+
+/** The first of those that begin at the same place wins. */
+const STARTS: readonly Start[] = [
+  marked(squashfs, 0, [0x68, 0x73, 0x71, 0x73]),
+  marked(erofs, 1024, [0xe2, 0xe1, 0xf5, 0xe0]),
+  ...archives.flatMap((finder) =>
+    finder.signature === undefined ? [] : [marked(finder, finder.signature.at, finder.signature.bytes)],
+  ),
+  ...streams.map((start) => ({ ...start, magicAt: 0 })),
+];
+
+/** What is not known by a few bytes, and asked only where the searched bytes begin. */
+const FIRST = archives.filter(({ onlyFirst }) => onlyFirst === true);
+
+const PAIRS = 2 ** 16;
+/** By two bytes: which of STARTS they may mark, as bits. */
+const TABLE = Uint16Array.from({ length: PAIRS }, (_, pair) =>
+  STARTS.reduce((bits, { begins }, i) => bits | (begins(pair & 255, pair >> 8) ? 1 << i : 0), 0),
+);
+
+/** In order, never overlapping. */
 export function findContainers(bytes: Uint8Array): Container[] {
-  const found = squashfs.at(bytes, 0) ?? erofs.at(bytes, 0);
-  return found === null ? [] : [found];
+  return new Search(bytes).found();
+}
+
+class Search {
+  readonly #bytes: Uint8Array;
+  readonly #efforts: readonly Effort[];
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#efforts = STARTS.map(() => new Effort(bytes.length));
+  }
+
+  found(): Container[] {
+    const bytes = this.#bytes;
+    const containers: Container[] = [];
+    /** Where the last container ended. */
+    let from = 0;
+    for (const finder of FIRST) {
+      const container = from === 0 ? finder.at(bytes, 0) : null;
+      if (container === null || container.files.length === 0) continue;
+      containers.push(container);
+      from = container.bytes;
+    }
+    for (let at = from; at + 1 < bytes.length; at++) {
+      const bits = TABLE[bytes[at]! | (bytes[at + 1]! << 8)]!;
+      if (bits === 0) continue;
+      const container = this.#at(at, from, bits);
+      if (container === null) continue;
+      containers.push(container);
+      from = container.offset + container.bytes;
+      at = from - 1;
+    }
+    return containers;
+  }
+
+  #at(at: number, from: number, bits: number): Container | null {
+    for (let i = 0, rest = bits; rest !== 0; i++, rest >>= 1) {
+      if ((rest & 1) === 0) continue;
+      const start = STARTS[i]!;
+      const offset = at - start.magicAt;
+      const container = offset < from ? null : this.#attempt(start, offset, this.#efforts[i]!);
+      if (container !== null) return container;
+    }
+    return null;
+  }
+
+  #attempt({ finder, magic, magicAt }: Start, offset: number, effort: Effort): Container | null {
+    const bytes = this.#bytes;
+    if (magic === undefined) return finder.at(bytes, offset, effort);
+    if (effort.left <= 0 || magic.some((byte, i) => bytes[offset + magicAt + i] !== byte)) return null;
+    const container = finder.at(bytes, offset);
+    if (container !== null && container.files.length > 0) return container;
+    effort.spend((bytes.length - offset) / SHARE);
+    return null;
+  }
 }

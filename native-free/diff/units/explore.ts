@@ -2,6 +2,7 @@
  * Looks into an image: containers, their streams, and containers in those.
  * @module
  */
+import { HISTORY_BYTES } from '../../format/unit-map.ts';
 import { LIMITS } from '../../limits.ts';
 import { UpdateError } from '../../status.ts';
 import { codecOf, isCodecKnown } from '../../unpack/codecs/list.ts';
@@ -86,17 +87,21 @@ class Explorer {
     for (const file of files) {
       const spans = file.parts.flatMap((part) => this.#spansOf(view, part, indexes));
       if (spans.length === 0) continue;
-      if (!nests || !this.#openFile(view, spans, nesting + 1)) this.#items.push({ isFile: true, spans });
+      if (!nests || !this.#openFile(view, spans, nesting + 1)) this.#items.push({ isFile: true, joins: file.joins ?? false, spans });
     }
     for (const index of indexes)
       if (index >= 0) this.#rest([{ unit: index, offset: 0, length: this.#units[index]!.content.length }]);
     this.#rest(spansIn(view, offset, offset + bytes));
   }
 
-  #spansOf(view: View, { unit, offset, length }: FoundPart, indexes: readonly number[]): Span[] {
-    if (unit < 0) return spansIn(view, offset, offset + length);
-    const index = indexes[unit]!;
-    return index < 0 || length === 0 ? [] : [{ unit: index, offset, length }];
+  #spansOf(view: View, part: FoundPart, indexes: readonly number[]): Span[] {
+    const { unit, offset, length, zerosBefore = 0 } = part;
+    if (unit >= 0) {
+      const index = indexes[unit]!;
+      return index < 0 || length === 0 ? [] : [{ unit: index, offset, length, zeros: zerosBefore }];
+    }
+    const [first, ...others] = spansIn(view, offset, offset + length);
+    return first === undefined ? [] : [{ ...first, zeros: zerosBefore }, ...others];
   }
 
   /** Whether there is something in a file, which is then laid out by its parts. */
@@ -134,7 +139,8 @@ class Explorer {
       const continues = unit.continues === true;
       const before = continues ? state : null;
       state = null;
-      if (continues && (indexes[i - 1] ?? -1) < 0) indexes.push(-1);
+      const known = continues ? (indexes[i - 1] ?? -1) : 0;
+      if (known < 0 || (continues && this.#units[known]!.content.length < HISTORY_BYTES)) indexes.push(-1);
       else {
         const goesOn = units[i + 1]?.continues === true;
         const after = this.#unpack(view, unit, before, goesOn);
@@ -158,7 +164,7 @@ class Explorer {
     const total = this.#contentBytes + contentBytes;
     if (places.length !== 1 || depth > DEPTH_MAX || packedBytes < PACKED_BYTES_MIN || !isCodecKnown(codec)) return null;
     if (contentBytes > LIMITS.unit_content_bytes_max || total > LIMITS.image_bytes_max) return null;
-    if (this.#units.length >= LIMITS.units_max) return null;
+    if (this.#units.length >= LIMITS.units_max || this.#isHistory(place!, packedBytes)) return null;
     const packed = view.bytes.subarray(offset, offset + packedBytes + (goesOn ? 1 : 0));
     const unpacked = tryUnpack(found, packed, before, this.#options.exact);
     if (unpacked === null) return null;
@@ -169,6 +175,12 @@ class Explorer {
     this.#units.push({ parent: place!.unit, offset: place!.offset, packedBytes, codec, continues, content });
     this.#depth.push(depth);
     return { state: unpacked.after };
+  }
+
+  /** Content that the unit behind refers to stays as it is. */
+  #isHistory({ unit, offset }: Span, packedBytes: number): boolean {
+    if (unit < 0 || this.#units[unit + 1]?.continues !== true) return false;
+    return offset + packedBytes > this.#units[unit]!.content.length - HISTORY_BYTES;
   }
 }
 

@@ -19,11 +19,15 @@ export interface Span {
   readonly unit: number;
   readonly offset: number;
   readonly length: number;
+  /** Zeros before it in its file, which lie nowhere. */
+  readonly zeros?: number;
 }
 
 /** A file, whole; or whatever no file before it has of some bytes. */
 export interface LayoutItem {
   readonly isFile: boolean;
+  /** It may follow what is before without a gap. */
+  readonly joins?: boolean;
   readonly spans: readonly Span[];
 }
 

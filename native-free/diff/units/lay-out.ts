@@ -66,8 +66,8 @@ function piecesFor(
       claims.add(indexOf(unit), offset, offset + length);
   explored.items.forEach(({ isFile, spans }, item) => {
     if (selected.items.has(item)) {
-      spans.forEach(({ unit, offset, length }, i) => {
-        pieces.push({ unit: indexOf(unit), offset, length, joined: i > 0 });
+      spans.forEach(({ unit, offset, length, zeros = 0 }, i) => {
+        pieces.push({ unit: indexOf(unit), offset, length, joined: i > 0, zeros });
       });
     } else if (!isFile) {
       for (const span of spans) if (span.unit < 0 || indexOf(span.unit) >= 0) addRest(pieces, span, indexOf, claims, units);
@@ -91,7 +91,7 @@ function addRest(
     // Parts of one stream are one run of bytes.
     const goesOn = unit >= 0 && from === 0 && units[unit]!.continues && before?.unit === unit - 1;
     const joined = goesOn && before.offset + before.length === units[unit - 1]!.contentBytes;
-    pieces.push({ unit, offset: from, length: to - from, joined });
+    pieces.push({ unit, offset: from, length: to - from, joined, zeros: 0 });
   }
 }
 

@@ -6,6 +6,7 @@
  * understood as a whole. What is unpacked on one side is unpacked on the other.
  * @module
  */
+import { ALIGNMENT } from '../../format/unit-map.ts';
 import type { Explored, ExploredUnit } from './explored.ts';
 
 /** An image that was explored. */
@@ -109,13 +110,11 @@ class Side implements Selected {
 }
 
 /** Whether a file has to be put together, or moved to where its words are aligned: else it is well where it lies. */
-function isScattered({ units, items }: Explored, item: number): boolean {
-  const { spans } = items[item]!;
+function isScattered({ items }: Explored, item: number): boolean {
+  const { spans, joins } = items[item]!;
   if (spans.length > 1) return true;
-  const { unit, offset, length } = spans[0]!;
-  if (unit < 0 || offset % 4 === 0) return false;
-  const content = units[unit]!.content.subarray(offset, offset + length);
-  return content[0] === 0x7f && content[1] === 0x45 && content[2] === 0x4c && content[3] === 0x46;
+  const { unit, offset } = spans[0]!;
+  return joins !== true && unit >= 0 && offset % ALIGNMENT !== 0;
 }
 
 /** For each unit of the target the first of the source with equal packed bytes, or -1. */

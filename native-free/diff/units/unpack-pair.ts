@@ -2,6 +2,10 @@
  * Two images taken apart: what a delta between their contents is made of.
  * @module
  */
+import { concat } from '../../format/bytes.ts';
+import type { SegmentSpan } from '../../format/payload-header.ts';
+import { LIMITS } from '../../limits.ts';
+import type { FinishedPlan } from '../stages.ts';
 import { MixCoder } from '../../model/mix-coder.ts';
 import type { ModelSizes } from '../../format/model-sizes.ts';
 import { PLAN_BYTES } from '../../format/plan.ts';
@@ -9,7 +13,7 @@ import type { PlanNeeds } from '../../model/plan-coder.ts';
 import { MapCoder, type UnitMaps } from '../../unpack/map/map-coder.ts';
 import { VirtualLayout } from '../../unpack/map/virtual-layout.ts';
 import type { Images } from '../images.ts';
-import type { UnitImages } from '../write/encode-unit-segment.ts';
+import type { EncodedUnitSegment, UnitImages } from '../write/encode-unit-segment.ts';
 import { layOut, virtualImage } from './lay-out.ts';
 import { selectUnits, type ExploredImage } from './select.ts';
 
@@ -47,7 +51,7 @@ export function unitImages(images: Images, { maps, virtual }: UnpackedPair): Uni
 }
 
 /** The maps' bytes, with which the plan section begins, and what they ask of a decoder. */
-export function encodeMaps(maps: UnitMaps, modelSizes: ModelSizes): { readonly bytes: Uint8Array; readonly needs: PlanNeeds } {
+function encodeMaps(maps: UnitMaps, modelSizes: ModelSizes): { readonly bytes: Uint8Array; readonly needs: PlanNeeds } {
   const coder = new MixCoder(true, modelSizes);
   coder.start(null);
   new MapCoder(coder).code(maps);
@@ -55,4 +59,29 @@ export function encodeMaps(maps: UnitMaps, modelSizes: ModelSizes): { readonly b
   const pieces = maps.source.pieces.length + maps.target.pieces.length;
   const memoryBytes = PLAN_BYTES.unit * units + PLAN_BYTES.unitPiece * pieces;
   return { bytes: coder.finish(), needs: { memoryBytes, work: coder.work.spent } };
+}
+
+/** What a payload has of units, and of segments that were encoded with them. */
+export function unitPayloadParts(
+  { maps, virtual }: UnpackedPair,
+  finished: FinishedPlan,
+  spans: readonly SegmentSpan[],
+  segments: readonly EncodedUnitSegment[],
+) {
+  const map = encodeMaps(maps, finished.modelSizes);
+  return {
+    segments: segments.map(({ encoded }) => encoded),
+    segmentBytes: LIMITS.segment_bytes_max,
+    segmentWork: segments.reduce((sum, { work }) => sum + work, 0),
+    plan: concat([map.bytes, finished.bytes]),
+    planNeeds: {
+      memoryBytes: map.needs.memoryBytes + finished.needs.memoryBytes,
+      work: map.needs.work + finished.needs.work,
+    },
+    units: {
+      ...{ spans, mapBytes: map.bytes.length },
+      ...{ sourceBytes: virtual.source.length, targetBytes: virtual.target.length },
+      memoryBytes: segments.reduce((most, { memoryBytes }) => Math.max(most, memoryBytes), 0),
+    },
+  };
 }

@@ -8,7 +8,7 @@ import { LIMITS } from '../../limits.ts';
 import { STREAM } from '../../model/costs.ts';
 import { SegmentCoder } from '../../model/segment-coder.ts';
 import type { VirtualLayout } from '../../unpack/map/virtual-layout.ts';
-import { partsOf } from '../../unpack/segment/parts.ts';
+import { historyIn, partsOf } from '../../unpack/segment/parts.ts';
 import { UnitReplay } from '../../unpack/segment/unit-replay.ts';
 import { UnitCache } from '../../unpack/source/unit-cache.ts';
 import { UnitMemory } from '../../unpack/source/unit-memory.ts';
@@ -73,7 +73,7 @@ export async function encodeUnitSegment(
     if (copyOf >= 0) await source.packed(copyOf);
     else {
       const unit = await target.unit(index);
-      await replay.code(index, unit.content, unit);
+      await replay.code(index, unit.content, historyIn(layout, parts, content, index), unit);
     }
   }
   const encoded = coder.finish();

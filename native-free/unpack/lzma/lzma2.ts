@@ -5,7 +5,7 @@
  * are no parameters: they follow from coding the tokens again.
  * @module
  */
-import { malformed, TokenList, type Unpacked } from '../tokens.ts';
+import { malformed, OP, TokenList, type Unpacked } from '../tokens.ts';
 import {
   ChunkList,
   CONTROL,
@@ -29,6 +29,11 @@ const STORED_HEAD_BYTES = 3;
 
 export interface Lzma2Params {
   readonly chunks: ChunkList;
+}
+
+/** Behind its first byte, where in the content distances start anew. */
+export interface Lzma2Resets {
+  readonly resets: readonly number[];
 }
 
 /** Does what a chunk says before its first symbol. */
@@ -78,8 +83,8 @@ export function unpackLzma2(packed: Uint8Array, limits: LzmaLimits): Unpacked<Lz
   const packedBytes = scanChunks(packed, 0, limits.contentBytesMax, chunks);
   const content = new Uint8Array(chunks.total);
   const tokens = new TokenList(limits.tokensMax ?? limits.contentBytesMax);
-  const params = decodeChunks({ packed, at: 0, chunks, content, dictionaryBytes: reachOf(limits) }, tokens);
-  return { content, tokens, params, packedBytes };
+  const { chunks: kept } = decodeChunks({ packed, at: 0, chunks, content, dictionaryBytes: reachOf(limits) }, tokens);
+  return { content, tokens, params: { chunks: kept }, packedBytes };
 }
 
 /** A scanned stream that begins at `at`, and where its content goes. */
@@ -95,10 +100,11 @@ interface ScannedStream {
  * What is left of the chunks once it is known which of them end where they had to.
  * @throws UpdateError unit_malformed
  */
-export function decodeChunks(stream: ScannedStream, tokens: TokenList): Lzma2Params {
+export function decodeChunks(stream: ScannedStream, tokens: TokenList): Lzma2Params & Lzma2Resets {
   const { packed, at, chunks, content, dictionaryBytes } = stream;
   const decoder = new LzmaDecoder();
   const kept = new ChunkList(chunks.count);
+  const resets: number[] = [];
   let next = at;
   let start = 0;
   for (let i = 0, from = 0; i < chunks.count; i++) {
@@ -106,6 +112,7 @@ export function decodeChunks(stream: ScannedStream, tokens: TokenList): Lzma2Par
     const properties = chunks.properties[i]!;
     const end = from + chunks.contentBytes[i]!;
     if (makesDictionary(control)) start = from;
+    if (i > 0 && control >= CONTROL.resetState) resets.push(from);
     if (isLzma(control)) {
       const packedBytes = (packed[next + 3]! << 8) + packed[next + 4]! + 1;
       next += LZMA_HEAD_BYTES + (setsProperties(control) ? 1 : 0);
@@ -119,6 +126,7 @@ export function decodeChunks(stream: ScannedStream, tokens: TokenList): Lzma2Par
         malformed('lzma2', `chunk ${i} does not end where its stream ends`);
     } else {
       kept.push(control, end - from, 0);
+      tokens.pushLiterals(end - from);
       next += STORED_HEAD_BYTES;
       content.set(packed.subarray(next, next + end - from), from);
       next += end - from;
@@ -126,7 +134,7 @@ export function decodeChunks(stream: ScannedStream, tokens: TokenList): Lzma2Par
     from = end;
   }
   kept.close();
-  return { chunks: kept };
+  return { chunks: kept, resets };
 }
 
 /** Whether a chunk that began at `begin` of the packed bytes was ended by its length, as a run's are. */
@@ -225,14 +233,18 @@ function encodeChunk(
   range.overwrite(head, fields);
 }
 
-function storeChunk({ range }: LzmaEncoder, place: ChunkPlace, control: number, bytes: number): void {
-  const { content, from } = place;
+function storeChunk(encoder: LzmaEncoder, place: ChunkPlace, control: number, bytes: number): void {
+  const { range } = encoder;
+  const { content, from, tokens } = place;
   if (bytes > STORED_BYTES_MAX) malformed('lzma2', `the stored chunk at byte ${from} has ${bytes} bytes`);
   if (makesDictionary(control)) {
     place.start = from;
     place.hasProperties = false;
   }
   range.append(Uint8Array.of(control, (bytes - 1) >> 8, (bytes - 1) & 255));
+  for (const end = encoder.next + bytes; encoder.next < end; encoder.next++)
+    if (tokens.op[encoder.next] !== OP.literal || encoder.next >= tokens.count)
+      malformed('lzma2', `the stored chunk at byte ${from} has tokens that are no literals`);
   place.from += bytes;
   range.append(content.subarray(from, place.from));
 }

@@ -28,8 +28,9 @@ const NUMBER = {
   unit: 9,
   offset: 10,
   length: 11,
+  zeros: 12,
 } as const;
-const FLAG = { sameParent: 0, continues: 1, sameContent: 2, isCopy: 3, joined: 4, sameLength: 5, toEnd: 6 } as const;
+const FLAG = { sameParent: 0, continues: 1, sameContent: 2, isCopy: 3, joined: 4, sameLength: 5, toEnd: 6, zeros: 7 } as const;
 
 /** How a piece is found from those before it. */
 const WAY = {
@@ -150,7 +151,9 @@ export class MapCoder {
     if (way !== WAY.whole) length = this.#length(piece, length, way, state);
     else if (state.expectedLength() === length) state.hit(length);
     const joined = numbers.flag(piece?.joined ?? false, FLAG.joined, way, state.ways & 7);
-    const coded = { unit, offset, length, joined };
+    const hasZeros = numbers.flag((piece?.zeros ?? 0) > 0, FLAG.zeros);
+    const zeros = hasZeros ? numbers.code(piece?.zeros ?? 0, NUMBER.zeros) : 0;
+    const coded = { unit, offset, length, joined, zeros };
     state.learn(coded, way);
     return coded;
   }

@@ -2,7 +2,7 @@
  * Where everything of an image with units lies: in the virtual stream, in contents, in the image.
  * @module
  */
-import { ALIGNMENT, type Unit, type UnitMap, type VirtualPiece } from '../../format/unit-map.ts';
+import { ALIGNMENT, HISTORY_BYTES, type Unit, type UnitMap, type VirtualPiece } from '../../format/unit-map.ts';
 import { LIMITS } from '../../limits.ts';
 import { UpdateError } from '../../status.ts';
 
@@ -100,11 +100,12 @@ export class VirtualLayout {
   #layOut(): Float64Array {
     const starts = new Float64Array(this.pieces.length + 1);
     let at = 0;
-    this.pieces.forEach(({ unit, offset, length, joined }, i) => {
+    this.pieces.forEach(({ unit, offset, length, joined, zeros }, i) => {
       if (unit >= this.units.length || offset + length > this.lengthOf(unit)) badMap(`piece ${i} leaves its place`);
       // Bytes of the image keep their place within a word; contents begin words.
       const phase = unit < 0 ? offset % ALIGNMENT : 0;
       if (!joined) at += (phase + ALIGNMENT - (at % ALIGNMENT)) % ALIGNMENT;
+      at += zeros;
       starts[i] = at;
       at += length;
     });
@@ -114,6 +115,21 @@ export class VirtualLayout {
   }
 }
 
+/** A unit that continues another one has all the history that it may refer to. */
+function checkHistory(layout: VirtualLayout, unit: number): void {
+  const before = layout.units[unit - 1]!;
+  const start = before.contentBytes - HISTORY_BYTES;
+  const { first, end } = layout.unitsIn(unit - 1);
+  const last = first < end ? layout.units[end - 1]! : null;
+  let known = 0;
+  for (const piece of layout.piecesOf(unit - 1)) {
+    const { offset, length } = layout.pieces[piece]!;
+    known += Math.max(0, Math.min(length, offset + length - start));
+  }
+  if (start < 0 || known < HISTORY_BYTES || (last !== null && last.offset + last.packedBytes > start))
+    badMap(`what unit ${unit} continues is not known`);
+}
+
 /**
  * Checks that pieces and units make all of an image, and of the content of each unit that is made, exactly once.
  * @throws UpdateError plan_malformed
@@ -121,6 +137,7 @@ export class VirtualLayout {
 export function checkComplete(layout: VirtualLayout): void {
   for (let unit = -1; unit < layout.units.length; unit++) {
     if (unit >= 0 && layout.units[unit]!.copyOf >= 0) continue;
+    if (unit >= 0 && layout.units[unit]!.continues) checkHistory(layout, unit);
     const pieces = layout.piecesOf(unit);
     let { first, end } = layout.unitsIn(unit);
     let at = 0;

@@ -2,7 +2,7 @@
  * What a segment of the target is made of: ranges of the virtual stream, and units.
  * @module
  */
-import { ALIGNMENT } from '../../format/unit-map.ts';
+import { ALIGNMENT, HISTORY_BYTES } from '../../format/unit-map.ts';
 import type { VirtualLayout } from '../map/virtual-layout.ts';
 
 /** Bytes [start, end) of the virtual stream, which stand at `at` in the segment's content. */
@@ -43,6 +43,7 @@ export function partsOf(layout: VirtualLayout, start: number, end: number): Segm
       }
       const { first, end: last } = layout.unitsIn(unit);
       for (let child = first; child < last; child++) addUnit(child);
+      for (const { piece, from, to } of historyOf(layout, unit)) want(piece, from, to);
     }
     units.push(unit);
   };
@@ -57,6 +58,18 @@ export function partsOf(layout: VirtualLayout, start: number, end: number): Segm
   return { start, end, units, ...merged(wanted) };
 }
 
+/** Parts of pieces, in order of their content: what stood before a unit that continues another one. */
+export function historyOf(layout: VirtualLayout, unit: number): { piece: number; from: number; to: number }[] {
+  if (!layout.units[unit]!.continues) return [];
+  const start = layout.units[unit - 1]!.contentBytes - HISTORY_BYTES;
+  const parts: { piece: number; from: number; to: number }[] = [];
+  for (const piece of layout.piecesOf(unit - 1)) {
+    const { offset, length } = layout.pieces[piece]!;
+    if (offset + length > start) parts.push({ piece, from: Math.max(start, offset), to: offset + length });
+  }
+  return parts;
+}
+
 /** Ranges in order; those that only padding lies between become one. */
 function merged(wanted: { start: number; end: number }[]): Pick<SegmentParts, 'ranges' | 'contentBytes'> {
   wanted.sort((a, b) => a.start - b.start);
@@ -65,8 +78,8 @@ function merged(wanted: { start: number; end: number }[]): Pick<SegmentParts, 'r
   for (const { start, end } of wanted) {
     const before = ranges.at(-1);
     if (before !== undefined && start - before.end < ALIGNMENT) {
-      contentBytes += end - before.end;
-      before.end = end;
+      contentBytes += Math.max(0, end - before.end);
+      before.end = Math.max(before.end, end);
     } else {
       ranges.push({ start, end, at: contentBytes });
       contentBytes += end - start;
@@ -110,4 +123,22 @@ export function readContent(
   const { start: first, at } = ranges[firstWhere(0, ranges.length, (i) => ranges[i]!.end > start)]!;
   const from = at + start - first;
   into.set(content.subarray(from, from + into.length));
+}
+
+/** What stood before a unit that continues another one, out of a segment's content. */
+export function historyIn(
+  layout: VirtualLayout,
+  parts: SegmentParts,
+  content: Uint8Array,
+  unit: number,
+): Uint8Array {
+  const found = historyOf(layout, unit);
+  const history = new Uint8Array(found.length === 0 ? 0 : HISTORY_BYTES);
+  let at = 0;
+  for (const { piece, from, to } of found) {
+    const start = layout.starts[piece]! + from - layout.pieces[piece]!.offset;
+    readContent(parts, content, start, history.subarray(at, at + to - from));
+    at += to - from;
+  }
+  return history;
 }

@@ -3,6 +3,7 @@
  * @module
  */
 import type { CoverList } from '../../format/cover.ts';
+import { concat } from '../../format/bytes.ts';
 import { WORK } from '../../format/work.ts';
 import type { ModelCoder } from '../../model/model-coder.ts';
 import { NumberCoder, UNIT_SPACE } from '../../model/number-coder.ts';
@@ -44,14 +45,19 @@ export class UnitReplay {
   }
 
   /**
-   * Codes unit `index` with this content; a decoder gives no choices, and gets them.
+   * Codes unit `index` with this content, before which `history` stood; a decoder gives no choices, and gets them.
    * @throws UpdateError unit_malformed, payload_work, and what reading the source throws
    */
-  async code(index: number, content: Uint8Array, given: UnitChoices | null): Promise<UnitChoices> {
+  async code(
+    index: number,
+    content: Uint8Array,
+    history: Uint8Array,
+    given: UnitChoices | null,
+  ): Promise<UnitChoices> {
     const { codec, packedBytes } = this.#target.units[index]!;
     const { memory } = this.#source;
     memory.take(2 * content.length + packedBytes);
-    const { rules, headOf, codeHead, codeTail, tokenBytes } = codecOf(codec);
+    const { rules, headOf, resetsOf, codeHead, codeTail, tokenBytes } = codecOf(codec);
     const { work } = this.#coder;
     work.spent += WORK.unpackedUnit + WORK.unpackedByte * content.length;
     work.check();
@@ -68,12 +74,14 @@ export class UnitReplay {
         source = { unit: asSource(decoded, codec), params: decoded.params };
         sources.set(unit, source);
       }
-      runs.push({ at, length, from, source: source.unit });
+      runs.push({ at: history.length + at, length, from, source: source.unit });
     }
     const like = sources.get(mostOf(found))?.params ?? null;
     const head = codeHead(this.#numbers, given === null ? null : headOf(given.params), like, content);
-    const bytes = tokenBytes(content, head);
-    const tokens = this.#tokens.code({ bytes, rules, runs, imitate: 0 }, given?.tokens ?? null);
+    const own = tokenBytes(content, head);
+    const bytes = history.length === 0 ? own : concat([history, own]);
+    const resets = resetsOf?.(head);
+    const tokens = this.#tokens.code({ bytes, first: history.length, resets, rules, runs }, given?.tokens ?? null);
     const params = codeTail(this.#numbers, head, given?.params ?? null, like, content, tokens);
     memory.take(TOKEN_BYTES * tokens.count);
     memory.take(-pinned - TOKEN_BYTES * tokens.count);

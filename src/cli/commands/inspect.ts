@@ -15,6 +15,7 @@ import { exitCodeOf, UpdateError } from '../../../native-free/status.ts';
 import { sha256Node } from '../../platform/hash.ts';
 import { report, withSignals, type CommonOptions } from '../terminal/frame.ts';
 import { patchKind } from '../patch/patch-file.ts';
+import { unitFacts, unitRows, type UnitFacts } from '../patch/unit-facts.ts';
 import { openPatch } from '../patch/patch-input.ts';
 import { formatBytes, formatCount, formatTable } from '../terminal/text.ts';
 
@@ -54,8 +55,9 @@ async function inspect(path: string, options: InspectOptions): Promise<void> {
 async function inspectEngraft({ path, patch, signal }: Inspected, options: InspectOptions): Promise<void> {
   const reader = new PieceReader(patch);
   const header = await readHeader(reader, sha256Node);
-  const damage = await findDamage(reader, header, signal);
-  report(options, { path, ...factsOf(header), ...damage }, () => textOf(header, damage, options));
+  const { plan, ...damage } = await findDamage(reader, header, signal);
+  const units = damage.intact ? unitFacts(header, plan) : null;
+  report(options, { path, ...factsOf(header), unitMaps: units, ...damage }, () => textOf(header, damage, units, options));
   if (!damage.intact) process.exitCode = exitCodeOf(new UpdateError('chunk_digest', 'damaged'));
 }
 
@@ -70,7 +72,12 @@ interface Damage {
 const CHUNKS_A_TURN = 64;
 
 /** Compare each chunk that is there whole with its digest, then count what is missing or follows. */
-async function findDamage(reader: PieceReader, header: PayloadHeader, signal: AbortSignal): Promise<Damage> {
+async function findDamage(
+  reader: PieceReader,
+  header: PayloadHeader,
+  signal: AbortSignal,
+): Promise<Damage & { readonly plan: Uint8Array }> {
+  const plan = header.inlineBody?.slice(0, header.planBytes) ?? new Uint8Array(header.planBytes);
   const damagedChunks: number[] = [];
   const chunk = new Uint8Array(LIMITS.chunk_bytes);
   let missingBytes = 0;
@@ -83,11 +90,12 @@ async function findDamage(reader: PieceReader, header: PayloadHeader, signal: Ab
       missingBytes = header.payloadBytes - reader.position;
       break;
     }
+    if (offset < plan.length) plan.set(part.subarray(0, plan.length - offset), offset);
     if (!bytesEqual(digestOf(sha256Node, part), expected)) damagedChunks.push(index);
   }
   const surplusBytes = missingBytes > 0 ? 0 : await countSurplus(reader);
   const intact = damagedChunks.length === 0 && missingBytes === 0 && surplusBytes === 0;
-  return { intact, damagedChunks, missingBytes, surplusBytes };
+  return { intact, damagedChunks, missingBytes, surplusBytes, plan };
 }
 
 /** False when the patch ends first. */
@@ -135,7 +143,7 @@ function factsOf(header: PayloadHeader): Record<string, unknown> {
   };
 }
 
-function textOf(header: PayloadHeader, damage: Damage, options: InspectOptions): string {
+function textOf(header: PayloadHeader, damage: Damage, units: UnitFacts | null, options: InspectOptions): string {
   const encodedBytes = header.bodyBytes - header.planBytes;
   const rows: [string, string][] = [
     ['kind', `${header.kind}, codec ${header.codec}`],
@@ -144,7 +152,7 @@ function textOf(header: PayloadHeader, damage: Damage, options: InspectOptions):
     ['  plan', `${formatCount(header.planBytes)} bytes`],
     [
       '  segments',
-      `${formatCount(encodedBytes)} bytes, ${header.segments.length} of ${formatBytes(header.segmentBytes)}`,
+      segmentsText(header, encodedBytes),
     ],
     ['target', `${formatCount(header.targetBytes)} bytes, sha256 ${toHex(header.targetDigest)}`],
     ['decoder memory', formatBytes(header.decoderMemoryBytes)],
@@ -152,6 +160,7 @@ function textOf(header: PayloadHeader, damage: Damage, options: InspectOptions):
     ['intact', damage.intact ? 'yes' : damageText(damage)],
   ];
   if (header.kind === 'delta') {
+    if (units !== null) rows.splice(5, 0, ...unitRows(units));
     rows.splice(5, 0, ['source', `${formatCount(header.sourceBytes)} bytes, sha256 ${toHex(header.sourceDigest)}`]);
   }
   const text = formatTable(rows.map(([name, value]) => [`${name}:`, value]));
@@ -163,6 +172,11 @@ function textOf(header: PayloadHeader, damage: Damage, options: InspectOptions):
     toHex(segment.digest),
   ]);
   return `${text}\n\n${formatTable([['segment', 'target bytes', 'coded bytes', 'sha256'], ...list])}`;
+}
+
+function segmentsText({ segments, segmentBytes, units }: PayloadHeader, encodedBytes: number): string {
+  const most = units === null ? segmentBytes : segments.reduce((bytes, { length }) => Math.max(bytes, length), 0);
+  return `${formatCount(encodedBytes)} bytes, ${segments.length} of ${units === null ? '' : 'up to '}${formatBytes(most)}`;
 }
 
 function headerText({ headerBytes, chunkDigests, inlineBody }: PayloadHeader): string {

@@ -3,11 +3,10 @@
  * @module
  */
 import { CODEC_ID } from '../../../format/unit-map.ts';
-import { UpdateError } from '../../../status.ts';
-import { unpackLz4 } from '../../../unpack/lz4.ts';
 import { IMAGE, type ContainerBuilder } from '../builder.ts';
 import type { Fields } from '../fields.ts';
 import type { Extent, FileExtents, PackedExtent } from './extents.ts';
+import { measureLz4, type Lz4Length } from './lz4-length.ts';
 import type { Superblock } from './superblock.ts';
 
 interface Pack {
@@ -19,7 +18,10 @@ interface Pack {
   unit: number | null | undefined;
 }
 
-/** A deduplicated extent may be taken by its first bytes only; what it has in all is at most this much more. */
+/**
+ * An extent may have more content than any file takes of it: its last bytes are stored a second time, so that what follows
+ * them begins with a block (old kernels' images), or other files' ends differ (deduplicated ones). At most this much more.
+ */
 const UNTAKEN_BYTES_MAX = 2 ** 20;
 
 export class Packs {
@@ -85,21 +87,14 @@ export class Packs {
     return pack.unit;
   }
 
-  /** Only where the file system does not say it, the extent is unpacked: null if that cannot be. */
-  #sizeOf({ extent, bytes, isWhole }: Pack): { packedBytes: number; contentBytes: number } | null {
+  /** Null: it cannot be told. */
+  #sizeOf({ extent, bytes, isWhole }: Pack): Lz4Length | null {
     const { offset, packedBytes, codec } = extent;
     const hasEnd = codec !== CODEC_ID.lz4 || this.#superblock.hasZeroPadding;
     if (hasEnd && isWhole) return { packedBytes, contentBytes: bytes };
     if (codec !== CODEC_ID.lz4) return null;
-    const limits = { contentBytesMax: isWhole ? bytes : bytes + UNTAKEN_BYTES_MAX };
-    try {
-      const unpacked = unpackLz4(this.#image.slice(offset, packedBytes), limits, { endsAtContent: !hasEnd });
-      const contentBytes = unpacked.content.length;
-      return contentBytes < bytes ? null : { packedBytes: unpacked.packedBytes, contentBytes };
-    } catch (error) {
-      if (error instanceof UpdateError && error.code === 'unit_malformed') return null;
-      throw error;
-    }
+    const length = measureLz4(this.#image.slice(offset, packedBytes), bytes, bytes + UNTAKEN_BYTES_MAX);
+    return hasEnd && length?.packedBytes !== packedBytes ? null : length;
   }
 }
 

@@ -7,8 +7,8 @@
 import type { Fields } from '../fields.ts';
 
 export const KIND = 'erofs';
-export const SUPERBLOCK_AT = 1024;
-export const SUPERBLOCK_BYTES = 128;
+const SUPERBLOCK_AT = 1024;
+const SUPERBLOCK_BYTES = 128;
 
 const MAGIC = 0xe0f5e1e2;
 const BLOCK_LOG_MIN = 9;

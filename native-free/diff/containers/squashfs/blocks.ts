@@ -31,14 +31,17 @@ export class Blocks {
     this.#inodes = inodes;
   }
 
-  /** Names all blocks of a file. Those that are all zeros lie nowhere, and give no bytes. */
+  /** Names all blocks of a file. Those that are all zeros lie nowhere. */
   name({ start, bytes, sizesAt, blockCount }: SquashFile): void {
     const { blockBytes } = this.#superblock;
     let at = start;
     for (let i = 0; i < blockCount; i++) {
       const size = this.#inodes.u32(sizesAt + i * SIZE_BYTES);
-      if (size === 0) continue;
       const contentBytes = Math.min(blockBytes, bytes - i * blockBytes);
+      if (size === 0) {
+        this.#builder.hole(contentBytes);
+        continue;
+      }
       const { unit, offset } = this.find(at, size, contentBytes);
       this.#builder.name(unit, offset, contentBytes);
       at += size & SIZE_MASK;

@@ -7,7 +7,7 @@ import { IMAGE, type ContainerBuilder } from '../builder.ts';
 import type { Fields } from '../fields.ts';
 import type { Compressor } from './compressors.ts';
 
-export const METADATA_BYTES = 8192;
+const METADATA_BYTES = 8192;
 const HEAD_BYTES = 2;
 const STORED_BIT = 0x8000;
 const POINTER_BYTES = 8;

@@ -1,9 +1,9 @@
 /**
  * Squashfs 4.0 images: files whole, each with its tail out of the block that it shares with others' tails, then tables.
  *
- * Files stand in the order of the inode table. mksquashfs writes inodes as it walks the tree, names sorted, whatever order
- * their data has (threads, -sort): it is the order of paths, which stays as it is where files come and go, and needs no
- * directory to be read (decision 0129).
+ * Files stand in the order of the inode table. mksquashfs writes inodes as it walks the tree, names sorted, however many
+ * threads pack the data: it is the order of paths (or of its -sort), which stays as it is where files come and go, and
+ * needs no directory to be read (decision 0129).
  * @module
  */
 import { UpdateError } from '../../../status.ts';

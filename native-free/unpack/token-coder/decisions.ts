@@ -1,0 +1,33 @@
+/**
+ * Where the token coder's decisions stand among tags and weight sets; part of the format.
+ * @module
+ */
+import { CONTEXT_TAGS, FLAG_SETS_OF } from '../../model/contexts.ts';
+
+/** First tags. */
+export const TAG = {
+  number: CONTEXT_TAGS.token,
+  group: CONTEXT_TAGS.token + 6,
+  hit: CONTEXT_TAGS.token + 14,
+  plain: CONTEXT_TAGS.token + 23,
+  kind: CONTEXT_TAGS.token + 27,
+  rep: CONTEXT_TAGS.token + 35,
+  full: CONTEXT_TAGS.token + 40,
+  nearest: CONTEXT_TAGS.token + 45,
+} as const;
+
+/** Kinds of numbers. */
+export const TOKEN_NUMBER = { shorter: 0, length: 1, rank: 2, distance: 3 } as const;
+
+const FIRST = FLAG_SETS_OF.token;
+/** First weight sets, of 704. */
+export const SET = {
+  number: FIRST,
+  group: FIRST + 256,
+  hit: FIRST + 272,
+  plain: FIRST + 400,
+  kind: FIRST + 408,
+  rep: FIRST + 440,
+  full: FIRST + 448,
+  nearest: FIRST + 456,
+} as const;

@@ -1,0 +1,240 @@
+/**
+ * The longest match of a unit's bytes before a place: chains of places with equal hashes, the latest first.
+ *
+ * Compressors look for the same, so what it finds is close to what they took. Content is known before tokens are, so
+ * both directions find the same.
+ * @module
+ */
+import type { TokenRules } from '../unit-codec.ts';
+
+/** Chains end here; longer ones buy little. */
+const DEPTH = 4096;
+/** Matches are compared this far. */
+const COMPARED_MAX = 512;
+/** Matches of fewer bytes are not in chains. */
+const CHAINED_MIN = 4;
+/** Distances that are looked at; the memory for them is 8 bytes each. */
+const REACH_MAX = 2 ** 22 - 2;
+/** Matches of fewer bytes have no rank. */
+export const RANKED_MIN = 3;
+/** Ranks in a chain are below. */
+export const RANKS = DEPTH;
+const HASH_BITS_MIN = 8;
+const HASH_BITS_MAX = 16;
+/** Bytes compared that take the time of a step. */
+const BYTES_A_STEP = 8;
+
+/** Length of the match at `at` with what is `distance` before, at most `max`. */
+export function matchLength(bytes: Uint8Array, at: number, distance: number, max: number): number {
+  let length = 0;
+  let before = at - distance;
+  while (length < max && bytes[at + length] === bytes[before++]) length++;
+  return length;
+}
+
+export class MatchFinder {
+  /** What was found last; length 0 if nothing. */
+  length = 0;
+  distance = 0;
+  /** Steps since whoever counts them set it to 0. */
+  steps = 0;
+  #bytes: Uint8Array = new Uint8Array(0);
+  #shift = 0;
+  #distanceMax = 0;
+  #matchMin = 0;
+  #matchMax = 0;
+  #inserted = 0;
+  #triplesInserted = 0;
+  #pairsInserted = 0;
+  #mask = 0;
+  #head: Int32Array = new Int32Array(0);
+  #before = new Int32Array(0);
+  /** The same of three bytes, of which only the nearest is looked for. */
+  #tripleHead: Int32Array = new Int32Array(0);
+  #tripleBefore = new Int32Array(0);
+  /** The last places of two bytes. */
+  #pairs: Int32Array = new Int32Array(0);
+  /** What was found at the byte behind the last place. */
+  #nextAt = -1;
+  #nextLength = 0;
+  #nextDistance = 0;
+
+  /** Another unit; places before `first` may be matched, but are not asked for. */
+  start(bytes: Uint8Array, first: number, rules: TokenRules): void {
+    this.#bytes = bytes;
+    this.#distanceMax = Math.min(rules.distanceMax, bytes.length, REACH_MAX);
+    this.#matchMin = rules.matchMin;
+    this.#matchMax = rules.matchMax;
+    this.#inserted = Math.max(0, first - this.#distanceMax);
+    this.#triplesInserted = this.#inserted;
+    this.#pairsInserted = this.#inserted;
+    this.#nextAt = -1;
+    const bits = Math.min(HASH_BITS_MAX, Math.max(HASH_BITS_MIN, 32 - Math.clz32(bytes.length)));
+    this.#shift = 32 - bits;
+    this.#head = cleared(this.#head, 2 ** bits);
+    // One place more than distances reach, and one for the place after the one that is asked for.
+    const ring = 2 ** (32 - Math.clz32(this.#distanceMax + 1));
+    this.#mask = ring - 1;
+    if (this.#before.length < ring) this.#before = new Int32Array(ring);
+    if (this.#matchMin < CHAINED_MIN) this.#tripleHead = cleared(this.#tripleHead, 2 ** bits);
+    if (this.#matchMin < CHAINED_MIN && this.#tripleBefore.length < ring) this.#tripleBefore = new Int32Array(ring);
+    if (this.#matchMin <= 2) this.#pairs = cleared(this.#pairs, 2 ** 16);
+    this.steps += (2 * 2 ** bits + 2 ** 16) / 16;
+  }
+
+  /** Looks for the longest matches at `at`, which is more than in the call before, and at the byte behind; returns the latter's length. */
+  search(at: number): number {
+    if (this.#nextAt !== at) this.#find(at);
+    else {
+      this.length = this.#nextLength;
+      this.distance = this.#nextDistance;
+    }
+    const { length, distance } = this;
+    this.#find(at + 1);
+    this.#nextAt = at + 1;
+    this.#nextLength = this.length;
+    this.#nextDistance = this.distance;
+    this.length = length;
+    this.distance = distance;
+    return this.#nextLength;
+  }
+
+  #find(at: number): void {
+    const bytes = this.#bytes;
+    this.length = 0;
+    this.distance = 0;
+    const max = Math.min(bytes.length - at, this.#matchMax);
+    if (max >= CHAINED_MIN) {
+      this.#insert(at);
+      this.#follow(at, Math.min(max, COMPARED_MAX));
+      if (this.length === COMPARED_MAX) {
+        this.length = matchLength(bytes, at, this.distance, max);
+        this.steps += this.length / BYTES_A_STEP;
+      }
+    }
+    if (this.length === 0 && this.#matchMin < CHAINED_MIN) this.#short(at, max);
+  }
+
+  #follow(at: number, max: number): void {
+    const bytes = this.#bytes;
+    const before = this.#before;
+    const mask = this.#mask;
+    const nearest = Math.max(0, at - this.#distanceMax);
+    let best = CHAINED_MIN - 1;
+    let place = before[at & mask]!;
+    let left = DEPTH;
+    let compared = 0;
+    while (place >= nearest && left-- > 0) {
+      if (bytes[place + best] === bytes[at + best]) {
+        let length = 0;
+        while (length < max && bytes[place + length] === bytes[at + length]) length++;
+        compared += length;
+        if (length > best) {
+          best = length;
+          this.length = length;
+          this.distance = at - place;
+          if (length === max) break;
+        }
+      }
+      place = before[place & mask]!;
+    }
+    this.steps += DEPTH - left + compared / BYTES_A_STEP;
+  }
+
+  /** A match of three bytes, or of two, at the last place that has it. */
+  #short(at: number, max: number): void {
+    if (max >= 3) this.distance = this.distanceOf(at, 3, 0);
+    if (this.distance > 0) this.length = 3;
+    else if (this.#matchMin < 3 && max >= 2) this.#pair(at);
+  }
+
+  #pair(at: number): void {
+    const bytes = this.#bytes;
+    const pairs = this.#pairs;
+    for (let place = this.#pairsInserted; place < at; place++) pairs[bytes[place]! | (bytes[place + 1]! << 8)] = place;
+    this.#pairsInserted = at;
+    const place = pairs[bytes[at]! | (bytes[at + 1]! << 8)]!;
+    if (place < 0 || at - place > this.#distanceMax) return;
+    this.length = 2;
+    this.distance = at - place;
+  }
+
+  /** How many places of the chain, nearer than `distance`, match for `length` at least; -1 if the chain ends before. */
+  rankOf(at: number, length: number, distance: number): number {
+    let rank = 0;
+    for (
+      let place = this.#first(at, length), left = DEPTH;
+      place >= 0 && left-- > 0;
+      place = this.#next(place, at, length)
+    ) {
+      if (matchLength(this.#bytes, at, at - place, length) < length) continue;
+      if (at - place === distance) return rank;
+      rank++;
+    }
+    return -1;
+  }
+
+  /** The distance with this rank; 0 if there is none. */
+  distanceOf(at: number, length: number, rank: number): number {
+    let seen = 0;
+    let found = 0;
+    let left = DEPTH;
+    for (let place = this.#first(at, length); place >= 0 && left > 0; place = this.#next(place, at, length)) {
+      left--;
+      if (matchLength(this.#bytes, at, at - place, length) < length || seen++ < rank) continue;
+      found = at - place;
+      break;
+    }
+    this.steps += DEPTH - left;
+    return found;
+  }
+
+  #first(at: number, length: number): number {
+    if (this.#bytes.length - at < length) return -1;
+    if (length < CHAINED_MIN) this.#insertTriples(at);
+    else this.#insert(at);
+    return this.#next(at, at, length);
+  }
+
+  #next(place: number, at: number, length: number): number {
+    const next = length < CHAINED_MIN ? this.#tripleBefore[place & this.#mask]! : this.#before[place & this.#mask]!;
+    return next >= at - this.#distanceMax ? next : -1;
+  }
+
+  /** All places up to `at`, that one too. */
+  #insert(at: number): void {
+    const bytes = this.#bytes;
+    const head = this.#head;
+    const before = this.#before;
+    const mask = this.#mask;
+    const shift = this.#shift;
+    for (let place = this.#inserted; place <= at; place++) {
+      const value = bytes[place]! | (bytes[place + 1]! << 8) | (bytes[place + 2]! << 16) | (bytes[place + 3]! << 24);
+      const hash = Math.imul(value, 0x9e3779b1) >>> shift;
+      before[place & mask] = head[hash]!;
+      head[hash] = place;
+    }
+    if (this.#inserted <= at) this.#inserted = at + 1;
+  }
+
+  #insertTriples(at: number): void {
+    const bytes = this.#bytes;
+    const head = this.#tripleHead;
+    const before = this.#tripleBefore;
+    const mask = this.#mask;
+    const shift = this.#shift;
+    for (let place = this.#triplesInserted; place <= at; place++) {
+      const value = bytes[place]! | (bytes[place + 1]! << 8) | (bytes[place + 2]! << 16);
+      const hash = Math.imul(value, 0x9e3779b1) >>> shift;
+      before[place & mask] = head[hash]!;
+      head[hash] = place;
+    }
+    if (this.#triplesInserted <= at) this.#triplesInserted = at + 1;
+  }
+}
+
+function cleared(table: Int32Array, size: number): Int32Array {
+  if (table.length < size) return new Int32Array(size).fill(-1);
+  table.fill(-1, 0, size);
+  return table;
+}

@@ -1,0 +1,271 @@
+/**
+ * Tokens that are not what was expected: a literal or a match; which recent distance; how long; how far.
+ *
+ * The longest match here, and those of the recent distances, are what a compressor chose from, so that lengths are said
+ * by how much they fall short of them, and distances by how many nearer ones would have done.
+ * @module
+ */
+import { bitLength, contextHash } from '../../model/hash.ts';
+import type { ModelCoder } from '../../model/model-coder.ts';
+import type { TokenRules } from '../unit-codec.ts';
+import { malformed, OP } from '../tokens.ts';
+import { SET, TAG, TOKEN_NUMBER } from './decisions.ts';
+import { RANKED_MIN, type MatchFinder, matchLength, RANKS } from './match-finder.ts';
+import { BoundedNumbers } from './numbers.ts';
+import type { RecentDistances } from './recent-distances.ts';
+
+const REPS_MAX = 4;
+
+/** What is known of a place when its token is a surprise. */
+export interface Surprise {
+  at: number;
+  /** It is known to be no literal. */
+  noLiteral: boolean;
+  /** What was expected: 63 nothing, 0 a literal, else 1 and up by length. */
+  expected: number;
+  /** The longest match here, and by how much that at the next byte is longer. */
+  length: number;
+  distance: number;
+  nextLonger: number;
+  /** Bits of the last tokens: which were matches, which were missed. */
+  kinds: number;
+  misses: number;
+}
+
+export class SurpriseCoder {
+  op = 0;
+  length = 0;
+  distance = 0;
+  readonly #coder: ModelCoder;
+  readonly #numbers: BoundedNumbers;
+  readonly #finder: MatchFinder;
+  readonly #recent: RecentDistances;
+  /** Length of the match of each recent distance. */
+  readonly #repLength = new Uint32Array(REPS_MAX);
+  #lastPlain = 0;
+  #rules: TokenRules | null = null;
+  #bytes: Uint8Array = new Uint8Array(0);
+
+  constructor(coder: ModelCoder, finder: MatchFinder, recent: RecentDistances) {
+    this.#coder = coder;
+    this.#numbers = new BoundedNumbers(coder);
+    this.#finder = finder;
+    this.#recent = recent;
+  }
+
+  reset(): void {
+    this.#lastPlain = 0;
+  }
+
+  start(bytes: Uint8Array, rules: TokenRules): void {
+    this.#bytes = bytes;
+    this.#rules = rules;
+  }
+
+  /** An encoder has put the token into `op`, `length` and `distance`; a decoder finds it there. */
+  code(place: Surprise): void {
+    const { matchMin, matchMax, hasShortRep } = this.#rules!;
+    const { at } = place;
+    const max = Math.min(matchMax, this.#bytes.length - at);
+    const best = this.#measureReps(at, max);
+    const possible = at > 0 && (max >= matchMin || (hasShortRep && max > 0));
+    if (possible) {
+      const isMatch = place.noLiteral ? 1 : this.#kindFlag(place, best);
+      if (isMatch !== 0) {
+        this.#match(place, max);
+        return;
+      }
+    }
+    this.op = OP.literal;
+    this.length = 1;
+    this.distance = 0;
+  }
+
+  #measureReps(at: number, max: number): number {
+    const recent = this.#recent;
+    let best = 0;
+    for (let i = 0; i < recent.count; i++) {
+      const distance = recent.distance[i]!;
+      const length = distance > at ? 0 : matchLength(this.#bytes, at, distance, max);
+      this.#repLength[i] = length;
+      this.#finder.steps += 1 + length / 8;
+      if (length > best) best = length;
+    }
+    return best;
+  }
+
+  #kindFlag(place: Surprise, repBest: number): number {
+    const { expected, kinds, misses } = place;
+    const contexts = this.#coder.contexts;
+    const longest = Math.min(place.length, 34);
+    const next = place.nextLonger;
+    const far = bitLength(place.distance);
+    contexts[0] = contextHash(TAG.kind, longest, next, kinds & 15);
+    contexts[1] = contextHash(TAG.kind + 1, expected, longest);
+    contexts[2] = contextHash(TAG.kind + 2, Math.min(this.#repLength[0]!, 20), longest, kinds & 15);
+    contexts[3] = contextHash(TAG.kind + 3, far, longest, next);
+    contexts[4] = contextHash(TAG.kind + 4, misses & 15, expected, next);
+    contexts[5] = contextHash(TAG.kind + 5, (far << 6) | longest, Math.min(repBest, 20));
+    contexts[6] = contextHash(TAG.kind + 6, repBest >= place.length ? 1 : 0, Math.min(repBest, 20), longest);
+    this.#coder.work.spent += 7;
+    return this.#coder.flag(
+      this.op === OP.literal ? 0 : 1,
+      7,
+      SET.kind + Math.min(longest >> 1, 15) + (next > 0 ? 16 : 0),
+    );
+  }
+
+  #match(place: Surprise, max: number): void {
+    const { matchMin, hasShortRep } = this.#rules!;
+    const recent = this.#recent;
+    for (let i = 0; i < recent.count; i++) {
+      const distance = recent.distance[i]!;
+      const length = this.#repLength[i]!;
+      if (length < (i === 0 && hasShortRep ? 1 : matchMin) || recent.opOf(distance) !== OP.rep0 + i) continue;
+      if (this.#repFlag(place, i, this.distance === distance ? 1 : 0) === 0) continue;
+      this.distance = distance;
+      this.#length(place, length, max, i);
+      if (this.length > length) malformed('tokens', `a match at byte ${place.at} that is none`);
+      this.op = hasShortRep && this.length === 1 ? OP.shortRep : this.exactOp(OP.rep0 + i, place.expected, 8);
+      return;
+    }
+    if (max < matchMin) malformed('tokens', `a match at byte ${place.at}, where ${max} bytes are left`);
+    this.#length(place, place.length, max, REPS_MAX);
+    this.#distance(place);
+    this.op = OP.match;
+  }
+
+  /** Which op says a distance whose usual one is `usual`: LZMA may also say it in full, or by a later place of the list. */
+  exactOp(usual: number, expected: number, sourceOp: number): number {
+    const recent = this.#recent;
+    const contexts = this.#coder.contexts;
+    const i = usual - OP.rep0;
+    contexts[0] = contextHash(TAG.plain, sourceOp, i);
+    contexts[1] = contextHash(TAG.plain + 1, sourceOp, Math.min(expected, 20), i);
+    contexts[2] = contextHash(TAG.plain + 2, this.#lastPlain, sourceOp, i);
+    this.#coder.work.spent += 3;
+    const isUsual = this.#coder.flag(this.op === usual ? 1 : 0, 3, SET.plain + i);
+    this.#lastPlain = ((this.#lastPlain << 1) | (isUsual ^ 1)) & 7;
+    if (isUsual !== 0) return usual;
+    for (let later = i + 1; later < recent.count; later++) {
+      if (recent.distance[later] !== recent.distance[i]) continue;
+      contexts[0] = contextHash(TAG.plain + 3, later);
+      this.#coder.work.spent++;
+      if (this.#coder.flag(this.op === OP.rep0 + later ? 1 : 0, 1, SET.plain + 4) !== 0) return OP.rep0 + later;
+    }
+    return OP.match;
+  }
+
+  #repFlag(place: Surprise, i: number, wanted: number): number {
+    const contexts = this.#coder.contexts;
+    const length = this.#repLength[i]!;
+    const longest = Math.min(place.length, 34);
+    contexts[0] = contextHash(TAG.rep, i, Math.min(length, 20), longest);
+    contexts[1] = contextHash(TAG.rep + 1, i, length >= place.length ? 0 : Math.min(place.length - length, 40));
+    contexts[2] = contextHash(TAG.rep + 2, i, place.expected, bitLength(place.distance));
+    contexts[3] = contextHash(TAG.rep + 3, i, place.kinds & 15, place.misses & 3);
+    this.#coder.work.spent += 4;
+    return this.#coder.flag(wanted, 4, SET.rep + i);
+  }
+
+  /** A length, by how much it falls short of `full`; `which` is the recent distance, or none. */
+  #length(place: Surprise, full: number, max: number, which: number): void {
+    const { matchMin, hasShortRep } = this.#rules!;
+    const min = which === 0 && hasShortRep ? 1 : matchMin;
+    const { expected, nextLonger } = place;
+    const short = Math.min(full, 40);
+    if (full >= min) {
+      const step = this.length === full ? 0 : this.length < full ? 1 : 2;
+      if (this.#lengthFlag(step === 0 ? 1 : 0, place, short, which, 0) !== 0) {
+        this.length = full;
+        return;
+      }
+      if (full > min && this.#lengthFlag(step === 1 ? 1 : 0, place, short, which, 1) !== 0) {
+        const less = this.#numbers.code(
+          full - this.length - 1,
+          full - min - 1,
+          TOKEN_NUMBER.shorter,
+          (short << 3) | which,
+          nextLonger,
+        );
+        this.length = full - 1 - less;
+        this.#checkLength(place, min, max);
+        return;
+      }
+    }
+    this.length =
+      min + this.#numbers.code(this.length - min, max - min, TOKEN_NUMBER.length, (short << 3) | which, expected);
+    this.#checkLength(place, min, max);
+  }
+
+  #checkLength(place: Surprise, min: number, max: number): void {
+    const isShort = min < this.#rules!.matchMin && this.length === 1;
+    if (this.length <= max && (this.length >= this.#rules!.matchMin || isShort)) return;
+    malformed('tokens', `a match of ${this.length} bytes at byte ${place.at}`);
+  }
+
+  #lengthFlag(value: number, place: Surprise, full: number, which: number, step: number): number {
+    const contexts = this.#coder.contexts;
+    const key = (which << 1) | step;
+    contexts[0] = contextHash(TAG.full, full, key);
+    contexts[1] = contextHash(TAG.full + 1, place.expected, key, full);
+    contexts[2] = contextHash(TAG.full + 2, place.nextLonger, key, place.misses & 3);
+    contexts[3] = contextHash(TAG.full + 3, bitLength(place.distance), full, key);
+    this.#coder.work.spent += 4;
+    return this.#coder.flag(value, 4, SET.full + step * 8 + which);
+  }
+
+  /** A distance, by how many nearer matches are as long. */
+  #distance(place: Surprise): void {
+    const { at } = place;
+    const finder = this.#finder;
+    const isFull = this.length === place.length;
+    const chained = this.length >= RANKED_MIN;
+    if (chained || isFull) {
+      let nearest = place.distance;
+      if (!isFull) {
+        nearest = finder.distanceOf(at, this.length, 0);
+      }
+      if (nearest > 0) {
+        if (this.#nearestFlag(this.distance === nearest ? 1 : 0, place, isFull ? 1 : 0) !== 0) {
+          this.distance = nearest;
+          return;
+        }
+        if (chained && this.#ranked(place)) return;
+      }
+    }
+    const coded = this.#numbers.code(
+      this.distance - 1,
+      Math.min(at, this.#rules!.distanceMax) - 1,
+      TOKEN_NUMBER.distance,
+      Math.min(this.length, 10),
+      bitLength(at),
+    );
+    this.distance = coded + 1;
+    if (matchLength(this.#bytes, at, this.distance, this.length) < this.length)
+      malformed('tokens', `a match at byte ${at} that is none`);
+    finder.steps += this.length / 8;
+  }
+
+  /** The distance by its rank, where the chain that is looked at has it. */
+  #ranked(place: Surprise): boolean {
+    const { at } = place;
+    const finder = this.#finder;
+    let rank = 0;
+    if (this.#coder.encoding) rank = Math.max(0, finder.rankOf(at, this.length, this.distance));
+    rank = this.#numbers.code(rank, RANKS, TOKEN_NUMBER.rank, Math.min(this.length, 10), bitLength(place.distance));
+    if (rank === 0) return false;
+    this.distance = finder.distanceOf(at, this.length, rank);
+    if (this.distance === 0) malformed('tokens', `no match of rank ${rank} at byte ${at}`);
+    return true;
+  }
+
+  #nearestFlag(value: number, place: Surprise, isFull: number): number {
+    const contexts = this.#coder.contexts;
+    contexts[0] = contextHash(TAG.nearest, Math.min(this.length, 20), isFull);
+    contexts[1] = contextHash(TAG.nearest + 1, place.expected, isFull);
+    contexts[2] = contextHash(TAG.nearest + 2, place.misses & 3, isFull, bitLength(place.distance));
+    this.#coder.work.spent += 3;
+    return this.#coder.flag(value, 3, SET.nearest + isFull);
+  }
+}
