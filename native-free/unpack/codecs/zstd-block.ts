@@ -14,7 +14,7 @@ import { usualLimit, usualTree } from '../zstd/libzstd-tree.ts';
 import { LITERALS, type LiteralsParams } from '../zstd/literals.ts';
 import { Offsets } from '../zstd/offsets.ts';
 import { MODE, type TableChoice, type Tables } from '../zstd/sequences.ts';
-import { BLOCK, type ZstdBlock } from '../zstd/zstd.ts';
+import { BLOCK, type ZstdBlock } from '../zstd/params.ts';
 import { codeBounded } from './fields.ts';
 import { FLAG, NUMBER } from './zstd-kinds.ts';
 import { codeTable, codeTree } from './zstd-tables.ts';

@@ -6,12 +6,14 @@
 import type { NumberCoder } from '../../model/number-coder.ts';
 import { OP, type TokenList } from '../tokens.ts';
 import { BLOCK_BYTES_MAX } from '../zstd/codes.ts';
-import type { ZstdParams } from '../zstd/zstd.ts';
+import type { ZstdParams } from '../zstd/params.ts';
 import { codeBounded } from './fields.ts';
 import { FLAG, NUMBER } from './zstd-kinds.ts';
 
 /** Fewer sequences are not cut. */
 const SEQUENCES_MIN = 300;
+/** More cuts than that of a region are not made. */
+const REGION_BLOCKS_MAX = 200;
 /** A cut near one of the other frame's is likely. */
 const NEAR = [256, 2048, 16_384];
 
@@ -40,9 +42,10 @@ export function codeBlockEnds(
   while (blocks === 0 || at < contentBytes || numbers.flag(blocks < (ends?.length ?? 0), FLAG.more)) {
     const usual = Math.min(contentBytes - at, regionBytes);
     const given = ends?.[blocks] ?? 0;
-    const cuts = usual > 0 ? walk.cuts(at + usual) : [];
-    const chosen = ends === null ? null : ends.slice(blocks, ends.indexOf(at + usual, blocks) + 1);
-    const isUsual = numbers.flag(chosen !== null && isHalved(cuts, at + usual, chosen), FLAG.region);
+    const chosen = ends === null ? null : endsUpTo(ends, blocks, at + usual);
+    // Only a region that is taken whole is worth looking through: explicit blocks may be many.
+    const mayBe = chosen !== null && chosen.length > 0 && isHalved(walk.cuts(at + usual), at + usual, chosen);
+    const isUsual = numbers.flag(mayBe, FLAG.region);
     const bytes = isUsual ? usual : codeBounded(numbers, given - at, BLOCK_BYTES_MAX, NUMBER.regionBytes);
     const before = at;
     const cut = (end: number): void => {
@@ -50,7 +53,10 @@ export function codeBlockEnds(
       at = end;
       blocks++;
     };
-    if (isUsual) codeCuts({ numbers, cuts, chosen, likeEnds, cut }, 0, cuts.length, 0);
+    if (isUsual) {
+      const cuts = walk.cuts(at + usual);
+      codeCuts({ numbers, cuts, chosen, likeEnds, cut }, 0, cuts.length, 0);
+    }
     cut(Math.min(before + bytes, contentBytes));
     walk.skip(at);
   }
@@ -59,6 +65,13 @@ export function codeBlockEnds(
 function endsOf({ blocks }: ZstdParams): readonly number[] {
   let at = 0;
   return blocks.map(({ contentBytes }) => (at += contentBytes));
+}
+
+/** Those from `first` on that lie within a region; none where no block ends where it does, or there are too many. */
+function endsUpTo(ends: readonly number[], first: number, end: number): readonly number[] {
+  for (let i = first; i < ends.length && i < first + REGION_BLOCKS_MAX && ends[i]! <= end; i++)
+    if (ends[i] === end) return ends.slice(first, i + 1);
+  return [];
 }
 
 /** Goes along tokens to find where their sequences end. */
@@ -115,7 +128,6 @@ function codeCuts(cutting: Cutting, from: number, to: number, depth: number): vo
 
 /** Whether these are the ends that halving makes of a region up to `end`. */
 function isHalved(cuts: readonly number[], end: number, chosen: readonly number[]): boolean {
-  if (chosen.length === 0) return false;
   const made: number[] = [];
   const halve = (from: number, to: number): void => {
     const middle = (from + to) >> 1;

@@ -9,7 +9,8 @@ import { malformed } from '../tokens.ts';
 import { checkedUnit, unitLimits, type UnitCodec } from '../unit-codec.ts';
 import { MATCH_MAX, MATCH_MIN } from '../zstd/codes.ts';
 import { usualSizeCode, windowBytesOf, type FrameHead } from '../zstd/frame.ts';
-import { packZstd, unpackZstd, type ZstdParams } from '../zstd/zstd.ts';
+import { blocksAllowed, type ZstdParams } from '../zstd/params.ts';
+import { packZstd, unpackZstd } from '../zstd/zstd.ts';
 import { codeBounded, codeExpected } from './fields.ts';
 import { BlockCoder } from './zstd-block.ts';
 import { codeBlockEnds } from './zstd-ends.ts';
@@ -53,10 +54,13 @@ export const zstdCodec: UnitCodec<ZstdParams, FrameHead> = {
   codeTail(numbers, head, params, like, content, tokens) {
     const plain = codePlain(numbers, params?.plain ?? null, Math.min(tokens.count, LIMITS.unit_blocks_max));
     const regionBytes = windowBytesOf(head, content.length);
+    let empty = 0;
     const blocks = new BlockCoder(numbers, content, tokens, plain);
     codeBlockEnds({ numbers, tokens, contentBytes: content.length, regionBytes }, params, like, (contentBytes) => {
       const i = blocks.coded.length;
-      if (i >= LIMITS.unit_blocks_max) malformed('zstd', `it has more than ${i} blocks`);
+      if (contentBytes === 0) empty++;
+      if (!blocksAllowed(i + 1, empty))
+        malformed('zstd', `${empty} of ${i + 1} blocks are empty, or there are too many`);
       blocks.code(contentBytes, params?.blocks[i] ?? null);
     });
     return { head, plain, blocks: blocks.coded };

@@ -8,7 +8,7 @@ import { BLOCK_BYTES_MAX, MATCH_MAX, MATCH_MIN } from './codes.ts';
 import { LiteralsWriter } from './literals.ts';
 import { Offsets } from './offsets.ts';
 import { SequenceList, writeSequences, type Tables } from './sequences.ts';
-import { BLOCK, type ZstdBlock } from './zstd.ts';
+import { BLOCK, type ZstdBlock } from './params.ts';
 
 const HEAD_BYTES = 3;
 const DISTANCE_MAX = 2 ** 32 - 4;

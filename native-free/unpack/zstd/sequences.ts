@@ -15,15 +15,7 @@ import {
   matchCode,
   type CodeKind,
 } from './codes.ts';
-import {
-  checkSymbol,
-  firstState,
-  readTable,
-  singleTable,
-  writeTable,
-  type FseEncoding,
-  type FseTable,
-} from './fse.ts';
+import { checkSymbol, firstState, readTable, singleTable, writeTable, type FseEncoding, type FseTable } from './fse.ts';
 import { ReverseReader } from './reverse-reader.ts';
 
 export const MODE = { predefined: 0, single: 1, own: 2, repeat: 3 } as const;

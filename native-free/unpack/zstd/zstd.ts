@@ -6,38 +6,18 @@
  * its being there is kept. Frames with dictionaries are refused, and skippable frames are no units.
  * @module
  */
-import { LIMITS } from '../../limits.ts';
 import { BitWriter } from '../deflate/bit-writer.ts';
 import { ContentBuffer } from '../content-buffer.ts';
 import { malformed, TokenList, type Unpacked, type UnpackLimits } from '../tokens.ts';
 import { BLOCK_BYTES_MAX } from './codes.ts';
-import { readFrameHead, writeFrameHead, type FrameHead } from './frame.ts';
-import { LiteralsReader, type LiteralsParams } from './literals.ts';
+import { readFrameHead, writeFrameHead } from './frame.ts';
+import { LiteralsReader } from './literals.ts';
 import { Offsets } from './offsets.ts';
+import { BLOCK, blocksAllowed, type ZstdBlock, type ZstdParams } from './params.ts';
 import { SLACK_BYTES } from './reverse-reader.ts';
-import { readSequences, SequenceList, type TableChoice, type Tables } from './sequences.ts';
+import { readSequences, SequenceList, type Tables } from './sequences.ts';
 import { BlockWriter } from './block-writer.ts';
 import { xxh64Low } from './xxh64.ts';
-
-export const BLOCK = { raw: 0, rle: 1, compressed: 2 } as const;
-
-/** What a block's writer chose, and where its content ends. Bytes of a block that is not compressed are literals. */
-export interface ZstdBlock {
-  /** One of BLOCK. */
-  readonly type: number;
-  readonly contentBytes: number;
-  /** Of a compressed block. */
-  readonly literals: LiteralsParams | null;
-  /** Of literal lengths, offsets and match lengths; none where there are no sequences. */
-  readonly tables: readonly TableChoice[];
-}
-
-export interface ZstdParams {
-  readonly head: FrameHead;
-  /** Matches that are said in full and need not be (see offsets.ts). */
-  readonly plain: readonly number[];
-  readonly blocks: readonly ZstdBlock[];
-}
 
 const BLOCK_HEAD_BYTES = 3;
 const CHECKSUM_BYTES = 4;
@@ -89,8 +69,7 @@ export function unpackZstd(packed: Uint8Array, limits: UnpackLimits): Unpacked<Z
     blocks.push(block);
     at += used;
     if (block.contentBytes === 0) empty++;
-    // Each block costs time, and an empty one makes nothing for it.
-    if (blocks.length > LIMITS.unit_blocks_max || empty * 2 > blocks.length + LIMITS.unit_blocks_empty_max)
+    if (!blocksAllowed(blocks.length, empty))
       malformed('zstd', `${empty} of ${blocks.length} blocks are empty, or there are too many`);
   }
   const content = state.content.finish();
