@@ -6,6 +6,7 @@ import { decompress } from 'fzstd';
 import { expect } from 'vitest';
 import type { Container, FoundFile } from '../../../native-free/diff/containers/container.ts';
 import { CODEC_ID } from '../../../native-free/format/unit-map.ts';
+import { unpackDeflate } from '../../../native-free/unpack/deflate/deflate.ts';
 import { unpackZlib } from '../../../native-free/unpack/deflate/wrappers.ts';
 import { unpackLz4 } from '../../../native-free/unpack/lz4.ts';
 import { unpackLzma } from '../../../native-free/unpack/lzma/lzma1.ts';
@@ -24,7 +25,12 @@ export function contentsOf({ units }: Container, bytes: Uint8Array): Uint8Array[
 function unpack(packed: Uint8Array, codec: number, contentBytesMax: number): Uint8Array {
   if (codec === CODEC_ID.zstd) return decompress(packed);
   const limits = { contentBytesMax, dictionaryBytesMax: 2 ** 26 };
-  const codecs = { [CODEC_ID.zlib]: unpackZlib, [CODEC_ID.xz]: unpackXz, [CODEC_ID.lzma]: unpackLzma };
+  const codecs = {
+    [CODEC_ID.deflate]: unpackDeflate,
+    [CODEC_ID.zlib]: unpackZlib,
+    [CODEC_ID.xz]: unpackXz,
+    [CODEC_ID.lzma]: unpackLzma,
+  };
   const { content, packedBytes } = { ...codecs, [CODEC_ID.lz4]: unpackLz4 }[codec]!(packed, limits);
   expect(packedBytes).toBe(packed.length);
   return content;
