@@ -330,9 +330,9 @@ describe.skipIf(!has.ar)('ar', () => {
 
   it('with names before the data, as BSD has them', () => {
     const header = (name: string, size: number): string => `${name.padEnd(48)}${String(size).padEnd(10)}\`\n`;
-    const image = Buffer.from(`!<arch>\n${header('#1/6', 10)}a nameDATA\n${header('b/', 2)}BC`, 'latin1');
+    const image = Buffer.from(`!<arch>\n${header('#1/6', 11)}a nameDATA!\n${header('b/', 2)}BC`, 'latin1');
     const files = filesOf(ar.at(Buffer.concat([image, noise(1, 99)]), 0)!, image);
-    expect(files.map(String)).toEqual(['DATA', 'BC']);
+    expect(files.map(String)).toEqual(['DATA!', 'BC']);
   });
 
   it.skipIf(!has['dpkg-deb'])('packages of Debian', () => {

@@ -93,8 +93,9 @@ function dataOf(fields: Fields, { local, flags, method, packedBytes, contentByte
     localName.length === name.length &&
     localName.every((byte, i) => byte === name[i]);
   if (!isSame || !takeZip64(fields, extra, start, sizes)) fields.fault(`a header at ${local} that its entry denies`);
-  const isOpen = ((fields.u16(local + 6) | flags) & SIZES_BEHIND) !== 0 && sizes.every((size) => size === 0);
-  if (!isOpen && (sizes[0] !== contentBytes || sizes[1] !== packedBytes))
-    fields.fault(`a header at ${local} with other sizes than its entry`);
+  // Sizes that stand behind the data may stand here as well.
+  const isOpen = ((fields.u16(local + 6) | flags) & SIZES_BEHIND) !== 0;
+  const isRight = [contentBytes, packedBytes].every((said, i) => sizes[i] === said || (isOpen && sizes[i] === 0));
+  if (!isRight) fields.fault(`a header at ${local} with other sizes than its entry`);
   return start;
 }
