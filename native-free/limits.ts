@@ -31,7 +31,7 @@ export const LIMITS = {
   /** Base addresses of one region of the source. */
   bases_max: 8,
   /** A decoder may declare no more than this. */
-  decoder_memory_bytes_max: 64 * MIB,
+  decoder_memory_bytes_max: 96 * MIB,
   /** Work that a payload may declare, in units of 2^20 look-ups (format/work.ts). */
   decoder_work_units_max: 2 ** 20,
   /** Compressed streams of an image, what one of them may unpack to, and pieces of the virtual stream. */

@@ -10,7 +10,7 @@ import type { ModelCoder } from '../model/model-coder.ts';
 import { UpdateError } from '../status.ts';
 import { codecOf } from '../unpack/codecs/list.ts';
 import { MapCoder } from '../unpack/map/map-coder.ts';
-import { checkComplete, VirtualLayout } from '../unpack/map/virtual-layout.ts';
+import { checkComplete, countHistories, VirtualLayout } from '../unpack/map/virtual-layout.ts';
 import { historyIn, partsOf, readContent, type SegmentParts } from '../unpack/segment/parts.ts';
 import { UnitReplay } from '../unpack/segment/unit-replay.ts';
 import { UnitCache } from '../unpack/source/unit-cache.ts';
@@ -134,6 +134,7 @@ export function readLayouts(
   const target = new VirtualLayout(maps.target, header.targetBytes);
   if (source.bytes !== header.units?.sourceBytes || target.bytes !== header.units.targetBytes)
     throw new UpdateError('plan_malformed', 'the unit maps are not of the lengths that the header says');
+  room.take('unitHistory', countHistories(maps.source));
   checkComplete(target);
   checkSegments(target, header.segments);
   return { source, target };

@@ -39,6 +39,8 @@ export const PLAN_BYTES = {
   /** A unit and a piece of the virtual stream, with what is made of them. */
   unit: 256,
   unitPiece: 128,
+  /** What is kept between two units of a stream, so that it can be entered there. */
+  unitHistory: 32_768 + 256,
 } as const;
 
 /** Memory that is left for a plan. */

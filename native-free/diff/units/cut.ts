@@ -8,7 +8,7 @@ import type { VirtualLayout } from '../../unpack/map/virtual-layout.ts';
 /** Content that is made in one segment, and image bytes of one. Part of what decides a patch's bytes. */
 export const UNIT_SEGMENT_CONTENT_BYTES = 4 * 2 ** 20;
 const CONTENT_BYTES = UNIT_SEGMENT_CONTENT_BYTES;
-const IMAGE_BYTES = 4 * 2 ** 20;
+const IMAGE_BYTES = 2 * 2 ** 20;
 /** Raw bytes are cut at multiples of this. */
 const STEP = 4096;
 

@@ -11,7 +11,7 @@ import type { ModelSizes } from '../../format/model-sizes.ts';
 import { PLAN_BYTES } from '../../format/plan.ts';
 import type { PlanNeeds } from '../../model/plan-coder.ts';
 import { MapCoder, type UnitMaps } from '../../unpack/map/map-coder.ts';
-import { VirtualLayout } from '../../unpack/map/virtual-layout.ts';
+import { countHistories, VirtualLayout } from '../../unpack/map/virtual-layout.ts';
 import type { Images } from '../images.ts';
 import type { EncodedUnitSegment, UnitImages } from '../write/encode-unit-segment.ts';
 import { layOut, virtualImage } from './lay-out.ts';
@@ -57,7 +57,8 @@ function encodeMaps(maps: UnitMaps, modelSizes: ModelSizes): { readonly bytes: U
   new MapCoder(coder).code(maps);
   const units = maps.source.units.length + maps.target.units.length;
   const pieces = maps.source.pieces.length + maps.target.pieces.length;
-  const memoryBytes = PLAN_BYTES.unit * units + PLAN_BYTES.unitPiece * pieces;
+  const histories = PLAN_BYTES.unitHistory * countHistories(maps.source);
+  const memoryBytes = PLAN_BYTES.unit * units + PLAN_BYTES.unitPiece * pieces + histories;
   return { bytes: coder.finish(), needs: { memoryBytes, work: coder.work.spent } };
 }
 

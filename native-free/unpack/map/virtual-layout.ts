@@ -115,6 +115,11 @@ export class VirtualLayout {
   }
 }
 
+/** Places where streams of an image may be entered. */
+export function countHistories({ units }: UnitMap): number {
+  return units.reduce((count, { continues }) => count + (continues ? 1 : 0), 0);
+}
+
 /** A unit that continues another one has all the history that it may refer to. */
 function checkHistory(layout: VirtualLayout, unit: number): void {
   const before = layout.units[unit - 1]!;

@@ -14,8 +14,12 @@ export interface UnitRun {
   readonly from: number;
 }
 
-/** Source units that tokens of one unit are predicted from, at most; a decoder holds them all at once. */
+/**
+ * Source units that tokens of one unit are predicted from, at most, and their content unless two of the unit's size have
+ * more: a decoder holds them all at once.
+ */
 const UNITS_MAX = 8;
+const CONTENT_BYTES_MAX = 1.5 * 2 ** 20;
 
 /** The runs of target unit `unit`, by `at`, from the units that resemble most of it. */
 export function runsOf(covers: CoverList, source: VirtualLayout, target: VirtualLayout, unit: number): UnitRun[] {
@@ -59,8 +63,7 @@ function ofBest(runs: UnitRun[], source: VirtualLayout, contentBytes: number): U
   for (const { unit, length } of runs) bytes.set(unit, (bytes.get(unit) ?? 0) + length);
   const best = [...bytes].sort(([a, aBytes], [b, bBytes]) => bBytes - aBytes || a - b).map(([unit]) => unit);
   const taken = new Set<number>();
-  // As much as a unit and its neighbours on both sides, whatever the sizes of the source's units are.
-  let room = UNITS_MAX * contentBytes;
+  let room = Math.max(CONTENT_BYTES_MAX, 2 * contentBytes);
   for (const unit of best.slice(0, UNITS_MAX)) {
     room -= source.units[unit]!.contentBytes;
     if (taken.size > 0 && room < 0) break;

@@ -9,7 +9,7 @@ import type { ModelCoder } from '../../model/model-coder.ts';
 import { NumberCoder, UNIT_SPACE } from '../../model/number-coder.ts';
 import { codecOf } from '../codecs/list.ts';
 import type { VirtualLayout } from '../map/virtual-layout.ts';
-import { asSource, bytesOf, type UnitCache } from '../source/unit-cache.ts';
+import { asSource, type UnitCache } from '../source/unit-cache.ts';
 import { TOKEN_BYTES } from '../source/unit-memory.ts';
 import { TokenCoder } from '../token-coder/token-coder.ts';
 import type { TokenList } from '../tokens.ts';
@@ -56,7 +56,8 @@ export class UnitReplay {
   ): Promise<UnitChoices> {
     const { codec, packedBytes } = this.#target.units[index]!;
     const { memory } = this.#source;
-    memory.take(2 * content.length + packedBytes);
+    const held = 2 * content.length + packedBytes;
+    memory.take(held);
     const { rules, headOf, resetsOf, codeHead, codeTail, tokenBytes } = codecOf(codec);
     const { work } = this.#coder;
     work.spent += WORK.unpackedUnit + WORK.unpackedByte * content.length;
@@ -64,13 +65,10 @@ export class UnitReplay {
     const found = runsOf(this.#covers, this.#source.layout, this.#target, index);
     const sources = new Map<number, { readonly unit: SourceUnit; readonly params: unknown }>();
     const runs: AlignedRun[] = [];
-    let pinned = 2 * content.length + packedBytes;
     for (const { at, length, unit, from } of found) {
       let source = sources.get(unit);
       if (source === undefined) {
-        const decoded = await this.#source.unit(unit);
-        pinned += bytesOf(decoded);
-        memory.take(bytesOf(decoded));
+        const decoded = await this.#source.pinned(unit);
         source = { unit: asSource(decoded, codec), params: decoded.params };
         sources.set(unit, source);
       }
@@ -84,7 +82,8 @@ export class UnitReplay {
     const tokens = this.#tokens.code({ bytes, first: history.length, resets, rules, runs }, given?.tokens ?? null);
     const params = codeTail(this.#numbers, head, given?.params ?? null, like, content, tokens);
     memory.take(TOKEN_BYTES * tokens.count);
-    memory.take(-pinned - TOKEN_BYTES * tokens.count);
+    memory.take(-held - TOKEN_BYTES * tokens.count);
+    this.#source.unpin();
     work.check();
     return { tokens, params };
   }

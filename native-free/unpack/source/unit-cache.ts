@@ -12,7 +12,7 @@ import type { SourceUnit, StreamState } from '../unit-codec.ts';
 import { TOKEN_BYTES, UnitMemory } from './unit-memory.ts';
 
 /** How much of what was unpacked is kept. Part of the format: how often units are unpacked is declared work. */
-export const SOURCE_CACHE_BYTES = 8 * 2 ** 20;
+export const SOURCE_CACHE_BYTES = 4 * 2 ** 20;
 
 /** A unit of the source, and what its tokens are about. */
 export interface DecodedUnit {
@@ -40,6 +40,8 @@ export class UnitCache {
   /** Least recently used first. */
   readonly #kept = new Map<number, DecodedUnit>();
   readonly #states = new Map<number, StreamState>();
+  /** Those that are in use, and stay. */
+  readonly #pinned = new Set<number>();
   #keptBytes = 0;
   /** How many units were unpacked so far, and which. */
   unpacked = 0;
@@ -73,6 +75,18 @@ export class UnitCache {
     return decoded;
   }
 
+  /** A unit that stays until `unpin`. */
+  async pinned(index: number): Promise<DecodedUnit> {
+    const decoded = await this.unit(index);
+    this.#pinned.add(index);
+    return decoded;
+  }
+
+  unpin(): void {
+    this.#pinned.clear();
+    this.#evict(-1);
+  }
+
   /** The packed bytes of a unit, and `more` bytes behind them where there are any. */
   async packed(index: number, more = 0): Promise<Uint8Array> {
     const { parent, offset, packedBytes } = this.layout.units[index]!;
@@ -93,10 +107,8 @@ export class UnitCache {
       this.#work.check();
     }
     const { content, tokens, params, after } = codecOf(unit.codec).unpack(packed, unit, before, this.#exact);
-    if (after !== null) {
-      if (!this.#states.has(index)) this.memory.take(after.history.length);
-      this.#states.set(index, after);
-    }
+    // Room for all of these was taken with the map.
+    if (after !== null) this.#states.set(index, after);
     this.unpacked++;
     this.seen.add(index);
     return { index, content, tokens, params };
@@ -114,8 +126,14 @@ export class UnitCache {
     this.#kept.set(decoded.index, decoded);
     this.#keptBytes += bytesOf(decoded);
     this.memory.take(bytesOf(decoded));
+    this.#evict(decoded.index);
+  }
+
+  /** Makes room, but for the newest. */
+  #evict(newest: number): void {
     for (const [index, oldest] of this.#kept) {
-      if (this.#keptBytes <= SOURCE_CACHE_BYTES || index === decoded.index) break;
+      if (this.#keptBytes <= SOURCE_CACHE_BYTES) break;
+      if (index === newest || this.#pinned.has(index)) continue;
       this.#kept.delete(index);
       this.#keptBytes -= bytesOf(oldest);
       this.memory.take(-bytesOf(oldest));
@@ -123,7 +141,7 @@ export class UnitCache {
   }
 }
 
-export function bytesOf({ content, tokens }: DecodedUnit): number {
+function bytesOf({ content, tokens }: DecodedUnit): number {
   return content.length + TOKEN_BYTES * tokens.count;
 }
 
