@@ -10,7 +10,7 @@ import type { ModelCoder } from '../../model/model-coder.ts';
 import type { AlignedRun, TokenRules } from '../unit-codec.ts';
 import { malformed, OP, TokenList } from '../tokens.ts';
 import { SET, TAG } from './decisions.ts';
-import { MatchFinder, matchLength } from './match-finder.ts';
+import { BYTES_A_STEP, MatchFinder, matchLength } from './match-finder.ts';
 import { RecentDistances } from './recent-distances.ts';
 import { KNOWN, SourceGuide } from './source-guide.ts';
 import { type Surprise, SurpriseCoder } from './surprise-coder.ts';
@@ -18,15 +18,20 @@ import { type Surprise, SurpriseCoder } from './surprise-coder.ts';
 /** Tokens that one flag may stand for, and the fewest for which one is worth it. */
 const GROUP = 64;
 const GROUP_MIN = 4;
-/** Equal bytes counted before and behind a group. */
+/** Equal bytes counted behind a group, and before. */
 const BEHIND_MAX = 2048;
 const BEFORE_MAX = 40_000;
 /** Equal bytes counted behind a place. */
-const AHEAD_MAX = 1024;
+const AHEAD_MAX = 64;
 /** Steps of guide and finder that take the time of a look-up. */
 const STEPS_A_LOOKUP = 8;
-const TRUSTED = 61_000;
-const TRUST_FIRST = 62000;
+/**
+ * A group has a flag only where such groups were as expected often enough, in 1/65536: one that is not costs a bit and
+ * more, where tokens one by one, with a longest match to compare with, cost next to nothing.
+ */
+const TRUSTED = 60_000;
+const TRUST_FIRST = 62_000;
+const TRUST_LEARNING = 4;
 const NOTHING_EXPECTED = 63;
 
 /** A unit whose tokens are coded. */
@@ -38,8 +43,6 @@ export interface TokenUnit {
   readonly rules: TokenRules;
   /** By `at`; they do not overlap. */
   readonly runs: readonly AlignedRun[];
-  /** Which compressor's choices are expected where they can be imitated; see `imitate/`. Default: 0, none. */
-  readonly imitate?: number;
 }
 
 export class TokenCoder {
@@ -69,12 +72,18 @@ export class TokenCoder {
   /** The tokens: an encoder's to be coded, of which `#next` is the next, or a decoder's so far. */
   #tokens = new TokenList(0);
   #next = 0;
+  /** Bits of the last ones, the latest lowest: groups and tokens that were missed, tokens that were matches. */
   #groupMisses = 0;
   #misses = 0;
   #kinds = 0;
   #sinceMiss = 0;
+  /** All misses, to see whether there were some. */
   #missed = 0;
   readonly #trust = new Uint16Array(1024);
+  /** Tokens that are expected in a row, how many of them in changed content, and where they end. */
+  #expected = 0;
+  #risks = 0;
+  #end = 0;
 
   constructor(coder: ModelCoder) {
     this.#coder = coder;
@@ -131,8 +140,8 @@ export class TokenCoder {
       const same = this.#coder.encoding && this.#isAsExpected() ? 1 : 0;
       const flag = this.#groupFlag(same, at, before);
       this.#groupMisses = (this.#groupMisses << 1) | (flag ^ 1);
-      if (flag !== 0) this.#learnTrust(trust, true);
       if (flag !== 0) {
+        this.#learnTrust(trust, true);
         this.#take();
         return this.#end;
       }
@@ -147,9 +156,10 @@ export class TokenCoder {
 
   #learnTrust(i: number, good: boolean): void {
     const trust = this.#trust[i]!;
-    this.#trust[i] = good ? trust + ((65_536 - trust) >> 4) : trust - (trust >> 4);
+    this.#trust[i] = good ? trust + ((65_536 - trust) >> TRUST_LEARNING) : trust - (trust >> TRUST_LEARNING);
   }
 
+  /** Which groups are like this one. */
   #trustAt(at: number, before: number): number {
     const guide = this.#guide;
     const clean = guide.equalFrom <= at ? 1 : 0;
@@ -158,12 +168,7 @@ export class TokenCoder {
     return (((back << 4) | behind) << 2) | (this.#groupMisses & 3);
   }
 
-  /** Tokens that are expected in a row, how many of them in a changed context, and where they end. */
-  #expected = 0;
-  #risks = 0;
-  #end = 0;
-
-  /** Returns the start of the equal bytes before. */
+  /** Fills the group with what is expected from `start` on. Returns the start of the equal bytes before. */
   #expectGroup(start: number): number {
     const guide = this.#guide;
     const ahead = this.#ahead;
@@ -306,7 +311,6 @@ export class TokenCoder {
     const longer = place.length > length ? 2 : place.length === length ? 1 : 0;
     const found =
       (longer << 4) | (place.distance === distance ? 8 : 0) | (longer === 2 ? Math.min(place.length - length, 7) : 0);
-    const back = Math.min(15, bitLength(at - guide.equalFrom));
     const since = Math.min(15, bitLength(this.#sinceMiss));
     const reps = this.#recent.count === 0 ? 0 : this.#repsAt(at);
     const key = (op << 3) | sourceOp;
@@ -318,10 +322,8 @@ export class TokenCoder {
     contexts[5] = contextHash(TAG.hit + 5, (found << 6) | key, (ahead << 8) | changes, reps);
     contexts[6] = contextHash(TAG.hit + 6, bitLength(distance), short, (ahead << 1) | (misses & 1));
     contexts[7] = contextHash(TAG.hit + 7, found, place.nextLonger, (Math.min(place.length, 20) << 8) | short);
-    contexts[8] = contextHash(TAG.hit + 8, back, ahead, known);
-    contexts[9] = contextHash(TAG.hit + 9, back, (found << 6) | key, (since << 4) | ahead);
-    this.#coder.work.spent += 10;
-    return this.#coder.flag(hit, 10, SET.hit + ((op === OP.literal ? 0 : 1) << 6) + (longer << 4) + ahead);
+    this.#coder.work.spent += 8;
+    return this.#coder.flag(hit, 8, SET.hit + ((op === OP.literal ? 0 : 1) << 6) + (longer << 4) + ahead);
   }
 
   /** How the longest match of a recent distance compares with what is expected. */
@@ -334,7 +336,7 @@ export class TokenCoder {
       const distance = recent.distance[i]!;
       if (distance > at) continue;
       const reached = matchLength(this.#bytes, at, distance, max);
-      this.#finder.steps += 1 + reached / 8;
+      this.#finder.steps += 1 + reached / BYTES_A_STEP;
       if (reached > best) best = reached;
     }
     return best > length ? 2 + Math.min(best - length, 3) : best === length ? 1 : 0;

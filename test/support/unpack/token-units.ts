@@ -95,15 +95,15 @@ export function edited(content: Uint8Array, roll: (sides: number) => number, edi
   return new Uint8Array(Buffer.concat(parts));
 }
 
-/** The bytes of a segment with these units, and how many decisions' look-ups they took. */
-export function encodeTokens(cases: readonly Case[]): { stream: Uint8Array; spent: number } {
+/** The bytes of a segment with these units, and how much work they took, without and with the start. */
+export function encodeTokens(cases: readonly Case[]): { stream: Uint8Array; spent: number; all: number } {
   const coder = new MixCoder(true, DEFAULT_SIZES);
   const tokens = new TokenCoder(coder);
   coder.start(null);
   tokens.reset();
   const before = coder.work.spent;
   for (const { unit, tokens: list } of cases) tokens.code(unit, list);
-  return { stream: coder.finish(), spent: coder.work.spent - before };
+  return { stream: coder.finish(), spent: coder.work.spent - before, all: coder.work.spent };
 }
 
 export function decodeTokens(stream: Uint8Array, units: readonly TokenUnit[], limit = Infinity): TokenList[] {
