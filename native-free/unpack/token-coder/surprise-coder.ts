@@ -46,6 +46,7 @@ export class SurpriseCoder {
   /** Length of the match of each recent distance. */
   readonly #repLength = new Uint32Array(REPS_MAX);
   #lastPlain = 0;
+  #strangers = 0;
   #rules: TokenRules | null = null;
   #bytes: Uint8Array = new Uint8Array(0);
 
@@ -58,6 +59,7 @@ export class SurpriseCoder {
 
   reset(): void {
     this.#lastPlain = 0;
+    this.#strangers = 0;
   }
 
   start(bytes: Uint8Array, rules: TokenRules): void {
@@ -129,6 +131,10 @@ export class SurpriseCoder {
   #match(place: Surprise, max: number): void {
     const { matchMin, hasShortRep } = this.#rules!;
     const recent = this.#recent;
+    if (recent.count > 0 && this.#strangerFlag() !== 0) {
+      this.#stranger(place, max);
+      return;
+    }
     for (let i = 0; i < recent.count; i++) {
       const distance = recent.distance[i]!;
       const length = this.#repLength[i]!;
@@ -144,6 +150,38 @@ export class SurpriseCoder {
     this.#length(place, place.length, max, REPS_MAX);
     this.#distance(place);
     this.op = OP.match;
+  }
+
+  /** The codec's recent distances are others than ours: they began anew within the unit, as LZMA2's do. */
+  isStranger(): boolean {
+    if (this.op < OP.shortRep) return false;
+    return this.#recent.distance[this.op === OP.shortRep ? 0 : this.op - OP.rep0] !== this.distance;
+  }
+
+  #strangerFlag(): number {
+    this.#coder.contexts[0] = contextHash(TAG.plain + 3, 16, this.#strangers);
+    this.#coder.work.spent++;
+    const flag = this.#coder.flag(this.isStranger() ? 1 : 0, 1, SET.plain + 5);
+    this.#strangers = ((this.#strangers << 1) | flag) & 7;
+    return flag;
+  }
+
+  #stranger(place: Surprise, max: number): void {
+    const { matchMin, hasShortRep } = this.#rules!;
+    const last = OP.rep0 + this.#recent.count - 1;
+    let op: number = hasShortRep ? OP.shortRep : OP.rep0;
+    for (; op < last; op++) {
+      this.#coder.contexts[0] = contextHash(TAG.plain + 3, 32 + op);
+      this.#coder.work.spent++;
+      if (this.#coder.flag(this.op === op ? 1 : 0, 1, SET.plain + 6) !== 0) break;
+    }
+    this.op = op;
+    if (op === OP.shortRep) this.length = 1;
+    else {
+      if (max < matchMin) malformed('tokens', `a match at byte ${place.at}, where ${max} bytes are left`);
+      this.#length(place, place.length, max, REPS_MAX);
+    }
+    this.#distance(place);
   }
 
   /** Which op says a distance whose usual one is `usual`: LZMA may also say it in full, or by a later place of the list. */

@@ -113,7 +113,7 @@ export class TokenCoder {
     this.#guide.start(bytes, rules, unit.runs);
     this.#finder.start(bytes, first, rules);
     this.#surprises.start(bytes, rules);
-    if (tokens !== null) checkTokens(unit, tokens, this.#recent);
+    if (tokens !== null) checkTokens(unit, tokens);
     for (let at = first; at < bytes.length;) {
       at = this.#group(at);
       this.#spend();
@@ -297,14 +297,20 @@ export class TokenCoder {
     place.nextLonger = next > place.length ? Math.min(next - place.length, 3) : 0;
   }
 
+  /** Of a recent distance the op may be another one, which is said behind the hit. */
+  #isHit(): boolean {
+    const guide = this.#guide;
+    const { op, length, distance } = this.#surprises;
+    if (length !== guide.length || distance !== guide.distance) return false;
+    return op === guide.op || (guide.op >= OP.rep0 && !this.#surprises.isStranger());
+  }
+
   #hitFlag(at: number): number {
     const guide = this.#guide;
     const place = this.#surprise;
-    const surprises = this.#surprises;
     const contexts = this.#coder.contexts;
     const { op, length, distance, sourceOp, changes, known } = guide;
-    const hit =
-      surprises.length === length && surprises.distance === distance && (surprises.op === 0) === (op === 0) ? 1 : 0;
+    const hit = this.#isHit() ? 1 : 0;
     const ahead = bitLength(guide.ahead(at, AHEAD_MAX));
     const short = Math.min(length, 20);
     const misses = this.#misses;
@@ -344,28 +350,26 @@ export class TokenCoder {
 }
 
 /** What an encoder is given must be what the rules allow, and make the bytes. */
-function checkTokens(unit: TokenUnit, tokens: TokenList, recent: RecentDistances): void {
+function checkTokens(unit: TokenUnit, tokens: TokenList): void {
   const { bytes, rules, first = 0 } = unit;
   let at = first;
   for (let i = 0; i < tokens.count; i++) {
     const op = tokens.op[i]!;
     const length = tokens.length[i]!;
     const distance = tokens.distance[i]!;
-    if (!isLegal(rules, recent, op, length, distance)) malformed('tokens', `token ${i} is none of the codec's`);
+    if (!isLegal(rules, op, length, distance)) malformed('tokens', `token ${i} is none of the codec's`);
     const isMatch = op !== OP.literal;
     if (isMatch && (distance > at || matchLength(bytes, at, distance, length) < length))
       malformed('tokens', `token ${i} does not make the content`);
-    recent.follow(op, distance);
     at += length;
   }
   if (at !== bytes.length) malformed('tokens', `they make ${at - first} of ${bytes.length - first} bytes`);
-  recent.start(rules.reps);
 }
 
-function isLegal(rules: TokenRules, recent: RecentDistances, op: number, length: number, distance: number): boolean {
+/** Which distances are recent is the codec's affair: they may begin anew within a unit. */
+function isLegal(rules: TokenRules, op: number, length: number, distance: number): boolean {
   if (op === OP.literal) return length === 1 && distance === 0;
   if (distance < 1 || distance > rules.distanceMax) return false;
-  if (op === OP.shortRep) return rules.hasShortRep && length === 1 && recent.distance[0] === distance;
-  if (length < rules.matchMin || length > rules.matchMax) return false;
-  return op === OP.match || (op - OP.rep0 < recent.count && recent.distance[op - OP.rep0] === distance);
+  if (op === OP.shortRep) return rules.hasShortRep && length === 1;
+  return length >= rules.matchMin && length <= rules.matchMax && op < OP.rep0 + rules.reps.length;
 }

@@ -128,7 +128,6 @@ export function differenceOf(a: TokenList, b: TokenList): string {
 
 /** '' if tokens are what the rules allow and make the content, else what is wrong. */
 export function illegality({ bytes, rules, first = 0 }: TokenUnit, tokens: TokenList): string {
-  const recent = [...rules.reps];
   let at = first;
   for (let i = 0; i < tokens.count; i++) {
     const op = tokens.op[i]!;
@@ -139,14 +138,10 @@ export function illegality({ bytes, rules, first = 0 }: TokenUnit, tokens: Token
       if (length !== 1 || distance !== 0) return what;
     } else {
       if (distance < 1 || distance > at || distance > rules.distanceMax) return what;
-      if (op === 2 && (!rules.hasShortRep || length !== 1 || recent[0] !== distance)) return what;
+      if (op === 2 && (!rules.hasShortRep || length !== 1)) return what;
       if (op !== 2 && (length < rules.matchMin || length > rules.matchMax)) return what;
-      if (op > 2 && recent[op - 3] !== distance) return what;
+      if (op > 2 + rules.reps.length) return what;
       for (let k = 0; k < length; k++) if (bytes[at + k] !== bytes[at + k - distance]) return what;
-      if (op !== 2 && recent.length > 0) {
-        recent.splice(op === 1 ? recent.length - 1 : op - 3, 1);
-        recent.unshift(distance);
-      }
     }
     at += length;
   }
