@@ -56,8 +56,6 @@ export interface UnitCodec<P = unknown, H = unknown> {
   /** The bytes that tokens are about, of the content's length: the content itself, or what a branch filter makes of it. */
   tokenBytes(content: Uint8Array, head: H): Uint8Array;
   headOf(params: P): H;
-  /** Where in the content earlier distances are forgotten, behind its first byte. Default: nowhere. */
-  resetsOf?(head: H): readonly number[];
   /**
    * Codes what is known before the tokens. Both directions: an encoder gives `head`, a decoder null, and both get it
    * back. `like` are the params of the source's unit that resembles this one most, or null.

@@ -175,7 +175,7 @@ describe('hostile tokens', () => {
     const list = new ChunkList(3);
     for (let i = 0; i < 3; i++) list.push(1, 1, 0);
     expect(refusedOr(() => list.push(1, 1, 0))).toBeNull();
-    const params = { check: 1, blocks: [], resets: [] };
+    const params = { check: 1, blocks: [] };
     expect(refusedOr(() => packXz(new Uint8Array(1), new TokenList(1), params))).toBeNull();
     expect(LIMITS.xz_blocks_max).toBeGreaterThan(1000);
   });

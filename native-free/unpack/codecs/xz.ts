@@ -21,14 +21,13 @@ export interface XzBlockShape extends XzBlockHead {
 export interface XzHead {
   readonly check: number;
   readonly blocks: readonly XzBlockShape[];
-  readonly resets: readonly number[];
 }
 
 const CHECK_CRC32 = 1;
 const FILTERS_MAX = 3;
 const CHUNK_BYTES = 2 ** 16;
 /** Kinds; those of chunks come behind them (lzma2-chunks.ts). */
-const NUMBER = { field: 0, filters: 1, filterId: 2, filterStart: 3, room: 4, resets: 11 };
+const NUMBER = { field: 0, filters: 1, filterId: 2, filterStart: 3, room: 4 };
 const FLAG = { field: 0, lengths: 1, filters: 2, start: 3 };
 const field = (context: number, max: number) => ({ flag: FLAG.field, number: NUMBER.field, context, max });
 const CHECK = field(0, 15);
@@ -61,8 +60,7 @@ export const xzCodec: UnitCodec<XzParams, XzHead> = {
     }
     return bytes;
   },
-  headOf: ({ check, blocks, resets }) => ({ check, blocks: blocks.map(({ chunks: _, ...shape }) => shape), resets }),
-  resetsOf: ({ resets }) => resets,
+  headOf: ({ check, blocks }) => ({ check, blocks: blocks.map(({ chunks: _, ...shape }) => shape) }),
   codeHead(numbers, head, like, content) {
     const check = codeExpected(numbers, head?.check ?? 0, like?.check ?? CHECK_CRC32, CHECK);
     const first = like?.blocks[0] ?? USUAL;
@@ -79,36 +77,18 @@ export const xzCodec: UnitCodec<XzParams, XzHead> = {
       left -= shape.contentBytes;
       blocks.push(shape);
     }
-    return { check, blocks, resets: codeResets(numbers, head?.resets ?? null, content.length) };
+    return { check, blocks };
   },
-  codeTail(numbers, { check, blocks, resets }, params, like) {
+  codeTail(numbers, { check, blocks }, params, like) {
     let before = like?.blocks[0]?.chunks ?? null;
     const coded = blocks.map((shape, i) => {
       const chunks = codeChunks(numbers, params?.blocks[i]?.chunks ?? null, before, shape.contentBytes);
       before = chunks;
       return { ...shape, chunks };
     });
-    return { check, blocks: coded, resets };
+    return { check, blocks: coded };
   },
 };
-
-/** Each behind the one before; incompressible stretches and new blocks make them. */
-function codeResets(
-  numbers: NumberCoder,
-  resets: readonly number[] | null,
-  contentBytes: number,
-): readonly number[] {
-  const count = codeBounded(numbers, resets?.length ?? 0, LIMITS.unit_blocks_max, NUMBER.resets, 1);
-  const coded: number[] = [];
-  let before = 0;
-  for (let i = 0; i < count; i++) {
-    const left = contentBytes - before;
-    if (left < 1) malformed('xz', 'distances start anew behind the content');
-    before += 1 + codeBounded(numbers, resets === null ? 0 : resets[i]! - before - 1, left - 1, NUMBER.resets);
-    coded.push(before);
-  }
-  return coded;
-}
 
 /** One block against another that should resemble it; `contentBytes` where it is known, else there are `left` at most. */
 function codeBlock(

@@ -31,11 +31,6 @@ export interface Lzma2Params {
   readonly chunks: ChunkList;
 }
 
-/** Behind its first byte, where in the content distances start anew. */
-export interface Lzma2Resets {
-  readonly resets: readonly number[];
-}
-
 /** Does what a chunk says before its first symbol. */
 function beginChunk(model: LzmaModel, control: number, properties: number): void {
   if (setsProperties(control)) model.setProperties(properties);
@@ -83,8 +78,8 @@ export function unpackLzma2(packed: Uint8Array, limits: LzmaLimits): Unpacked<Lz
   const packedBytes = scanChunks(packed, 0, limits.contentBytesMax, chunks);
   const content = new Uint8Array(chunks.total);
   const tokens = new TokenList(limits.tokensMax ?? limits.contentBytesMax);
-  const { chunks: kept } = decodeChunks({ packed, at: 0, chunks, content, dictionaryBytes: reachOf(limits) }, tokens);
-  return { content, tokens, params: { chunks: kept }, packedBytes };
+  const params = decodeChunks({ packed, at: 0, chunks, content, dictionaryBytes: reachOf(limits) }, tokens);
+  return { content, tokens, params, packedBytes };
 }
 
 /** A scanned stream that begins at `at`, and where its content goes. */
@@ -100,11 +95,10 @@ interface ScannedStream {
  * What is left of the chunks once it is known which of them end where they had to.
  * @throws UpdateError unit_malformed
  */
-export function decodeChunks(stream: ScannedStream, tokens: TokenList): Lzma2Params & Lzma2Resets {
+export function decodeChunks(stream: ScannedStream, tokens: TokenList): Lzma2Params {
   const { packed, at, chunks, content, dictionaryBytes } = stream;
   const decoder = new LzmaDecoder();
   const kept = new ChunkList(chunks.count);
-  const resets: number[] = [];
   let next = at;
   let start = 0;
   for (let i = 0, from = 0; i < chunks.count; i++) {
@@ -112,7 +106,6 @@ export function decodeChunks(stream: ScannedStream, tokens: TokenList): Lzma2Par
     const properties = chunks.properties[i]!;
     const end = from + chunks.contentBytes[i]!;
     if (makesDictionary(control)) start = from;
-    if (i > 0 && control >= CONTROL.resetState) resets.push(from);
     if (isLzma(control)) {
       const packedBytes = (packed[next + 3]! << 8) + packed[next + 4]! + 1;
       next += LZMA_HEAD_BYTES + (setsProperties(control) ? 1 : 0);
@@ -134,7 +127,7 @@ export function decodeChunks(stream: ScannedStream, tokens: TokenList): Lzma2Par
     from = end;
   }
   kept.close();
-  return { chunks: kept, resets };
+  return { chunks: kept };
 }
 
 /** Whether a chunk that began at `begin` of the packed bytes was ended by its length, as a run's are. */

@@ -58,7 +58,7 @@ export class UnitReplay {
     const { memory } = this.#source;
     const held = 2 * content.length + packedBytes;
     memory.take(held);
-    const { rules, headOf, resetsOf, codeHead, codeTail, tokenBytes } = codecOf(codec);
+    const { rules, headOf, codeHead, codeTail, tokenBytes } = codecOf(codec);
     const { work } = this.#coder;
     work.spent += WORK.unpackedUnit + WORK.unpackedByte * content.length;
     work.check();
@@ -78,8 +78,7 @@ export class UnitReplay {
     const head = codeHead(this.#numbers, given === null ? null : headOf(given.params), like, content);
     const own = tokenBytes(content, head);
     const bytes = history.length === 0 ? own : concat([history, own]);
-    const resets = resetsOf?.(head);
-    const tokens = this.#tokens.code({ bytes, first: history.length, resets, rules, runs }, given?.tokens ?? null);
+    const tokens = this.#tokens.code({ bytes, first: history.length, rules, runs }, given?.tokens ?? null);
     const params = codeTail(this.#numbers, head, given?.params ?? null, like, content, tokens);
     memory.take(TOKEN_BYTES * tokens.count);
     memory.take(-held - TOKEN_BYTES * tokens.count);

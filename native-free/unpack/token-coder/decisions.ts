@@ -29,5 +29,5 @@ export const SET = {
   kind: FIRST + 408,
   rep: FIRST + 440,
   full: FIRST + 448,
-  nearest: FIRST + 456,
+  nearest: FIRST + 464,
 } as const;

@@ -7,7 +7,7 @@
  */
 import type { TokenRules } from '../unit-codec.ts';
 
-/** Chains end here; longer ones buy little. */
+/** Steps of one walk over a chain. Deep ones pay: what a compressor found far back is dear to say. */
 const DEPTH = 4096;
 /** Matches are compared this far. */
 const COMPARED_MAX = 512;
@@ -21,8 +21,9 @@ export const RANKED_MIN = 3;
 export const RANKS = DEPTH;
 const HASH_BITS_MIN = 8;
 const HASH_BITS_MAX = 16;
-/** Bytes compared that take the time of a step. */
-const BYTES_A_STEP = 8;
+/** Bytes compared, as a power of two, that count as a step of a walk; and beside walks. */
+const COMPARED_BITS = 6;
+export const BYTES_A_STEP = 8;
 
 /** Length of the match at `at` with what is `distance` before, at most `max`. */
 export function matchLength(bytes: Uint8Array, at: number, distance: number, max: number): number {
@@ -36,6 +37,9 @@ export class MatchFinder {
   /** What was found last; length 0 if nothing. */
   length = 0;
   distance = 0;
+  /** Of the last walk. */
+  rank = 0;
+  rankedDistance = 0;
   /** Steps since whoever counts them set it to 0. */
   steps = 0;
   #bytes: Uint8Array = new Uint8Array(0);
@@ -123,12 +127,12 @@ export class MatchFinder {
     let best = CHAINED_MIN - 1;
     let place = before[at & mask]!;
     let left = DEPTH;
-    let compared = 0;
-    while (place >= nearest && left-- > 0) {
+    while (place >= nearest && left > 0) {
+      left--;
       if (bytes[place + best] === bytes[at + best]) {
         let length = 0;
         while (length < max && bytes[place + length] === bytes[at + length]) length++;
-        compared += length;
+        left -= length >> COMPARED_BITS;
         if (length > best) {
           best = length;
           this.length = length;
@@ -138,12 +142,15 @@ export class MatchFinder {
       }
       place = before[place & mask]!;
     }
-    this.steps += DEPTH - left + compared / BYTES_A_STEP;
+    this.steps += DEPTH - left;
   }
 
   /** A match of three bytes, or of two, at the last place that has it. */
   #short(at: number, max: number): void {
-    if (max >= 3) this.distance = this.distanceOf(at, 3, 0);
+    if (max >= 3) {
+      this.walk(at, 3, 0, 0);
+      this.distance = this.rankedDistance;
+    }
     if (this.distance > 0) this.length = 3;
     else if (this.#matchMin < 3 && max >= 2) this.#pair(at);
   }
@@ -159,34 +166,27 @@ export class MatchFinder {
     this.distance = at - place;
   }
 
-  /** How many places of the chain, nearer than `distance`, match for `length` at least; -1 if the chain ends before. */
-  rankOf(at: number, length: number, distance: number): number {
-    let rank = 0;
-    for (
-      let place = this.#first(at, length), left = DEPTH;
-      place >= 0 && left-- > 0;
-      place = this.#next(place, at, length)
-    ) {
-      if (matchLength(this.#bytes, at, at - place, length) < length) continue;
-      if (at - place === distance) return rank;
-      rank++;
-    }
-    return -1;
-  }
-
-  /** The distance with this rank; 0 if there is none. */
-  distanceOf(at: number, length: number, rank: number): number {
-    let seen = 0;
-    let found = 0;
+  /**
+   * Walks over the places that match for `length` at least, the nearest first, and stops at the one with this rank, or
+   * with this distance if the rank is -1. Gives its distance and rank; a rank of -1 if the walk ends before.
+   */
+  walk(at: number, length: number, rank: number, distance: number): void {
     let left = DEPTH;
+    this.rank = -1;
+    this.rankedDistance = 0;
+    let seen = 0;
     for (let place = this.#first(at, length); place >= 0 && left > 0; place = this.#next(place, at, length)) {
-      left--;
-      if (matchLength(this.#bytes, at, at - place, length) < length || seen++ < rank) continue;
-      found = at - place;
-      break;
+      const matched = matchLength(this.#bytes, at, at - place, length);
+      left -= 1 + (matched >> COMPARED_BITS);
+      if (matched < length) continue;
+      if (rank < 0 ? at - place === distance : seen === rank) {
+        this.rank = seen;
+        this.rankedDistance = at - place;
+        break;
+      }
+      seen++;
     }
     this.steps += DEPTH - left;
-    return found;
   }
 
   #first(at: number, length: number): number {

@@ -8,7 +8,7 @@
  */
 import type { AlignedRun, TokenRules } from '../unit-codec.ts';
 import { OP } from '../tokens.ts';
-import { matchLength } from './match-finder.ts';
+import { BYTES_A_STEP, matchLength } from './match-finder.ts';
 import { firstFrom, RunsBySource } from './runs.ts';
 import type { RecentDistances } from './recent-distances.ts';
 
@@ -17,8 +17,6 @@ export const KNOWN = { nothing: 0, outOfStep: 1, literal: 2, lostMatch: 3, match
 
 /** What makes a match of the source's another one here: bits of `changes`. */
 export const CHANGE = { mapped: 1, kept: 2, sameDistance: 4, maximal: 8, sameLength: 16 } as const;
-
-const BYTES_A_STEP = 8;
 
 /** Where a guide stands, to be gone back to. */
 interface GuidePlace {

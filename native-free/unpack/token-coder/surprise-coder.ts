@@ -10,7 +10,7 @@ import type { ModelCoder } from '../../model/model-coder.ts';
 import type { TokenRules } from '../unit-codec.ts';
 import { malformed, OP } from '../tokens.ts';
 import { SET, TAG, TOKEN_NUMBER } from './decisions.ts';
-import { RANKED_MIN, type MatchFinder, matchLength, RANKS } from './match-finder.ts';
+import { BYTES_A_STEP, RANKED_MIN, type MatchFinder, matchLength, RANKS } from './match-finder.ts';
 import { BoundedNumbers } from './numbers.ts';
 import type { RecentDistances } from './recent-distances.ts';
 
@@ -46,6 +46,7 @@ export class SurpriseCoder {
   /** Length of the match of each recent distance. */
   readonly #repLength = new Uint32Array(REPS_MAX);
   #lastPlain = 0;
+  #strangers = 0;
   #rules: TokenRules | null = null;
   #bytes: Uint8Array = new Uint8Array(0);
 
@@ -58,6 +59,7 @@ export class SurpriseCoder {
 
   reset(): void {
     this.#lastPlain = 0;
+    this.#strangers = 0;
   }
 
   start(bytes: Uint8Array, rules: TokenRules): void {
@@ -91,7 +93,7 @@ export class SurpriseCoder {
       const distance = recent.distance[i]!;
       const length = distance > at ? 0 : matchLength(this.#bytes, at, distance, max);
       this.#repLength[i] = length;
-      this.#finder.steps += 1 + length / 8;
+      this.#finder.steps += 1 + length / BYTES_A_STEP;
       if (length > best) best = length;
     }
     return best;
@@ -129,6 +131,10 @@ export class SurpriseCoder {
   #match(place: Surprise, max: number): void {
     const { matchMin, hasShortRep } = this.#rules!;
     const recent = this.#recent;
+    if (recent.count > 0 && this.#strangerFlag() !== 0) {
+      this.#stranger(place, max);
+      return;
+    }
     for (let i = 0; i < recent.count; i++) {
       const distance = recent.distance[i]!;
       const length = this.#repLength[i]!;
@@ -144,6 +150,38 @@ export class SurpriseCoder {
     this.#length(place, place.length, max, REPS_MAX);
     this.#distance(place);
     this.op = OP.match;
+  }
+
+  /** The codec's recent distances are others than ours: they began anew within the unit, as LZMA2's do. */
+  isStranger(): boolean {
+    if (this.op < OP.shortRep) return false;
+    return this.#recent.distance[this.op === OP.shortRep ? 0 : this.op - OP.rep0] !== this.distance;
+  }
+
+  #strangerFlag(): number {
+    this.#coder.contexts[0] = contextHash(TAG.plain + 3, 16, this.#strangers);
+    this.#coder.work.spent++;
+    const flag = this.#coder.flag(this.isStranger() ? 1 : 0, 1, SET.plain + 5);
+    this.#strangers = ((this.#strangers << 1) | flag) & 7;
+    return flag;
+  }
+
+  #stranger(place: Surprise, max: number): void {
+    const { matchMin, hasShortRep } = this.#rules!;
+    const last = OP.rep0 + this.#recent.count - 1;
+    let op: number = hasShortRep ? OP.shortRep : OP.rep0;
+    for (; op < last; op++) {
+      this.#coder.contexts[0] = contextHash(TAG.plain + 3, 32 + op);
+      this.#coder.work.spent++;
+      if (this.#coder.flag(this.op === op ? 1 : 0, 1, SET.plain + 6) !== 0) break;
+    }
+    this.op = op;
+    if (op === OP.shortRep) this.length = 1;
+    else {
+      if (max < matchMin) malformed('tokens', `a match at byte ${place.at}, where ${max} bytes are left`);
+      this.#length(place, place.length, max, REPS_MAX);
+    }
+    this.#distance(place);
   }
 
   /** Which op says a distance whose usual one is `usual`: LZMA may also say it in full, or by a later place of the list. */
@@ -238,43 +276,43 @@ export class SurpriseCoder {
     const { at } = place;
     const finder = this.#finder;
     const isFull = this.length === place.length;
-    const chained = this.length >= RANKED_MIN;
-    if (chained || isFull) {
-      let nearest = place.distance;
-      if (!isFull) {
-        nearest = finder.distanceOf(at, this.length, 0);
-      }
-      if (nearest > 0) {
-        if (this.#nearestFlag(this.distance === nearest ? 1 : 0, place, isFull ? 1 : 0) !== 0) {
-          this.distance = nearest;
-          return;
-        }
-        if (chained && this.#ranked(place)) return;
-      }
+    const hasRank = this.length >= RANKED_MIN;
+    let nearest = isFull ? place.distance : 0;
+    if (hasRank && !isFull) {
+      finder.walk(at, this.length, 0, 0);
+      nearest = finder.rankedDistance;
     }
-    const coded = this.#numbers.code(
-      this.distance - 1,
-      Math.min(at, this.#rules!.distanceMax) - 1,
-      TOKEN_NUMBER.distance,
-      Math.min(this.length, 10),
-      bitLength(at),
-    );
-    this.distance = coded + 1;
+    if (nearest > 0) {
+      if (this.#nearestFlag(this.distance === nearest ? 1 : 0, place, isFull ? 1 : 0) !== 0) {
+        this.distance = nearest;
+        return;
+      }
+      if (hasRank && this.#ranked(place)) return;
+    }
+    const max = Math.min(at, this.#rules!.distanceMax);
+    const short = Math.min(this.length, 10);
+    this.distance = 1 + this.#numbers.code(this.distance - 1, max - 1, TOKEN_NUMBER.distance, short, bitLength(at));
     if (matchLength(this.#bytes, at, this.distance, this.length) < this.length)
       malformed('tokens', `a match at byte ${at} that is none`);
-    finder.steps += this.length / 8;
+    finder.steps += this.length / BYTES_A_STEP;
   }
 
-  /** The distance by its rank, where the chain that is looked at has it. */
+  /** The distance by its rank, if it has one; 0 says that it has none. */
   #ranked(place: Surprise): boolean {
     const { at } = place;
     const finder = this.#finder;
     let rank = 0;
-    if (this.#coder.encoding) rank = Math.max(0, finder.rankOf(at, this.length, this.distance));
+    if (this.#coder.encoding) {
+      const { steps } = finder;
+      finder.walk(at, this.length, -1, this.distance);
+      finder.steps = steps; // a decoder does not walk here
+      rank = Math.max(0, finder.rank);
+    }
     rank = this.#numbers.code(rank, RANKS, TOKEN_NUMBER.rank, Math.min(this.length, 10), bitLength(place.distance));
     if (rank === 0) return false;
-    this.distance = finder.distanceOf(at, this.length, rank);
-    if (this.distance === 0) malformed('tokens', `no match of rank ${rank} at byte ${at}`);
+    finder.walk(at, this.length, rank, 0);
+    if (finder.rank < 0) malformed('tokens', `no match of rank ${rank} at byte ${at}`);
+    this.distance = finder.rankedDistance;
     return true;
   }
 

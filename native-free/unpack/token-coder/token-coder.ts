@@ -10,7 +10,7 @@ import type { ModelCoder } from '../../model/model-coder.ts';
 import type { AlignedRun, TokenRules } from '../unit-codec.ts';
 import { malformed, OP, TokenList } from '../tokens.ts';
 import { SET, TAG } from './decisions.ts';
-import { MatchFinder, matchLength } from './match-finder.ts';
+import { BYTES_A_STEP, MatchFinder, matchLength } from './match-finder.ts';
 import { RecentDistances } from './recent-distances.ts';
 import { KNOWN, SourceGuide } from './source-guide.ts';
 import { type Surprise, SurpriseCoder } from './surprise-coder.ts';
@@ -18,15 +18,20 @@ import { type Surprise, SurpriseCoder } from './surprise-coder.ts';
 /** Tokens that one flag may stand for, and the fewest for which one is worth it. */
 const GROUP = 64;
 const GROUP_MIN = 4;
-/** Equal bytes counted before and behind a group. */
+/** Equal bytes counted behind a group, and before. */
 const BEHIND_MAX = 2048;
 const BEFORE_MAX = 40_000;
 /** Equal bytes counted behind a place. */
-const AHEAD_MAX = 1024;
+const AHEAD_MAX = 64;
 /** Steps of guide and finder that take the time of a look-up. */
 const STEPS_A_LOOKUP = 8;
-const TRUSTED = 61_000;
-const TRUST_FIRST = 62000;
+/**
+ * A group has a flag only where such groups were as expected often enough, in 1/65536: one that is not costs a bit and
+ * more, where tokens one by one, with a longest match to compare with, cost next to nothing.
+ */
+const TRUSTED = 60_000;
+const TRUST_FIRST = 62_000;
+const TRUST_LEARNING = 4;
 const NOTHING_EXPECTED = 63;
 
 /** A unit whose tokens are coded. */
@@ -36,12 +41,8 @@ export interface TokenUnit {
   /** Where the first token begins; what is before may be matched. Default: 0. */
   readonly first?: number;
   readonly rules: TokenRules;
-  /** Where earlier distances are forgotten, in order, behind `first`. Default: nowhere. */
-  readonly resets?: readonly number[] | undefined;
   /** By `at`; they do not overlap. */
   readonly runs: readonly AlignedRun[];
-  /** Which compressor's choices are expected where they can be imitated; see `imitate/`. Default: 0, none. */
-  readonly imitate?: number;
 }
 
 export class TokenCoder {
@@ -68,16 +69,21 @@ export class TokenCoder {
   readonly #length = new Uint32Array(GROUP);
   readonly #distance = new Uint32Array(GROUP);
   #bytes: Uint8Array = new Uint8Array(0);
-  #rules: TokenRules | null = null;
   /** The tokens: an encoder's to be coded, of which `#next` is the next, or a decoder's so far. */
   #tokens = new TokenList(0);
   #next = 0;
+  /** Bits of the last ones, the latest lowest: groups and tokens that were missed, tokens that were matches. */
   #groupMisses = 0;
   #misses = 0;
   #kinds = 0;
   #sinceMiss = 0;
+  /** All misses, to see whether there were some. */
   #missed = 0;
   readonly #trust = new Uint16Array(1024);
+  /** Tokens that are expected in a row, how many of them in changed content, and where they end. */
+  #expected = 0;
+  #risks = 0;
+  #end = 0;
 
   constructor(coder: ModelCoder) {
     this.#coder = coder;
@@ -99,36 +105,20 @@ export class TokenCoder {
    * @throws UpdateError unit_malformed, payload_work
    */
   code(unit: TokenUnit, tokens: TokenList | null): TokenList {
-    const { bytes, rules, first = 0, resets = [] } = unit;
+    const { bytes, rules, first = 0 } = unit;
     this.#bytes = bytes;
-    this.#rules = rules;
-    this.#resets = resets;
-    this.#reset = 0;
     this.#tokens = tokens ?? new TokenList(bytes.length - first);
     this.#next = 0;
     this.#recent.start(rules.reps);
     this.#guide.start(bytes, rules, unit.runs);
     this.#finder.start(bytes, first, rules);
     this.#surprises.start(bytes, rules);
-    if (tokens !== null) checkTokens(unit, tokens, this.#recent);
-    this.#limit = resets[0] ?? bytes.length;
+    if (tokens !== null) checkTokens(unit, tokens);
     for (let at = first; at < bytes.length;) {
-      if (at >= this.#limit) this.#forget(at);
       at = this.#group(at);
       this.#spend();
     }
     return this.#tokens;
-  }
-
-  #resets: readonly number[] = [];
-  /** Which of them is next, and where it is: groups end there. */
-  #reset = 0;
-  #limit = 0;
-
-  #forget(at: number): void {
-    this.#recent.start(this.#rules!.reps);
-    while (this.#reset < this.#resets.length && this.#resets[this.#reset]! <= at) this.#reset++;
-    this.#limit = this.#resets[this.#reset] ?? this.#bytes.length;
   }
 
   #spend(): void {
@@ -150,8 +140,8 @@ export class TokenCoder {
       const same = this.#coder.encoding && this.#isAsExpected() ? 1 : 0;
       const flag = this.#groupFlag(same, at, before);
       this.#groupMisses = (this.#groupMisses << 1) | (flag ^ 1);
-      if (flag !== 0) this.#learnTrust(trust, true);
       if (flag !== 0) {
+        this.#learnTrust(trust, true);
         this.#take();
         return this.#end;
       }
@@ -159,16 +149,17 @@ export class TokenCoder {
     guide.goBack();
     let to = at;
     const missed = this.#missed;
-    for (let i = Math.max(1, count); i > 0 && to < this.#limit; i--) to = this.#token(to);
+    for (let i = Math.max(1, count); i > 0 && to < this.#bytes.length; i--) to = this.#token(to);
     if (count >= GROUP_MIN) this.#learnTrust(trust, missed === this.#missed);
     return to;
   }
 
   #learnTrust(i: number, good: boolean): void {
     const trust = this.#trust[i]!;
-    this.#trust[i] = good ? trust + ((65_536 - trust) >> 4) : trust - (trust >> 4);
+    this.#trust[i] = good ? trust + ((65_536 - trust) >> TRUST_LEARNING) : trust - (trust >> TRUST_LEARNING);
   }
 
+  /** Which groups are like this one. */
   #trustAt(at: number, before: number): number {
     const guide = this.#guide;
     const clean = guide.equalFrom <= at ? 1 : 0;
@@ -177,16 +168,11 @@ export class TokenCoder {
     return (((back << 4) | behind) << 2) | (this.#groupMisses & 3);
   }
 
-  /** Tokens that are expected in a row, how many of them in a changed context, and where they end. */
-  #expected = 0;
-  #risks = 0;
-  #end = 0;
-
-  /** Returns the start of the equal bytes before. */
+  /** Fills the group with what is expected from `start` on. Returns the start of the equal bytes before. */
   #expectGroup(start: number): number {
     const guide = this.#guide;
     const ahead = this.#ahead;
-    const end = this.#limit;
+    const { length: end } = this.#bytes;
     ahead.copyFrom(this.#recent);
     let at = start;
     let count = 0;
@@ -311,21 +297,26 @@ export class TokenCoder {
     place.nextLonger = next > place.length ? Math.min(next - place.length, 3) : 0;
   }
 
+  /** Of a recent distance the op may be another one, which is said behind the hit. */
+  #isHit(): boolean {
+    const guide = this.#guide;
+    const { op, length, distance } = this.#surprises;
+    if (length !== guide.length || distance !== guide.distance) return false;
+    return op === guide.op || (guide.op >= OP.rep0 && !this.#surprises.isStranger());
+  }
+
   #hitFlag(at: number): number {
     const guide = this.#guide;
     const place = this.#surprise;
-    const surprises = this.#surprises;
     const contexts = this.#coder.contexts;
     const { op, length, distance, sourceOp, changes, known } = guide;
-    const hit =
-      surprises.length === length && surprises.distance === distance && (surprises.op === 0) === (op === 0) ? 1 : 0;
+    const hit = this.#isHit() ? 1 : 0;
     const ahead = bitLength(guide.ahead(at, AHEAD_MAX));
     const short = Math.min(length, 20);
     const misses = this.#misses;
     const longer = place.length > length ? 2 : place.length === length ? 1 : 0;
     const found =
       (longer << 4) | (place.distance === distance ? 8 : 0) | (longer === 2 ? Math.min(place.length - length, 7) : 0);
-    const back = Math.min(15, bitLength(at - guide.equalFrom));
     const since = Math.min(15, bitLength(this.#sinceMiss));
     const reps = this.#recent.count === 0 ? 0 : this.#repsAt(at);
     const key = (op << 3) | sourceOp;
@@ -337,10 +328,8 @@ export class TokenCoder {
     contexts[5] = contextHash(TAG.hit + 5, (found << 6) | key, (ahead << 8) | changes, reps);
     contexts[6] = contextHash(TAG.hit + 6, bitLength(distance), short, (ahead << 1) | (misses & 1));
     contexts[7] = contextHash(TAG.hit + 7, found, place.nextLonger, (Math.min(place.length, 20) << 8) | short);
-    contexts[8] = contextHash(TAG.hit + 8, back, ahead, known);
-    contexts[9] = contextHash(TAG.hit + 9, back, (found << 6) | key, (since << 4) | ahead);
-    this.#coder.work.spent += 10;
-    return this.#coder.flag(hit, 10, SET.hit + ((op === OP.literal ? 0 : 1) << 6) + (longer << 4) + ahead);
+    this.#coder.work.spent += 8;
+    return this.#coder.flag(hit, 8, SET.hit + ((op === OP.literal ? 0 : 1) << 6) + (longer << 4) + ahead);
   }
 
   /** How the longest match of a recent distance compares with what is expected. */
@@ -353,7 +342,7 @@ export class TokenCoder {
       const distance = recent.distance[i]!;
       if (distance > at) continue;
       const reached = matchLength(this.#bytes, at, distance, max);
-      this.#finder.steps += 1 + reached / 8;
+      this.#finder.steps += 1 + reached / BYTES_A_STEP;
       if (reached > best) best = reached;
     }
     return best > length ? 2 + Math.min(best - length, 3) : best === length ? 1 : 0;
@@ -361,33 +350,26 @@ export class TokenCoder {
 }
 
 /** What an encoder is given must be what the rules allow, and make the bytes. */
-function checkTokens(unit: TokenUnit, tokens: TokenList, recent: RecentDistances): void {
-  const { bytes, rules, first = 0, resets = [] } = unit;
+function checkTokens(unit: TokenUnit, tokens: TokenList): void {
+  const { bytes, rules, first = 0 } = unit;
   let at = first;
-  let reset = 0;
   for (let i = 0; i < tokens.count; i++) {
     const op = tokens.op[i]!;
     const length = tokens.length[i]!;
     const distance = tokens.distance[i]!;
-    if (at >= (resets[reset] ?? Infinity)) {
-      recent.start(rules.reps);
-      while ((resets[reset] ?? Infinity) <= at) reset++;
-    }
-    if (!isLegal(rules, recent, op, length, distance)) malformed('tokens', `token ${i} is none of the codec's`);
+    if (!isLegal(rules, op, length, distance)) malformed('tokens', `token ${i} is none of the codec's`);
     const isMatch = op !== OP.literal;
     if (isMatch && (distance > at || matchLength(bytes, at, distance, length) < length))
       malformed('tokens', `token ${i} does not make the content`);
-    recent.follow(op, distance);
     at += length;
   }
   if (at !== bytes.length) malformed('tokens', `they make ${at - first} of ${bytes.length - first} bytes`);
-  recent.start(rules.reps);
 }
 
-function isLegal(rules: TokenRules, recent: RecentDistances, op: number, length: number, distance: number): boolean {
+/** Which distances are recent is the codec's affair: they may begin anew within a unit. */
+function isLegal(rules: TokenRules, op: number, length: number, distance: number): boolean {
   if (op === OP.literal) return length === 1 && distance === 0;
   if (distance < 1 || distance > rules.distanceMax) return false;
-  if (op === OP.shortRep) return rules.hasShortRep && length === 1 && recent.distance[0] === distance;
-  if (length < rules.matchMin || length > rules.matchMax) return false;
-  return op === OP.match || (op - OP.rep0 < recent.count && recent.distance[op - OP.rep0] === distance);
+  if (op === OP.shortRep) return rules.hasShortRep && length === 1;
+  return length >= rules.matchMin && length <= rules.matchMax && op < OP.rep0 + rules.reps.length;
 }

@@ -36,8 +36,6 @@ export interface XzParams {
   /** 0 none, 1 CRC32, 4 CRC64, 10 SHA-256. */
   readonly check: number;
   readonly blocks: readonly XzBlockParams[];
-  /** Where in the content distances start anew, behind its first byte: follows from the chunks, not needed to pack. */
-  readonly resets: readonly number[];
 }
 
 /** A block of a parsed stream. */
@@ -100,17 +98,13 @@ export function unpackXz(packed: Uint8Array, limits: LzmaLimits): Unpacked<XzPar
   const content = new Uint8Array(contentBytes);
   const tokens = new TokenList(limits.tokensMax ?? limits.contentBytesMax);
   const kept: XzBlockParams[] = [];
-  const resets: number[] = [];
   let from = 0;
   for (const block of blocks) {
     const part = content.subarray(from, from + block.contentBytes);
     const dictionaryBytes = reachOf(limits, dictionaryBytesOf(block.dictionaryCode));
     const stream = { packed, at: block.payloadAt, chunks: block.chunks, content: part, dictionaryBytes };
     const { payloadAt: _at, payloadBytes: _bytes, ...head } = block;
-    const { chunks, resets: own } = decodeChunks(stream, tokens);
-    kept.push({ ...head, chunks });
-    if (from > 0) resets.push(from);
-    for (const at of own) resets.push(from + at);
+    kept.push({ ...head, ...decodeChunks(stream, tokens) });
     filterAll([...block.filters].reverse(), part, false);
     const end = block.payloadAt + block.payloadBytes;
     const ending = blockEnding(check, block.payloadBytes, part);
@@ -118,7 +112,7 @@ export function unpackXz(packed: Uint8Array, limits: LzmaLimits): Unpacked<XzPar
       malformed('xz', `the block that ends at byte ${end} fails its check`);
     from += block.contentBytes;
   }
-  return { content, tokens, params: { check, blocks: kept, resets }, packedBytes };
+  return { content, tokens, params: { check, blocks: kept }, packedBytes };
 }
 
 /** Padding and check behind a payload. [3.3, 3.4] */

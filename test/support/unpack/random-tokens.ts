@@ -27,6 +27,8 @@ export function randomTokens(content: Uint8Array, rules: TokenRules, roll: (side
       const key = content[inserted]! | (content[inserted + 1]! << 8);
       places.set(key, [...(places.get(key) ?? []).slice(-7), inserted]);
     }
+    // LZMA2 begins them anew within a stream.
+    if (roll(500) === 0) recent.splice(0, recent.length, ...rules.reps);
     const choices: [number, number, number][] = [];
     recent.forEach((distance, i) => choices.push([OP.rep0 + i, lengthOf(at, distance), distance]));
     // Distances that are recent are said in full, too.

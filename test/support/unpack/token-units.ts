@@ -95,15 +95,15 @@ export function edited(content: Uint8Array, roll: (sides: number) => number, edi
   return new Uint8Array(Buffer.concat(parts));
 }
 
-/** The bytes of a segment with these units, and how many decisions' look-ups they took. */
-export function encodeTokens(cases: readonly Case[]): { stream: Uint8Array; spent: number } {
+/** The bytes of a segment with these units, and how much work they took, without and with the start. */
+export function encodeTokens(cases: readonly Case[]): { stream: Uint8Array; spent: number; all: number } {
   const coder = new MixCoder(true, DEFAULT_SIZES);
   const tokens = new TokenCoder(coder);
   coder.start(null);
   tokens.reset();
   const before = coder.work.spent;
   for (const { unit, tokens: list } of cases) tokens.code(unit, list);
-  return { stream: coder.finish(), spent: coder.work.spent - before };
+  return { stream: coder.finish(), spent: coder.work.spent - before, all: coder.work.spent };
 }
 
 export function decodeTokens(stream: Uint8Array, units: readonly TokenUnit[], limit = Infinity): TokenList[] {
@@ -128,7 +128,6 @@ export function differenceOf(a: TokenList, b: TokenList): string {
 
 /** '' if tokens are what the rules allow and make the content, else what is wrong. */
 export function illegality({ bytes, rules, first = 0 }: TokenUnit, tokens: TokenList): string {
-  const recent = [...rules.reps];
   let at = first;
   for (let i = 0; i < tokens.count; i++) {
     const op = tokens.op[i]!;
@@ -139,14 +138,10 @@ export function illegality({ bytes, rules, first = 0 }: TokenUnit, tokens: Token
       if (length !== 1 || distance !== 0) return what;
     } else {
       if (distance < 1 || distance > at || distance > rules.distanceMax) return what;
-      if (op === 2 && (!rules.hasShortRep || length !== 1 || recent[0] !== distance)) return what;
+      if (op === 2 && (!rules.hasShortRep || length !== 1)) return what;
       if (op !== 2 && (length < rules.matchMin || length > rules.matchMax)) return what;
-      if (op > 2 && recent[op - 3] !== distance) return what;
+      if (op > 2 + rules.reps.length) return what;
       for (let k = 0; k < length; k++) if (bytes[at + k] !== bytes[at + k - distance]) return what;
-      if (op !== 2 && recent.length > 0) {
-        recent.splice(op === 1 ? recent.length - 1 : op - 3, 1);
-        recent.unshift(distance);
-      }
     }
     at += length;
   }

@@ -2,6 +2,8 @@
  * Tokens of all codecs through the token coder and back, whatever they are predicted from; and streams of nobody's.
  */
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_SIZES } from '../../../native-free/format/model-sizes.ts';
+import { MixCoder } from '../../../native-free/model/mix-coder.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { TokenCoder, type TokenUnit } from '../../../native-free/unpack/token-coder/token-coder.ts';
 import { OP, TokenList } from '../../../native-free/unpack/tokens.ts';
@@ -57,7 +59,7 @@ describe('tokens come back', () => {
     const unit = pair(DEFLATE_RULES, ...library(), compress);
     const bytes = roundTrip([unit]);
     const without = roundTrip([alone(unit)]);
-    expect(bytes).toBeLessThan(0.9 * without);
+    expect(bytes).toBeLessThan(without);
   });
 
   it('of LZ4', () => {
@@ -85,7 +87,7 @@ describe('tokens come back', () => {
   it('of odd contents, several units in a segment', () => {
     const cases: Case[] = [];
     for (const content of oddContents().values()) {
-      for (const level of [0, 1, 9]) {
+      for (const level of [0, 9]) {
         const tokens = deflateTokens(content, { level });
         cases.push({ unit: { bytes: content, rules: DEFLATE_RULES, runs: [] }, tokens });
       }
@@ -141,7 +143,7 @@ describe('the encoder refuses', () => {
   it('tokens that are none of the codec', () => {
     refuses(DEFLATE_RULES, ...LITERALS, [OP.rep0, 6, 3]);
     refuses(DEFLATE_RULES, ...LITERALS, [OP.shortRep, 1, 3], [OP.match, 5, 3]);
-    refuses(LZMA_RULES, ...LITERALS, [OP.rep0, 6, 3]);
+    refuses(ZSTD_RULES, ...LITERALS, [OP.rep3, 6, 3]);
     refuses({ ...DEFLATE_RULES, matchMax: 5 }, ...LITERALS, [OP.match, 6, 3]);
     refuses({ ...DEFLATE_RULES, distanceMax: 2 }, ...LITERALS, [OP.match, 6, 3]);
     refuses(DEFLATE_RULES, ...LITERALS, [OP.literal, 6, 0]);
@@ -183,21 +185,29 @@ describe('a stream of random bytes', () => {
   });
 
   it('stops at the work that is declared', () => {
-    const content = new Uint8Array(2 ** 20);
-    const stream = Uint8Array.from({ length: 3000 }, dice(3).bind(null, 256));
-    const unit: TokenUnit = { bytes: content, rules: LZMA_RULES, runs: [] };
-    try {
-      decodeTokens(stream, [unit], 2 ** 20);
-      expect.unreachable();
-    } catch (error) {
-      if (!UpdateError.is(error)) throw error;
-      expect(['payload_work', 'unit_malformed']).toContain(error.code);
-    }
+    const unit = alone(pair(DEFLATE_RULES, ...library(), deflateTokens));
+    const { stream, spent, all } = encodeTokens([unit]);
+    expect(decodeTokens(stream, [unit.unit], all)).toHaveLength(1);
+    expect(() => decodeTokens(stream, [unit.unit], all - spent / 2)).toThrow(/units of work/);
+  });
+
+  it('is bounded in work where every place has long matches', () => {
+    const rows = Uint8Array.from({ length: 300_000 }, (_, i) => (i % 300 === 299 ? i / 300 : i % 300));
+    const { spent } = encodeTokens([{ unit: { bytes: rows, rules: LZ4_RULES, runs: [] }, tokens: lz4Tokens(rows) }]);
+    expect(spent).toBeLessThan(40 * rows.length);
   });
 });
 
 it('a coder is fresh after a reset', () => {
   const unit = pair(DEFLATE_RULES, ...library(), deflateTokens);
-  expect(encodeTokens([unit]).stream).toEqual(encodeTokens([unit]).stream);
-  expect(TokenCoder.length).toBe(1);
+  const coder = new MixCoder(true, DEFAULT_SIZES);
+  const tokens = new TokenCoder(coder);
+  const segment = (): Uint8Array => {
+    coder.start(null);
+    tokens.reset();
+    tokens.code(unit.unit, unit.tokens);
+    return coder.finish().slice();
+  };
+  const first = segment();
+  expect(segment()).toEqual(first);
 });
