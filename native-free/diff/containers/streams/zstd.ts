@@ -7,7 +7,8 @@ import { LIMITS } from '../../../limits.ts';
 import { malformed } from '../../../unpack/tokens.ts';
 import { BLOCK_BYTES_MAX } from '../../../unpack/zstd/codes.ts';
 import { readFrameHead } from '../../../unpack/zstd/frame.ts';
-import { BLOCK, unpackZstd } from '../../../unpack/zstd/zstd.ts';
+import { BLOCK } from '../../../unpack/zstd/params.ts';
+import { unpackZstd } from '../../../unpack/zstd/zstd.ts';
 import { beginsWith, streamFinder, type StreamFinder } from './stream.ts';
 
 const MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
