@@ -68,6 +68,7 @@ export async function encodeUnitSegment(
   meter?.stream(STREAM.units);
   const target = new UnitCache(layout, memorySource(images.target), { exact: true });
   const replay = new UnitReplay(coder, plan.covers, source, layout);
+  replay.reset();
   for (const index of parts.units) {
     const { copyOf } = layout.units[index]!;
     if (copyOf >= 0) await source.packed(copyOf);

@@ -7,13 +7,13 @@ import { CONTEXT_TAGS, FLAG_SETS_OF } from '../../model/contexts.ts';
 /** First tags. */
 export const TAG = {
   number: CONTEXT_TAGS.token,
-  group: CONTEXT_TAGS.token + 6,
-  hit: CONTEXT_TAGS.token + 14,
-  plain: CONTEXT_TAGS.token + 23,
-  kind: CONTEXT_TAGS.token + 27,
-  rep: CONTEXT_TAGS.token + 35,
-  full: CONTEXT_TAGS.token + 40,
-  nearest: CONTEXT_TAGS.token + 45,
+  group: CONTEXT_TAGS.token + 4,
+  hit: CONTEXT_TAGS.token + 10,
+  plain: CONTEXT_TAGS.token + 21,
+  kind: CONTEXT_TAGS.token + 25,
+  rep: CONTEXT_TAGS.token + 36,
+  full: CONTEXT_TAGS.token + 41,
+  nearest: CONTEXT_TAGS.token + 47,
 } as const;
 
 /** Kinds of numbers. */

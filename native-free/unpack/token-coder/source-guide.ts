@@ -42,6 +42,9 @@ export class SourceGuide {
   /** Target bytes [equalFrom, equalTo) are known to be equal to the source's, within the run. */
   equalFrom = 0;
   equalTo = 0;
+  /** From the place to where the next two tokens of the source begin; 0 if that is not known. */
+  next = 0;
+  second = 0;
   steps = 0;
   #bytes: Uint8Array = new Uint8Array(0);
   #rules: TokenRules | null = null;
@@ -83,6 +86,8 @@ export class SourceGuide {
     this.sourceOp = 7;
     this.changes = 0;
     this.safe = false;
+    this.next = 0;
+    this.second = 0;
     const run = this.#runAt(at);
     if (run === undefined) return;
     const { source } = run;
@@ -92,6 +97,9 @@ export class SourceGuide {
     while (k < tokens.count && starts[k]! < place) k++;
     this.#token = k;
     this.#pass(run, at);
+    const inStep = starts[k] === place ? 1 : 0;
+    if (k + inStep <= tokens.count) this.next = starts[k + inStep]! - place;
+    if (k + inStep < tokens.count) this.second = starts[k + inStep + 1]! - place;
     this.known = KNOWN.outOfStep;
     if (k === tokens.count || starts[k] !== place) return;
     const op = tokens.op[k]!;

@@ -27,6 +27,9 @@ export interface Surprise {
   length: number;
   distance: number;
   nextLonger: number;
+  /** Where the source's next two tokens begin, from here; 0 if not known. */
+  sourceNext: number;
+  sourceSecond: number;
   /** Bits of the last tokens: which were matches, which were missed. */
   kinds: number;
   misses: number;
@@ -107,10 +110,18 @@ export class SurpriseCoder {
     contexts[4] = contextHash(TAG.kind + 4, misses & 15, expected, next);
     contexts[5] = contextHash(TAG.kind + 5, (far << 6) | longest, Math.min(repBest, 20));
     contexts[6] = contextHash(TAG.kind + 6, repBest >= place.length ? 1 : 0, Math.min(repBest, 20), longest);
-    this.#coder.work.spent += 7;
+    const step = Math.min(place.sourceNext, 20);
+    contexts[7] = contextHash(
+      TAG.kind + 7,
+      step,
+      (relation(place.length, place) << 4) | next,
+      relation(repBest, place),
+    );
+    contexts[8] = contextHash(TAG.kind + 8, step, longest, (expected << 4) | (kinds & 15));
+    this.#coder.work.spent += 9;
     return this.#coder.flag(
       this.op === OP.literal ? 0 : 1,
-      7,
+      9,
       SET.kind + Math.min(longest >> 1, 15) + (next > 0 ? 16 : 0),
     );
   }
@@ -172,7 +183,7 @@ export class SurpriseCoder {
   #length(place: Surprise, full: number, max: number, which: number): void {
     const { matchMin, hasShortRep } = this.#rules!;
     const min = which === 0 && hasShortRep ? 1 : matchMin;
-    const { expected, nextLonger } = place;
+    const { expected } = place;
     const short = Math.min(full, 40);
     if (full >= min) {
       const step = this.length === full ? 0 : this.length < full ? 1 : 2;
@@ -186,7 +197,7 @@ export class SurpriseCoder {
           full - min - 1,
           TOKEN_NUMBER.shorter,
           (short << 3) | which,
-          nextLonger,
+          Math.max(0, full - (place.sourceNext < full ? place.sourceNext : full)),
         );
         this.length = full - 1 - less;
         this.#checkLength(place, min, max);
@@ -211,8 +222,15 @@ export class SurpriseCoder {
     contexts[1] = contextHash(TAG.full + 1, place.expected, key, full);
     contexts[2] = contextHash(TAG.full + 2, place.nextLonger, key, place.misses & 3);
     contexts[3] = contextHash(TAG.full + 3, bitLength(place.distance), full, key);
-    this.#coder.work.spent += 4;
-    return this.#coder.flag(value, 4, SET.full + step * 8 + which);
+    contexts[4] = contextHash(TAG.full + 4, relation(full, place), key, Math.min(place.sourceNext, 20));
+    contexts[5] = contextHash(
+      TAG.full + 5,
+      full,
+      key,
+      (Math.min(place.sourceNext, 40) << 6) | Math.min(place.sourceSecond, 60),
+    );
+    this.#coder.work.spent += 6;
+    return this.#coder.flag(value, 6, SET.full + step * 8 + which);
   }
 
   /** A distance, by how many nearer matches are as long. */
@@ -268,4 +286,13 @@ export class SurpriseCoder {
     this.#coder.work.spent += 3;
     return this.#coder.flag(value, 3, SET.nearest + isFull);
   }
+}
+
+/** How the end of a match of `length` bytes stands to the ends of the source's tokens. */
+function relation(length: number, { sourceNext, sourceSecond }: Surprise): number {
+  if (sourceNext === 0) return 0;
+  if (length === sourceNext) return 1;
+  if (length < sourceNext) return 2;
+  if (length === sourceSecond) return 3;
+  return length < sourceSecond ? 4 : 5;
 }

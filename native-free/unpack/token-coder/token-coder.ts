@@ -22,7 +22,7 @@ const GROUP_MIN = 4;
 const BEHIND_MAX = 2048;
 const BEFORE_MAX = 40_000;
 /** Equal bytes counted behind a place. */
-const AHEAD_MAX = 64;
+const AHEAD_MAX = 1024;
 /** Steps of guide and finder that take the time of a look-up. */
 const STEPS_A_LOOKUP = 8;
 const TRUSTED = 61_000;
@@ -59,6 +59,8 @@ export class TokenCoder {
     length: 0,
     distance: 0,
     nextLonger: 0,
+    sourceNext: 0,
+    sourceSecond: 0,
     kinds: 0,
     misses: 0,
   };
@@ -302,6 +304,8 @@ export class TokenCoder {
     place.at = at;
     place.length = finder.length;
     place.distance = finder.distance;
+    place.sourceNext = this.#guide.next;
+    place.sourceSecond = this.#guide.second;
     place.kinds = this.#kinds;
     place.misses = this.#misses;
     place.nextLonger = next > place.length ? Math.min(next - place.length, 3) : 0;
@@ -321,6 +325,7 @@ export class TokenCoder {
     const longer = place.length > length ? 2 : place.length === length ? 1 : 0;
     const found =
       (longer << 4) | (place.distance === distance ? 8 : 0) | (longer === 2 ? Math.min(place.length - length, 7) : 0);
+    const back = Math.min(15, bitLength(at - guide.equalFrom));
     const since = Math.min(15, bitLength(this.#sinceMiss));
     const reps = this.#recent.count === 0 ? 0 : this.#repsAt(at);
     const key = (op << 3) | sourceOp;
@@ -332,8 +337,10 @@ export class TokenCoder {
     contexts[5] = contextHash(TAG.hit + 5, (found << 6) | key, (ahead << 8) | changes, reps);
     contexts[6] = contextHash(TAG.hit + 6, bitLength(distance), short, (ahead << 1) | (misses & 1));
     contexts[7] = contextHash(TAG.hit + 7, found, place.nextLonger, (Math.min(place.length, 20) << 8) | short);
-    this.#coder.work.spent += 8;
-    return this.#coder.flag(hit, 8, SET.hit + ((op === OP.literal ? 0 : 1) << 6) + (longer << 4) + ahead);
+    contexts[8] = contextHash(TAG.hit + 8, back, ahead, known);
+    contexts[9] = contextHash(TAG.hit + 9, back, (found << 6) | key, (since << 4) | ahead);
+    this.#coder.work.spent += 10;
+    return this.#coder.flag(hit, 10, SET.hit + ((op === OP.literal ? 0 : 1) << 6) + (longer << 4) + ahead);
   }
 
   /** How the longest match of a recent distance compares with what is expected. */

@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { expect } from 'vitest';
 import type { Container, FoundFile } from '../../../native-free/diff/containers/container.ts';
 import { CODEC_ID } from '../../../native-free/format/unit-map.ts';
+import { unpackDeflate } from '../../../native-free/unpack/deflate/deflate.ts';
 import { unpackZlib } from '../../../native-free/unpack/deflate/wrappers.ts';
 import { unpackLz4 } from '../../../native-free/unpack/lz4.ts';
 import { unpackLzo } from '../../../native-free/unpack/lzo.ts';
@@ -26,6 +27,7 @@ function contentsOf({ units }: Container, bytes: Uint8Array): Uint8Array[] {
 
 const UNPACK: Readonly<Record<number, (packed: Uint8Array, limits: LzmaLimits) => Unpacked<unknown>>> = {
   [CODEC_ID.zlib]: unpackZlib,
+  [CODEC_ID.deflate]: (packed, limits) => unpackDeflate(packed, limits),
   [CODEC_ID.xz]: unpackXz,
   [CODEC_ID.lzma]: unpackLzma,
   [CODEC_ID.lz4]: (packed, limits) => unpackLz4(packed, limits),

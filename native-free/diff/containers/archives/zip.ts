@@ -55,20 +55,22 @@ function readArchive(fields: Fields, offset: number, directory: Directory): Arch
   if (directory.count > LIMITS.container_files_max) fields.fault(`${directory.count} members`);
   if (!forEachEntry(fields, directory, (entry) => entries.push(entry))) fields.fault('a directory with gaps');
   entries.sort((a, b) => a.local - b.local);
-  const members = entries.map((entry, i): Member => {
+  const members: Member[] = [];
+  for (const [i, entry] of entries.entries()) {
     const start = dataOf(fields, entry);
     const next = entries[i + 1]?.local ?? directory.offset;
     if (!(start + entry.packedBytes <= next)) malformed(KIND, `the member at ${entry.local} lies in another one`);
-    return { offset: start - offset, bytes: entry.packedBytes, packed: packedOf(entry) };
-  });
+    // Nothing has two bytes when it is deflated.
+    if (entry.contentBytes > 0)
+      members.push({ offset: start - offset, bytes: entry.packedBytes, packed: packedOf(entry) });
+  }
   return { bytes: directory.end - offset, members };
 }
 
 /** How to unpack a member; null: it stays as it is. */
 function packedOf({ flags, method, packedBytes, contentBytes }: Entry): Member['packed'] {
   if (method !== METHOD_DEFLATE || (flags & ENCRYPTED_FLAGS) !== 0) return null;
-  if (contentBytes === 0 || contentBytes > Math.min(LIMITS.unit_content_bytes_max, packedBytes * DEFLATE_RATIO_MAX))
-    return null;
+  if (contentBytes > Math.min(LIMITS.unit_content_bytes_max, packedBytes * DEFLATE_RATIO_MAX)) return null;
   return { codec: CODEC_ID.deflate, contentBytes };
 }
 
@@ -91,8 +93,9 @@ function dataOf(fields: Fields, { local, flags, method, packedBytes, contentByte
     localName.length === name.length &&
     localName.every((byte, i) => byte === name[i]);
   if (!isSame || !takeZip64(fields, extra, start, sizes)) fields.fault(`a header at ${local} that its entry denies`);
-  const isOpen = ((fields.u16(local + 6) | flags) & SIZES_BEHIND) !== 0 && sizes.every((size) => size === 0);
-  if (!isOpen && (sizes[0] !== contentBytes || sizes[1] !== packedBytes))
-    fields.fault(`a header at ${local} with other sizes than its entry`);
+  // Sizes that stand behind the data may stand here as well.
+  const isOpen = ((fields.u16(local + 6) | flags) & SIZES_BEHIND) !== 0;
+  const isRight = [contentBytes, packedBytes].every((said, i) => sizes[i] === said || (isOpen && sizes[i] === 0));
+  if (!isRight) fields.fault(`a header at ${local} with other sizes than its entry`);
   return start;
 }
