@@ -93,11 +93,7 @@ export const xzCodec: UnitCodec<XzParams, XzHead> = {
 };
 
 /** Each behind the one before; incompressible stretches and new blocks make them. */
-function codeResets(
-  numbers: NumberCoder,
-  resets: readonly number[] | null,
-  contentBytes: number,
-): readonly number[] {
+function codeResets(numbers: NumberCoder, resets: readonly number[] | null, contentBytes: number): readonly number[] {
   const count = codeBounded(numbers, resets?.length ?? 0, LIMITS.unit_blocks_max, NUMBER.resets, 1);
   const coded: number[] = [];
   let before = 0;
