@@ -280,7 +280,8 @@ describe('hostile LZMA2', () => {
   });
 
   it('refers to what lies before its dictionary', () => {
-    const tokens = new TokenList(1);
+    const tokens = new TokenList(2);
+    tokens.push(OP.literal, 1, 0);
     tokens.push(OP.match, 5, 1);
     const chunks = new ChunkList(2);
     chunks.push(1, 1, 0);
