@@ -13,7 +13,6 @@ import { zip } from '../../../native-free/diff/containers/archives/zip.ts';
 import type { ContainerFinder } from '../../../native-free/diff/containers/container.ts';
 import {
   expectMembers,
-  forgetful,
   listTar,
   listZip,
   makeZip,
@@ -141,7 +140,7 @@ describe.skipIf(!has.python3)('zip by Python', () => {
     const image = makeZip(path, root, ['one', 'noise', 'empty'], { zip64End: true, stored: ['noise'] });
     for (let length = 0; length < image.length; length++) expect(zip.at(image.subarray(0, length), 0)).toBeNull();
     const heads = [...span(0, 60), ...span(image.length - 320, image.length)];
-    expect(soundWhenDamaged(forgetful(zip), image, heads)).toBeGreaterThan(0);
+    expect(soundWhenDamaged(zip, image, heads)).toBeGreaterThan(0);
   });
 });
 
@@ -160,10 +159,10 @@ describe.skipIf(!has.python3)('zips that lie', () => {
     image.writeUInt16LE(0xffff, end + 10);
     for (const count of [2n ** 32n, 2n ** 63n, 2n ** 64n - 1n, BigInt(names.length + 1), BigInt(names.length - 1)]) {
       for (const at of [end - 76 + 24, end - 76 + 32]) image.writeBigUInt64LE(count, at);
-      expect(zip.at(Uint8Array.from(image), 0)).toBeNull();
+      expect(zip.at(image, 0)).toBeNull();
     }
     for (const at of [end - 76 + 24, end - 76 + 32]) image.writeBigUInt64LE(BigInt(names.length), at);
-    expect(zip.at(Uint8Array.from(image), 0)).not.toBeNull();
+    expect(zip.at(image, 0)).not.toBeNull();
   });
 
   it('with one kernel of data for all members', () => {
@@ -187,7 +186,7 @@ describe.skipIf(!has.python3)('zips that lie', () => {
 
   it('with headers of another name, method or size', () => {
     const image = makeZip(path, root, names, {});
-    expect(zip.at(Uint8Array.from(image), 0)).not.toBeNull();
+    expect(zip.at(image, 0)).not.toBeNull();
     for (const at of [8, 18, 22, 30]) {
       const lie = Uint8Array.from(image);
       lie[at]! ^= 1;
@@ -215,7 +214,8 @@ describe.skipIf(!has.python3)('zips that lie', () => {
     images.push(Buffer.concat([images[1]!, ...ends]));
     for (const image of images) {
       const started = performance.now();
-      for (let at = image.indexOf('PK\x03\x04'); at >= 0; at = image.indexOf('PK\x03\x04', at + 1)) zip.at(image, at);
+      const find = zip.within!(image);
+      for (let at = image.indexOf('PK\x03\x04'); at >= 0; at = image.indexOf('PK\x03\x04', at + 1)) find(at);
       expect(performance.now() - started).toBeLessThan(5000);
     }
   });
