@@ -67,4 +67,6 @@ export interface ContainerFinder {
   readonly onlyFirst?: boolean;
   /** The container that begins at `offset`, or null. Never throws. */
   at(bytes: Uint8Array, offset: number): Container | null;
+  /** `at` for many places of the same bytes: where a finder has this, a scanner must take it, lest it takes too long. */
+  within?(bytes: Uint8Array): (offset: number) => Container | null;
 }

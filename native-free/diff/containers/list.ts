@@ -20,20 +20,22 @@ interface Start {
   readonly begins: (first: number, second: number) => boolean;
   /** What tells it apart, where finders do not count their steps themselves: then an attempt counts only with it. */
   readonly magic?: readonly number[];
+  /** What an attempt of such a finder costs: a share of the bytes that it may read, or so many steps. */
+  readonly share?: number;
 }
 
-/** An attempt of a finder that does not count costs a share of the bytes that it may read. */
-const SHARE = 16;
+const FILE_SYSTEM_SHARE = 16;
+const ARCHIVE_STEPS = 1024;
 
 /** A container whose magic begins at `magicAt`. */
-function marked(finder: ContainerFinder, magicAt: number, magic: readonly number[]): Start {
-  return { finder, magicAt, magic, begins: (first, second) => first === magic[0] && second === magic[1] };
+function marked(finder: ContainerFinder, magicAt: number, magic: readonly number[], share?: number): Start {
+  return { finder, magicAt, magic, ...(share === undefined ? {} : { share }), begins: (first, second) => first === magic[0] && second === magic[1] };
 }
 
 /** The first of those that begin at the same place wins. */
 const STARTS: readonly Start[] = [
-  marked(squashfs, 0, [0x68, 0x73, 0x71, 0x73]),
-  marked(erofs, 1024, [0xe2, 0xe1, 0xf5, 0xe0]),
+  marked(squashfs, 0, [0x68, 0x73, 0x71, 0x73], FILE_SYSTEM_SHARE),
+  marked(erofs, 1024, [0xe2, 0xe1, 0xf5, 0xe0], FILE_SYSTEM_SHARE),
   ...archives.flatMap((finder) =>
     finder.signature === undefined ? [] : [marked(finder, finder.signature.at, finder.signature.bytes)],
   ),
@@ -45,7 +47,7 @@ const FIRST = archives.filter(({ onlyFirst }) => onlyFirst === true);
 
 const PAIRS = 2 ** 16;
 /** By two bytes: which of STARTS they may mark, as bits. */
-const TABLE = Uint16Array.from({ length: PAIRS }, (_, pair) =>
+const TABLE = Uint32Array.from({ length: PAIRS }, (_, pair) =>
   STARTS.reduce((bits, { begins }, i) => bits | (begins(pair & 255, pair >> 8) ? 1 << i : 0), 0),
 );
 
@@ -57,6 +59,7 @@ export function findContainers(bytes: Uint8Array): Container[] {
 class Search {
   readonly #bytes: Uint8Array;
   readonly #efforts: readonly Effort[];
+  readonly #within = new Map<ContainerFinder, (offset: number) => Container | null>();
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -70,7 +73,7 @@ class Search {
     let from = 0;
     for (const finder of FIRST) {
       const container = from === 0 ? finder.at(bytes, 0) : null;
-      if (container === null || container.files.length === 0) continue;
+      if (container === null) continue;
       containers.push(container);
       from = container.bytes;
     }
@@ -97,13 +100,19 @@ class Search {
     return null;
   }
 
-  #attempt({ finder, magic, magicAt }: Start, offset: number, effort: Effort): Container | null {
+  #attempt({ finder, magic, magicAt, share }: Start, offset: number, effort: Effort): Container | null {
     const bytes = this.#bytes;
     if (magic === undefined) return finder.at(bytes, offset, effort);
     if (effort.left <= 0 || magic.some((byte, i) => bytes[offset + magicAt + i] !== byte)) return null;
-    const container = finder.at(bytes, offset);
-    if (container !== null && container.files.length > 0) return container;
-    effort.spend((bytes.length - offset) / SHARE);
-    return null;
+    const container = this.#ask(finder as ContainerFinder, offset);
+    if (container === null) effort.spend(share === undefined ? ARCHIVE_STEPS : (bytes.length - offset) / share);
+    return container;
+  }
+
+  #ask(finder: ContainerFinder, offset: number): Container | null {
+    if (finder.within === undefined) return finder.at(this.#bytes, offset);
+    let within = this.#within.get(finder);
+    if (within === undefined) this.#within.set(finder, (within = finder.within(this.#bytes)));
+    return within(offset);
   }
 }

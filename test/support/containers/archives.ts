@@ -3,7 +3,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import type { Container, ContainerFinder } from '../../../native-free/diff/containers/container.ts';
+import type { Container } from '../../../native-free/diff/containers/container.ts';
 import { CODEC_ID } from '../../../native-free/format/unit-map.ts';
 import { expectSound, run } from './tools.ts';
 
@@ -110,9 +110,3 @@ export function expectMembers(container: Container | null, image: Uint8Array, tr
   );
   expect(container!.nests).toBe(true);
 }
-
-/** Asks for the same bytes anew: what was found in them before it does not know. */
-export const forgetful = (finder: ContainerFinder): ContainerFinder => ({
-  ...finder,
-  at: (bytes, offset) => finder.at(Uint8Array.from(bytes), offset),
-});

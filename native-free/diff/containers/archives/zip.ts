@@ -9,7 +9,7 @@
 import { CODEC_ID } from '../../../format/unit-map.ts';
 import { LIMITS } from '../../../limits.ts';
 import { malformed } from '../../../unpack/tokens.ts';
-import type { ContainerFinder } from '../container.ts';
+import type { Container, ContainerFinder } from '../container.ts';
 import { Fields } from '../fields.ts';
 import { containerOf, nullIfMalformed, type Archive, type Member } from './members.ts';
 import { findDirectories, forEachEntry, takeZip64, type Directory, type Entry } from './zip-directory.ts';
@@ -25,29 +25,25 @@ const ENCRYPTED_FLAGS = ENCRYPTED | 0x0040 | 0x2000;
 /** A deflate block has at least two bits for 258 bytes. */
 const DEFLATE_RATIO_MAX = 1032;
 
-/** A scanner asks at many places of the same bytes; they are searched for directories once. */
-const known = new WeakMap<Uint8Array, Map<number, Directory>>();
-
 export const zip: ContainerFinder = {
   kind: KIND,
   signature: { at: 0, bytes: [0x50, 0x4b, 3, 4] },
-  at(bytes, offset) {
-    const fields = new Fields(bytes, KIND);
-    if (offset + LOCAL_BYTES > bytes.length || fields.u32(offset) !== LOCAL_MAGIC) return null;
-    return nullIfMalformed(() => {
-      const directory = directoriesOf(fields).get(offset);
-      return directory === undefined ? null : containerOf(KIND, offset, readArchive(fields, offset, directory));
-    });
-  },
+  at: (bytes, offset) => archivesIn(bytes)(offset),
+  within: archivesIn,
 };
 
-function directoriesOf(fields: Fields): Map<number, Directory> {
-  let found = known.get(fields.bytes);
-  if (found === undefined) {
-    found = findDirectories(fields);
-    known.set(fields.bytes, found);
-  }
-  return found;
+/** Bytes are searched for directories once, and not before there is a member. */
+function archivesIn(bytes: Uint8Array): (offset: number) => Container | null {
+  const fields = new Fields(bytes, KIND);
+  let directories: Map<number, Directory> | null = null;
+  return (offset) => {
+    if (offset + LOCAL_BYTES > bytes.length || fields.u32(offset) !== LOCAL_MAGIC) return null;
+    return nullIfMalformed(() => {
+      directories ??= findDirectories(fields);
+      const directory = directories.get(offset);
+      return directory === undefined ? null : containerOf(KIND, offset, readArchive(fields, offset, directory));
+    });
+  };
 }
 
 function readArchive(fields: Fields, offset: number, directory: Directory): Archive {
