@@ -2,6 +2,7 @@
  * Units of the source, unpacked when they are asked for, and kept while there is room.
  * @module
  */
+import { HISTORY_BYTES } from '../../format/unit-map.ts';
 import type { WorkMeter } from '../../format/work.ts';
 import { WORK } from '../../format/work.ts';
 import type { RandomSource } from '../../io.ts';
@@ -51,6 +52,8 @@ export class UnitCache {
     this.memory = options.memory ?? new UnitMemory();
     this.#work = options.work ?? null;
     this.#exact = options.exact ?? false;
+    // States outlive segments, and which of them are there by then depends on the segments before: so all are counted.
+    this.memory.take(HISTORY_BYTES * layout.units.filter(({ continues }) => continues).length);
   }
 
   /** Forgets what was unpacked. Where streams may be entered stays known. */
@@ -93,10 +96,7 @@ export class UnitCache {
       this.#work.check();
     }
     const { content, tokens, params, after } = codecOf(unit.codec).unpack(packed, unit, before, this.#exact);
-    if (after !== null) {
-      if (!this.#states.has(index)) this.memory.take(after.history.length);
-      this.#states.set(index, after);
-    }
+    if (after !== null) this.#states.set(index, after);
     this.unpacked++;
     this.seen.add(index);
     return { index, content, tokens, params };
