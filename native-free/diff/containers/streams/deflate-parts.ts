@@ -71,16 +71,21 @@ class Cutter {
     this.#offset = offset;
   }
 
-  /** A block that would make a part too large begins the next one, unless what is there is too small for a part. */
+  /** A block begins the next part where what is there is enough for one. */
   add(endBit: number, content: number): void {
-    const from = this.#cuts.at(-1)!;
-    const isTooMuch = content - from.content > PART_CONTENT_BYTES_MAX;
-    if (isTooMuch && this.#end.content - from.content >= PART_CONTENT_BYTES_MIN) this.#cuts.push(this.#end);
+    if (this.#end.content - this.#cuts.at(-1)!.content >= PART_CONTENT_BYTES_MIN) this.#cuts.push(this.#end);
     this.#end = { at: Math.floor(endBit / 8), content, blocks: this.#end.blocks + 1 };
     check(this.#cuts.at(-1)!, this.#end);
   }
 
+  /** A rest goes to the part before it, where both are no more than a part may be. */
   finish(packedBytes: number): FoundUnit[] {
+    const [before, last] = this.#cuts.slice(-2);
+    if (last !== undefined && this.#end.content - last.content < PART_CONTENT_BYTES_MIN) {
+      const both = this.#end.content - before!.content;
+      const blocks = this.#end.blocks - before!.blocks;
+      if (both <= PART_CONTENT_BYTES_MAX && blocks <= blocksAllowed(both)) this.#cuts.pop();
+    }
     const ends = [...this.#cuts.slice(1), { ...this.#end, at: packedBytes }];
     return ends.map((end, i): FoundUnit => {
       const from = this.#cuts[i]!;

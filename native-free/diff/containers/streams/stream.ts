@@ -10,7 +10,7 @@ import { Effort } from './effort.ts';
 /** Shorter streams save less than their unit costs. */
 export const STREAM_BYTES_MIN = 64;
 /** What any attempt costs: tables are made before the first byte is read. */
-export const ATTEMPT_STEPS = 256;
+export const ATTEMPT_STEPS = 1024;
 
 /** Looks for streams within an effort; alone, within that of the bytes at hand. */
 export interface StreamFinder extends ContainerFinder {
