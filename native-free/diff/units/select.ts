@@ -7,7 +7,7 @@
  * @module
  */
 import { ALIGNMENT } from '../../format/unit-map.ts';
-import type { Explored, ExploredUnit } from './explored.ts';
+import type { Explored, ExploredUnit, Span } from './explored.ts';
 
 /** An image that was explored. */
 export interface ExploredImage {
@@ -110,11 +110,26 @@ class Side implements Selected {
 }
 
 /** Whether a file has to be put together, or moved to where its words are aligned: else it is well where it lies. */
-function isScattered({ items }: Explored, item: number): boolean {
+function isScattered({ units, items }: Explored, item: number): boolean {
   const { spans, joins } = items[item]!;
-  if (spans.length > 1) return true;
   const { unit, offset } = spans[0]!;
-  return joins !== true && unit >= 0 && offset % ALIGNMENT !== 0;
+  const isOneRun = spans.every((span, i) => i === 0 || goesOn(units, spans[i - 1]!, span));
+  if (!isOneRun) return true;
+  return joins !== true && unit >= 0 && (streamStart(units, unit) + offset) % ALIGNMENT !== 0;
+}
+
+/** Whether a span begins where the one before ends: a stream in parts is one run of bytes. */
+function goesOn(units: readonly ExploredUnit[], before: Span, span: Span): boolean {
+  if (span.unit === before.unit) return span.offset === before.offset + before.length;
+  const isEnd = before.unit >= 0 && before.offset + before.length === units[before.unit]!.content.length;
+  return isEnd && span.unit === before.unit + 1 && units[span.unit]!.continues && span.offset === 0;
+}
+
+/** Content of the stream before a part of it. */
+function streamStart(units: readonly ExploredUnit[], unit: number): number {
+  let start = 0;
+  for (let i = unit; units[i]!.continues; i--) start += units[i - 1]!.content.length;
+  return start;
 }
 
 /** For each unit of the target the first of the source with equal packed bytes, or -1. */

@@ -63,6 +63,7 @@ export class SurpriseCoder {
   }
 
   start(bytes: Uint8Array, rules: TokenRules): void {
+    this.#repLength.fill(0); // a codec without recent distances must not see those of another's unit
     this.#bytes = bytes;
     this.#rules = rules;
   }
