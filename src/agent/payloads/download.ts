@@ -14,6 +14,7 @@ import type { Network } from '../../platform/network.ts';
 import { bytesEqual, hexToBytes } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { ledgerKey } from './budget.ts';
+import { checkHeaderFormat } from './formats.ts';
 import { throwIfCancelled } from '../service/cancel.ts';
 import { spoolFolder, type Context } from '../context.ts';
 import { checkHours } from '../life/hours.ts';
@@ -109,6 +110,7 @@ export async function readSignedHeader(context: Context, download: Download, pla
     headerDigest: hexToBytes(plan.headerDigest),
     signal: context.signal,
   });
+  checkHeaderFormat(context, plan, headerBytes);
   const header = parseHeader(headerBytes);
   checkAgainstPlan(context, header, plan);
   return { plan, download, header, headerBytes };
@@ -123,6 +125,7 @@ function checkAgainstPlan(context: Context, header: PayloadHeader, plan: Plan): 
   const sameDigest = (what: string, inHeader: Uint8Array, signed: string): void =>
     same(what, bytesEqual(inHeader, hexToBytes(signed)), true);
   same('kind', header.kind, plan.kind);
+  if (plan.format) same('codec', header.codec, plan.format.codec);
   same('length', header.headerBytes, plan.headerBytes);
   same('payload size', header.payloadBytes, plan.payload.bytes);
   same('target size', header.targetBytes, plan.target.bytes);
