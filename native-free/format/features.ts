@@ -23,6 +23,9 @@ export const DECODER_FEATURES: readonly DecoderFeature[] = [
   { version: 4, codec: CODEC.units, kind: 'delta' },
 ];
 
+/** What is made for decoders that do not look inside of compressed images. */
+export const PLAIN_DELTA: PayloadFormat = { version: 4, codec: CODEC.mixing };
+
 /** Codecs that have a name; of one to come there is a number. */
 const CODEC_NAMES: Readonly<Record<number, string>> = {
   [CODEC.zstd]: 'full',

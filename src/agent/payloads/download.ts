@@ -9,12 +9,12 @@ import { Spool } from '../../transfer/spool.ts';
 import { obtainHeader } from '../../transfer/header.ts';
 import { checkMemory, checkWork } from '../../../native-free/format/decoder-memory.ts';
 import { floorBytes } from '../../platform/http/rate-floor.ts';
-import { parseHeader, type PayloadHeader } from '../../../native-free/format/payload-header.ts';
+import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import type { Network } from '../../platform/network.ts';
 import { bytesEqual, hexToBytes } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { ledgerKey } from './budget.ts';
-import { checkHeaderFormat } from './formats.ts';
+import { readFormat } from './formats.ts';
 import { throwIfCancelled } from '../service/cancel.ts';
 import { spoolFolder, type Context } from '../context.ts';
 import { checkHours } from '../life/hours.ts';
@@ -110,8 +110,7 @@ export async function readSignedHeader(context: Context, download: Download, pla
     headerDigest: hexToBytes(plan.headerDigest),
     signal: context.signal,
   });
-  checkHeaderFormat(context, plan, headerBytes);
-  const header = parseHeader(headerBytes);
+  const header = readFormat(context, plan, headerBytes);
   checkAgainstPlan(context, header, plan);
   return { plan, download, header, headerBytes };
 }

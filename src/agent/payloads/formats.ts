@@ -2,10 +2,11 @@
  * Formats that this decoder does not read. Signed metadata say the format of a payload, so that nothing of it is fetched;
  * where they do not, or say it wrongly, its header does, and the device remembers that.
  *
- * What is remembered is the format and not a verdict: an agent that reads it takes the payload.
+ * What is remembered is by whom it could not be read: an agent that decodes something else tries it again.
  * @module
  */
 import { formatName, formatOf, readsFormat, type PayloadFormat } from '../../../native-free/format/features.ts';
+import { parseHeader, type PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { attemptOf, type Context } from '../context.ts';
 import type { ImageId, Plan } from '../records/journal.ts';
@@ -23,15 +24,19 @@ function unreadable(context: Context, what: string, format: PayloadFormat): Upda
   });
 }
 
-/** Null when the payload can be read, as far as anybody has said. What a header said counts more than what is signed. */
+/**
+ * Null when the payload can be read, as far as anybody has said. What this decoder found in a header counts more than what
+ * is signed.
+ */
 export function whyUnread(
   context: Context,
   what: string,
   { sha256 }: Pick<ImageId, 'sha256'>,
   signed: PayloadFormat | null | undefined,
 ): UpdateError | null {
-  const format = context.journal.body.unread[sha256] ?? signed ?? null;
-  return format === null || readsFormat(context.decoder, format) ? null : unreadable(context, what, format);
+  const found = context.journal.body.unread[sha256];
+  if (found?.decoder === decodes(context)) return unreadable(context, what, found.format);
+  return !signed || readsFormat(context.decoder, signed) ? null : unreadable(context, what, signed);
 }
 
 /** Throws `payload_version` for a full payload that cannot be read: then there is nothing else to take. */
@@ -41,16 +46,31 @@ export function requireReadable(context: Context, { payload, format }: Plan): vo
 }
 
 /**
- * Of a header that has its signed digest, before anything else in it is looked at. What cannot be read is remembered,
- * durable with the next state. Throws `payload_version`.
+ * A header that has its signed digest. What cannot be read of it is remembered, durable with the next state. Throws as
+ * parseHeader does.
  */
-export function checkHeaderFormat(context: Context, { kind, payload }: Plan, header: Uint8Array): void {
-  const format = formatOf(header);
-  if (format === null || readsFormat(context.decoder, format)) return;
+export function readFormat(context: Context, { kind, payload }: Plan, bytes: Uint8Array): PayloadHeader {
+  const format = formatOf(bytes);
+  if (format !== null && !readsFormat(context.decoder, format)) {
+    remember(context, payload.sha256, format);
+    throw unreadable(context, `the header of the ${kind} payload`, format);
+  }
+  try {
+    return parseHeader(bytes);
+  } catch (thrown) {
+    // A kind of payload that nobody had thought of.
+    if (format !== null && UpdateError.is(thrown) && thrown.code === 'payload_version') {
+      remember(context, payload.sha256, format);
+    }
+    throw thrown;
+  }
+}
+
+function remember(context: Context, sha256: string, format: PayloadFormat): void {
   const { body } = context.journal;
-  const { [payload.sha256]: _, ...others } = body.unread;
-  body.unread = Object.fromEntries([...Object.entries(others).slice(1 - UNREAD_MAX), [payload.sha256, format]]);
-  throw unreadable(context, `the header of the ${kind} payload`, format);
+  const { [sha256]: _, ...others } = body.unread;
+  const found = { format, decoder: decodes(context) };
+  body.unread = Object.fromEntries([...Object.entries(others).slice(1 - UNREAD_MAX), [sha256, found]]);
 }
 
 /** Another payload is taken: noted here, told once as it goes on, and said again in the report. */

@@ -27,8 +27,7 @@ export const isName = (value: unknown): value is string => typeof value === 'str
 export const fullPath = (release: ReleaseName): string => `${prefixOf(release)}/full`;
 
 /** Target name of the best delta from a source digest. */
-const deltaPath = (release: ReleaseName, sourceSha256: string): string =>
-  `${prefixOf(release)}/delta/${sourceSha256}`;
+const deltaPath = (release: ReleaseName, sourceSha256: string): string => `${prefixOf(release)}/delta/${sourceSha256}`;
 
 /** Target names of all deltas from a source that a decoder may read: the best one, then one by format for older decoders. */
 export const deltaPaths = (release: ReleaseName, sourceSha256: string, decoder: readonly PayloadFormat[]): string[] => [

@@ -129,8 +129,8 @@ export interface JournalBody {
   partial: { readonly slot: string; readonly payloadSha256: string; readonly segmentsDone: number } | null;
   /** Failed installs so far by release. */
   tried: Record<string, number>;
-  /** By SHA-256 of the payload: formats that headers had and the decoder did not read, whatever was signed. */
-  unread: Record<string, PayloadFormat>;
+  /** By SHA-256: payloads with a header that could not be read, whatever was signed, and by which decoder. */
+  unread: Record<string, { readonly format: PayloadFormat; readonly decoder: string }>;
   /** The newest last. */
   ended: EndedAction[];
   /** Digest of the attributes that the server has; null: none. */
