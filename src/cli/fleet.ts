@@ -3,6 +3,7 @@
  * @module
  */
 import { DECODER_FEATURES, formatName, PLAIN_DELTA } from '../../native-free/format/features.ts';
+import { UpdateError } from '../../native-free/status.ts';
 import type { CatalogRelease, ReleaseKey } from '../release/index.ts';
 import type { Decoders } from '../server/index.ts';
 import type { DeployToOptions } from './deploy-to.ts';
@@ -19,14 +20,20 @@ type Line = Pick<ReleaseKey, 'product' | 'hardware'>;
 
 /**
  * Asked before hours of work, not after: a running server, or the store of `--deploy-to`. Null where nobody is to be asked.
- * @throws UpdateError usage_invalid, store_failed, and what the server answers
+ * @throws UpdateError usage_invalid, and what the server answers
  */
 export async function askFleet(options: FleetOptions, line: Line): Promise<Decoders | null> {
   const { repo, store, tenant, server, token } = options;
   if (server !== undefined) return (await clientFor({ server, token, tenant })).decoders(line);
   if (options.deployTo === undefined) return null;
   const { decodersOf } = await import('../server/index.ts');
-  return decodersOf({ repo, store, tenant, line });
+  try {
+    return await decodersOf({ repo, store, tenant, line });
+  } catch (error) {
+    // Without its store the deployment fails as well, and says that the release is out.
+    if (UpdateError.is(error) && error.code === 'store_failed') return null;
+    throw error;
+  }
 }
 
 /** Whether deltas that do not look inside of compressed images are wanted beside those that do. */
