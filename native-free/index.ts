@@ -21,6 +21,14 @@ export { PieceReader } from './apply/piece-reader.ts';
 export { applyPayload, readHeader, type ApplyEvent, type ApplyOptions, type ApplyResult } from './apply/patcher.ts';
 export { coverAt, coverListOf, type Cover, type CoverList } from './format/cover.ts';
 export {
+  DECODER_FEATURES,
+  formatName,
+  formatOf,
+  readsFormat,
+  type DecoderFeature,
+  type PayloadFormat,
+} from './format/features.ts';
+export {
   CODEC,
   headerLength,
   HEADER_PREFIX_BYTES,

@@ -2,6 +2,7 @@
  * The agent: its parts put together, and the loop around the state machine.
  * @module
  */
+import { DECODER_FEATURES, type DecoderFeature } from '../../native-free/format/features.ts';
 import { mayPass, orIoError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { nodeClock } from '../platform/clock.ts';
@@ -45,6 +46,8 @@ export interface AgentParts {
   readonly slots?: ReadonlyMap<string, SlotSet>;
   readonly keystore?: Keystore;
   readonly deployments?: DeploymentSource;
+  /** What the decoder reads: the device says so, and fetches nothing else. Default: what this build reads. */
+  readonly decoder?: readonly DecoderFeature[];
   /** `attempt`: the one that is under way. */
   readonly onEvent?: (event: AgentEvent, attempt: Attempt | null) => void;
 }
@@ -303,6 +306,7 @@ export class Agent {
       keystore: this.#keystore,
       boot: this.#boot,
       slots: this.#slots,
+      decoder: this.#parts.decoder ?? DECODER_FEATURES,
       deployments: this.#parts.deployments ?? ddi(),
       signal,
       once: options.once === true,

@@ -2,6 +2,7 @@
  * What the states work with: the agent's parts, all injected.
  * @module
  */
+import type { DecoderFeature } from '../../native-free/format/features.ts';
 import type { HashFactory } from '../../native-free/io.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -84,6 +85,8 @@ export interface Context extends World {
   readonly memory: Memory;
   readonly keystore: Keystore;
   readonly boot: BootControl;
+  /** What can be decoded. */
+  readonly decoder: readonly DecoderFeature[];
   /** By slot class. */
   readonly slots: ReadonlyMap<string, SlotSet>;
   readonly deployments: DeploymentSource;

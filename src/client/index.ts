@@ -11,6 +11,7 @@
  */
 import { STATUS, UpdateError, type StatusCode } from '../../native-free/status.ts';
 import type {
+  Decoders,
   Deployment,
   DeploymentAction,
   Device,
@@ -94,6 +95,11 @@ export class ManagementClient {
 
   device(controllerId: string): Promise<DeviceDetail> {
     return this.#ask('GET', `/devices/${encodeURIComponent(controllerId)}`, this.#scoped());
+  }
+
+  /** How many devices of all, or of one product and hardware, read which payload formats. */
+  decoders(line: { readonly product?: string; readonly hardware?: string } = {}): Promise<Decoders> {
+    return this.#ask('GET', '/decoders', this.#scoped(line));
   }
 
   /** Makes the device known and gives it a token, which is shown only in this answer. */

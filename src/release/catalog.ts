@@ -15,6 +15,8 @@ const digest = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digi
 const payloadSchema = z.object({
   targetName: z.string(),
   kind: z.enum(['full', 'delta']),
+  /** Its name, as in features.ts; missing in a catalog of before. */
+  format: z.string().optional(),
   bytes: z.number().int().min(1),
   sha256: digest(64),
   /** The image a delta starts from. */

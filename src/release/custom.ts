@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from 'zod';
+import { formatName, type PayloadFormat } from '../../native-free/format/features.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 
@@ -25,6 +26,9 @@ export const targetCustomSchema = releaseKeySchema.extend({
   /** The image that a delta needs; null for a full payload. */
   source: image.nullable(),
   target: image,
+  /** Both as the header has them, so that a device knows before it fetches anything whether it reads the payload. */
+  payloadVersion: z.number().int().min(0).max(255),
+  codec: z.number().int().min(0).max(255),
   /** SHA-256 of the payload's header: the root of all further checks. */
   headerDigest: sha256,
   headerBytes: z.number().int().min(1).max(LIMITS.header_bytes_max),
@@ -56,7 +60,8 @@ export function fullTargetName(key: ReleaseKey): string {
   return `${targetPrefix(key)}/full`;
 }
 
-/** The name of the delta from the image with this digest. */
-export function deltaTargetName(key: ReleaseKey, sourceSha256: string): string {
-  return `${targetPrefix(key)}/delta/${sourceSha256}`;
+/** The name of the best delta from the image with this digest; with a format, of the one for decoders that read no better. */
+export function deltaTargetName(key: ReleaseKey, sourceSha256: string, format?: PayloadFormat): string {
+  const suffix = format === undefined ? '' : `.${formatName(format)}`;
+  return `${targetPrefix(key)}/delta/${sourceSha256}${suffix}`;
 }

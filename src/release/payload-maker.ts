@@ -14,6 +14,8 @@ export interface PayloadSettings {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: PayloadProgress) => void;
   readonly matcher?: 'own' | 'bsdiff' | 'both';
+  /** Default true: a delta may look inside of compressed images. */
+  readonly unpack?: boolean;
 }
 
 export interface PayloadResult {

@@ -6,6 +6,7 @@
  * @module
  */
 import { TargetFile } from '@tufjs/models';
+import { formatName, formatOf, PLAIN_DELTA as PLAIN, type PayloadFormat } from '../../native-free/format/features.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { readImage } from '../platform/files/node-io.ts';
 import { sha256Hex } from '../platform/hash.ts';
@@ -44,6 +45,8 @@ export interface PublishOptions extends ReleaseKey {
   /** 'none' keeps the file for foreign clients alone; 'auto' does so for bundles of SWUpdate and RAUC. Default 'auto'. */
   readonly payloads?: 'auto' | 'all' | 'none';
   readonly matcher?: 'own' | 'bsdiff' | 'both';
+  /** Where a delta looks inside of compressed images, also make one that does not, for decoders that cannot. */
+  readonly olderDecoders?: boolean;
   readonly lock?: LockOptions;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: PublishProgress) => void;
@@ -162,22 +165,36 @@ function checkRelease(
   return rollbackIndex;
 }
 
-/** The releases that a delta is wanted from, and of which there is none yet. */
-function missingDeltas(options: PublishOptions, catalog: Catalog, bare: CatalogRelease): CatalogRelease[] {
+/** What is to be made from one earlier release. */
+interface MissingDelta {
+  readonly from: CatalogRelease;
+  readonly best: boolean;
+  /** For older decoders, where the best one is of another format. */
+  readonly plain: boolean;
+}
+
+/** The releases that deltas are wanted from, and of which there are none yet. */
+function missingDeltas(options: PublishOptions, catalog: Catalog, bare: CatalogRelease): MissingDelta[] {
   const known = catalog.releases.find((release) => sameRelease(release, bare));
-  const has = (name: string): boolean => known?.payloads.some((payload) => payload.targetName === name) ?? false;
-  const sources = deltaSources(catalog, bare, options.from ?? 3);
-  return sources.filter((from) => !has(deltaTargetName(bare, from.artifact.sha256)));
+  const find = (name: string) => known?.payloads.find((payload) => payload.targetName === name);
+  return deltaSources(catalog, bare, options.from ?? 3)
+    .map((from) => {
+      const { sha256 } = from.artifact;
+      const best = find(deltaTargetName(bare, sha256));
+      const isPlain = best?.format === formatName(PLAIN) || find(deltaTargetName(bare, sha256, PLAIN)) !== undefined;
+      return { from, best: best === undefined, plain: options.olderDecoders === true && !isPlain };
+    })
+    .filter(({ best, plain }) => best || plain);
 }
 
 /** By size first: nothing is read or made where there is no memory for one of the deltas. */
-function checkSizes({ engine, image, matcher }: PublishOptions, sources: readonly CatalogRelease[]): void {
-  for (const { version, artifact } of sources) {
+function checkSizes({ engine, image, matcher }: PublishOptions, missing: readonly MissingDelta[]): void {
+  for (const { from } of missing) {
     try {
-      engine.checkSizes?.(artifact.bytes, image.length, { matcher });
+      engine.checkSizes?.(from.artifact.bytes, image.length, { matcher });
     } catch (thrown) {
       const { code, message, detail } = UpdateError.from(thrown);
-      throw new UpdateError(code, `the delta from ${version}: ${message}`, { detail, cause: thrown });
+      throw new UpdateError(code, `the delta from ${from.version}: ${message}`, { detail, cause: thrown });
     }
   }
 }
@@ -186,7 +203,7 @@ async function makeRelease(
   options: PublishOptions,
   catalog: Catalog,
   bare: CatalogRelease,
-  missing: readonly CatalogRelease[],
+  missing: readonly MissingDelta[],
 ): Promise<MadeRelease> {
   const known = catalog.releases.find((release) => sameRelease(release, bare));
   const { blobs } = options.repository;
@@ -196,7 +213,11 @@ async function makeRelease(
   let cpuSeconds = 0;
 
   let fullBytes = known?.payloads.find((payload) => payload.kind === 'full')?.bytes;
-  const count = missing.length + (fullBytes === undefined ? 1 : 0);
+  const deltas = missing.flatMap(({ from, best, plain }) => [
+    ...(best ? [{ from, isPlain: false }] : []),
+    ...(plain ? [{ from, isPlain: true }] : []),
+  ]);
+  const count = deltas.length + (fullBytes === undefined ? 1 : 0);
   let begun = 0;
   const progress = (kind: 'delta' | 'full', payload: string = kind) => {
     const index = begun++;
@@ -205,7 +226,8 @@ async function makeRelease(
   const store = async (result: PayloadResult, targetName: string, source: CatalogPayload['source']): Promise<void> => {
     cpuSeconds += result.cpuSeconds;
     const sha256 = await blobs.add(result.payload);
-    const payload = { targetName, kind: result.kind, bytes: result.payload.length, sha256, source };
+    const format = formatName(formatMade(result));
+    const payload = { targetName, kind: result.kind, format, bytes: result.payload.length, sha256, source };
     made.push({ payload, targetIn: targetMaker(payload, result) });
   };
 
@@ -214,13 +236,15 @@ async function makeRelease(
     fullBytes = full.payload.length;
     await store(full, fullTargetName(bare), null);
   }
-  for (const from of missing) {
-    const targetName = deltaTargetName(bare, from.artifact.sha256);
-    const label = `delta from ${from.version}`;
+  for (const { from, isPlain } of deltas) {
+    const label = `delta from ${from.version}${isPlain ? ' for older decoders' : ''}`;
+    const onProgress = progress('delta', label);
     const source = { version: from.version, bytes: from.artifact.bytes, sha256: from.artifact.sha256 };
+    const targetName = deltaTargetName(bare, source.sha256, isPlain ? PLAIN : undefined);
+    if (isPlain && isServed(made, dropped, source.sha256)) continue;
     try {
       const sourceImage = readSource(blobs.path(source.sha256), source.sha256);
-      const settings = { signal, onProgress: progress('delta', label), matcher: options.matcher };
+      const settings = { signal, onProgress, matcher: options.matcher, unpack: !isPlain };
       const delta = await engine.delta(sourceImage, image, settings);
       if (delta.payload.length >= fullBytes) {
         throw new UpdateError('delta_not_smaller', `${delta.payload.length} bytes against ${fullBytes} in full`);
@@ -228,11 +252,17 @@ async function makeRelease(
       await store(delta, targetName, source);
     } catch (error) {
       if (!UpdateError.is(error) || error.code !== 'delta_not_smaller') throw error;
-      dropped.push({ version: from.version, sha256: source.sha256, reason: error.message });
+      const reason = isPlain ? `for older decoders: ${error.message}` : error.message;
+      dropped.push({ version: from.version, sha256: source.sha256, reason });
     }
   }
   return { release: { ...bare, dropped }, made, cpuSeconds };
 }
+
+/** Whether older decoders read what this run has made from a source; where the best delta gains nothing, no other does. */
+const isServed = (made: readonly MadePayload[], dropped: CatalogRelease['dropped'], sha256: string): boolean =>
+  dropped.some((delta) => delta.sha256 === sha256) ||
+  made.some(({ payload }) => payload.source?.sha256 === sha256 && payload.format === formatName(PLAIN));
 
 /** An earlier image, out of the repository and straight into shared memory. */
 function readSource(path: string, sha256: string): Uint8Array {
@@ -252,8 +282,17 @@ function deltaSources(catalog: Catalog, release: CatalogRelease, count: number):
   return [...sources.values()];
 }
 
+/** As every reader will find it in the header. */
+function formatMade({ payload }: PayloadResult): PayloadFormat {
+  const format = formatOf(payload);
+  if (format === null) throw new UpdateError('bug', 'what was made is no payload');
+  return format;
+}
+
 /** Makes the TUF target of a payload, with its `custom` field checked as a reader would. The payload is let go. */
-function targetMaker(payload: CatalogPayload, { header, payload: bytes }: PayloadResult): MadePayload['targetIn'] {
+function targetMaker(payload: CatalogPayload, result: PayloadResult): MadePayload['targetIn'] {
+  const { header, payload: bytes } = result;
+  const { version: payloadVersion, codec } = formatMade(result);
   const headerDigest = sha256Hex(bytes.subarray(0, header.headerBytes));
   const { headerBytes, decoderMemoryBytes, decoderWork } = header;
   const { kind, source, targetName: path, bytes: length, sha256 } = payload;
@@ -266,6 +305,8 @@ function targetMaker(payload: CatalogPayload, { header, payload: bytes }: Payloa
       kind,
       source: source === null ? null : { bytes: source.bytes, sha256: source.sha256 },
       target: { bytes: artifact.bytes, sha256: artifact.sha256 },
+      payloadVersion,
+      codec,
       headerDigest,
       headerBytes,
       decoderMemoryBytes,

@@ -6,6 +6,8 @@ import { existsSync } from 'node:fs';
 import { UpdateError } from '../../native-free/status.ts';
 import { Repository, type ReleaseKey } from '../release/index.ts';
 import { tenantOf } from './ddi.ts';
+import { summaryOf } from './fleet.ts';
+import type { Decoders } from './management-model.ts';
 import { defaultStorePath } from './server.ts';
 import { Store } from './store/index.ts';
 
@@ -39,6 +41,22 @@ export async function checkDevices(options: CheckDevicesOptions): Promise<void> 
     await store.deployments.check(tenantOf(tenant), devices, line, register);
   } finally {
     await store.close();
+  }
+}
+
+/** How many devices of a product and hardware read which payload formats. Throws UpdateError store_failed. */
+export async function decodersOf({
+  repo,
+  store,
+  tenant,
+  line,
+}: Omit<CheckDevicesOptions, 'devices'>): Promise<Decoders> {
+  const path = store ?? defaultStorePath(repo);
+  const opened = await Store.open(existsSync(path) ? path : ':memory:');
+  try {
+    return summaryOf(await opened.devices.decoders(tenantOf(tenant), line));
+  } finally {
+    await opened.close();
   }
 }
 

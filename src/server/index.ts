@@ -16,7 +16,7 @@ export type { EngraftServer, ServerOptions, ServerStats } from './server.ts';
 export { createLogger } from './http/log.ts';
 export type { LogLevel } from './http/log.ts';
 export type { Deadlines } from './http/listen.ts';
-export { checkDevices, createDeployment } from './deploy.ts';
+export { checkDevices, createDeployment, decodersOf } from './deploy.ts';
 export type { CheckDevicesOptions, CreateDeploymentOptions } from './deploy.ts';
 export { controllerPattern, tenantPattern } from './ddi.ts';
 export type { AuthOptions } from './auth.ts';
@@ -26,6 +26,7 @@ export type { StoredAction, StoredDeployment, StoredDevice, StoredRelease } from
 export type {
   Action,
   ActionFeedback,
+  Decoders,
   Deployment,
   DeploymentAction,
   Device,

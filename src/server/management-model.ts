@@ -31,6 +31,7 @@ export const afterQuery = z.object({ tenant, limit, after: controllerId.optional
 const name = z.string().regex(namePattern);
 const attribute = z.string().max(LIMITS.device_attribute_chars_max).optional();
 export const deviceQuery = afterQuery.extend({ product: attribute, hardware: attribute, version: attribute });
+export const lineQuery = z.object({ tenant, product: attribute, hardware: attribute });
 export const deploymentQuery = beforeQuery.extend({ state: z.enum(DEPLOYMENT_STATES).optional() });
 export const releaseQuery = z.object({
   ...{ limit, before: z.coerce.number().int().min(1).optional() },
@@ -67,6 +68,7 @@ export const releaseSchema = z
       z.object({
         targetName: z.string(),
         kind: z.enum(['full', 'delta']),
+        format: z.string().optional().openapi({ description: 'what a device has to decode to take it' }),
         bytes: z.number().int(),
         sha256: digest,
         source: z.object({ version: z.string(), bytes: z.number().int(), sha256: digest }).nullable(),
@@ -88,9 +90,16 @@ export const actionSchema = z
     sourceVersion: z.string().nullable().openapi({ description: 'what ran when the device fetched the action' }),
     version: name.openapi({ description: 'of the release' }),
     payload: z
-      .object({ kind: z.enum(['full', 'delta']), bytes: z.number().int(), sourceVersion: z.string().nullable() })
+      .object({
+        kind: z.enum(['full', 'delta']),
+        bytes: z.number().int(),
+        sourceVersion: z.string().nullable(),
+        unread: z
+          .array(z.string())
+          .openapi({ description: 'formats of smaller payloads, and of this one, that it does not read' }),
+      })
       .nullable()
-      .openapi({ description: 'what an engraft agent fetches, by the version that it said to run' }),
+      .openapi({ description: 'what an engraft agent fetches, by what it said to run and to decode' }),
     createdAt: instant,
     updatedAt: instant,
   })
@@ -117,6 +126,10 @@ export const deviceSchema = z
       .string()
       .nullable()
       .openapi({ description: 'what runs, as far as the device or its last success tells' }),
+    decodes: z
+      .array(z.string())
+      .nullable()
+      .openapi({ description: 'payload formats that it reads; null: it has not said' }),
     attributes: z.record(z.string(), z.string()),
     hasToken: z.boolean(),
     firstSeen: instant,
@@ -124,6 +137,19 @@ export const deviceSchema = z
     lastAddress: z.string().nullable(),
   })
   .openapi('Device');
+
+export const decodersSchema = z
+  .object({
+    devices: z.number().int(),
+    untold: z.number().int().openapi({ description: 'devices that have not said what they decode' }),
+    formats: z
+      .array(z.object({ format: z.string(), devices: z.number().int() }))
+      .openapi({ description: 'how many devices read each format' }),
+    decoders: z
+      .array(z.object({ formats: z.array(z.string()).nullable(), devices: z.number().int() }))
+      .openapi({ description: 'how many devices read the same formats, the most common first' }),
+  })
+  .openapi('Decoders');
 
 export const deviceDetailSchema = deviceSchema
   .extend({ actions: z.array(actionSchema.extend({ feedback: z.array(feedbackSchema) })) })
@@ -173,6 +199,7 @@ export type Release = z.infer<typeof releaseSchema>;
 export type Action = z.infer<typeof actionSchema>;
 export type ActionFeedback = z.infer<typeof feedbackSchema>;
 export type Device = z.infer<typeof deviceSchema>;
+export type Decoders = z.infer<typeof decodersSchema>;
 export type DeploymentAction = z.infer<typeof deploymentActionSchema>;
 export type DeviceDetail = z.infer<typeof deviceDetailSchema>;
 export type Deployment = z.infer<typeof deploymentSchema>;

@@ -8,6 +8,7 @@ import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { checkManagement, tokenDigest, type AuthOptions } from './auth.ts';
 import { jsonBody } from './http/body.ts';
+import { payloadFor, summaryOf } from './fleet.ts';
 import * as model from './management-model.ts';
 import type { Store, StoredAction, StoredDeployment, StoredDevice, StoredRelease } from './store/index.ts';
 
@@ -95,6 +96,16 @@ function deviceRoutes(app: OpenAPIHono, { store, now }: ManagementOptions): void
     return context.json({ devices: (await store.devices.list(tenant, limit, after, filter)).map(deviceOf) }, 200);
   });
 
+  const decoders = createRoute({
+    ...{ method: 'get', path: '/decoders', operationId: 'countDecoders', ...secured },
+    request: { query: model.lineQuery },
+    responses: ok('how many devices read which payload formats', model.decodersSchema),
+  });
+  app.openapi(decoders, async (context) => {
+    const { tenant, ...filter } = context.req.valid('query');
+    return context.json(summaryOf(await store.devices.decoders(tenant, filter)), 200);
+  });
+
   const register = createRoute({
     ...{ method: 'post', path: '/devices', operationId: 'registerDevice', ...secured, ...bounded },
     request: { query: model.tenantQuery, body: body(model.newDeviceSchema) },
@@ -117,7 +128,10 @@ function deviceRoutes(app: OpenAPIHono, { store, now }: ManagementOptions): void
     const device = deviceOf(await store.devices.get(name));
     const actions = await store.actions.history(name, HISTORY_ROWS);
     const detailed = actions.map(async (action) => ({
-      ...actionOf(action, await store.releases.get(action.releaseId), device.version),
+      ...actionOf(action, await store.releases.get(action.releaseId), {
+        runs: device.version,
+        decodes: device.decodes,
+      }),
       feedback: (await store.actions.feedback(action.id)).map((said) => ({
         ...{ ...said, details: [...said.details] },
         receivedAt: iso(said.receivedAt),
@@ -163,9 +177,9 @@ function deploymentRoutes(app: OpenAPIHono, { store, now }: ManagementOptions): 
     const { releaseId, id } = await store.deployments.get(tenant, context.req.valid('param').id);
     const release = await store.releases.get(releaseId);
     const rows = await store.actions.ofDeployment(tenant, id, limit, after);
-    const shown = rows.map(({ controllerId, runs, lastSeen, ...action }) => {
+    const shown = rows.map(({ controllerId, runs, decodes, lastSeen, ...action }) => {
       const seen = { controllerId, runs, lastSeen: lastSeen === null ? null : iso(lastSeen) };
-      return { ...actionOf(action, release, runs), ...seen };
+      return { ...actionOf(action, release, { runs, decodes }), ...seen };
     });
     return context.json({ actions: shown }, 200);
   });
@@ -196,24 +210,20 @@ function deploymentRoutes(app: OpenAPIHono, { store, now }: ManagementOptions): 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 function deviceOf(device: StoredDevice): model.Device {
-  const { attributes, firstSeen, lastSeen, ...same } = device;
+  const { attributes, decodes, firstSeen, lastSeen, ...same } = device;
   const seen = { firstSeen: iso(firstSeen), lastSeen: lastSeen === null ? null : iso(lastSeen) };
-  return { ...same, attributes: { ...attributes }, ...seen };
+  return { ...same, decodes: decodes === null ? null : [...decodes], attributes: { ...attributes }, ...seen };
 }
 
-/** @param runs on the device now */
-function actionOf(action: StoredAction, release: StoredRelease, runs: string | null): model.Action {
+/** @param device as it is now */
+function actionOf(
+  action: StoredAction,
+  release: StoredRelease,
+  { runs, decodes }: { readonly runs: string | null; readonly decodes: readonly string[] | null },
+): model.Action {
   const { retrievedAt, createdAt, updatedAt, ...same } = action;
-  const payload = payloadFor(release, retrievedAt === null ? runs : action.sourceVersion);
+  const payload = payloadFor(release, retrievedAt === null ? runs : action.sourceVersion, decodes);
   return { ...same, version: release.version, payload, createdAt: iso(createdAt), updatedAt: iso(updatedAt) };
-}
-
-/** What a device that runs `version` is to fetch: agents choose so themselves, by what their slot holds. */
-function payloadFor({ payloads }: StoredRelease, version: string | null): model.Action['payload'] {
-  const delta = payloads.find(({ kind, source }) => kind === 'delta' && source?.version === version);
-  const chosen = delta ?? payloads.find(({ kind }) => kind === 'full');
-  if (chosen === undefined) return null;
-  return { kind: chosen.kind, bytes: chosen.bytes, sourceVersion: chosen.source?.version ?? null };
 }
 
 function deploymentOf(deployment: StoredDeployment): model.Deployment {

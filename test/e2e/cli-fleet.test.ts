@@ -60,7 +60,7 @@ describe('what runs where', () => {
     const table = await ask('device', 'list');
     expect(table.code).toBe(0);
     expect(table.stdout).toMatch(/^device +product +hardware +runs/);
-    expect(table.stdout).toMatch(/^c +cam +v1 +0\.9 +\d{4}-\d\d-\d\d \d\d:\d\d +127\.0\.0\.1$/m);
+    expect(table.stdout).toMatch(/^c +cam +v1 +0\.9 +- +\d{4}-\d\d-\d\d \d\d:\d\d +127\.0\.0\.1$/m);
     const page = await ask('device', 'list', '--runs', '1.0', '--limit', '1', '--json');
     const { devices } = JSON.parse(page.stdout) as { devices: object[] };
     expect(devices).toMatchObject([{ controllerId: 'a', version: '1.0' }]);

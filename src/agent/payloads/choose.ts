@@ -11,7 +11,8 @@ import { folderOf } from '../../platform/filesystem.ts';
 import { placeOf, slotsOf, type Context } from '../context.ts';
 import { payloadBytesOf, type ImageId, type Plan, type ReleaseName } from '../records/journal.ts';
 import { rollbackCounter } from '../keystore/keystore.ts';
-import { deltaPath, fullPath, planOf, prefixOf } from './manifest.ts';
+import { requireReadable, tellUnread, whyUnread } from './formats.ts';
+import { deltaPaths, formatSigned, fullPath, planOf, prefixOf } from './manifest.ts';
 import { digestOfSlot } from '../slots/slots.ts';
 import type { TrustedTargets } from '../tuf/trust.ts';
 
@@ -40,14 +41,29 @@ export async function fullPlan(targets: TrustedTargets, release: ReleaseName): P
   return plan;
 }
 
-/** The delta from what the running slot holds, when there is one. */
-async function deltaPlan(targets: TrustedTargets, release: ReleaseName, source: ImageId): Promise<Plan | null> {
-  const listed = await targets.find(deltaPath(release, source.sha256));
-  if (listed === null) return null;
-  const plan = planOf(listed, release);
-  const right = plan.kind === 'delta' && plan.source?.sha256 === source.sha256 && plan.source.bytes === source.bytes;
-  if (!right) throw new UpdateError('metadata_malformed', `target ${listed.path} is not for source ${source.sha256}`);
-  return plan;
+/** The deltas from what the running slot holds that this decoder reads, the smallest first. */
+async function deltaPlans(
+  context: Context,
+  targets: TrustedTargets,
+  release: ReleaseName,
+  source: ImageId,
+): Promise<Plan[]> {
+  const plans: Plan[] = [];
+  const formats = context.decoder.filter(({ kind }) => kind === 'delta');
+  for (const path of deltaPaths(release, source.sha256, formats)) {
+    const listed = await targets.find(path);
+    if (listed === null) continue;
+    const unread = whyUnread(context, 'the delta', listed, formatSigned(listed));
+    if (unread !== null) {
+      await tellUnread(context, unread);
+      continue;
+    }
+    const plan = planOf(listed, release);
+    const right = plan.kind === 'delta' && plan.source?.sha256 === source.sha256 && plan.source.bytes === source.bytes;
+    if (!right) throw new UpdateError('metadata_malformed', `target ${listed.path} is not for source ${source.sha256}`);
+    plans.push(plan);
+  }
+  return plans.sort((a, b) => a.payload.bytes - b.payload.bytes);
 }
 
 /**
@@ -66,7 +82,9 @@ async function identifySource(
   const images: ImageId[] = [full.target];
   for (const path of targets.paths(`${prefixOf(release)}/delta/`)) {
     const listed = await targets.find(path);
-    const source = listed === null ? null : planOf(listed, release).source;
+    // Of a format that is not known, nothing else is understood either.
+    if (listed === null || whyUnread(context, 'the delta', listed, formatSigned(listed)) !== null) continue;
+    const { source } = planOf(listed, release);
     if (source !== null) images.push(source);
   }
   const slots = slotsOf(context, release.slotClass);
@@ -122,7 +140,7 @@ export const digestHeld = (
   slot: string,
 ): Promise<string | null> => digestOfSlot(context.hash, slotsOf(context, release.slotClass), slot, full.target.bytes);
 
-/** A copy where the running slot holds the target, else a delta where the device can decode it, else full. */
+/** A copy where the running slot holds the target, else the smallest delta that the device can decode, else full. */
 export async function choosePlan(
   context: Context,
   targets: TrustedTargets,
@@ -138,15 +156,16 @@ export async function choosePlan(
       decoderWork: 0,
     };
   }
-  const delta = source === null ? null : await deltaPlan(targets, release, source);
+  const deltas = source === null ? [] : await deltaPlans(context, targets, release, source);
   const { decoderMemoryBytes: memoryMax, decoderWork: workMax } = context.config.limits;
-  if (delta !== null && delta.decoderMemoryBytes <= memoryMax && delta.decoderWork <= workMax) return delta;
-  if (delta !== null) {
+  for (const delta of deltas) {
     const { decoderMemoryBytes, decoderWork } = delta;
+    if (decoderMemoryBytes <= memoryMax && decoderWork <= workMax) return delta;
     const takes = `${decoderMemoryBytes} bytes of memory and ${decoderWork} units of work`;
-    const message = `the delta takes ${takes}; ${memoryMax} and ${workMax} are allowed: the full payload it is`;
+    const message = `the delta takes ${takes}; ${memoryMax} and ${workMax} are allowed: another payload it is`;
     context.emit({ type: 'note', message });
   }
+  requireReadable(context, full);
   checkMemory(full.decoderMemoryBytes, memoryMax);
   return full;
 }

@@ -9,11 +9,12 @@ import { Spool } from '../../transfer/spool.ts';
 import { obtainHeader } from '../../transfer/header.ts';
 import { checkMemory, checkWork } from '../../../native-free/format/decoder-memory.ts';
 import { floorBytes } from '../../platform/http/rate-floor.ts';
-import { parseHeader, type PayloadHeader } from '../../../native-free/format/payload-header.ts';
+import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import type { Network } from '../../platform/network.ts';
 import { bytesEqual, hexToBytes } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { ledgerKey } from './budget.ts';
+import { readFormat } from './formats.ts';
 import { throwIfCancelled } from '../service/cancel.ts';
 import { spoolFolder, type Context } from '../context.ts';
 import { checkHours } from '../life/hours.ts';
@@ -109,7 +110,7 @@ export async function readSignedHeader(context: Context, download: Download, pla
     headerDigest: hexToBytes(plan.headerDigest),
     signal: context.signal,
   });
-  const header = parseHeader(headerBytes);
+  const header = readFormat(context, plan, headerBytes);
   checkAgainstPlan(context, header, plan);
   return { plan, download, header, headerBytes };
 }
@@ -123,6 +124,7 @@ function checkAgainstPlan(context: Context, header: PayloadHeader, plan: Plan): 
   const sameDigest = (what: string, inHeader: Uint8Array, signed: string): void =>
     same(what, bytesEqual(inHeader, hexToBytes(signed)), true);
   same('kind', header.kind, plan.kind);
+  if (plan.format) same('codec', header.codec, plan.format.codec);
   same('length', header.headerBytes, plan.headerBytes);
   same('payload size', header.payloadBytes, plan.payload.bytes);
   same('target size', header.targetBytes, plan.target.bytes);

@@ -12,8 +12,8 @@ import { prefixOf } from './manifest.ts';
 /** Releases that are counted; the oldest are forgotten. */
 const TRIED_MAX = 16;
 
-/** Of the integrity family, what the link brought wrong is the link's. */
-const BROUGHT_WRONG = ['header_digest', 'chunk_digest'];
+/** What the link brought wrong is the link's; what this agent does not read, another one may. */
+const NOT_THE_RELEASE = ['header_digest', 'chunk_digest', 'payload_version'];
 const FAMILIES = {
   /** The payload decodes to something else, the slot cannot be written, the boot control refuses. */
   install: [2000, 3000, 6000, 7000],
@@ -22,7 +22,7 @@ const FAMILIES = {
 };
 
 export function isFailedInstall({ status, code, subStatus }: AttemptOutcome): boolean {
-  if (status === 0 || BROUGHT_WRONG.includes(code)) return false;
+  if (status === 0 || NOT_THE_RELEASE.includes(code)) return false;
   return FAMILIES.install.includes(Math.floor(subStatus / 1000) * 1000) || FAMILIES.codes.includes(code);
 }
 

@@ -4,6 +4,7 @@
  * The agent shares no code with the publisher on purpose: what one writes wrongly the other must notice.
  * @module
  */
+import { formatName, type PayloadFormat } from '../../../native-free/format/features.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { ImageId, Plan, ReleaseName } from '../records/journal.ts';
@@ -25,9 +26,29 @@ export const isName = (value: unknown): value is string => typeof value === 'str
 /** Target name of the full payload. */
 export const fullPath = (release: ReleaseName): string => `${prefixOf(release)}/full`;
 
-/** Target name of the delta from a source digest. */
-export const deltaPath = (release: ReleaseName, sourceSha256: string): string =>
-  `${prefixOf(release)}/delta/${sourceSha256}`;
+/** Target name of the best delta from a source digest. */
+const deltaPath = (release: ReleaseName, sourceSha256: string): string => `${prefixOf(release)}/delta/${sourceSha256}`;
+
+/** Target names of all deltas from a source that a decoder may read: the best one, then one by format for older decoders. */
+export const deltaPaths = (release: ReleaseName, sourceSha256: string, decoder: readonly PayloadFormat[]): string[] => [
+  deltaPath(release, sourceSha256),
+  ...decoder.map((format) => `${deltaPath(release, sourceSha256)}.${formatName(format)}`),
+];
+
+/**
+ * The format that signed metadata give a payload; null where they say none. Read before all else: what is said of a
+ * payload of another version need not be within the bounds of this one. Throws `metadata_malformed`.
+ */
+export function formatSigned({ path, custom }: SignedTarget): PayloadFormat | null {
+  const { payloadVersion: version, codec } = (custom ?? {}) as Record<string, unknown>;
+  if (version === undefined && codec === undefined) return null;
+  for (const [field, value] of Object.entries({ payloadVersion: version, codec })) {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 255) continue;
+    const text = `target ${path}: ${field} is ${String(value)} and should be an integer from 0 to 255`;
+    throw new UpdateError('metadata_malformed', text, { detail: { field } });
+  }
+  return { version: version as number, codec: codec as number };
+}
 
 /** Common beginning of a release's target names. */
 export function prefixOf({ product, version, hardware, slotClass }: ReleaseName): string {
@@ -75,6 +96,7 @@ export function planOf(listed: SignedTarget, release: ReleaseName): Plan {
     kind,
     path: listed.path,
     payload: { bytes: listed.bytes, sha256: listed.sha256 },
+    format: formatSigned(listed),
     headerBytes,
     headerDigest: digest(custom, 'headerDigest'),
     source,

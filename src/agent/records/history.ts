@@ -28,7 +28,7 @@ export interface HistoryEntry {
   readonly wireBytes: number;
   readonly refetchedBytes: number;
   readonly repairedSegments: number;
-  /** Why the full payload had to help or to replace the delta; null where it did not. */
+  /** Why another payload than the best had to help or to replace it; null where none did. */
   readonly fellBack: string | null;
 }
 

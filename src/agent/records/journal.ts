@@ -5,6 +5,7 @@
  * server say: it can lose time that way, never a device.
  * @module
  */
+import type { PayloadFormat } from '../../../native-free/format/features.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { isJson } from '../service/answers.ts';
 import type { ServerWords } from '../service/words.ts';
@@ -38,6 +39,8 @@ export interface Plan {
   /** Path of the TUF target. */
   readonly path: string;
   readonly payload: ImageId;
+  /** As signed metadata say; null or missing where they, or the agent that made the plan, do not. */
+  readonly format?: PayloadFormat | null;
   readonly headerBytes: number;
   readonly headerDigest: string;
   readonly source: ImageId | null;
@@ -58,6 +61,8 @@ export interface EndedAction {
   readonly endedAtMs: number;
   /** `refused`: not taken, and not sent again by itself. `unwanted`: the server knows no such action any more. */
   report: 'waiting' | 'taken' | 'refused' | 'unwanted';
+  /** `fellBack` of the attempt. */
+  readonly fellBack?: string | null;
 }
 
 /** One device's try at a deployment. */
@@ -84,7 +89,7 @@ export interface Attempt {
   /** Payload bytes taken from the link, and those of chunks fetched more than once. */
   wireBytes: number;
   refetchedBytes: number;
-  /** Why the full payload replaced the delta, for single segments or for the rest. */
+  /** Why another payload than the best replaced it, or the full one helped out for single segments. */
   fellBack: string | null;
   armedBootId: string | null;
   /** What the server allowed when it was last heard; null where it does not say. */
@@ -124,6 +129,8 @@ export interface JournalBody {
   partial: { readonly slot: string; readonly payloadSha256: string; readonly segmentsDone: number } | null;
   /** Failed installs so far by release. */
   tried: Record<string, number>;
+  /** By SHA-256: payloads with a header that could not be read, whatever was signed, and by which decoder. */
+  unread: Record<string, { readonly format: PayloadFormat; readonly decoder: string }>;
   /** The newest last. */
   ended: EndedAction[];
   /** Digest of the attributes that the server has; null: none. */
@@ -168,6 +175,7 @@ export const emptyJournal = (): JournalBody => ({
   last: null,
   partial: null,
   tried: {},
+  unread: {},
   ended: [],
   attributesSent: null,
   device: null,

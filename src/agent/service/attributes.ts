@@ -1,11 +1,12 @@
 /**
- * What a device tells of itself: what it is, and which version runs in each slot class. Told when the server asks, and by
+ * What a device tells of itself: what it is, what it decodes, and which version runs in each slot class. Told when the server asks, and by
  * itself when something has changed, so that "what runs where" is true after every commit and rollback.
  * @module
  */
 import { digestOf, toHex } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { noteLoss, placeOf, type Context } from '../context.ts';
+import { decodes } from '../payloads/formats.ts';
 import { isRefusal } from './answers.ts';
 import { saveResting } from './ended.ts';
 
@@ -13,7 +14,7 @@ import { saveResting } from './ended.ts';
 const UNKNOWN = 'unknown';
 
 async function attributesOf(context: Context): Promise<Record<string, string>> {
-  const { config, journal, slots, boot } = context;
+  const { config, journal, slots, boot, decoder } = context;
   const { running } = await boot.read();
   const versionOf = (slotClass: string): string =>
     journal.body.slots[placeOf({ config }, running, slotClass)]?.version ?? UNKNOWN;
@@ -24,6 +25,8 @@ async function attributesOf(context: Context): Promise<Record<string, string>> {
     'engraft.hardware': hardware,
     'engraft.slotClass': slotClass,
     'engraft.version': versionOf(slotClass),
+    'engraft.payloadVersion': String(Math.max(...decoder.map(({ version }) => version))),
+    'engraft.decodes': decodes(context),
     ...Object.fromEntries([...slots.keys()].map((each) => [`engraft.version.${each}`, versionOf(each)])),
   };
 }

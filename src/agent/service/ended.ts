@@ -14,7 +14,9 @@ const TOLD_MESSAGE_CHARS_MAX = 200;
 
 /** `body` remembers that this action is over. An action of the same id that ended before is forgotten. */
 export function rememberEnded(body: JournalBody, ended: Omit<EndedAction, 'report'>): EndedAction {
-  const entry: EndedAction = { ...ended, outcome: shortened(ended.outcome, MESSAGE_CHARS_MAX), report: 'waiting' };
+  const outcome = shortened(ended.outcome, MESSAGE_CHARS_MAX);
+  const fellBack = ended.fellBack?.slice(0, TOLD_MESSAGE_CHARS_MAX) ?? null;
+  const entry: EndedAction = { ...ended, outcome, fellBack, report: 'waiting' };
   const others = body.ended.filter(({ actionId }) => actionId !== entry.actionId);
   while (others.length >= LIMITS.ended_actions_max) {
     const taken = others.findIndex(({ report }) => report !== 'waiting');

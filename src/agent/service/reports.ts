@@ -103,14 +103,15 @@ async function dropReportsOfOthers(context: Context, offered: Deployment | null)
   }
 }
 
-function detailsOf({ code, subStatus, message }: AttemptOutcome): string[] {
-  return [`${code} (${subStatus})`, ...plainLines(message)];
+function detailsOf({ outcome: { code, subStatus, message }, fellBack }: EndedAction): string[] {
+  const helped = fellBack ? plainLines(`another payload had to help: ${fellBack}`) : [];
+  return [`${code} (${subStatus})`, ...plainLines(message), ...helped];
 }
 
 async function tell(context: Context, entry: EndedAction): Promise<void> {
   const tries = context.memory.reports;
   const known = tries.get(entry) ?? { failures: 0, dueMs: 0 };
-  const details = known.failures < FAILURES_WITH_TEXTS ? detailsOf(entry.outcome) : [];
+  const details = known.failures < FAILURES_WITH_TEXTS ? detailsOf(entry) : [];
   const error = await sendOnceMoreWithoutTexts(context, entry, details);
   const nowMs = context.clock.monotonicMs();
   if (error === null || isGone(error) || isRefusal(error)) {

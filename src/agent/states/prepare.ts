@@ -1,5 +1,6 @@
 /**
- * PREPARE: fetch the header, and close the target slot to the boot loader before its first byte changes.
+ * PREPARE: fetch the header, and close the target slot to the boot loader before its first byte changes. A header of a
+ * format that nobody had said sends the attempt back to choose again.
  * @module
  */
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
@@ -8,6 +9,7 @@ import { attemptOf, placeOf, slotsOf, type Context } from '../context.ts';
 import { askPolicy } from '../life/hooks.ts';
 import { checkRollbackIndex } from '../payloads/choose.ts';
 import { openDownload, readSignedHeader } from '../payloads/download.ts';
+import { tellUnread } from '../payloads/formats.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
 import type { Next } from './states.ts';
 import { tellNews } from '../service/news.ts';
@@ -19,7 +21,13 @@ export async function prepare(context: Context): Promise<Next<'PREPARE'>> {
   if (plan === null) throw new UpdateError('bug', 'PREPARE without a plan');
   await checkRollbackIndex(context, { ...attempt.release, slotClass: plan.slotClass }, plan);
   await slotsOf(context, plan.slotClass).check(attempt.targetSlot, plan.target.bytes);
-  attempt.segmentsDone = plan.kind === 'copy' ? 0 : await fetchHeader(context, attempt, plan);
+  try {
+    attempt.segmentsDone = plan.kind === 'copy' ? 0 : await fetchHeader(context, attempt, plan);
+  } catch (thrown) {
+    if (plan.kind !== 'delta' || !UpdateError.is(thrown) || thrown.code !== 'payload_version') throw thrown;
+    await tellUnread(context, thrown);
+    return 'PLAN';
+  }
   await askPolicy(context, attempt, 'before_apply');
   // From here on nobody may believe that the slot holds an image.
   journal.body.slots[placeOf(context, attempt.targetSlot, plan.slotClass)] = null;

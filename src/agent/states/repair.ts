@@ -4,7 +4,7 @@
  * accepted stay: they matched their digests, whatever they were made from.
  *
  * When so much is bad that the rest of the full payload is cheaper than delta and repairs together, it takes over. So it
- * does for a delta that takes more memory or work than the device allows by now.
+ * does for a delta that takes more memory or work than the device allows by now, or that an earlier agent could read.
  * @module
  */
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
@@ -16,8 +16,9 @@ import { throwIfCancelled } from '../service/cancel.ts';
 import { attemptOf, placeOf, slotsOf, type Context } from '../context.ts';
 import { decodeSegments } from '../payloads/decode.ts';
 import { openDownload, readSignedHeader, type OpenPayload } from '../payloads/download.ts';
+import { requireReadable } from '../payloads/formats.ts';
 import type { Attempt, Plan } from '../records/journal.ts';
-import type { Next } from './states.ts';
+import { isUndecodable, type Next } from './states.ts';
 import { checkBudget, checkRollbackIndex, fullPlan } from '../payloads/choose.ts';
 import { trusted } from '../service/trusted.ts';
 
@@ -33,9 +34,9 @@ export async function repair(context: Context): Promise<Next<'REPAIR'>> {
   await throwIfCancelled(context, attempt);
   const delta = plan.kind === 'delta' ? await deltaHeader(context, attempt, plan) : null;
   const full = await openFull(context, attempt, plan);
-  // What the running slot holds is not what the journal says, unless the delta was only too much for this device.
-  if (delta !== 'too much') context.journal.body.slots[placeOf(context, attempt.sourceSlot, plan.slotClass)] = null;
-  if (delta === null || delta === 'too much' || !sameSegments(delta, full.header)) {
+  // What the running slot holds is not what the journal says, unless it was only the delta that cannot be decoded.
+  if (delta !== 'undecodable') context.journal.body.slots[placeOf(context, attempt.sourceSlot, plan.slotClass)] = null;
+  if (delta === null || delta === 'undecodable' || !sameSegments(delta, full.header)) {
     attempt.segmentsDone = 0;
     return takeOver(context, attempt, full);
   }
@@ -51,6 +52,7 @@ async function openFull(context: Context, attempt: Attempt, plan: Plan): Promise
     throw new UpdateError('metadata_malformed', 'the full payload and the delta make different targets');
   }
   await checkRollbackIndex(context, release, found);
+  requireReadable(context, found);
   const download = openDownload(context, attempt, found);
   await download.spool.prepare([plan.payload.sha256]);
   if ((await download.spool.header(hexToBytes(found.headerDigest))) === null) {
@@ -65,21 +67,18 @@ async function openFull(context: Context, attempt: Attempt, plan: Plan): Promise
   }
 }
 
-async function deltaHeader(context: Context, attempt: Attempt, delta: Plan): Promise<PayloadHeader | 'too much'> {
+async function deltaHeader(context: Context, attempt: Attempt, delta: Plan): Promise<PayloadHeader | 'undecodable'> {
   const download = openDownload(context, attempt, delta);
   await download.spool.prepare(attempt.repair === null ? [] : [attempt.repair.payload.sha256]);
   try {
     return (await readSignedHeader(context, download, delta)).header;
   } catch (error) {
-    if (UpdateError.is(error) && isTooMuch(error)) return 'too much';
+    if (UpdateError.is(error) && isUndecodable(error)) return 'undecodable';
     throw error;
   } finally {
     download.note();
   }
 }
-
-/** More than the device allows: memory or work. */
-const isTooMuch = ({ code }: UpdateError): boolean => code === 'decoder_memory' || code === 'decoder_work';
 
 /** Both payloads cut the target in the same way. */
 function sameSegments(delta: PayloadHeader, full: PayloadHeader): boolean {

@@ -68,7 +68,7 @@ async function forget(context: Context, attempt: Attempt): Promise<void> {
   countFailedInstall(body, attempt);
   // Nobody waits for a report on what is no longer offered, and should it be offered again, it is begun again.
   if (outcome.code !== 'withdrawn') {
-    rememberEnded(body, { actionId, cancelId, release, outcome, endedAtMs: finishedAtMs });
+    rememberEnded(body, { actionId, cancelId, release, outcome, endedAtMs: finishedAtMs, fellBack: attempt.fellBack });
   }
   if (later) return;
   const spool = new Spool({ fs, hash, folder: spoolFolder(config), payloadSha256: '' });

@@ -41,8 +41,8 @@ export const STATE_TABLE = {
     waits: true,
   },
   PREPARE: {
-    means: 'fetches the header, and closes the target slot to the boot loader',
-    next: ['APPLY'],
+    means: 'fetches the header, and closes the target slot to the boot loader; chooses again where it is not readable',
+    next: ['APPLY', 'PLAN'],
     failed: ['REPORT'],
     atStart: ['IDLE', 'ROLLBACK', 'REPORT'],
   },
@@ -118,8 +118,11 @@ export function requireWay(way: 'next' | 'failed' | 'atStart', from: State, to: 
 }
 
 const NOT_NOW = ['hook_refused', 'outside_hours', 'server_holds'];
-/** What a full payload can help: a source that is not right, and a delta that takes more than is allowed by now. */
-const REPAIRABLE: ReadonlySet<StatusCode> = new Set<StatusCode>([...SOURCE_FAULTS, 'decoder_memory', 'decoder_work']);
+/** What this device cannot decode, by now: another agent or another configuration could. */
+const UNDECODABLE = ['decoder_memory', 'decoder_work', 'payload_version'] as const;
+export const isUndecodable = ({ code }: UpdateError): boolean => (UNDECODABLE as readonly StatusCode[]).includes(code);
+/** What a full payload can help: a source that is not right, and a delta that is not to be decoded. */
+const REPAIRABLE: ReadonlySet<StatusCode> = new Set<StatusCode>([...SOURCE_FAULTS, ...UNDECODABLE]);
 
 /** What there is stays, and the state is begun again when it may. */
 export const isNotNow = ({ code }: UpdateError): boolean => NOT_NOW.includes(code);

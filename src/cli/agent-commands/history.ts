@@ -40,7 +40,7 @@ export function historyText(attempts: readonly HistoryEntry[]): string {
   const remarks = attempts.flatMap((entry) => {
     const why = entry.status === 0 ? [] : [entry.message];
     if (entry.repairedSegments > 0) why.push(`repaired: ${formatCounted(entry.repairedSegments, 'segment')}`);
-    if (entry.fellBack !== null) why.push(`the full payload had to help: ${entry.fellBack}`);
+    if (entry.fellBack !== null) why.push(`another payload had to help: ${entry.fellBack}`);
     return why.map((text) => `${entry.version} (action ${entry.actionId}): ${text}`);
   });
   return remarks.length === 0 ? table : `${table}\n\n${remarks.join('\n')}`;

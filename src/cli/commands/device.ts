@@ -1,9 +1,9 @@
 /**
- * `engraft device`: which devices a server knows, what runs on them, and what they are told to install.
+ * `engraft device`: which devices a server knows, what runs on them, what they decode, and what they are told to install.
  * @module
  */
 import { Command } from 'commander';
-import type { DeviceDetail } from '../../server/index.ts';
+import type { ActionFeedback, Device, DeviceDetail } from '../../server/index.ts';
 import { report } from '../terminal/frame.ts';
 import {
   asksServer,
@@ -14,7 +14,12 @@ import {
   type ManagementOptions,
   type PageOptions,
 } from '../management.ts';
-import { describePayload, endOf, formatPairs, formatTable } from '../terminal/text.ts';
+import { describePayload, endOf, formatCount, formatPairs, formatTable } from '../terminal/text.ts';
+
+interface DecodersOptions extends ManagementOptions {
+  readonly product?: string;
+  readonly hardware?: string;
+}
 
 interface ListOptions extends ManagementOptions, PageOptions {
   readonly after?: string;
@@ -36,7 +41,16 @@ export function define(): Command {
     .description('Show one device: what it says of itself, its latest actions and how they ended.')
     .argument('<id>', "the device's id (controller_id in its configuration)")
     .action(showDevice);
-  return new Command('device').description('Ask a running server about its devices.').addCommand(list).addCommand(show);
+  const decoders = asksServer(new Command('decoders'))
+    .description('Count the devices that read each payload format.')
+    .option('--product <name>', 'only of this product')
+    .option('--hardware <name>', 'only of this hardware')
+    .action(countDecoders);
+  return new Command('device')
+    .description('Ask a running server about its devices.')
+    .addCommand(list)
+    .addCommand(show)
+    .addCommand(decoders);
 }
 
 async function listDevices(options: ListOptions): Promise<void> {
@@ -45,11 +59,28 @@ async function listDevices(options: ListOptions): Promise<void> {
   const devices = await client.devices({ limit, after, product, hardware, version });
   const rows = devices.map((device) => [
     ...[device.controllerId, device.product ?? '-', device.hardware ?? '-', device.version ?? '-'],
-    ...[shortTime(device.lastSeen), device.lastAddress ?? '-'],
+    ...[decodesOf(device), shortTime(device.lastSeen), device.lastAddress ?? '-'],
   ]);
-  const head = ['device', 'product', 'hardware', 'runs', 'last seen (UTC)', 'address'];
+  const head = ['device', 'product', 'hardware', 'runs', 'decodes', 'last seen (UTC)', 'address'];
   report(options, { devices }, () => (rows.length === 0 ? 'no devices' : formatTable([head, ...rows])));
   noteMore(devices.length, options, `--after ${devices.at(-1)?.controllerId}`);
+}
+
+const decodesOf = ({ decodes }: Device): string => decodes?.join(' ') ?? '-';
+
+async function countDecoders(options: DecodersOptions): Promise<void> {
+  const { product, hardware } = options;
+  const counted = await (await clientFor(options)).decoders({ product, hardware });
+  report(options, counted, () => {
+    const { devices, untold, formats, decoders } = counted;
+    const sets = decoders.map((each) => [each.formats?.join(' ') ?? 'not told', formatCount(each.devices)]);
+    const rows = formats.map(({ format, devices: count }) => [
+      ...[format, formatCount(count), formatCount(devices - untold - count)],
+    ]);
+    return devices === 0
+      ? 'no devices'
+      : `${formatTable([['format', 'read by', 'not by'], ...rows])}\n\n${formatTable([['decodes', 'devices'], ...sets])}`;
+  });
 }
 
 async function showDevice(id: string, options: ManagementOptions): Promise<void> {
@@ -64,6 +95,7 @@ function textOf(device: DeviceDetail): string {
     ['product', product ?? '-'],
     ['hardware', hardware ?? '-'],
     ['runs', version ?? 'it has not said'],
+    ['decodes', device.decodes === null ? 'it has not said' : device.decodes.join(', ')],
     ['first seen', shortTime(firstSeen)],
     ['last seen', lastSeen === null ? 'never' : `${shortTime(lastSeen)} from ${lastAddress ?? 'nowhere'}`],
     ['token', hasToken ? 'its own' : 'none of its own'],
@@ -75,5 +107,11 @@ function textOf(device: DeviceDetail): string {
     ...[describePayload(action.payload), endOf(action), shortTime(action.updatedAt)],
   ]);
   const table = actions.length === 0 ? 'no actions' : formatTable([head, ...actions]);
-  return `${formatPairs(facts)}\n\n${table}`;
+  const news = device.actions.flatMap(({ id, feedback }) =>
+    feedback.filter(isSubCode).map(({ code, details }) => `action ${id}: ${details.join('')} (${code})`),
+  );
+  return [formatPairs(facts), table, ...(news.length === 0 ? [] : [news.join('\n')])].join('\n\n');
 }
+
+/** Of what a device said on the way: it goes on, but not as planned. */
+const isSubCode = ({ finished, code }: ActionFeedback): boolean => finished === 'none' && (code ?? 0) >= 1000;

@@ -7,7 +7,8 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { Command } from 'commander';
 import { PieceReader } from '../../../native-free/apply/piece-reader.ts';
 import { readHeader } from '../../../native-free/apply/patcher.ts';
-import { type PayloadHeader } from '../../../native-free/format/payload-header.ts';
+import { PAYLOAD_VERSION, type PayloadHeader } from '../../../native-free/format/payload-header.ts';
+import { formatName } from '../../../native-free/format/features.ts';
 import { bytesEqual, digestOf, toHex } from '../../../native-free/hash.ts';
 import type { ByteSource } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
@@ -146,7 +147,10 @@ function factsOf(header: PayloadHeader): Record<string, unknown> {
 function textOf(header: PayloadHeader, damage: Damage, units: UnitFacts | null, options: InspectOptions): string {
   const encodedBytes = header.bodyBytes - header.planBytes;
   const rows: [string, string][] = [
-    ['kind', `${header.kind}, codec ${header.codec}`],
+    [
+      'kind',
+      `${header.kind}, codec ${header.codec} (${formatName({ version: PAYLOAD_VERSION, codec: header.codec })})`,
+    ],
     ['payload', `${formatCount(header.payloadBytes)} bytes`],
     ['  header', headerText(header)],
     ['  plan', `${formatCount(header.planBytes)} bytes`],

@@ -6,15 +6,16 @@ import { basename, join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { PublishProgress, PublishResult } from '../../release/index.ts';
 import { RepositoryLayout } from '../../release/layout.ts';
-import { planDeployment, type DeployToOptions } from '../deploy-to.ts';
+import { planDeployment } from '../deploy-to.ts';
 import { EXPIRE_DAYS_DEFAULT, EXPIRE_DAYS_HELP } from '../expiry.ts';
+import { askFleet, readersOf, readersText, wantsPlainDeltas, type FleetOptions, type Readers } from '../fleet.ts';
 import { integerOption, report, withSignals, type CommonOptions } from '../terminal/frame.ts';
 import { refuseInputs } from '../terminal/outputs.ts';
 import { phaseProgress } from '../terminal/phases.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { formatBytes, formatCount, formatTable } from '../terminal/text.ts';
 
-interface PublishCommandOptions extends CommonOptions, DeployToOptions {
+interface PublishCommandOptions extends CommonOptions, FleetOptions {
   readonly keys: string;
   readonly product: string;
   readonly releaseVersion: string;
@@ -58,13 +59,24 @@ export function define(): Command {
     .addOption(
       new Option('-m, --matcher <name>', 'who finds matches').choices(['own', 'bsdiff', 'both']).default('own'),
     )
+    .addOption(
+      new Option(
+        '--older-decoders <when>',
+        'where a delta looks inside of compressed images, also make one that does not, for devices that cannot read it; ' +
+          'auto: if --server or --deploy-to know of such devices',
+      )
+        .choices(['auto', 'always', 'never'])
+        .default('auto'),
+    )
+    .option('--server <url>', 'ask this server which devices read what')
+    .option('--token <token>', 'its management token (better: ENGRAFT_MANAGEMENT_TOKEN)')
     .option('-w, --workers <n>', 'worker threads (default: one a processor)', integerOption('--workers', 1, 256))
     .option('--memory <mib>', 'memory bound in MiB', integerOption('--memory', 1, 2 ** 24))
     .option('--expire-days <n>', EXPIRE_DAYS_HELP, integerOption('--expire-days', 1, 36_500), EXPIRE_DAYS_DEFAULT)
     .option('--deploy-to <devices>', "deploy at once: 'all' of the product and hardware, or ids with commas between")
     .option('--register', 'make the devices of --deploy-to known that have neither polled nor been registered')
     .option('--store <file>', "the server's database for --deploy-to (default: server.db in the repository)")
-    .option('--tenant <name>', 'whose devices --deploy-to means', 'default')
+    .option('--tenant <name>', 'whose devices --deploy-to and --server mean', 'default')
     .action(publishImage);
 }
 
@@ -78,6 +90,7 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
   // First of all: asking for devices opens the store.
   await refuseOwnInputs(image, options);
   const deploy = await planDeployment(options, { product, hardware });
+  const fleet = await askFleet(options, { product, hardware });
   const repository = new Repository(options.repo, { expiryDays: { timestamp: options.expireDays } });
   const signers = await loadSigners(options.keys);
   const { DeltaEngine } = await import('../../engine/index.ts');
@@ -105,6 +118,7 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
         filename,
         payloads,
         matcher,
+        olderDecoders: wantsPlainDeltas(options, fleet),
         signal,
         onProgress: showPhases(progress),
       };
@@ -115,7 +129,10 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
     }
   });
   const deployment = await deploy(result.release);
-  report(options, { ...result, deployment }, () => textOf(result, deployment, options.repo));
+  const readers = fleet === null ? null : readersOf(fleet, result.release);
+  report(options, { ...result, deployment, readers }, () =>
+    textOf(result, { deployment, readers, repo: options.repo }),
+  );
 }
 
 /** Each phase of each payload, and how much of all of them is done. */
@@ -146,12 +163,19 @@ const WITHOUT = {
   asked: 'no payloads, as asked: for foreign clients alone',
 };
 
-function textOf(result: PublishResult, deployment: number | null, repo: string): string {
+interface Around {
+  readonly deployment: number | null;
+  readonly readers: Readers | null;
+  readonly repo: string;
+}
+
+function textOf(result: PublishResult, { deployment, readers, repo }: Around): string {
   const { release, added, versions, withoutPayloads, founded } = result;
   const { product, version, hardware, slotClass, rollbackIndex, artifact } = release;
   const share = (bytes: number): string => `${((100 * bytes) / artifact.bytes).toFixed(2)} %`;
   const rows = release.payloads.map((payload) => [
     payload.source === null ? payload.kind : `delta from ${payload.source.version}`,
+    payload.format ?? '-',
     formatCount(payload.bytes),
     share(payload.bytes),
     added.some(({ targetName }) => targetName === payload.targetName) ? 'new' : '',
@@ -161,9 +185,10 @@ function textOf(result: PublishResult, deployment: number | null, repo: string):
     `${product} ${version} for ${hardware} (${slotClass}), rollback index ${rollbackIndex}`,
     `image ${formatBytes(artifact.bytes)}, SHA-256 ${artifact.sha256}`,
     withoutPayloads === null
-      ? formatTable([['payload', 'bytes', 'of the image', ''], ...rows])
+      ? formatTable([['payload', 'format', 'bytes', 'of the image', ''], ...rows])
       : WITHOUT[withoutPayloads],
     ...dropped,
+    ...(readers === null ? [] : readersText(readers)),
     ...(founded ? [`founded a new repository: devices are to trust ${join(repo, 'metadata', '1.root.json')}`] : []),
     `targets metadata version ${versions['targets']}`,
     ...(deployment === null ? [] : [`deployment ${deployment}`]),

@@ -53,11 +53,15 @@ export function formatPairs(pairs: readonly (readonly [string, string])[]): stri
   return pairs.map(([name, value]) => `${name.padEnd(width)}  ${value}`.trimEnd()).join('\n');
 }
 
-/** The payload of an action: 'delta from 1.0, 1.2 KiB'. */
-export function describePayload(payload: { kind: string; bytes: number; sourceVersion: string | null } | null): string {
+/** The payload of an action: 'delta from 1.0, 1.2 KiB'; and why no smaller one. */
+export function describePayload(
+  payload: { kind: string; bytes: number; sourceVersion: string | null; unread: readonly string[] } | null,
+): string {
   if (payload === null) return '-';
+  const { unread } = payload;
+  const why = unread.length === 0 ? '' : ` (payload_version: does not read ${unread.join(', ')})`;
   const from = payload.sourceVersion === null ? '' : ` from ${payload.sourceVersion}`;
-  return `${payload.kind}${from}, ${formatBytes(payload.bytes)}`;
+  return `${payload.kind}${from}, ${formatBytes(payload.bytes)}${why}`;
 }
 
 /** How an action ended: '40 health_failed (8040)'; '-' while it goes on. */

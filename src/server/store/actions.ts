@@ -6,6 +6,7 @@
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { UpdateError } from '../../../native-free/status.ts';
 import { sha256Hex } from '../../platform/hash.ts';
+import { formatsOf } from './devices.ts';
 import { finishDeployments, outcomeOf } from './ends.ts';
 import type { PollStore } from './polls.ts';
 import { ACTIVE_STATES, type ActionState, type ActionsTable, type Database, type DeviceName } from './schema.ts';
@@ -31,6 +32,8 @@ export interface StoredAction {
 export interface DeploymentActionRow extends StoredAction {
   readonly controllerId: string;
   readonly runs: string | null;
+  /** Names of the formats that it reads; null where it has not said. */
+  readonly decodes: readonly string[] | null;
   readonly lastSeen: number | null;
 }
 
@@ -107,7 +110,7 @@ export class ActionStore {
           .onRef('devices.controller_id', '=', 'actions.controller_id'),
       )
       .selectAll('actions')
-      .select(['devices.version as runs', 'devices.last_seen as lastSeen'])
+      .select(['devices.version as runs', 'devices.decodes as decodes', 'devices.last_seen as lastSeen'])
       .where('actions.deployment_id', '=', id)
       .where('actions.tenant', '=', tenant)
       .where('actions.controller_id', '>', after)
@@ -117,7 +120,8 @@ export class ActionStore {
     return rows.map((row) => {
       const controllerId = row.controller_id;
       const sight = this.#polls.lastSeen({ tenant, controllerId });
-      return { ...fromRow(row), controllerId, runs: row.runs, lastSeen: sight?.at ?? row.lastSeen };
+      const decodes = formatsOf(row.decodes);
+      return { ...fromRow(row), controllerId, runs: row.runs, decodes, lastSeen: sight?.at ?? row.lastSeen };
     });
   }
 

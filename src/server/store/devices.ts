@@ -14,6 +14,8 @@ export interface StoredDevice extends DeviceName {
   readonly hardware: string | null;
   /** What runs, as far as the device or its last success tells. */
   readonly version: string | null;
+  /** Names of the payload formats that it reads; null where it has not said. */
+  readonly decodes: readonly string[] | null;
   readonly hasToken: boolean;
   readonly firstSeen: number;
   readonly lastSeen: number | null;
@@ -24,6 +26,12 @@ export interface DeviceFilter {
   readonly product?: string;
   readonly hardware?: string;
   readonly version?: string;
+}
+
+/** Devices that read the same formats. */
+export interface DecoderCount {
+  readonly formats: readonly string[] | null;
+  readonly devices: number;
 }
 
 export type AttributeMode = 'merge' | 'replace' | 'remove';
@@ -81,6 +89,7 @@ export class DeviceStore {
           product: own('product'),
           hardware: own('hardware'),
           version: own('version') ?? device.version,
+          decodes: attributes.get('engraft.decodes') ?? null,
           attributes_wanted: 0,
         })
         .where('tenant', '=', name.tenant)
@@ -99,12 +108,30 @@ export class DeviceStore {
       .where('controller_id', '>', after)
       .orderBy('controller_id')
       .limit(limit);
-    for (const column of ['product', 'hardware', 'version'] as const) {
+    for (const column of FILTERS) {
       const value = filter[column];
       if (value !== undefined) query = query.where(column, '=', value);
     }
     const rows = await query.execute();
     return rows.map((row) => this.#current(fromRow(row)));
+  }
+
+  /** How many devices read what, the most common first. */
+  async decoders(tenant: string, filter: DeviceFilter = {}): Promise<DecoderCount[]> {
+    let query = this.#db
+      .selectFrom('devices')
+      .select(({ fn }) => ['decodes', fn.countAll().as('devices')])
+      .where('tenant', '=', tenant)
+      .groupBy('decodes');
+    for (const column of FILTERS) {
+      const value = filter[column];
+      if (value !== undefined) query = query.where(column, '=', value);
+    }
+    const counts = (await query.execute()).map((row) => ({
+      formats: formatsOf(row.decodes),
+      devices: Number(row.devices),
+    }));
+    return counts.sort((a, b) => b.devices - a.devices);
   }
 
   /** Throws UpdateError entity_unknown. */
@@ -118,6 +145,11 @@ export class DeviceStore {
     return sight === undefined ? device : { ...device, lastSeen: sight.at, lastAddress: sight.address };
   }
 }
+
+const FILTERS = ['product', 'hardware', 'version'] as const;
+
+export const formatsOf = (decodes: string | null): readonly string[] | null =>
+  decodes === null ? null : decodes.split(' ').filter((name) => name !== '');
 
 /** The row of a device that nobody has heard of before. */
 export function freshDevice({ tenant, controllerId }: DeviceName, at: number) {
@@ -143,6 +175,7 @@ function fromRow(row: Selectable<DevicesTable>): StoredDevice {
     product: row.product,
     hardware: row.hardware,
     version: row.version,
+    decodes: formatsOf(row.decodes),
     hasToken: row.token_sha256 !== null,
     firstSeen: row.first_seen,
     lastSeen: row.last_seen,

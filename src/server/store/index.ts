@@ -60,7 +60,7 @@ export class Store {
   }
 }
 
-export type { StoredDevice } from './devices.ts';
+export type { DecoderCount, StoredDevice } from './devices.ts';
 export type { DeviceName } from './schema.ts';
 export type { StoredRelease } from './releases.ts';
 export type { StoredDeployment } from './deployments.ts';

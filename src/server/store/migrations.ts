@@ -9,7 +9,7 @@ export type DialectName = 'sqlite' | 'postgres';
 
 /** Kysely's migrator reads the steps from here. */
 export function migrationsFor(dialect: DialectName): MigrationProvider {
-  return { getMigrations: async () => ({ '001-fleet': fleet(dialect) }) };
+  return { getMigrations: async () => ({ '001-fleet': fleet(dialect), '002-decoders': decoders }) };
 }
 
 const counted = (dialect: DialectName) => (column: ColumnDefinitionBuilder) =>
@@ -23,6 +23,12 @@ function fleet(dialect: DialectName): Migration {
     },
   };
 }
+
+const decoders: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema.alterTable('devices').addColumn('decodes', 'text').execute();
+  },
+};
 
 async function devicesAndReleases(db: Kysely<unknown>, dialect: DialectName): Promise<void> {
   const instant = dialect === 'sqlite' ? 'integer' : 'bigint';

@@ -28,6 +28,8 @@ export interface DevicesTable {
   hardware: string | null;
   /** What runs, as the device says; else what it last said to have installed. */
   version: string | null;
+  /** Names of the payload formats that it reads, with blanks between; null where it has not said. */
+  decodes: string | null;
   token_sha256: string | null;
   /** The next poll asks the device for its attributes. */
   attributes_wanted: number;

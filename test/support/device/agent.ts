@@ -10,6 +10,7 @@ import {
   parseConfig,
   type AgentConfig,
   type AgentEvent,
+  type AgentParts,
   type Attempt,
   type CommandRunner,
   type Deployment,
@@ -71,8 +72,14 @@ export async function makeLab(pair = imagePair(), delta = true): Promise<Lab> {
   const made = await publisher();
   if (delta) await made.release(1, { image: pair.source, rollbackIndex: 1 });
   await made.release(2, { image: pair.target, rollbackIndex: 2 });
-  return { publisher: made, ...pair, answer: (request) => answerFrom(made.dir, request) };
+  return labOf(made, pair);
 }
+
+/** A repository as it is, with what the device runs and what it shall run. */
+export const labOf = (made: Publisher, pair: Pick<Lab, 'source' | 'target'>): Lab => ({
+  ...{ publisher: made, source: pair.source, target: pair.target },
+  answer: (request) => answerFrom(made.dir, request),
+});
 
 function answerFrom(repo: string, request: NetworkRequest): MemoryAnswer {
   const { pathname } = new URL(request.url);
@@ -155,6 +162,8 @@ export interface DeviceOptions {
   readonly controllerId?: string;
   /** A file target instead of two slots. */
   readonly fileTarget?: boolean;
+  /** What the decoder reads, for an agent of another build. */
+  readonly decoder?: AgentParts['decoder'];
   /** Let the agent talk DDI through the network instead of the fake deployments. */
   readonly ddi?: boolean;
 }
@@ -200,6 +209,8 @@ export class SimulatedDevice {
   log: { event(event: AgentEvent, attempt: Attempt | null): void } | null = null;
   readonly fs: FileSystem;
   run: CommandRunner;
+  /** May change, as when the agent itself is updated. */
+  decoder: AgentParts['decoder'];
   readonly #options: DeviceOptions;
 
   constructor(lab: Lab, options: DeviceOptions = {}) {
@@ -214,6 +225,7 @@ export class SimulatedDevice {
     this.loader = new FakeBootLoader({ fs: this.disk, stateFile: FILES.state, choiceFile: FILES.choice });
     this.deployments.power = this.power;
     this.run = options.run ?? HEALTHY;
+    this.decoder = options.decoder;
   }
 
   /** Slot A holds the source; the device was booted once. */
@@ -251,6 +263,7 @@ export class SimulatedDevice {
     return new Agent(this.config, {
       world,
       deployments: this.#options.ddi === true ? undefined : this.deployments,
+      decoder: this.decoder,
       onEvent: (event, attempt) => {
         this.events.push(event);
         this.log?.event(event, attempt);

@@ -84,6 +84,7 @@ describe('the management API', () => {
     expect(document.info).toEqual({ title: 'engraft', version: '9.8.7' });
     expect(Object.keys(document.paths).sort()).toEqual([
       ...[
+        '/decoders',
         '/deployments',
         '/deployments/{id}',
         '/deployments/{id}/actions',
