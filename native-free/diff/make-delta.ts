@@ -46,7 +46,7 @@ export async function makeDelta(
   const { hash = sha256Pure, sort } = options;
   const unpacked = options.unpack === false ? null : unpackPair(explored(images.source), explored(images.target));
   const contents = unpacked?.virtual ?? images;
-  const layouts = analyse(contents);
+  const layouts = analyse(contents, unpacked?.parts);
   const covers = await matchImages(contents, inlineSteps(contents, layouts, sort));
   const wanted = unpacked === null ? options : { ...options, segmentBytes: UNIT_SEGMENT_CONTENT_BYTES };
   const finished = finishPlan(contents, { layouts, covers }, wanted);

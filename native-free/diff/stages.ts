@@ -62,10 +62,16 @@ function changedPairs(images: Images, source: NamedLayout, target: NamedLayout):
   });
 }
 
+/** Images within the images, in their order. */
+export interface ImageParts {
+  readonly source: readonly TargetRange[];
+  readonly target: readonly TargetRange[];
+}
+
 /** Stage 1. */
-export function analyse(images: Images): PairedLayouts {
-  const source = layoutOf(images.source);
-  const target = layoutOf(images.target);
+export function analyse(images: Images, parts?: ImageParts): PairedLayouts {
+  const source = layoutOf(images.source, parts?.source);
+  const target = layoutOf(images.target, parts?.target);
   return pairRegions(source, target, changedPairs(images, source, target));
 }
 

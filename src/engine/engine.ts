@@ -284,7 +284,7 @@ export class DeltaEngine {
     // bsdiff knows nothing of contents.
     const unpacked = options.unpack === false || matcher !== 'own' ? null : await unpack(job, packed);
     const images = unpacked?.virtual ?? packed;
-    const layouts = await analyse(job, images);
+    const layouts = await analyse(job, images, unpacked?.parts);
     const made: MadeDelta[] = [];
     let fellBack: string | undefined;
     if (matcher !== 'own') {

@@ -8,7 +8,7 @@ import { assembleDelta, assembleFull } from '../../native-free/diff/write/assemb
 import type { SegmentCosts } from '../../native-free/diff/write/encode-segment.ts';
 import type { PairedLayouts } from '../../native-free/diff/layout/pair-regions.ts';
 import { matchImages, type MatchSteps } from '../../native-free/diff/match-images.ts';
-import { type Matched, type Window } from '../../native-free/diff/stages.ts';
+import { type ImageParts, type Matched, type Window } from '../../native-free/diff/stages.ts';
 import { cutSegments, UNIT_SEGMENT_CONTENT_BYTES } from '../../native-free/diff/units/cut.ts';
 import type { ExploredImage } from '../../native-free/diff/units/select.ts';
 import { unitPayloadParts, type UnpackedPair } from '../../native-free/diff/units/unpack-pair.ts';
@@ -116,9 +116,9 @@ export async function unpack(job: Job, images: Images): Promise<UnpackedPair | n
 }
 
 /** The structure of both images. */
-export async function analyse(job: Job, images: Images): Promise<PairedLayouts> {
+export async function analyse(job: Job, images: Images, parts?: ImageParts): Promise<PairedLayouts> {
   const analysed = counter(job, 'analyse', images.source.length);
-  const layouts = await job.pool.run({ kind: 'analyse', images }, job);
+  const layouts = await job.pool.run({ kind: 'analyse', images, parts }, job);
   analysed(images.source.length);
   return layouts;
 }

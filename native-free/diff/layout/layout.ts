@@ -6,7 +6,9 @@
  * This only steers the encoder: a wrong guess costs bytes of the patch, never its correctness.
  * @module
  */
+import { REGION_KIND } from '../../format/regions.ts';
 import { LIMITS } from '../../limits.ts';
+import type { TargetRange } from '../images.ts';
 import { isElfMagic, readElf, type Budget, type ElfFile } from './elf/elf-file.ts';
 import { identify } from './elf/elf-identity.ts';
 import { regionsOfElf } from './elf/elf.ts';
@@ -19,8 +21,35 @@ const STEP = 4;
 /** An image with less than this part of it in ELF files is judged as a whole: a kernel has some within. */
 const ELF_SHARE = 16;
 
-/** Regions and modules of `image`. */
-export function layoutOf(image: Uint8Array): NamedLayout {
+/** Regions and modules of `image`; `parts`, in order, are images of their own within it, such as an unpacked kernel. */
+export function layoutOf(image: Uint8Array, parts: readonly TargetRange[] = []): NamedLayout {
+  if (parts.length === 0) return plainLayout(image);
+  const regions: NamedRegion[] = [];
+  const bss: NamedRegion[] = [];
+  const modules: Module[] = [];
+  const vaHigh: number[] = [];
+  let at = 0;
+  const add = (end: number): void => {
+    const found = plainLayout(image.subarray(at, end));
+    if (regions.length + bss.length + found.regions.length > LIMITS.regions_max) return;
+    for (const region of found.regions) {
+      const module = region.module + vaHigh.length;
+      if (region.kind === REGION_KIND.bss) bss.push({ ...region, module });
+      else regions.push({ ...region, module, offset: region.offset + at });
+    }
+    modules.push(...found.modules.map((module) => ({ ...module, offset: module.offset + at })));
+    vaHigh.push(...found.vaHigh);
+  };
+  for (const { start, end } of [...parts, { start: image.length, end: image.length }]) {
+    add(start);
+    at = start;
+    if (start < end) add(end);
+    at = end;
+  }
+  return modules.length === 0 ? NO_LAYOUT : { regions: [...regions, ...bss], vaHigh, modules };
+}
+
+function plainLayout(image: Uint8Array): NamedLayout {
   const files = isLinuxImage(image) ? [] : findElfs(image);
   const bytes = files.reduce((sum, { length }) => sum + length, 0);
   if (files[0]?.start !== 0 && bytes * ELF_SHARE < image.length) {

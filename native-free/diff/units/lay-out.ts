@@ -5,6 +5,7 @@
 import type { Unit, UnitMap, VirtualPiece } from '../../format/unit-map.ts';
 import { VirtualLayout } from '../../unpack/map/virtual-layout.ts';
 import { Claims } from './claims.ts';
+import type { TargetRange } from '../images.ts';
 import type { Explored, Span } from './explored.ts';
 import type { ExploredImage, Selected } from './select.ts';
 
@@ -93,6 +94,40 @@ function addRest(
     const joined = goesOn && before.offset + before.length === units[unit - 1]!.contentBytes;
     pieces.push({ unit, offset: from, length: to - from, joined, zeros: 0 });
   }
+}
+
+/** Contents of at least this, and this share of all, are looked at as images of their own. */
+const STREAM_BYTES_MIN = 64 * 1024;
+const STREAM_SHARE = 8;
+
+/** Where the virtual stream has the whole content of a stream in one run. */
+export function streamsIn({ pieces, starts, units, bytes }: VirtualLayout): TargetRange[] {
+  const least = Math.max(STREAM_BYTES_MIN, bytes / STREAM_SHARE);
+  const streams: TargetRange[] = [];
+  for (let i = 0; i < pieces.length;) {
+    const { unit, offset } = pieces[i]!;
+    const first = i;
+    if (unit >= 0 && offset === 0 && !units[unit]!.continues && pieces[i]!.length === units[unit]!.contentBytes) {
+      let last = unit;
+      while (pieces[i + 1]?.unit === last + 1 && pieces[i + 1]!.joined && units[last + 1]!.continues) {
+        if (pieces[i + 1]!.length !== units[last + 1]!.contentBytes) break;
+        last++;
+        i++;
+      }
+      const end = starts[i]! + pieces[i]!.length;
+      const isWhole = units[last + 1]?.continues !== true;
+      // Blocks of a file system follow each other as well, but none is joined by the file behind it.
+      if (isWhole && end - starts[first]! >= least && isAlone(pieces, first, i))
+        streams.push({ start: starts[first]!, end });
+    }
+    i++;
+  }
+  return streams;
+}
+
+/** No piece before or behind belongs to the same file. */
+function isAlone(pieces: readonly VirtualPiece[], first: number, last: number): boolean {
+  return !pieces[first]!.joined && pieces[last + 1]?.joined !== true;
 }
 
 /** The virtual stream of a laid out image. */

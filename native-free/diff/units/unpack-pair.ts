@@ -5,7 +5,7 @@
 import { concat } from '../../format/bytes.ts';
 import type { SegmentSpan } from '../../format/payload-header.ts';
 import { LIMITS } from '../../limits.ts';
-import type { FinishedPlan } from '../stages.ts';
+import type { FinishedPlan, ImageParts } from '../stages.ts';
 import { MixCoder } from '../../model/mix-coder.ts';
 import type { ModelSizes } from '../../format/model-sizes.ts';
 import { PLAN_BYTES } from '../../format/plan.ts';
@@ -14,7 +14,7 @@ import { MapCoder, type UnitMaps } from '../../unpack/map/map-coder.ts';
 import { countHistories, VirtualLayout } from '../../unpack/map/virtual-layout.ts';
 import type { Images } from '../images.ts';
 import type { EncodedUnitSegment, UnitImages } from '../write/encode-unit-segment.ts';
-import { layOut, virtualImage } from './lay-out.ts';
+import { layOut, streamsIn, virtualImage } from './lay-out.ts';
 import { selectUnits, type ExploredImage } from './select.ts';
 
 /** Both images laid out: plain data, which threads may share. */
@@ -22,6 +22,8 @@ export interface UnpackedPair {
   readonly maps: UnitMaps;
   /** The virtual streams. */
   readonly virtual: Images;
+  /** Streams within them that are large enough to be an image of their own. */
+  readonly parts: ImageParts;
 }
 
 /** Null where there is nothing to unpack: the images are their own contents. */
@@ -35,9 +37,12 @@ export function unpackPair(
   const a = layOut(source, selected.source, null);
   const copies = selected.copies.map((from) => (from < 0 ? -1 : a.indexes[from]!));
   const b = layOut(target, selected.target, copies);
+  const virtualA = virtualImage(source, a, allocate);
+  const virtualB = virtualImage(target, b, allocate);
   return {
     maps: { source: a.map, target: b.map },
-    virtual: { source: virtualImage(source, a, allocate).bytes, target: virtualImage(target, b, allocate).bytes },
+    virtual: { source: virtualA.bytes, target: virtualB.bytes },
+    parts: { source: streamsIn(virtualA.layout), target: streamsIn(virtualB.layout) },
   };
 }
 

@@ -8,7 +8,7 @@ import type { CodedPlan, SegmentCosts } from '../../../native-free/diff/write/en
 import type { Images } from '../../../native-free/diff/images.ts';
 import type { PairedLayouts } from '../../../native-free/diff/layout/pair-regions.ts';
 import type { Tables } from '../../../native-free/diff/naming/find-bases.ts';
-import type { FinishedPlan, Matched, Refinement, Window } from '../../../native-free/diff/stages.ts';
+import type { FinishedPlan, ImageParts, Matched, Refinement, Window } from '../../../native-free/diff/stages.ts';
 import type { Explored } from '../../../native-free/diff/units/explored.ts';
 import type { ExploredImage } from '../../../native-free/diff/units/select.ts';
 import type { UnpackedPair } from '../../../native-free/diff/units/unpack-pair.ts';
@@ -27,6 +27,7 @@ interface DigestTask {
 interface AnalyseTask {
   readonly kind: 'analyse';
   readonly images: Images;
+  readonly parts?: ImageParts | undefined;
 }
 
 /** Coarse covers; masked copies are left in `copies`. */

@@ -45,7 +45,7 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
     case 'digest':
       return tight(digestOf(sha256Node, task.image));
     case 'analyse':
-      return stages.analyse(task.images);
+      return stages.analyse(task.images, task.parts);
     case 'align':
       return stages.alignMasked(task.images, task.layouts, task.copies);
     case 'masked':

@@ -305,7 +305,7 @@ describe('real images', () => {
   });
 
   it('of kernel modules: 127 of them, each with its own next version', async (context) => {
-    const [source, target] = (await pairOf('kmods-arm64', context)).map(layoutOf);
+    const [source, target] = (await pairOf('kmods-arm64', context)).map((image) => layoutOf(image));
     expect(source!.modules).toHaveLength(127);
     const pairs = [...pairModules(source!, target!)];
     pairs.forEach((from, to) => expect(source!.modules[from]!.name).toBe(target!.modules[to]!.name));
