@@ -64,7 +64,7 @@ export async function makeDelta(
 
 const explored = (image: Uint8Array): ExploredImage => ({
   image,
-  explored: explore(image, { exact: true, closed: programsIn(image) }),
+  explored: explore(image, { exact: true, closed: programsIn }),
 });
 
 async function plainParts(images: Images, finished: FinishedPlan, { hash = sha256Pure, models }: MakeDeltaOptions) {

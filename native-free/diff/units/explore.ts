@@ -23,8 +23,8 @@ export interface ExploreOptions {
   readonly exact: boolean;
   /** Memory for contents; default: this thread's own. */
   readonly allocate?: (bytes: number) => Uint8Array;
-  /** Ranges in which nothing is looked for: programs, whose parts must stay where they are. */
-  readonly closed?: readonly { readonly offset: number; readonly length: number }[];
+  /** Ranges of some bytes that stay as they are: programs, whose parts refer to each other by where they lie. */
+  readonly closed?: (bytes: Uint8Array) => readonly { readonly offset: number; readonly length: number }[];
 }
 
 /** Bytes that are searched, and where they lie: one span behind the other. */
@@ -56,14 +56,16 @@ class Explorer {
   }
 
   #search(view: View, nesting: number): void {
-    this.#layOut(view, nesting < NESTING_MAX ? this.#containersIn(view, nesting) : [], nesting);
+    this.#layOut(view, nesting < NESTING_MAX ? this.#containersIn(view) : [], nesting);
   }
 
-  #containersIn(view: View, nesting: number): Container[] {
-    const closed = nesting === 0 ? (this.#options.closed ?? []) : [];
+  #containersIn(view: View): Container[] {
+    const containers = findContainers(view.bytes);
+    if (containers.length === 0) return containers;
+    const closed = this.#options.closed?.(view.bytes) ?? [];
     const isOpen = ({ offset, bytes }: Container): boolean =>
       !closed.some((range) => offset > range.offset && offset + bytes <= range.offset + range.length);
-    return findContainers(view.bytes).filter(isOpen);
+    return containers.filter(isOpen);
   }
 
   #layOut(view: View, containers: readonly Container[], nesting: number): void {
@@ -109,7 +111,7 @@ class Explorer {
     if (nesting >= NESTING_MAX) return false;
     const bytes = this.#bytesOf(view, spans);
     const inner = { bytes, spans };
-    const containers = this.#containersIn(inner, nesting);
+    const containers = this.#containersIn(inner);
     if (containers.length === 0) return false;
     this.#layOut(inner, containers, nesting);
     return true;

@@ -64,7 +64,7 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
       return { encoded: tight(encoded), digest, work: encoder.work, costs: encoder.costs };
     }
     case 'explore':
-      return explore(task.image, { exact: true, allocate: sharedBytes, closed: programsIn(task.image) });
+      return explore(task.image, { exact: true, allocate: sharedBytes, closed: programsIn });
     case 'unpack':
       return unpackPair(task.source, task.target, sharedBytes);
     case 'encode-units': {
