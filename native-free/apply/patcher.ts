@@ -171,7 +171,11 @@ async function readPlan(
 function deltaDecoder(
   header: PayloadHeader,
   plan: Plan,
-  { coder, layouts, room }: { readonly coder: ModelCoder; readonly layouts: UnitLayouts | null; readonly room: PlanRoom },
+  {
+    coder,
+    layouts,
+    room,
+  }: { readonly coder: ModelCoder; readonly layouts: UnitLayouts | null; readonly room: PlanRoom },
   options: ApplyOptions,
   pauses: Pauses,
 ): SegmentDecoder {
@@ -217,16 +221,12 @@ async function decodeSegment(
   }
   const digest = digestOf(hash, target);
   if (bytesEqual(digest, expected)) return;
-  throw new UpdateError(
-    'segment_digest',
-    `segment ${index} (target byte ${offset}) does not have its digest`,
-    {
-      detail: {
-        segment: index,
-        expected: toHex(expected),
-        actual: toHex(digest),
-        sourceDigest: toHex(header.sourceDigest),
-      },
+  throw new UpdateError('segment_digest', `segment ${index} (target byte ${offset}) does not have its digest`, {
+    detail: {
+      segment: index,
+      expected: toHex(expected),
+      actual: toHex(digest),
+      sourceDigest: toHex(header.sourceDigest),
     },
-  );
+  });
 }

@@ -78,7 +78,12 @@ export class UnitSegmentDecoder implements SegmentDecoder {
       const from = Math.max(offset, parts.start);
       const to = Math.min(offset + length, parts.end);
       if (from >= to) continue;
-      readContent(parts, content, starts[index]! + from - offset, target.subarray(from - parts.start, to - parts.start));
+      readContent(
+        parts,
+        content,
+        starts[index]! + from - offset,
+        target.subarray(from - parts.start, to - parts.start),
+      );
     }
   }
 

@@ -50,7 +50,8 @@ export async function makeDelta(
   const covers = await matchImages(contents, inlineSteps(contents, layouts, sort));
   const wanted = unpacked === null ? options : { ...options, segmentBytes: UNIT_SEGMENT_CONTENT_BYTES };
   const finished = finishPlan(contents, { layouts, covers }, wanted);
-  const parts = unpacked === null ? plainParts(images, finished, options) : unitParts(images, finished, unpacked, options);
+  const parts =
+    unpacked === null ? plainParts(images, finished, options) : unitParts(images, finished, unpacked, options);
   return assembleDelta({
     sourceBytes: images.source.length,
     sourceDigest: digestOf(hash, images.source),

@@ -124,7 +124,8 @@ export function encodeHeader(fields: PayloadHeaderFields): Uint8Array {
     varints.u8(packedSizes(fields.modelSizes));
   }
   if (fields.units !== null) {
-    for (const bytes of [fields.units.mapBytes, fields.units.sourceBytes, fields.units.targetBytes]) varints.varint(bytes);
+    for (const bytes of [fields.units.mapBytes, fields.units.sourceBytes, fields.units.targetBytes])
+      varints.varint(bytes);
     varints.varint(fields.segments.length);
   }
   for (const { length, encodedBytes } of fields.segments) {

@@ -29,7 +29,13 @@ const ARCHIVE_STEPS = 1024;
 
 /** A container whose magic begins at `magicAt`. */
 function marked(finder: ContainerFinder, magicAt: number, magic: readonly number[], share?: number): Start {
-  return { finder, magicAt, magic, ...(share === undefined ? {} : { share }), begins: (first, second) => first === magic[0] && second === magic[1] };
+  return {
+    finder,
+    magicAt,
+    magic,
+    ...(share === undefined ? {} : { share }),
+    begins: (first, second) => first === magic[0] && second === magic[1],
+  };
 }
 
 /** The first of those that begin at the same place wins. */

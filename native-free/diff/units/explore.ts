@@ -89,7 +89,8 @@ class Explorer {
     for (const file of files) {
       const spans = file.parts.flatMap((part) => this.#spansOf(view, part, indexes));
       if (spans.length === 0) continue;
-      if (!nests || !this.#openFile(view, spans, nesting + 1)) this.#items.push({ isFile: true, joins: file.joins ?? false, spans });
+      if (!nests || !this.#openFile(view, spans, nesting + 1))
+        this.#items.push({ isFile: true, joins: file.joins ?? false, spans });
     }
     for (const index of indexes)
       if (index >= 0) this.#rest([{ unit: index, offset: 0, length: this.#units[index]!.content.length }]);

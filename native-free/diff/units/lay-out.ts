@@ -71,7 +71,8 @@ function piecesFor(
         pieces.push({ unit: indexOf(unit), offset, length, joined: i > 0, zeros });
       });
     } else if (!isFile) {
-      for (const span of spans) if (span.unit < 0 || indexOf(span.unit) >= 0) addRest(pieces, span, indexOf, claims, units);
+      for (const span of spans)
+        if (span.unit < 0 || indexOf(span.unit) >= 0) addRest(pieces, span, indexOf, claims, units);
     }
   });
   return pieces;

@@ -31,7 +31,7 @@ export interface SelectedPair {
 
 const HASH_PRIME = 0x01000193;
 
-export function packedBytesOf({ image, explored }: ExploredImage, unit: ExploredUnit): Uint8Array {
+function packedBytesOf({ image, explored }: ExploredImage, unit: ExploredUnit): Uint8Array {
   const bytes = unit.parent < 0 ? image : explored.units[unit.parent]!.content;
   return bytes.subarray(unit.offset, unit.offset + unit.packedBytes);
 }

@@ -76,7 +76,10 @@ export function assembleFull(parts: TargetParts): Uint8Array {
 function assemble(
   kind: PayloadKind,
   parts: TargetParts,
-  delta: Pick<DeltaParts, 'sourceBytes' | 'sourceDigest' | 'plan' | 'planNeeds' | 'segmentWork' | 'modelSizes' | 'units'>,
+  delta: Pick<
+    DeltaParts,
+    'sourceBytes' | 'sourceDigest' | 'plan' | 'planNeeds' | 'segmentWork' | 'modelSizes' | 'units'
+  >,
 ): Uint8Array {
   const spans = delta.units?.spans ?? evenSegments(parts.targetBytes, parts.segmentBytes);
   checkParts(parts, spans, delta.sourceBytes, delta.plan.length);

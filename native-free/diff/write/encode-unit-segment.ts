@@ -14,7 +14,13 @@ import { UnitCache } from '../../unpack/source/unit-cache.ts';
 import { UnitMemory } from '../../unpack/source/unit-memory.ts';
 import { VirtualSource } from '../../unpack/source/virtual-source.ts';
 import type { Images, TargetRange } from '../images.ts';
-import { costsIn, encodingCoder, type CodedPlan, type SegmentCosts, type SegmentEncoderOptions } from './encode-segment.ts';
+import {
+  costsIn,
+  encodingCoder,
+  type CodedPlan,
+  type SegmentCosts,
+  type SegmentEncoderOptions,
+} from './encode-segment.ts';
 
 /** Both images as they are, the virtual stream of the target, and where everything lies. */
 export interface UnitImages extends Images {

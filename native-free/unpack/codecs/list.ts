@@ -13,24 +13,24 @@ import { microLzmaCodec } from './micro-lzma.ts';
 import { xzCodec } from './xz.ts';
 import { zstdCodec } from './zstd.ts';
 
-const CODECS = new Map<number, UnitCodec>([
-  [CODEC_ID.deflate, deflate as UnitCodec],
-  [CODEC_ID.zlib, zlib as UnitCodec],
-  [CODEC_ID.xz, xzCodec as UnitCodec],
-  [CODEC_ID.lzma, lzmaCodec as UnitCodec],
-  [CODEC_ID.lz4, lz4 as UnitCodec],
-  [CODEC_ID.zstd, zstdCodec as UnitCodec],
-  [CODEC_ID.lzo, lzoCodec as UnitCodec],
-  [CODEC_ID.microLzma, microLzmaCodec as UnitCodec],
-]);
+const CODECS: Readonly<Record<number, UnitCodec>> = {
+  [CODEC_ID.deflate]: deflate as UnitCodec,
+  [CODEC_ID.zlib]: zlib as UnitCodec,
+  [CODEC_ID.xz]: xzCodec as UnitCodec,
+  [CODEC_ID.lzma]: lzmaCodec as UnitCodec,
+  [CODEC_ID.lz4]: lz4 as UnitCodec,
+  [CODEC_ID.zstd]: zstdCodec as UnitCodec,
+  [CODEC_ID.lzo]: lzoCodec as UnitCodec,
+  [CODEC_ID.microLzma]: microLzmaCodec as UnitCodec,
+};
 
 export function isCodecKnown(id: number): boolean {
-  return CODECS.has(id);
+  return CODECS[id] !== undefined;
 }
 
 /** @throws UpdateError plan_malformed for a number that no codec has */
 export function codecOf(id: number): UnitCodec {
-  const codec = CODECS.get(id);
+  const codec = CODECS[id];
   if (codec === undefined) throw new UpdateError('plan_malformed', `there is no codec ${id}`);
   return codec;
 }

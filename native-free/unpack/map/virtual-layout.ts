@@ -81,10 +81,12 @@ export class VirtualLayout {
     units.forEach((unit, i) => {
       const before = units[i - 1];
       const { parent } = unit;
-      if (parent < -1 || parent >= i || (before !== undefined && before.parent > parent)) badMap(`unit ${i} is out of order`);
+      if (parent < -1 || parent >= i || (before !== undefined && before.parent > parent))
+        badMap(`unit ${i} is out of order`);
       const isSibling = before?.parent === parent;
       const from = isSibling ? before.offset + before.packedBytes : 0;
-      if (unit.offset < from || unit.offset + unit.packedBytes > this.lengthOf(parent)) badMap(`unit ${i} leaves its place`);
+      if (unit.offset < from || unit.offset + unit.packedBytes > this.lengthOf(parent))
+        badMap(`unit ${i} leaves its place`);
       depth[i] = parent < 0 ? 1 : depth[parent]! + 1;
       if (depth[i]! > DEPTH_MAX) badMap(`unit ${i} lies deeper than ${DEPTH_MAX}`);
       const goesOn = isSibling && before.codec === unit.codec && before.offset + before.packedBytes === unit.offset;
@@ -144,7 +146,8 @@ export function checkComplete(layout: VirtualLayout): void {
     if (unit >= 0 && layout.units[unit]!.copyOf >= 0) continue;
     if (unit >= 0 && layout.units[unit]!.continues) checkHistory(layout, unit);
     const pieces = layout.piecesOf(unit);
-    let { first, end } = layout.unitsIn(unit);
+    const { first: firstChild, end } = layout.unitsIn(unit);
+    let first = firstChild;
     let at = 0;
     for (let p = 0; p < pieces.length || first < end;) {
       const piece = p < pieces.length ? layout.pieces[pieces[p]!]! : null;

@@ -48,12 +48,7 @@ export class UnitReplay {
    * Codes unit `index` with this content, before which `history` stood; a decoder gives no choices, and gets them.
    * @throws UpdateError unit_malformed, payload_work, and what reading the source throws
    */
-  async code(
-    index: number,
-    content: Uint8Array,
-    history: Uint8Array,
-    given: UnitChoices | null,
-  ): Promise<UnitChoices> {
+  async code(index: number, content: Uint8Array, history: Uint8Array, given: UnitChoices | null): Promise<UnitChoices> {
     const { codec, packedBytes } = this.#target.units[index]!;
     const { memory } = this.#source;
     const held = 2 * content.length + packedBytes;

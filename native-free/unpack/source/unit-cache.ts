@@ -2,8 +2,7 @@
  * Units of the source, unpacked when they are asked for, and kept while there is room.
  * @module
  */
-import type { WorkMeter } from '../../format/work.ts';
-import { WORK } from '../../format/work.ts';
+import { WORK, type WorkMeter } from '../../format/work.ts';
 import type { RandomSource } from '../../io.ts';
 import { codecOf } from '../codecs/list.ts';
 import type { VirtualLayout } from '../map/virtual-layout.ts';

@@ -58,7 +58,9 @@ async function inspectEngraft({ path, patch, signal }: Inspected, options: Inspe
   const header = await readHeader(reader, sha256Node);
   const { plan, ...damage } = await findDamage(reader, header, signal);
   const units = damage.intact ? unitFacts(header, plan) : null;
-  report(options, { path, ...factsOf(header), unitMaps: units, ...damage }, () => textOf(header, damage, units, options));
+  report(options, { path, ...factsOf(header), unitMaps: units, ...damage }, () =>
+    textOf(header, damage, units, options),
+  );
   if (!damage.intact) process.exitCode = exitCodeOf(new UpdateError('chunk_digest', 'damaged'));
 }
 
@@ -154,10 +156,7 @@ function textOf(header: PayloadHeader, damage: Damage, units: UnitFacts | null, 
     ['payload', `${formatCount(header.payloadBytes)} bytes`],
     ['  header', headerText(header)],
     ['  plan', `${formatCount(header.planBytes)} bytes`],
-    [
-      '  segments',
-      segmentsText(header, encodedBytes),
-    ],
+    ['  segments', segmentsText(header, encodedBytes)],
     ['target', `${formatCount(header.targetBytes)} bytes, sha256 ${toHex(header.targetDigest)}`],
     ['decoder memory', formatBytes(header.decoderMemoryBytes)],
     ['decoder work', `${formatCount(header.decoderWork)} units of 2^20 look-ups`],

@@ -22,7 +22,7 @@ const LOCATOR_MAGIC = 0x07064b50;
 const LOCATOR_BYTES = 20;
 const CENTRAL_BYTES = 46;
 /** Numbers that say: look into the extra field, or the record for zip64. */
-export const IN_ZIP64 = 0xffffffff;
+const IN_ZIP64 = 0xffffffff;
 const SHORT_IN_ZIP64 = 0xffff;
 const ZIP64_TAG = 1;
 

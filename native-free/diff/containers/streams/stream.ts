@@ -8,7 +8,7 @@ import type { Container, ContainerFinder, FoundPart, FoundUnit } from '../contai
 import { Effort } from './effort.ts';
 
 /** Shorter streams save less than their unit costs. */
-export const STREAM_BYTES_MIN = 64;
+const STREAM_BYTES_MIN = 64;
 /** What any attempt costs: tables are made before the first byte is read. */
 export const ATTEMPT_STEPS = 1024;
 
