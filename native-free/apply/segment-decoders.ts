@@ -38,20 +38,11 @@ export class DeltaSegmentDecoder implements SegmentDecoder {
   }
 
   async decode(encoded: Uint8Array, target: Uint8Array, targetOffset: number): Promise<void> {
-    this.begin(encoded);
-    await this.decodeRange(target, 0, targetOffset, targetOffset + target.length);
-  }
-
-  begin(encoded: Uint8Array): void {
     this.#segment.begin(encoded);
-  }
-
-  /** Bytes [start, end) of the target, the next of the segment, to `at` in `target`: they need not follow those before. */
-  async decodeRange(target: Uint8Array, at: number, start: number, end: number): Promise<void> {
-    for (const piece of piecesOf(this.#plan.covers, start, end)) {
+    for (const piece of piecesOf(this.#plan.covers, targetOffset, targetOffset + target.length)) {
       await this.#pauses.work();
       const window = await this.#read(piece);
-      this.#segment.piece(piece, window, target, at + piece.targetOffset - start);
+      this.#segment.piece(piece, window, target, piece.targetOffset - targetOffset);
       this.#coder.work.check();
     }
   }

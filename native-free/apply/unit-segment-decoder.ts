@@ -3,21 +3,24 @@
  * compressors chose, and from both the very bytes that the slot gets.
  * @module
  */
+import type { CoverList } from '../format/cover.ts';
 import type { PayloadHeaderFields } from '../format/payload-header.ts';
 import type { Plan, PlanRoom } from '../format/plan.ts';
 import type { RandomSource } from '../io.ts';
 import type { ModelCoder } from '../model/model-coder.ts';
+import { SegmentCoder } from '../model/segment-coder.ts';
 import { UpdateError } from '../status.ts';
 import { codecOf } from '../unpack/codecs/list.ts';
 import { MapCoder } from '../unpack/map/map-coder.ts';
 import { checkComplete, countHistories, VirtualLayout } from '../unpack/map/virtual-layout.ts';
 import { historyIn, partsOf, readContent, type SegmentParts } from '../unpack/segment/parts.ts';
+import { sourceWindows } from '../unpack/segment/source-windows.ts';
 import { UnitReplay } from '../unpack/segment/unit-replay.ts';
 import { UnitCache } from '../unpack/source/unit-cache.ts';
 import type { UnitMemory } from '../unpack/source/unit-memory.ts';
 import { VirtualSource } from '../unpack/source/virtual-source.ts';
 import { Pauses } from './pauses.ts';
-import { DeltaSegmentDecoder, type SegmentDecoder } from './segment-decoders.ts';
+import type { SegmentDecoder } from './segment-decoders.ts';
 
 /** Where everything of both images lies. */
 export interface UnitLayouts {
@@ -28,7 +31,10 @@ export interface UnitLayouts {
 export class UnitSegmentDecoder implements SegmentDecoder {
   readonly #layout: VirtualLayout;
   readonly #source: UnitCache;
-  readonly #content: DeltaSegmentDecoder;
+  readonly #virtual: VirtualSource;
+  readonly #covers: CoverList;
+  readonly #coder: ModelCoder;
+  readonly #segment: SegmentCoder;
   readonly #replay: UnitReplay;
   readonly #pauses: Pauses;
 
@@ -43,8 +49,10 @@ export class UnitSegmentDecoder implements SegmentDecoder {
   ) {
     this.#layout = layouts.target;
     this.#source = new UnitCache(layouts.source, source, { work: coder.work, memory });
-    const virtual = new VirtualSource(this.#source, source);
-    this.#content = new DeltaSegmentDecoder(plan, coder, virtual, virtual.size, pauses);
+    this.#virtual = new VirtualSource(this.#source, source);
+    this.#covers = plan.covers;
+    this.#coder = coder;
+    this.#segment = new SegmentCoder(plan, coder);
     this.#replay = new UnitReplay(coder, plan.covers, this.#source, layouts.target);
     this.#pauses = pauses;
   }
@@ -55,10 +63,10 @@ export class UnitSegmentDecoder implements SegmentDecoder {
     memory.take(parts.contentBytes);
     const content = new Uint8Array(parts.contentBytes);
     this.#source.clear();
-    this.#content.begin(encoded);
+    this.#segment.begin(encoded);
     this.#replay.reset();
     try {
-      for (const { start, end, at } of parts.ranges) await this.#content.decodeRange(content, at, start, end);
+      await this.#decodeContent(parts, content);
       this.#placeRaw(parts, content, target);
       await this.#placeUnits(parts, content, target);
       memory.take(-parts.contentBytes);
@@ -69,6 +77,18 @@ export class UnitSegmentDecoder implements SegmentDecoder {
         cause: error,
       });
     }
+  }
+
+  async #decodeContent(parts: SegmentParts, content: Uint8Array): Promise<void> {
+    const { memory } = this.#source;
+    const pause = (): Promise<void> => this.#pauses.work();
+    const { windows, heldBytes } = await sourceWindows(this.#covers, parts, this.#virtual, memory, pause);
+    for (const { piece, at, source } of windows) {
+      await this.#pauses.work();
+      this.#segment.piece(piece, source, content, at);
+      this.#coder.work.check();
+    }
+    memory.take(-heldBytes);
   }
 
   #placeRaw(parts: SegmentParts, content: Uint8Array, target: Uint8Array): void {

@@ -3,12 +3,11 @@
  * @module
  */
 import { memorySource } from '../../apply/bytes-source.ts';
-import { FOLLOW_BYTES_MAX, piecesOf } from '../../format/pieces.ts';
-import { LIMITS } from '../../limits.ts';
 import { STREAM } from '../../model/costs.ts';
 import { SegmentCoder } from '../../model/segment-coder.ts';
 import type { VirtualLayout } from '../../unpack/map/virtual-layout.ts';
 import { historyIn, partsOf } from '../../unpack/segment/parts.ts';
+import { sourceWindows } from '../../unpack/segment/source-windows.ts';
 import { UnitReplay } from '../../unpack/segment/unit-replay.ts';
 import { UnitCache } from '../../unpack/source/unit-cache.ts';
 import { UnitMemory } from '../../unpack/source/unit-memory.ts';
@@ -57,20 +56,12 @@ export async function encodeUnitSegment(
   const virtual = new VirtualSource(source, image);
   memory.take(parts.contentBytes);
   segment.begin(null);
-  // The source is read as a device reads it, so that what that takes is known.
-  const window = new Uint8Array(LIMITS.source_window_bytes);
   const content = new Uint8Array(parts.contentBytes);
-  for (const range of parts.ranges) {
-    content.set(images.virtualTarget.subarray(range.start, range.end), range.at);
-    for (const piece of piecesOf(plan.covers, range.start, range.end)) {
-      const isLiteral = piece.sourceOffset < 0;
-      const offset = isLiteral ? piece.follow : piece.sourceOffset;
-      const wanted = isLiteral ? Math.min(piece.length, FOLLOW_BYTES_MAX) : piece.length;
-      const bytes = window.subarray(0, Math.max(0, Math.min(wanted, virtual.size - offset)));
-      if (bytes.length > 0) await virtual.read(offset, bytes);
-      segment.piece(piece, bytes, content, range.at + piece.targetOffset - range.start);
-    }
-  }
+  for (const range of parts.ranges) content.set(images.virtualTarget.subarray(range.start, range.end), range.at);
+  // The source is read as a device reads it, so that what that takes is known.
+  const { windows, heldBytes } = await sourceWindows(plan.covers, parts, virtual, memory);
+  for (const { piece, at, source: bytes } of windows) segment.piece(piece, bytes, content, at);
+  memory.take(-heldBytes);
   meter?.stream(STREAM.units);
   const target = new UnitCache(layout, memorySource(images.target), { exact: true });
   const replay = new UnitReplay(coder, plan.covers, source, layout);

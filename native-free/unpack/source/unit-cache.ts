@@ -74,6 +74,12 @@ export class UnitCache {
     return decoded;
   }
 
+  /** The content of a unit, which is not kept: who reads it reads all that is wanted of it. */
+  async content(index: number): Promise<Uint8Array> {
+    const kept = this.#kept.get(index);
+    return (kept ?? (await this.#unpack(index))).content;
+  }
+
   /** A unit that stays until `unpin`. */
   async pinned(index: number): Promise<DecodedUnit> {
     const decoded = await this.unit(index);

@@ -6,7 +6,20 @@ import type { RandomSource } from '../../io.ts';
 import type { VirtualLayout } from '../map/virtual-layout.ts';
 import type { UnitCache } from './unit-cache.ts';
 
-export class VirtualSource implements RandomSource {
+/** Bytes that are wanted from `offset` of the virtual stream. */
+export interface VirtualRead {
+  readonly offset: number;
+  readonly into: Uint8Array;
+}
+
+/** Part of a read that lies in one unit, or (-1) in the image. */
+interface PartRead {
+  readonly unit: number;
+  readonly offset: number;
+  readonly into: Uint8Array;
+}
+
+export class VirtualSource {
   readonly size: number;
   readonly #layout: VirtualLayout;
   readonly #units: UnitCache;
@@ -19,25 +32,38 @@ export class VirtualSource implements RandomSource {
     this.size = this.#layout.bytes;
   }
 
-  async read(offset: number, into: Uint8Array): Promise<void> {
-    const { pieces, starts } = this.#layout;
-    let at = 0;
-    for (let i = this.#layout.pieceAt(offset); at < into.length; i++) {
-      const from = Math.min(into.length, Math.max(at, (starts[i] ?? Infinity) - offset));
-      into.fill(0, at, from); // between two pieces
-      at = from;
-      const piece = pieces[i];
-      if (piece === undefined) break;
-      const skipped = offset + at - starts[i]!;
-      const length = Math.min(into.length - at, piece.length - skipped);
-      if (length <= 0) continue;
-      const bytes = into.subarray(at, at + length);
-      if (piece.unit < 0) await this.#image.read(piece.offset + skipped, bytes);
+  /** Performs all reads, unit by unit. `into` is zeros before. */
+  async readAll(reads: readonly VirtualRead[], pause?: () => Promise<void>): Promise<void> {
+    const parts = reads.flatMap((read) => this.#partsOf(read));
+    parts.sort((a, b) => a.unit - b.unit);
+    let unit = -1;
+    let content: Uint8Array | null = null;
+    for (const part of parts) {
+      if (part.unit < 0) await this.#image.read(part.offset, part.into);
       else {
-        const { content } = await this.#units.unit(piece.unit);
-        bytes.set(content.subarray(piece.offset + skipped, piece.offset + skipped + length));
+        if (content === null || part.unit !== unit) {
+          await pause?.();
+          content = await this.#units.content(part.unit);
+          unit = part.unit;
+        }
+        part.into.set(content.subarray(part.offset, part.offset + part.into.length));
       }
-      at += length;
     }
+  }
+
+  /** What lies between two pieces are zeros. */
+  #partsOf({ offset, into }: VirtualRead): PartRead[] {
+    const { pieces, starts } = this.#layout;
+    const end = offset + into.length;
+    const parts: PartRead[] = [];
+    for (let i = this.#layout.pieceAt(offset); i < pieces.length && starts[i]! < end; i++) {
+      const piece = pieces[i]!;
+      const from = Math.max(offset, starts[i]!);
+      const to = Math.min(end, starts[i]! + piece.length);
+      if (from >= to) continue;
+      const own = into.subarray(from - offset, to - offset);
+      parts.push({ unit: piece.unit, offset: piece.offset + from - starts[i]!, into: own });
+    }
+    return parts;
   }
 }
