@@ -142,7 +142,7 @@ describe('the proof', () => {
 });
 
 describe('an abort', () => {
-  const phases: Phase[] = ['analyse', 'match', 'encode', 'full', 'prove'];
+  const phases: Phase[] = ['unpack', 'analyse', 'match', 'encode', 'full', 'prove'];
   it.each(phases)('in phase %s ends the job, and the engine goes on', async (phase) => {
     const abort = new AbortController();
     const onProgress = (event: EngineProgress): void => {
@@ -276,7 +276,7 @@ describe('progress', () => {
         last.set(event.phase, event);
       },
     });
-    expect([...last.keys()]).toEqual(['analyse', 'match', 'encode', 'full', 'prove']);
+    expect([...last.keys()]).toEqual(['unpack', 'analyse', 'match', 'encode', 'full', 'prove']);
     for (const [phase, { done, total }] of last) {
       // The target is matched twice: with references masked, then named.
       const expected = { analyse: pair.source.length, match: 2 * pair.target.length };
