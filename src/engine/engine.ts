@@ -41,6 +41,7 @@ import {
   type Job,
   type SourceImage,
 } from './job.ts';
+import type { UnitReport } from './unit-counts.ts';
 import { WorkerPool } from './workers/pool.ts';
 import { worthless } from './worthless.ts';
 
@@ -92,6 +93,8 @@ export interface PayloadResult {
   readonly coveredBytes?: number;
   /** Delta only, when metered: bytes by part. */
   readonly costs?: DeltaCosts;
+  /** Delta only, where images were taken apart. */
+  readonly units?: UnitReport;
   /** CPU seconds of threads and children on this payload (elapsed time of tasks where the system does not tell). */
   readonly cpuSeconds: number;
 }
@@ -108,6 +111,7 @@ interface MadeDelta {
   readonly payload: Uint8Array;
   readonly covers: CoverList;
   readonly costs: DeltaCosts | null;
+  readonly units: UnitReport | null;
   readonly matcher: Matcher;
   readonly fellBack?: string | undefined;
 }
@@ -283,14 +287,15 @@ export class DeltaEngine {
     const matcher = options.matcher ?? 'own';
     // bsdiff knows nothing of contents.
     const unpacked = options.unpack === false || matcher !== 'own' ? null : await unpack(job, packed);
-    const images = unpacked?.virtual ?? packed;
-    const layouts = await analyse(job, images, unpacked?.parts);
+    const images = unpacked?.pair.virtual ?? packed;
+    const layouts = await analyse(job, images, unpacked?.pair.parts);
     const made: MadeDelta[] = [];
     let fellBack: string | undefined;
     if (matcher !== 'own') {
       const found = await this.#matchByBsdiff(job, image.source, options);
       if ('covers' in found) {
-        made.push({ ...(await encodeDelta(job, image, { layouts, covers: found.covers })), matcher: 'bsdiff' });
+        const encoded = await encodeDelta(job, image, { layouts, covers: found.covers });
+        made.push({ ...encoded, units: null, matcher: 'bsdiff' });
       } else {
         fellBack = found.reason;
       }
@@ -299,7 +304,9 @@ export class DeltaEngine {
       const matched = await matchOwn(job, images, layouts);
       const refused = made.length > 0 || unpacked !== null ? null : await worthless(job, image, matched);
       if (refused !== null) return refused;
-      made.unshift({ ...(await encodeDelta(job, image, matched, unpacked)), matcher: 'own', fellBack });
+      const encoded = await encodeDelta(job, image, matched, unpacked?.pair);
+      const units = encoded.units && { ...encoded.units, containers: unpacked!.containers };
+      made.unshift({ ...encoded, units, matcher: 'own', fellBack });
     }
     // The first of equals, which is our own: the same choice every time.
     return made.reduce((best, other) => (other.payload.length < best.payload.length ? other : best));
@@ -369,5 +376,6 @@ function resultOf(job: Job, payload: Uint8Array, delta?: MadeDelta): PayloadResu
     coveredBytes,
     ...(fellBack === undefined ? {} : { fellBack }),
     ...(delta.costs === null ? {} : { costs: delta.costs }),
+    ...(delta.units === null ? {} : { units: delta.units }),
   };
 }

@@ -12,3 +12,4 @@ export {
   type PayloadResult,
 } from './engine.ts';
 export type { EngineProgress, Phase } from './job.ts';
+export type { UnitReport } from './unit-counts.ts';

@@ -21,6 +21,7 @@ import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
 import { every } from '../platform/timers.ts';
 import { sharedBytes } from '../platform/files/node-io.ts';
 import { sha256Node } from '../platform/hash.ts';
+import { countUnits, type PairContainers, type UnitCounts } from './unit-counts.ts';
 import type { TaskContext, WorkerPool } from './workers/pool.ts';
 
 export type Phase = 'unpack' | 'analyse' | 'match' | 'encode' | 'full' | 'prove';
@@ -99,8 +100,14 @@ function counter(job: Job, phase: Phase, total: number): (bytes: number) => void
   };
 }
 
+/** Both images taken apart, and what was found in them. */
+interface Unpacked {
+  readonly pair: UnpackedPair;
+  readonly containers: PairContainers;
+}
+
 /** Both images taken apart; null where there is nothing to take apart. */
-export async function unpack(job: Job, images: Images): Promise<UnpackedPair | null> {
+export async function unpack(job: Job, images: Images): Promise<Unpacked | null> {
   const done = counter(job, 'unpack', images.source.length + images.target.length);
   const explored = async (image: Uint8Array): Promise<ExploredImage> => {
     const found = await job.pool.run({ kind: 'explore', image }, job);
@@ -112,7 +119,9 @@ export async function unpack(job: Job, images: Images): Promise<UnpackedPair | n
     units.reduce((sum, { content }) => sum + content.length, image.length);
   if (source!.explored.units.length + target!.explored.units.length === 0) return null;
   await job.grow({ source: bytes(source!), target: bytes(target!) });
-  return job.pool.run({ kind: 'unpack', source: source!, target: target! }, job);
+  const pair = await job.pool.run({ kind: 'unpack', source: source!, target: target! }, job);
+  const containers = { source: source!.explored.containers, target: target!.explored.containers };
+  return pair && { pair, containers };
 }
 
 /** The structure of both images. */
@@ -183,6 +192,8 @@ interface EncodedDelta {
   readonly payload: Uint8Array;
   readonly covers: CoverList;
   readonly costs: DeltaCosts | null;
+  /** Null where nothing was taken apart. */
+  readonly units: UnitCounts | null;
 }
 
 /** A delta payload from covers; not proved. */
@@ -223,7 +234,7 @@ export async function encodeDelta(
     hash: sha256Node,
   });
   const costs = job.metered ? costsOf(finished.costs, parts, payload.length) : null;
-  return { payload, covers: plan.covers, costs };
+  return { payload, covers: plan.covers, costs, units: null };
 }
 
 /** The same for images that were taken apart: `matched` speaks of their contents. */
@@ -265,7 +276,7 @@ async function encodeUnits(
     ...rest,
   });
   const costs = job.metered ? costsOf({ ...finished.costs, maps: units.mapBytes }, parts, payload.length) : null;
-  return { payload, covers: plan.covers, costs };
+  return { payload, covers: plan.covers, costs, units: countUnits(maps, parts) };
 }
 
 /** What target bytes [start, end) cost as literals; what they are if that gains nothing. */

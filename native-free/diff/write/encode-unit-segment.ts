@@ -33,8 +33,8 @@ export interface EncodedUnitSegment {
   readonly work: number;
   /** The most that its units take of a decoder's memory. */
   readonly memoryBytes: number;
-  /** Units of the source that a decoder unpacks, and how often it unpacks one. */
-  readonly unitsNeeded: number;
+  /** Units of the source that a decoder unpacks, by their index; and how often it unpacks one. */
+  readonly unitsNeeded: Uint32Array;
   readonly unitsUnpacked: number;
   readonly costs: SegmentCosts | null;
 }
@@ -80,8 +80,8 @@ export async function encodeUnitSegment(
     encoded: isStored ? images.target.slice(start, end) : encoded,
     work: isStored ? 0 : coder.work.spent,
     memoryBytes: isStored ? 0 : memory.peak,
-    unitsNeeded: source.seen.size,
-    unitsUnpacked: source.unpacked,
+    unitsNeeded: isStored ? new Uint32Array(0) : Uint32Array.from(source.seen),
+    unitsUnpacked: isStored ? 0 : source.unpacked,
     costs: meter && costsIn(meter),
   };
 }

@@ -8,7 +8,7 @@ import { statSync } from 'node:fs';
 import { Argument, Command, Option } from 'commander';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { OUTCOME, UpdateError } from '../../../native-free/status.ts';
-import type { DeltaEngine, PayloadResult } from '../../engine/index.ts';
+import type { DeltaEngine, PayloadResult, UnitReport } from '../../engine/index.ts';
 import { integerOption, note, report, withSignals, type CommonOptions } from '../terminal/frame.ts';
 import { checkFileOutput } from '../terminal/outputs.ts';
 import { phaseProgress, type PhaseEvent } from '../terminal/phases.ts';
@@ -214,6 +214,7 @@ function factsOf(made: PayloadResult): Record<string, unknown> {
     covers: made.covers ?? 0,
     coveredBytes: made.coveredBytes ?? 0,
     ...(made.costs === undefined ? {} : { costs: made.costs }),
+    units: made.units ?? null,
     cpuSeconds: made.cpuSeconds,
     proved: true,
   };
@@ -230,14 +231,24 @@ function textOf(made: PayloadResult, output: string, seconds: number): string {
     ['time', `${formatSeconds(seconds)}, ${made.cpuSeconds.toFixed(1)} CPU seconds`],
   ];
   if (made.kind === 'delta') {
-    const covered = header.targetBytes === 0 ? 0 : (100 * (made.coveredBytes ?? 0)) / header.targetBytes;
+    // Covers of an image that was taken apart speak of its contents.
+    const coverable = header.units?.targetBytes ?? header.targetBytes;
+    const covered = coverable === 0 ? 0 : (100 * (made.coveredBytes ?? 0)) / coverable;
     rows.splice(3, 0, [
       'covers',
       `${formatCount(made.covers ?? 0)} by ${made.matcher}, over ${covered.toFixed(2)} % of it`,
     ]);
+    if (made.units !== undefined) rows.splice(4, 0, ['unpacked', unpackedText(made.units)]);
     for (const [name, bytes] of Object.entries(made.costs ?? {})) {
       rows.push([`of it, ${name}`, `${formatCount(Math.round(bytes as number))} bytes`]);
     }
   }
   return formatTable(rows.map(([name, value]) => [`${name}:`, value!]));
+}
+
+/** What was found in the target, and what became of its units. */
+function unpackedText({ containers, target, copied }: UnitReport): string {
+  const kinds = Object.entries(containers.target).map(([kind, count]) => `${formatCount(count)} ${kind}`);
+  const units = `${formatCounted(target, 'unit')} of the target, ${formatCount(copied)} copied`;
+  return `${kinds.join(', ') || 'nothing'}; ${units}`;
 }

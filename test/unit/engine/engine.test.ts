@@ -279,8 +279,10 @@ describe('progress', () => {
     expect([...last.keys()]).toEqual(['unpack', 'analyse', 'match', 'encode', 'full', 'prove']);
     for (const [phase, { done, total }] of last) {
       // The target is matched twice: with references masked, then named.
-      const expected = { analyse: pair.source.length, match: 2 * pair.target.length };
-      expect(total).toBe(expected[phase as 'analyse' | 'match'] ?? pair.target.length);
+      const { source, target } = pair;
+      const both = source.length + target.length;
+      const expected = { unpack: both, analyse: source.length, match: 2 * target.length };
+      expect(total).toBe(expected[phase as 'unpack' | 'analyse' | 'match'] ?? target.length);
       // The comparison stops as soon as the full payload is known to be larger.
       if (phase === 'full') expect(done).toBeGreaterThan(0);
       else expect(done).toBe(total);
