@@ -87,7 +87,7 @@ function hexdump(payload: Uint8Array): string {
     put(count, what);
   };
   put(8, 'magic');
-  put(4, `version 3, delta with its body here, mixing, segments of 2^${payload[11]} bytes`);
+  put(4, `version ${payload[8]}, delta with its body here, mixing, segments of 2^${payload[11]} bytes`);
   put(4, `header of ${header.headerBytes} bytes`);
   varint(`${(header.decoderMemoryBytes / 1024).toLocaleString('en')} KiB to decode`);
   varint(`target of ${header.targetBytes} bytes`);
