@@ -15,8 +15,9 @@ import { Packages } from './packages.ts';
 export { cacheFolder, corpusPairs, findPair, repositoryRoot } from './manifest.ts';
 export type { CorpusPair } from './manifest.ts';
 
-/** The pair that is part of the repository: there without any network. */
+/** A program, and squashfs images with it: both pairs are part of the repository and there without any network. */
 export const SMALL_PAIR = 'watcher-arm64';
+export const SMALL_SQUASHFS_PAIR = 'watcher-squashfs';
 
 /** Paths of both images. */
 export interface PairPaths {
@@ -88,6 +89,9 @@ function extract(packages: Packages, pair: CorpusPair, image: CorpusImage, into:
   const { from } = image;
   if ('npm' in from) return extractNpm(packages, from, into);
   if ('deb' in from) return extractDebian(packages, from, into);
+  if ('made' in from) {
+    throw new UpdateError('input_unreadable', `${pair.name} is part of the repository; corpus/${from.made} says more`);
+  }
   const hint = `build it with npm run corpus -- --rootfs-tar PATH ${pair.name}`;
   throw new UpdateError('input_unreadable', `${pair.name} is built from two root file systems: ${hint}`);
 }

@@ -36,7 +36,12 @@ export interface RootfsOrigin {
   readonly rootfs: string;
 }
 
-export type Origin = NpmOrigin | DebianOrigin | RootfsOrigin;
+/** An image that was made once and is part of the repository; the file below corpus/ says how. */
+export interface MadeOrigin {
+  readonly made: string;
+}
+
+export type Origin = NpmOrigin | DebianOrigin | RootfsOrigin | MadeOrigin;
 
 export interface CorpusImage {
   readonly bytes: number;
@@ -50,7 +55,7 @@ export interface CorpusPair {
   readonly arch: string;
   readonly language: string | null;
   readonly step: string;
-  /** Folder below corpus/ that holds `source` and `target`, for the pair that is part of the repository. */
+  /** Folder below corpus/ that holds `source` and `target`, for a pair that is part of the repository. */
   readonly committed?: string;
   readonly source: CorpusImage;
   readonly target: CorpusImage;
@@ -106,7 +111,7 @@ function parsePairs(text: string): readonly CorpusPair[] {
       const image = pair[side];
       if (!Number.isSafeInteger(image?.bytes) || image.bytes <= 0) fail(`${pair.name}.${side}.bytes is no size`);
       if (!/^[0-9a-f]{64}$/.test(image.sha256 ?? '')) fail(`${pair.name}.${side}.sha256 is no digest`);
-      if (!isOrigin(image.from)) fail(`${pair.name}.${side}.from names no npm, deb or rootfs origin`);
+      if (!isOrigin(image.from)) fail(`${pair.name}.${side}.from names no npm, deb, rootfs or made origin`);
     }
   }
   return pairs;
@@ -115,6 +120,7 @@ function parsePairs(text: string): readonly CorpusPair[] {
 function isOrigin(from: Origin | undefined): boolean {
   if (from === undefined) return false;
   if ('rootfs' in from) return typeof from.rootfs === 'string';
+  if ('made' in from) return typeof from.made === 'string';
   if ('npm' in from) return (from.file === undefined) !== (from.whole === undefined);
   return 'deb' in from && [from.file, from.tree, from.whole].filter((part) => part !== undefined).length === 1;
 }

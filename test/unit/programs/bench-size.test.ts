@@ -53,7 +53,7 @@ describe('stored figures', () => {
     .filter((one) => one.committed === undefined)
     .map((one) => one.name);
 
-  it('name every pair of the corpus but the committed one, and no other', () => {
+  it('name every pair of the corpus but the committed ones, and no other', () => {
     expect(Object.keys(stored.pairs).sort()).toEqual([...names].sort());
   });
 
