@@ -72,7 +72,7 @@ export interface MappedImages extends Images {
 async function virtualBytes(map: UnitMap, image: Uint8Array): Promise<Uint8Array> {
   const bytes = new Uint8Array(new VirtualLayout(map, image.length).bytes);
   const source = memorySource(image);
-  await new VirtualSource(new UnitCache(new VirtualLayout(map, image.length), source), source).read(0, bytes);
+  await new VirtualSource(new UnitCache(new VirtualLayout(map, image.length), source), source).readAll([{ offset: 0, into: bytes }]);
   return bytes;
 }
 
