@@ -11,9 +11,11 @@ import { pathToFileURL } from 'node:url';
 import { repositoryRoot } from '../corpus/manifest.ts';
 import { parseHeader } from '../native-free/format/payload-header.ts';
 import { toHex } from '../native-free/hash.ts';
+import { badUnitVectors } from './vectors/bad-units.ts';
 import { badVectors, type BadVector } from './vectors/bad.ts';
 import { goodImages, type VectorImages } from './vectors/good.ts';
 import { payloadOf, sha256 } from './vectors/payloads.ts';
+import { unitPayloadOf, unitVectorImages, type UnitVectorImages } from './vectors/units.ts';
 
 /** A vector that decodes, as it stands in the file. */
 export interface GoodVector {
@@ -35,14 +37,22 @@ export interface Vectors {
 }
 
 /** What the file has to say. */
-export function makeVectors(): Vectors {
+export async function makeVectors(): Promise<Vectors> {
   const images = goodImages();
+  const unitImages = unitVectorImages();
   const payloads = new Map(images.map((each) => [each.name, payloadOf(each)]));
-  const good = images.map((each) => goodVector(each, payloads.get(each.name)!));
-  return { good, bad: badVectors(images, payloads) };
+  for (const each of unitImages) payloads.set(each.name, await unitPayloadOf(each));
+  const good = [...images, ...unitImages.map(plainOf)].map((each) => goodVector(each, payloads.get(each.name)!));
+  return { good, bad: [...badVectors(images, payloads), ...(await badUnitVectors(unitImages, payloads))] };
 }
 
-function goodVector({ name, about, source, target }: VectorImages, payload: Uint8Array): GoodVector {
+type NamedImages = Pick<VectorImages, 'name' | 'about' | 'source' | 'target'>;
+
+function plainOf({ name, about, source, target }: UnitVectorImages): NamedImages {
+  return { name, about, source: { bytes: source.image, times: 1 }, target: target.image };
+}
+
+function goodVector({ name, about, source, target }: NamedImages, payload: Uint8Array): GoodVector {
   return {
     ...{ name, about, sourceBase64: source === null ? null : Buffer.from(source.bytes).toString('base64') },
     ...(source === null || source.times === 1 ? {} : { sourceTimes: source.times }),
@@ -104,7 +114,7 @@ function hexdump(payload: Uint8Array): string {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const vectors = makeVectors();
+  const vectors = await makeVectors();
   writeFileSync(join(repositoryRoot(), 'test', 'vectors', 'payloads.json'), renderVectors(vectors));
   const path = join(repositoryRoot(), 'docs', 'format.md');
   writeFileSync(path, withExample(readFileSync(path, 'utf8'), vectors));

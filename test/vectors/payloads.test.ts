@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { applyPayload, type ApplyOptions } from '../../native-free/apply/patcher.ts';
 import { bytesSource, memorySink, memorySource } from '../../native-free/apply/bytes-source.ts';
 import { parseHeader } from '../../native-free/format/payload-header.ts';
+import { CODEC_ID } from '../../native-free/format/unit-map.ts';
 import { REGION_KIND } from '../../native-free/format/regions.ts';
 import { toHex } from '../../native-free/hash.ts';
 import { MixCoder } from '../../native-free/model/mix-coder.ts';
@@ -11,6 +12,7 @@ import { UpdateError } from '../../native-free/status.ts';
 import { makeVectors, renderVectors, withExample, type GoodVector, type Vectors } from '../../scripts/make-vectors.ts';
 import { goodImages } from '../../scripts/vectors/good.ts';
 import { payloadOf, sha256 } from '../../scripts/vectors/payloads.ts';
+import { unitPayloadOf, unitVectorImages } from '../../scripts/vectors/units.ts';
 import { WasmCoder } from '../../src/wasm/mix-coder.ts';
 
 const file = readFileSync(new URL('payloads.json', import.meta.url), 'utf8');
@@ -56,11 +58,13 @@ describe('stored payloads', () => {
       }
     });
 
-    it('are what it encodes today', () => {
-      for (const images of goodImages()) {
-        const same = Buffer.compare(payloadOf(images, models), bytes(named(images.name).payloadBase64)) === 0;
-        expect(same, `${images.name}: other bytes; npm run vectors`).toBe(true);
-      }
+    it('are what it encodes today', async () => {
+      const check = (name: string, payload: Uint8Array): void => {
+        const same = Buffer.compare(payload, bytes(named(name).payloadBase64)) === 0;
+        expect(same, `${name}: other bytes; npm run vectors`).toBe(true);
+      };
+      for (const images of goodImages()) check(images.name, payloadOf(images, models));
+      for (const images of unitVectorImages()) check(images.name, await unitPayloadOf(images, models));
     });
   });
 
@@ -90,11 +94,11 @@ describe('stored payloads', () => {
     expect(UpdateError.is(error) && error.code, error instanceof Error ? error.message : undefined).toBe(vector.error);
   });
 
-  it('are small, have names of their own, and are what npm run vectors writes', () => {
+  it('are small, have names of their own, and are what npm run vectors writes', async () => {
     expect(file.length).toBeLessThan(300_000);
     const names = [...vectors.good, ...vectors.bad].map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
-    expect(file === renderVectors(makeVectors()), 'stale: npm run vectors').toBe(true);
+    expect(file === renderVectors(await makeVectors()), 'stale: npm run vectors').toBe(true);
   });
 
   it('have regions of every kind, bodies in the header and in chunks, and stored segments', () => {
@@ -109,6 +113,13 @@ describe('stored payloads', () => {
       );
     });
     expect(new Set(isStored).size).toBe(2);
+  });
+
+  it('have units of every codec, in other units, in parts, and copies', () => {
+    const units = unitVectorImages().flatMap(({ target }) => target.units);
+    expect([...new Set(units.map(({ codec }) => codec))].sort((a, b) => a - b)).toEqual(Object.values(CODEC_ID));
+    for (const isSo of [units.some((unit) => unit.parent >= 0), units.some((unit) => unit.continues)]) expect(isSo).toBe(true);
+    expect(units.some(({ copyOf }) => copyOf >= 0)).toBe(true);
   });
 
   it('have the example of docs/format.md among them', () => {
