@@ -4,7 +4,8 @@
  * accepted stay: they matched their digests, whatever they were made from.
  *
  * When so much is bad that the rest of the full payload is cheaper than delta and repairs together, it takes over. So it
- * does for a delta that takes more memory or work than the device allows by now, or that an earlier agent could read.
+ * does for a delta that takes more memory or work than the device allows by now, or that an earlier agent could read, and
+ * for one that looks inside of compressed images: it cuts the target elsewhere, between compressed units.
  * @module
  */
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
@@ -36,8 +37,12 @@ export async function repair(context: Context): Promise<Next<'REPAIR'>> {
   const full = await openFull(context, attempt, plan);
   // What the running slot holds is not what the journal says, unless it was only the delta that cannot be decoded.
   if (delta !== 'undecodable') context.journal.body.slots[placeOf(context, attempt.sourceSlot, plan.slotClass)] = null;
-  if (delta === null || delta === 'undecodable' || !sameSegments(delta, full.header)) {
+  if (delta === null || delta === 'undecodable') {
     attempt.segmentsDone = 0;
+    return takeOver(context, attempt, full);
+  }
+  if (!sameSegments(delta, full.header)) {
+    attempt.segmentsDone = segmentsStanding(delta, full.header, attempt.segmentsDone);
     return takeOver(context, attempt, full);
   }
   if (fullIsCheaper(delta, full.header, attempt)) return takeOver(context, attempt, full);
@@ -87,6 +92,12 @@ function sameSegments(delta: PayloadHeader, full: PayloadHeader): boolean {
     const other = full.segments[i]!;
     return offset === other.offset && bytesEqual(digest, other.digest);
   });
+}
+
+/** How many segments of the full payload lie in what `done` segments of the delta have made: the target is the same. */
+function segmentsStanding(delta: PayloadHeader, full: PayloadHeader, done: number): number {
+  const madeTo = delta.segments[done]?.offset ?? delta.targetBytes;
+  return full.segments.filter(({ offset, length }) => offset + length <= madeTo).length;
 }
 
 /** Compares the rest of the full payload with the rest of the delta and the repairs to be expected on the way. */

@@ -7,10 +7,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { nodeFileSystem } from '../../../src/platform/node-filesystem.ts';
+import type { PayloadMaker } from '../../../src/release/index.ts';
 import { createDeployment, createServer, type ServerOptions } from '../../../src/server/index.ts';
 import { FakeBootLoader } from '../../../src/testing/index.ts';
 import { imagePair } from './agent.ts';
-import { publisher, temporaryFolder } from '../release.ts';
+import { plainMaker, publisher, temporaryFolder } from '../release.ts';
 
 /** The bundle that `npm run build` makes. */
 export const AGENT_PROGRAM = fileURLToPath(new URL('../../../dist/engraft-agent.mjs', import.meta.url));
@@ -46,15 +47,27 @@ export function runAgentProgram(
   });
 }
 
+/** Default: a small pair and payloads made without the pool. */
+export interface ProgramImages {
+  readonly pair?: { readonly source: Uint8Array; readonly target: Uint8Array };
+  readonly engine?: PayloadMaker;
+}
+
 /**
  * A server with releases 1.0 and 2.0, and a device prepared by `engraft-agent init`, run by a program that is alone in
  * its folder. `limits` are lines of its configuration. Close the server in the end.
  */
-export async function programDevice(limits: string, options: Partial<ServerOptions> = {}, health = '[["true"]]') {
-  const { source, target } = imagePair();
+export async function programDevice(
+  limits: string,
+  options: Partial<ServerOptions> = {},
+  health = '[["true"]]',
+  images: ProgramImages = {},
+) {
+  const { source, target } = images.pair ?? imagePair();
+  const engine = images.engine ?? plainMaker;
   const made = await publisher();
-  await made.release(1, { image: source, rollbackIndex: 1 });
-  await made.release(2, { image: target, rollbackIndex: 2 });
+  await made.release(1, { image: source, rollbackIndex: 1, engine });
+  await made.release(2, { image: target, rollbackIndex: 2, engine });
   const server = await createServer({ repo: made.dir, ...options });
   const url = await server.listen(0);
   const folder = temporaryFolder();

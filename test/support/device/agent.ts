@@ -37,8 +37,9 @@ import {
   type LinkPlan,
   type MemoryAnswer,
 } from '../../../src/testing/index.ts';
+import type { PayloadMaker } from '../../../src/release/index.ts';
 import { imageBytes, sha256Hex, sha256Node } from '../images.ts';
-import { publisher, type Publisher } from '../release.ts';
+import { plainMaker, publisher, type Publisher } from '../release.ts';
 
 /** As `toEqual`, which takes a tenth of a second for an image. */
 export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
@@ -68,10 +69,10 @@ export interface Lab {
 }
 
 /** A repository with version 1.0 (source) and 2.0 (target, with a delta from 1.0). */
-export async function makeLab(pair = imagePair(), delta = true): Promise<Lab> {
+export async function makeLab(pair = imagePair(), delta = true, engine: PayloadMaker = plainMaker): Promise<Lab> {
   const made = await publisher();
-  if (delta) await made.release(1, { image: pair.source, rollbackIndex: 1 });
-  await made.release(2, { image: pair.target, rollbackIndex: 2 });
+  if (delta) await made.release(1, { image: pair.source, rollbackIndex: 1, engine });
+  await made.release(2, { image: pair.target, rollbackIndex: 2, engine });
   return labOf(made, pair);
 }
 
