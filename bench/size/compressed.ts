@@ -32,16 +32,24 @@ interface CompressedRun {
   readonly skipped: readonly Skipped[];
 }
 
-export async function measureCompressed(options: SizeOptions, folder: string): Promise<CompressedRun> {
+/** `onRun` is told after each pair what there is so far: a long run may be ended early. */
+export async function measureCompressed(
+  options: SizeOptions,
+  folder: string,
+  onRun: (run: CompressedRun) => void,
+): Promise<CompressedRun> {
   const stored = readStoredPeers();
   const { peers, skippedPeers } = peersHere(options.peers);
   const measurer = new Measurer(options, folder, peers, await emptyProcess(folder));
   const pairs: Record<string, CompressedRow> = {};
+  const run = (): CompressedRun => ({ figures: { pairs }, skipped: [...measurer.skipped, ...skippedPeers] });
   for (const name of options.names.length > 0 ? options.names : COMPRESSED_PAIRS) {
     const row = await measurer.row(name, stored.pairs[name]);
-    if (row !== null) pairs[name] = row;
+    if (row === null) continue;
+    pairs[name] = row;
+    onRun(run());
   }
-  return { figures: { pairs }, skipped: [...measurer.skipped, ...skippedPeers] };
+  return run();
 }
 
 class Measurer {

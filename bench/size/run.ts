@@ -50,12 +50,12 @@ async function sizes(options: SizeOptions, folder: string): Promise<number> {
 
 /** The same for compressed images. What is written keeps the rows of pairs that this run has not measured. */
 async function compressed(options: SizeOptions, folder: string): Promise<number> {
-  const run = await measureCompressed(options, folder);
-  if (options.write) {
-    const figures = mergeFigures(readFigures(), run.figures);
+  const run = await measureCompressed(options, folder, (soFar) => {
+    if (!options.write) return;
+    const figures = mergeFigures(readFigures(), soFar.figures);
     writeFigures(figures);
-    writeResults('size', renderCompressed(figures, run.skipped), 'COMPRESSED.md');
-  }
+    writeResults('size', renderCompressed(figures, soFar.skipped), 'COMPRESSED.md');
+  });
   print(options, renderCompressed(run.figures, run.skipped), run);
   const rows = Object.values(run.figures.pairs);
   const failed = rows.some((row) => [row.ours, ...Object.values(row.peers)].some(isFailure));
