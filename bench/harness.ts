@@ -100,13 +100,15 @@ export function machineFacts(): string {
   return [
     `- ${processors.length} × ${model}, ${gib} GiB memory`,
     `- ${platform()} ${release().split('.').slice(0, 2).join('.')} on ${arch()}, Node ${process.version}`,
-    `- commit and date: ${commit()}, ${new Date().toISOString().slice(0, 10)}`,
+    `- commit and date: ${commit()}, ${today()}`,
     '',
   ].join('\n');
 }
 
+export const today = (): string => new Date().toISOString().slice(0, 10);
+
 /** The commit that HEAD names, read from .git itself; "unknown" in a copy without it. */
-function commit(): string {
+export function commit(): string {
   try {
     const git = join(repositoryRoot(), '.git');
     const head = readFileSync(join(git, 'HEAD'), 'utf8').trim();
@@ -117,7 +119,7 @@ function commit(): string {
   }
 }
 
-/** Put a report beside the benchmark's code as RESULTS.md. */
-export function writeResults(folder: string, text: string): void {
-  writeFileSync(join(repositoryRoot(), 'bench', folder, 'RESULTS.md'), text);
+/** Put a report beside the benchmark's code. */
+export function writeResults(folder: string, text: string, file = 'RESULTS.md'): void {
+  writeFileSync(join(repositoryRoot(), 'bench', folder, file), text);
 }

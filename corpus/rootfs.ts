@@ -82,6 +82,8 @@ async function buildImage(format: string, tree: string, image: string, work: str
     case 'sqgzip':
       return void (await squash('-comp', 'gzip'));
     case 'sqxz':
+      // As near to OpenWrt's images as a distribution's mksquashfs comes: -Xpreset, -Xe, -Xlc, -Xlp and -Xpb are
+      // OpenWrt's own. What those make is held by test/unit/engine/engine-units.test.ts.
       return void (await squash('-comp', 'xz', '-Xbcj', 'arm', '-b', '256K'));
     case 'sqzstd':
       return void (await squash('-comp', 'zstd', '-Xcompression-level', '15', '-b', '128K'));

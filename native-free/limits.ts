@@ -31,12 +31,14 @@ export const LIMITS = {
   /** Base addresses of one region of the source. */
   bases_max: 8,
   /** A decoder may declare no more than this. */
-  decoder_memory_bytes_max: 96 * MIB,
+  decoder_memory_bytes_max: 128 * MIB,
   /** Work that a payload may declare, in units of 2^20 look-ups (format/work.ts). */
   decoder_work_units_max: 2 ** 20,
   /** Compressed streams of an image, what one of them may unpack to, and pieces of the virtual stream. */
   units_max: 2 ** 17,
   unit_content_bytes_max: 16 * MIB,
+  /** No compressor makes much more of what it cannot compress. */
+  unit_packed_bytes_max: 17 * MIB,
   unit_pieces_max: 2 ** 19,
   /** Blocks of one deflate stream, and how many more of them may be empty than not: flushes make one each. */
   unit_blocks_max: 2 ** 17,

@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import { findPair } from '../../corpus/index.ts';
 import { PEERS } from '../peers/index.ts';
+import { COMPRESSED_PAIRS } from './results.ts';
 
 export const HELP = `usage: npm run bench:size -- [options] [PAIR...]
 
@@ -14,7 +15,11 @@ export const HELP = `usage: npm run bench:size -- [options] [PAIR...]
   --workers N     worker threads of engraft diff (default 1)
   --fetch         fetch pairs that are not in the cache
   --json FILE     all figures as JSON; - for standard output, then without the tables
-  --write         put the report into bench/size/RESULTS.md
+  --write         put the report into bench/size/RESULTS.md; with --compressed, what was measured into COMPRESSED.md,
+                  which keeps its other rows
+  --compressed    only pairs of compressed images; beside ours on their contents where the corpus has those
+    --plain       and with nothing unpacked, which takes as long again
+    --idealised   and the other tools on the contents of both images, as if packing them again cost nothing
 `;
 
 export interface SizeOptions {
@@ -26,6 +31,11 @@ export interface SizeOptions {
   readonly fetch: boolean;
   readonly json: string | null;
   readonly write: boolean;
+  readonly compressed: boolean;
+  /** Ours with nothing unpacked as well. */
+  readonly plain: boolean;
+  /** The other tools on contents as well. */
+  readonly idealised: boolean;
 }
 
 /** Read the arguments. Throws for unknown options, pairs and tools. */
@@ -41,14 +51,20 @@ export function readSizeOptions(args: readonly string[]): SizeOptions {
       fetch: { type: 'boolean', default: false },
       json: { type: 'string' },
       write: { type: 'boolean', default: false },
+      compressed: { type: 'boolean', default: false },
+      plain: { type: 'boolean', default: false },
+      idealised: { type: 'boolean', default: false },
     },
   });
   const names = positionals.map((name) => findPair(name).name);
   const workers = Number(values.workers);
   if (!Number.isInteger(workers) || workers < 1) throw new Error(`--workers takes a count, not "${values.workers}"`);
   const peers = values['no-peers'] ? [] : choosePeers(values.peers);
-  const { help, fetch, write } = values;
-  return { help, names, peers, workers, fetch, json: values.json ?? null, write };
+  const { help, fetch, write, compressed, plain, idealised } = values;
+  if (!compressed && (plain || idealised)) throw new Error('--plain and --idealised go with --compressed');
+  const other = compressed ? names.find((name) => !COMPRESSED_PAIRS.includes(name)) : undefined;
+  if (other !== undefined) throw new Error(`"${other}" is no pair of compressed images`);
+  return { help, names, peers, workers, fetch, json: values.json ?? null, write, compressed, plain, idealised };
 }
 
 function choosePeers(list: string | undefined): string[] {
@@ -61,8 +77,11 @@ function choosePeers(list: string | undefined): string[] {
 }
 
 /** The command that measures the same again, for the report. Where its JSON went is nobody's business. */
-export function commandOf({ names, peers, workers, write }: SizeOptions): string {
+export function commandOf({ names, peers, workers, write, compressed, plain, idealised }: SizeOptions): string {
   const options = [
+    ...(compressed ? ['--compressed'] : []),
+    ...(plain ? ['--plain'] : []),
+    ...(idealised ? ['--idealised'] : []),
     ...(peers.length === 0 ? ['--no-peers'] : peers.length < PEERS.length ? ['--peers', peers.join(',')] : []),
     ...(workers === 1 ? [] : ['--workers', String(workers)]),
     ...(write ? ['--write'] : []),

@@ -17,7 +17,11 @@ const FLOOR_RUNS = 5;
 const program = (): string => join(repositoryRoot(), 'dist', 'src', 'cli', 'engraft.js');
 
 /** Make a patch, apply it and compare the result with the target's digest. Never throws. */
-export async function runOurs(files: PeerFiles, targetSha256: string, workers: number): Promise<OurOutcome> {
+export async function runOurs(
+  files: PeerFiles,
+  targetSha256: string,
+  { workers, unpack = true }: { readonly workers: number; readonly unpack?: boolean },
+): Promise<OurOutcome> {
   const { source, target, patch, output } = files;
   const folder = dirname(patch);
   const clear = (): void => [patch, output].forEach((file) => rmSync(file, { force: true }));
@@ -28,7 +32,7 @@ export async function runOurs(files: PeerFiles, targetSha256: string, workers: n
         [program(), 'diff', source, target, '-o', patch, `--workers=${workers}`, '--json', ...more],
         folder,
       );
-    const diff = await make().catch((error: Error) => {
+    const diff = await make(...(unpack ? [] : ['--no-unpack'])).catch((error: Error) => {
       if (!error.message.includes('"delta_not_smaller"')) throw error;
       return make('--full');
     });
@@ -51,10 +55,10 @@ function messageIn(words: string): string {
 
 /** The facts of `engraft diff --json`; costs only where it prints some. */
 export function parseDiffReport(text: string): Pick<OurOutcome, 'facts' | 'costs'> {
-  const { kind, covers, coveredBytes, decoderMemoryBytes, costs } = JSON.parse(text) as NonNullable<
+  const { kind, covers, coveredBytes, decoderMemoryBytes, units, costs } = JSON.parse(text) as NonNullable<
     OurOutcome['facts']
   > & { costs?: Record<string, unknown> };
-  const facts = { kind, covers, coveredBytes, decoderMemoryBytes };
+  const facts = { kind, covers, coveredBytes, decoderMemoryBytes, ...(units && { units }) };
   const counted = Object.entries(costs ?? {}).filter(([, bytes]) => typeof bytes === 'number');
   return counted.length === 0 ? { facts } : { facts, costs: Object.fromEntries(counted) as ToolBytes };
 }

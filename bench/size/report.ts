@@ -2,10 +2,9 @@
  * The tables of `npm run bench:size`.
  * @module
  */
-import { cacheFolder, repositoryRoot } from '../../corpus/index.ts';
 import type { Usage } from '../measured-process.ts';
 import { machineFacts, markdownTable } from '../harness.ts';
-import type { Outcome } from '../peers/index.ts';
+import { bytesOf, count, inCell, mib, NONE, ratio, seconds } from './cells.ts';
 import {
   decodingRate,
   diffCost,
@@ -32,18 +31,6 @@ export interface SizeRun {
   readonly peers: readonly { readonly name: string; readonly setting: string }[];
   readonly skippedPeers: readonly Skipped[];
 }
-
-const NONE = '–';
-const count = (value: number): string => value.toLocaleString('en');
-const ratio = (value: number | null): string => (value === null ? NONE : value.toFixed(3));
-const seconds = (value: number): string => value.toFixed(2);
-const mib = (bytes: number): string => (bytes === 0 ? NONE : (bytes / 2 ** 20).toFixed(1));
-const bytesOf = (outcome: Outcome | undefined): string =>
-  outcome === undefined ? NONE : outcome.state === 'proved' ? count(outcome.bytes) : outcome.state;
-
-/** Words of a program for a cell of a table: one line, no bars, no paths of this machine. */
-const inCell = (words: string): string =>
-  words.replaceAll(cacheFolder(), '').replaceAll(repositoryRoot(), '').replace(/\s+/g, ' ').replaceAll('|', '/');
 
 /** The whole report, as Markdown. */
 export function renderReport(run: SizeRun): string {

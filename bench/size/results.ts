@@ -3,6 +3,7 @@
  * @module
  */
 import type { CorpusPair } from '../../corpus/index.ts';
+import type { UnitReport } from '../../src/engine/index.ts';
 import type { Usage } from '../measured-process.ts';
 import type { Outcome } from '../peers/index.ts';
 import type { ToolBytes } from './stored.ts';
@@ -14,6 +15,8 @@ export type OurOutcome = Outcome & {
     readonly covers: number;
     readonly coveredBytes: number;
     readonly decoderMemoryBytes: number;
+    /** Where images were taken apart. */
+    readonly units?: UnitReport;
   };
   /** Bytes by stream of the patch. */
   readonly costs?: ToolBytes;

@@ -9,7 +9,7 @@ import type { Plan, PlanRoom } from '../format/plan.ts';
 import type { RandomSource } from '../io.ts';
 import type { ModelCoder } from '../model/model-coder.ts';
 import { SegmentCoder } from '../model/segment-coder.ts';
-import { UpdateError } from '../status.ts';
+import { UpdateError, type StatusCode } from '../status.ts';
 import { codecOf } from '../unpack/codecs/list.ts';
 import { MapCoder } from '../unpack/map/map-coder.ts';
 import { checkComplete, countHistories, VirtualLayout } from '../unpack/map/virtual-layout.ts';
@@ -27,6 +27,9 @@ export interface UnitLayouts {
   readonly source: VirtualLayout;
   readonly target: VirtualLayout;
 }
+
+/** What a wrong source may look like from within a segment. */
+const DRIFT: ReadonlySet<StatusCode> = new Set(['unit_malformed', 'plan_malformed', 'payload_malformed']);
 
 export class UnitSegmentDecoder implements SegmentDecoder {
   readonly #layout: VirtualLayout;
@@ -71,8 +74,8 @@ export class UnitSegmentDecoder implements SegmentDecoder {
       await this.#placeUnits(parts, content, target);
       memory.take(-parts.contentBytes);
     } catch (error) {
-      // What was signed says what it takes: whatever cannot be unpacked or packed comes of a source that is another one.
-      if (!UpdateError.is(error) || error.code !== 'unit_malformed') throw error;
+      // What was signed says what it takes: whatever cannot be decoded, unpacked or packed comes of another source.
+      if (!UpdateError.is(error) || !DRIFT.has(error.code)) throw error;
       throw new UpdateError('segment_digest', `the segment at target byte ${targetOffset}: ${error.message}`, {
         cause: error,
       });
@@ -155,6 +158,7 @@ export function readLayouts(
 ): UnitLayouts {
   coder.start(bytes);
   const maps = new MapCoder(coder, room).code(null);
+  for (const { codec } of [...maps.source.units, ...maps.target.units]) codecOf(codec);
   const source = new VirtualLayout(maps.source, header.sourceBytes);
   const target = new VirtualLayout(maps.target, header.targetBytes);
   if (source.bytes !== header.units?.sourceBytes || target.bytes !== header.units.targetBytes)

@@ -5,7 +5,7 @@
 import type { UnitMaps } from '../../native-free/unpack/map/map-coder.ts';
 
 /** Kinds of containers, with how many of each an image has. */
-export type ContainerCounts = Readonly<Record<string, number>>;
+type ContainerCounts = Readonly<Record<string, number>>;
 
 export interface PairContainers {
   readonly source: ContainerCounts;

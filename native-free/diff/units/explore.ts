@@ -166,6 +166,7 @@ class Explorer {
     const depth = place === undefined || place.unit < 0 ? 1 : this.#depth[place.unit]! + 1;
     const total = this.#contentBytes + contentBytes;
     if (places.length !== 1 || depth > DEPTH_MAX || packedBytes < PACKED_BYTES_MIN || !isCodecKnown(codec)) return null;
+    if (packedBytes > LIMITS.unit_packed_bytes_max) return null;
     if (contentBytes > LIMITS.unit_content_bytes_max || total > LIMITS.image_bytes_max) return null;
     if (this.#units.length >= LIMITS.units_max || this.#isHistory(place!, packedBytes)) return null;
     const packed = view.bytes.subarray(offset, offset + packedBytes + (goesOn ? 1 : 0));

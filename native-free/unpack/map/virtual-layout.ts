@@ -91,6 +91,7 @@ export class VirtualLayout {
       if (depth[i]! > DEPTH_MAX) badMap(`unit ${i} lies deeper than ${DEPTH_MAX}`);
       const goesOn = isSibling && before.codec === unit.codec && before.offset + before.packedBytes === unit.offset;
       if (unit.continues && !goesOn) badMap(`unit ${i} continues nothing`);
+      if (unit.packedBytes > LIMITS.unit_packed_bytes_max) badMap(`unit ${i} has ${unit.packedBytes} packed bytes`);
       total += unit.contentBytes;
       first[parent + 2]!++;
     });
@@ -103,7 +104,8 @@ export class VirtualLayout {
     const starts = new Float64Array(this.pieces.length + 1);
     let at = 0;
     this.pieces.forEach(({ unit, offset, length, joined, zeros }, i) => {
-      if (unit >= this.units.length || offset + length > this.lengthOf(unit)) badMap(`piece ${i} leaves its place`);
+      if (unit >= this.units.length || length < 0 || offset + length > this.lengthOf(unit))
+        badMap(`piece ${i} leaves its place`);
       // Bytes of the image keep their place within a word; contents begin words.
       const phase = unit < 0 ? offset % ALIGNMENT : 0;
       if (!joined) at += (phase + ALIGNMENT - (at % ALIGNMENT)) % ALIGNMENT;

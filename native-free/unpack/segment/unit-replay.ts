@@ -11,6 +11,7 @@ import { codecOf } from '../codecs/list.ts';
 import type { VirtualLayout } from '../map/virtual-layout.ts';
 import { asSource, type UnitCache } from '../source/unit-cache.ts';
 import { TOKEN_BYTES } from '../source/unit-memory.ts';
+import { finderBytes } from '../token-coder/match-finder.ts';
 import { TokenCoder } from '../token-coder/token-coder.ts';
 import type { TokenList } from '../tokens.ts';
 import type { AlignedRun, SourceUnit } from '../unit-codec.ts';
@@ -50,10 +51,10 @@ export class UnitReplay {
    */
   async code(index: number, content: Uint8Array, history: Uint8Array, given: UnitChoices | null): Promise<UnitChoices> {
     const { codec, packedBytes } = this.#target.units[index]!;
-    const { memory } = this.#source;
-    const held = 2 * content.length + packedBytes;
-    memory.take(held);
     const { rules, headOf, codeHead, codeTail, tokenBytes } = codecOf(codec);
+    const { memory } = this.#source;
+    const held = 2 * content.length + packedBytes + finderBytes(rules, history.length + content.length);
+    memory.take(held);
     const { work } = this.#coder;
     work.spent += WORK.unpackedUnit + WORK.unpackedByte * content.length;
     work.check();

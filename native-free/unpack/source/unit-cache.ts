@@ -106,12 +106,14 @@ export class UnitCache {
     const unit = this.layout.units[index]!;
     const before = unit.continues ? await this.#stateBefore(index) : null;
     // The byte in which the next part of a stream begins holds the last bits of this one.
+    this.memory.take(unit.packedBytes);
     const packed = await this.packed(index, this.layout.units[index + 1]?.continues === true ? 1 : 0);
     if (this.#work !== null) {
       this.#work.spent += WORK.unpackedByte * unit.contentBytes + WORK.unpackedUnit;
       this.#work.check();
     }
     const { content, tokens, params, after } = codecOf(unit.codec).unpack(packed, unit, before, this.#exact);
+    this.memory.take(-unit.packedBytes);
     // Room for all of these was taken with the map.
     if (after !== null) this.#states.set(index, after);
     this.unpacked++;

@@ -25,6 +25,12 @@ const HASH_BITS_MAX = 16;
 const COMPARED_BITS = 6;
 export const BYTES_A_STEP = 8;
 
+/** Memory of a finder for units of so many bytes. */
+export function finderBytes({ distanceMax }: TokenRules, bytes: number): number {
+  const reach = Math.min(distanceMax, bytes, REACH_MAX);
+  return 8 * 2 ** (32 - Math.clz32(reach + 1)) + 8 * 2 ** HASH_BITS_MAX;
+}
+
 /** Length of the match at `at` with what is `distance` before, at most `max`. */
 export function matchLength(bytes: Uint8Array, at: number, distance: number, max: number): number {
   let length = 0;

@@ -1,9 +1,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { runMeasured, type Usage } from '../../../bench/measured-process.ts';
 import { digestOfFile, missingPrograms, PEERS, runPeer, type Outcome, type Peer } from '../../../bench/peers/index.ts';
+import { mergeFigures, readFigures, type CompressedRow } from '../../../bench/size/compressed-figures.ts';
+import { renderCompressed } from '../../../bench/size/compressed-report.ts';
+import { PLAIN_PAIRS } from '../../../bench/size/compressed.ts';
+import { contentsOf } from '../../../bench/size/idealised.ts';
 import { commandOf, readSizeOptions } from '../../../bench/size/options.ts';
 import { parseDiffReport } from '../../../bench/size/ours.ts';
 import { renderReport, summaryLines } from '../../../bench/size/report.ts';
@@ -126,12 +131,24 @@ describe('command line', () => {
     expect(commandOf(readSizeOptions(['--no-peers', '--workers', '2']))).toContain('--no-peers --workers 2');
   });
 
-  it.each([[['--peers', 'tar']], [['no-such-pair']], [['--workers', '0']], [['--frobnicate']]])(
-    'refuses %j',
-    (args) => {
-      expect(() => readSizeOptions(args)).toThrow();
-    },
-  );
+  it('takes pairs of compressed images, and what to measure beside them', () => {
+    const options = readSizeOptions(['--compressed', '--plain', '--idealised', 'appium-apk']);
+    expect(options).toMatchObject({ compressed: true, plain: true, idealised: true, names: ['appium-apk'] });
+    expect(commandOf(options)).toBe('npm run bench:size -- --compressed --plain --idealised appium-apk');
+    expect(readSizeOptions([])).toMatchObject({ compressed: false, plain: false, idealised: false });
+  });
+
+  it.each([
+    [['--peers', 'tar']],
+    [['no-such-pair']],
+    [['--workers', '0']],
+    [['--frobnicate']],
+    [['--plain']],
+    [['--idealised', 'appium-apk']],
+    [['--compressed', 'rollup-arm64']],
+  ])('refuses %j', (args) => {
+    expect(() => readSizeOptions(args)).toThrow();
+  });
 });
 
 describe('report', () => {
@@ -209,6 +226,78 @@ describe('report', () => {
       facts,
       costs: { plan: 4 },
     });
+  });
+});
+
+describe('compressed images', () => {
+  const containers = { source: { zip: 1 }, target: { zip: 1, gzip: 2 } };
+  const units = { source: 9, target: 8, copied: 3, needed: 4, neededBySegment: 5, unpacked: 10, containers };
+  const facts = { kind: 'delta', covers: 7, coveredBytes: 9, decoderMemoryBytes: 3 * 2 ** 20, units };
+  const compressed = (bytes: number, more: Partial<CompressedRow> = {}): CompressedRow => ({
+    ...{ date: '2026-11-30', commit: 'abc', command: '', targetBytes: 5000, floor: usage(0.1, 40) },
+    ours: { ...proved(bytes), facts },
+    ...{ peers: { zstd: proved(200) }, best: { tool: 'zstd', bytes: 200, from: 'measured' }, ratio: bytes / 200 },
+    ...more,
+  });
+  const cells = (text: string, name: string): string[][] =>
+    text
+      .split('\n')
+      .map((line) => line.split('|').map((cell) => cell.trim()))
+      .filter((row) => row[1] === name)
+      .map((row) => row.slice(2, -1));
+
+  it('have rows of their own, which other runs leave alone', () => {
+    const older = {
+      pairs: {
+        b: compressed(1),
+        a: compressed(100, { packed: proved(900), idealised: { targetBytes: 1, peers: {} } }),
+      },
+    };
+    const merged = mergeFigures(older, { pairs: { a: compressed(50, { packed: proved(800) }), c: compressed(3) } });
+    expect(Object.keys(merged.pairs)).toEqual(['a', 'b', 'c']);
+    expect(merged.pairs['b']).toBe(older.pairs.b);
+    expect(merged.pairs['a']).toMatchObject({ ours: { bytes: 50 }, packed: { bytes: 800 } });
+    expect(merged.pairs['a']!.idealised).toBe(older.pairs.a.idealised);
+  });
+
+  it('are reported with what was unpacked for what was needed, and with what they are compared to', () => {
+    const row = compressed(50, {
+      packed: { ...proved(900), facts: { ...facts, kind: 'full' } },
+      plain: { name: 'rollup-arm64', targetBytes: 9000, ours: { ...proved(40), facts } },
+      idealised: { targetBytes: 9000, peers: { zstd: proved(70), bsdiff: failed } },
+    });
+    const text = renderCompressed({ pairs: { a: row, b: compressed(200) } }, [
+      { name: 'c', reason: 'not in the cache' },
+      { name: 'a', reason: 'measured before' },
+    ]);
+    const [bytes, cost, reading] = cells(text, 'a');
+    const best = ['zstd (measured)', '0.250', '900 (full payload)', '70', 'zstd', 'abc, 2026-11-30'];
+    expect(bytes).toEqual(['5,000', '50', '200', ...best]);
+    expect(cost).toEqual([
+      ...['1.00', '100.0', '0.50', '50.0', '3.0'],
+      ...['rollup-arm64', '40', '0.50', '50.0', '3.0'],
+    ]);
+    expect(reading).toEqual(['1 zip, 2 gzip', '8', '3', '9', '4', '5', '10', '2.50', '2.00']);
+    expect(cells(text, 'contents of a').map((row) => row.slice(0, 2))).toEqual([
+      ['zstd', '70'],
+      ['bsdiff', 'failed: it made another target'],
+    ]);
+    expect(cells(text, 'c')).toEqual([['not in the cache']]);
+    expect(text).not.toContain('measured before');
+    expect(text).toContain('**0.500** over 2 pairs');
+  });
+
+  it('are laid out whole for other tools: contents in place of streams, the rest as it is', () => {
+    const [before, content] = [Buffer.from('before '.repeat(100)), Buffer.from('content '.repeat(5000))];
+    const contents = Buffer.from(contentsOf(Buffer.concat([before, gzipSync(content)])));
+    expect(contents.includes(before)).toBe(true);
+    expect(contents.includes(content)).toBe(true);
+  });
+
+  it('have plain pairs in the corpus, and figures only of pairs there are', () => {
+    expect(corpusPairs().map((one) => one.name)).toEqual(expect.arrayContaining(Object.values(PLAIN_PAIRS)));
+    for (const list of [Object.keys(PLAIN_PAIRS), Object.keys(readFigures().pairs)])
+      expect(COMPRESSED_PAIRS).toEqual(expect.arrayContaining(list));
   });
 });
 
