@@ -11,13 +11,15 @@ import { UpdateError } from '../status.ts';
 import { codecOf } from '../unpack/codecs/list.ts';
 import { MapCoder } from '../unpack/map/map-coder.ts';
 import { checkComplete, countHistories, VirtualLayout } from '../unpack/map/virtual-layout.ts';
-import { historyIn, partsOf, readContent, type SegmentParts } from '../unpack/segment/parts.ts';
+import { firstPieceAt, historyIn, partsOf, readContent, type SegmentParts } from '../unpack/segment/parts.ts';
 import { UnitReplay } from '../unpack/segment/unit-replay.ts';
 import { UnitCache } from '../unpack/source/unit-cache.ts';
 import type { UnitMemory } from '../unpack/source/unit-memory.ts';
 import { VirtualSource } from '../unpack/source/virtual-source.ts';
 import { Pauses } from './pauses.ts';
 import { DeltaSegmentDecoder, type SegmentDecoder } from './segment-decoders.ts';
+
+const OF_ANOTHER_SOURCE: ReadonlySet<string> = new Set(['unit_malformed', 'plan_malformed', 'payload_malformed']);
 
 /** Where everything of both images lies. */
 export interface UnitLayouts {
@@ -64,7 +66,8 @@ export class UnitSegmentDecoder implements SegmentDecoder {
       memory.take(-parts.contentBytes);
     } catch (error) {
       // What was signed says what it takes: whatever cannot be unpacked or packed comes of a source that is another one.
-      if (!UpdateError.is(error) || error.code !== 'unit_malformed') throw error;
+      // Its units may as well say numbers that none can be, or more tokens than there is memory for.
+      if (!UpdateError.is(error) || !OF_ANOTHER_SOURCE.has(error.code)) throw error;
       throw new UpdateError('segment_digest', `the segment at target byte ${targetOffset}: ${error.message}`, {
         cause: error,
       });
@@ -73,12 +76,20 @@ export class UnitSegmentDecoder implements SegmentDecoder {
 
   #placeRaw(parts: SegmentParts, content: Uint8Array, target: Uint8Array): void {
     const { pieces, starts } = this.#layout;
-    for (const index of this.#layout.piecesOf(-1)) {
+    const ofImage = this.#layout.piecesOf(-1);
+    for (let i = firstPieceAt(this.#layout, parts.start); i < ofImage.length; i++) {
+      const index = ofImage[i]!;
       const { offset, length } = pieces[index]!;
+      if (offset >= parts.end) break;
       const from = Math.max(offset, parts.start);
       const to = Math.min(offset + length, parts.end);
       if (from >= to) continue;
-      readContent(parts, content, starts[index]! + from - offset, target.subarray(from - parts.start, to - parts.start));
+      readContent(
+        parts,
+        content,
+        starts[index]! + from - offset,
+        target.subarray(from - parts.start, to - parts.start),
+      );
     }
   }
 
@@ -130,6 +141,8 @@ export function readLayouts(
 ): UnitLayouts {
   coder.start(bytes);
   const maps = new MapCoder(coder, room).code(null);
+  // One that this build does not know is no fault of the source, which is what segments would make of it.
+  for (const { units } of [maps.source, maps.target]) for (const { codec } of units) codecOf(codec);
   const source = new VirtualLayout(maps.source, header.sourceBytes);
   const target = new VirtualLayout(maps.target, header.targetBytes);
   if (source.bytes !== header.units?.sourceBytes || target.bytes !== header.units.targetBytes)

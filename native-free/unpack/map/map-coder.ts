@@ -30,7 +30,16 @@ const NUMBER = {
   length: 11,
   zeros: 12,
 } as const;
-const FLAG = { sameParent: 0, continues: 1, sameContent: 2, isCopy: 3, joined: 4, sameLength: 5, toEnd: 6, zeros: 7 } as const;
+const FLAG = {
+  sameParent: 0,
+  continues: 1,
+  sameContent: 2,
+  isCopy: 3,
+  joined: 4,
+  sameLength: 5,
+  toEnd: 6,
+  zeros: 7,
+} as const;
 
 /** How a piece is found from those before it. */
 const WAY = {
@@ -107,14 +116,22 @@ export class MapCoder {
     const mayContinue = codec === CODEC_ID.deflate && codec === codecBefore && isSibling && gap === 0;
     const continues = mayContinue && numbers.flag(unit?.continues ?? false, FLAG.continues);
     const sizes = (sameAs: number) => {
-      const packedBytes = numbers.code(unit?.packedBytes ?? 0, NUMBER.packed, codec, bitLength(before?.packedBytes ?? 0));
+      const packedBytes = numbers.code(
+        unit?.packedBytes ?? 0,
+        NUMBER.packed,
+        codec,
+        bitLength(before?.packedBytes ?? 0),
+      );
       const same = numbers.flag(unit?.contentBytes === sameAs, FLAG.sameContent, codec);
       const contentBytes = same ? sameAs : numbers.code(unit?.contentBytes ?? 0, NUMBER.content, codec);
       if (contentBytes > LIMITS.unit_content_bytes_max) badMap(`a unit unpacks to ${contentBytes} bytes`);
       return { packedBytes, contentBytes };
     };
     const place = { parent, offset: from + gap, codec, continues };
-    if (source !== null && numbers.flag((unit?.copyOf ?? -1) >= 0, FLAG.isCopy, codec, before !== null && before.copyOf >= 0 ? 1 : 0)) {
+    if (
+      source !== null &&
+      numbers.flag((unit?.copyOf ?? -1) >= 0, FLAG.isCopy, codec, before !== null && before.copyOf >= 0 ? 1 : 0)
+    ) {
       const copyOf = copied + 1 + numbers.signed((unit?.copyOf ?? 0) - copied - 1, NUMBER.copy);
       const original = source[copyOf];
       if (original?.codec !== codec) badMap('a unit is a copy of nothing');
@@ -145,7 +162,8 @@ export class MapCoder {
     let { unit, offset } = state.placeOf(way);
     if (way === WAY.other) unit = state.part + numbers.signed((piece?.unit ?? 0) - state.part, NUMBER.unit);
     if (unit < -1 || unit >= state.units.length) badMap('a piece of a unit that is not there');
-    if (way === WAY.other || way === WAY.image) offset += numbers.signed((piece?.offset ?? 0) - offset, NUMBER.offset, way);
+    if (way === WAY.other || way === WAY.image)
+      offset += numbers.signed((piece?.offset ?? 0) - offset, NUMBER.offset, way);
     if (offset < 0) badMap('a piece before the beginning');
     let length = unit < 0 ? state.toNextUnit(offset) : state.units[unit]!.contentBytes - offset;
     if (way !== WAY.whole) length = this.#length(piece, length, way, state);
@@ -163,7 +181,8 @@ export class MapCoder {
     const numbers = this.#numbers;
     const wanted = piece?.length ?? 0;
     const expected = state.expectedLength();
-    if (expected >= 0 && numbers.flag(wanted === expected, FLAG.sameLength, way, state.hits)) return state.hit(expected);
+    if (expected >= 0 && numbers.flag(wanted === expected, FLAG.sameLength, way, state.hits))
+      return state.hit(expected);
     if (numbers.flag(wanted === toEnd, FLAG.toEnd, way)) return state.miss(toEnd);
     return state.miss(numbers.code(wanted, NUMBER.length, way, state.ways & 7));
   }
@@ -178,6 +197,8 @@ class PieceState {
   part = -1;
   #partEnd = 0;
   #imageEnd = 0;
+  /** Where units of the image that follow each other end, by the first: a walk for each piece could take hours. */
+  readonly #runEnds: Float64Array;
   /** Ways and hits of the last pieces, three bits and one each. */
   ways = 0;
   hits = 0;
@@ -186,6 +207,12 @@ class PieceState {
   constructor(units: readonly Unit[], source: readonly VirtualPiece[]) {
     this.units = units;
     this.#source = source;
+    this.#runEnds = new Float64Array(units.length);
+    for (let i = units.length - 1; i >= 0; i--) {
+      const end = units[i]!.offset + units[i]!.packedBytes;
+      const next = units[i + 1];
+      this.#runEnds[i] = next?.parent === -1 && next.offset === end ? this.#runEnds[i + 1]! : end;
+    }
   }
 
   wayOf({ unit, offset, length }: VirtualPiece): number {
@@ -208,10 +235,9 @@ class PieceState {
 
   /** Where the last bytes of the image ended, or, if units begin there, where those end. */
   #behindUnits(): number {
-    let at = this.#imageEnd;
-    for (let i = this.#unitAt(at); this.units[i]?.parent === -1 && this.units[i]!.offset === at; i++)
-      at += this.units[i]!.packedBytes;
-    return at;
+    const next = this.#unitAt(this.#imageEnd);
+    const isNext = this.units[next]?.parent === -1 && this.units[next]!.offset === this.#imageEnd;
+    return isNext ? this.#runEnds[next]! : this.#imageEnd;
   }
 
   /** Bytes from `offset` of the image to the next unit; 0 where none follows. */

@@ -81,10 +81,12 @@ export class VirtualLayout {
     units.forEach((unit, i) => {
       const before = units[i - 1];
       const { parent } = unit;
-      if (parent < -1 || parent >= i || (before !== undefined && before.parent > parent)) badMap(`unit ${i} is out of order`);
+      if (parent < -1 || parent >= i || (before !== undefined && before.parent > parent))
+        badMap(`unit ${i} is out of order`);
       const isSibling = before?.parent === parent;
       const from = isSibling ? before.offset + before.packedBytes : 0;
-      if (unit.offset < from || unit.offset + unit.packedBytes > this.lengthOf(parent)) badMap(`unit ${i} leaves its place`);
+      if (unit.offset < from || unit.offset + unit.packedBytes > this.lengthOf(parent))
+        badMap(`unit ${i} leaves its place`);
       depth[i] = parent < 0 ? 1 : depth[parent]! + 1;
       if (depth[i]! > DEPTH_MAX) badMap(`unit ${i} lies deeper than ${DEPTH_MAX}`);
       const goesOn = isSibling && before.codec === unit.codec && before.offset + before.packedBytes === unit.offset;
@@ -101,6 +103,8 @@ export class VirtualLayout {
     const starts = new Float64Array(this.pieces.length + 1);
     let at = 0;
     this.pieces.forEach(({ unit, offset, length, joined, zeros }, i) => {
+      // Walks over pieces are paid for by their bytes.
+      if (length < 1) badMap(`piece ${i} is empty`);
       if (unit >= this.units.length || offset + length > this.lengthOf(unit)) badMap(`piece ${i} leaves its place`);
       // Bytes of the image keep their place within a word; contents begin words.
       const phase = unit < 0 ? offset % ALIGNMENT : 0;

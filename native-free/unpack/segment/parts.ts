@@ -89,7 +89,7 @@ function merged(wanted: { start: number; end: number }[]): Pick<SegmentParts, 'r
 }
 
 /** Position in `piecesOf(-1)` of the first piece that ends behind `at`. */
-function firstPieceAt(layout: VirtualLayout, at: number): number {
+export function firstPieceAt(layout: VirtualLayout, at: number): number {
   const pieces = layout.piecesOf(-1);
   return firstWhere(0, pieces.length, (i) => {
     const { offset, length } = layout.pieces[pieces[i]!]!;
@@ -114,24 +114,14 @@ function firstWhere(first: number, end: number, holds: (i: number) => boolean): 
 }
 
 /** Copies bytes [start, start + into.length) of the virtual stream out of a segment's content. */
-export function readContent(
-  { ranges }: SegmentParts,
-  content: Uint8Array,
-  start: number,
-  into: Uint8Array,
-): void {
+export function readContent({ ranges }: SegmentParts, content: Uint8Array, start: number, into: Uint8Array): void {
   const { start: first, at } = ranges[firstWhere(0, ranges.length, (i) => ranges[i]!.end > start)]!;
   const from = at + start - first;
   into.set(content.subarray(from, from + into.length));
 }
 
 /** What stood before a unit that continues another one, out of a segment's content. */
-export function historyIn(
-  layout: VirtualLayout,
-  parts: SegmentParts,
-  content: Uint8Array,
-  unit: number,
-): Uint8Array {
+export function historyIn(layout: VirtualLayout, parts: SegmentParts, content: Uint8Array, unit: number): Uint8Array {
   const found = historyOf(layout, unit);
   const history = new Uint8Array(found.length === 0 ? 0 : HISTORY_BYTES);
   let at = 0;

@@ -48,12 +48,7 @@ export class UnitReplay {
    * Codes unit `index` with this content, before which `history` stood; a decoder gives no choices, and gets them.
    * @throws UpdateError unit_malformed, payload_work, and what reading the source throws
    */
-  async code(
-    index: number,
-    content: Uint8Array,
-    history: Uint8Array,
-    given: UnitChoices | null,
-  ): Promise<UnitChoices> {
+  async code(index: number, content: Uint8Array, history: Uint8Array, given: UnitChoices | null): Promise<UnitChoices> {
     const { codec, packedBytes } = this.#target.units[index]!;
     const { memory } = this.#source;
     const held = 2 * content.length + packedBytes;
@@ -78,7 +73,10 @@ export class UnitReplay {
     const head = codeHead(this.#numbers, given === null ? null : headOf(given.params), like, content);
     const own = tokenBytes(content, head);
     const bytes = history.length === 0 ? own : concat([history, own]);
-    const tokens = this.#tokens.code({ bytes, first: history.length, rules, runs }, given?.tokens ?? null);
+    const tokens = this.#tokens.code(
+      { bytes, first: history.length, rules, runs, tokensMax: memory.tokensLeft },
+      given?.tokens ?? null,
+    );
     const params = codeTail(this.#numbers, head, given?.params ?? null, like, content, tokens);
     memory.take(TOKEN_BYTES * tokens.count);
     memory.take(-held - TOKEN_BYTES * tokens.count);
