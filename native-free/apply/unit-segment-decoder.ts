@@ -9,11 +9,11 @@ import type { Plan, PlanRoom } from '../format/plan.ts';
 import type { RandomSource } from '../io.ts';
 import type { ModelCoder } from '../model/model-coder.ts';
 import { SegmentCoder } from '../model/segment-coder.ts';
-import { UpdateError, type StatusCode } from '../status.ts';
+import { UpdateError } from '../status.ts';
 import { codecOf } from '../unpack/codecs/list.ts';
 import { MapCoder } from '../unpack/map/map-coder.ts';
 import { checkComplete, countHistories, VirtualLayout } from '../unpack/map/virtual-layout.ts';
-import { historyIn, partsOf, readContent, type SegmentParts } from '../unpack/segment/parts.ts';
+import { firstPieceAt, historyIn, partsOf, readContent, type SegmentParts } from '../unpack/segment/parts.ts';
 import { sourceWindows } from '../unpack/segment/source-windows.ts';
 import { UnitReplay } from '../unpack/segment/unit-replay.ts';
 import { UnitCache } from '../unpack/source/unit-cache.ts';
@@ -22,14 +22,13 @@ import { VirtualSource } from '../unpack/source/virtual-source.ts';
 import { Pauses } from './pauses.ts';
 import type { SegmentDecoder } from './segment-decoders.ts';
 
+const OF_ANOTHER_SOURCE: ReadonlySet<string> = new Set(['unit_malformed', 'plan_malformed', 'payload_malformed']);
+
 /** Where everything of both images lies. */
 export interface UnitLayouts {
   readonly source: VirtualLayout;
   readonly target: VirtualLayout;
 }
-
-/** What a wrong source may look like from within a segment. */
-const DRIFT: ReadonlySet<StatusCode> = new Set(['unit_malformed', 'plan_malformed', 'payload_malformed']);
 
 export class UnitSegmentDecoder implements SegmentDecoder {
   readonly #layout: VirtualLayout;
@@ -74,8 +73,9 @@ export class UnitSegmentDecoder implements SegmentDecoder {
       await this.#placeUnits(parts, content, target);
       memory.take(-parts.contentBytes);
     } catch (error) {
-      // What was signed says what it takes: whatever cannot be decoded, unpacked or packed comes of another source.
-      if (!UpdateError.is(error) || !DRIFT.has(error.code)) throw error;
+      // What was signed says what it takes: whatever cannot be unpacked or packed comes of a source that is another one.
+      // Its units may as well say numbers that none can be, or more tokens than there is memory for.
+      if (!UpdateError.is(error) || !OF_ANOTHER_SOURCE.has(error.code)) throw error;
       throw new UpdateError('segment_digest', `the segment at target byte ${targetOffset}: ${error.message}`, {
         cause: error,
       });
@@ -96,8 +96,11 @@ export class UnitSegmentDecoder implements SegmentDecoder {
 
   #placeRaw(parts: SegmentParts, content: Uint8Array, target: Uint8Array): void {
     const { pieces, starts } = this.#layout;
-    for (const index of this.#layout.piecesOf(-1)) {
+    const ofImage = this.#layout.piecesOf(-1);
+    for (let i = firstPieceAt(this.#layout, parts.start); i < ofImage.length; i++) {
+      const index = ofImage[i]!;
       const { offset, length } = pieces[index]!;
+      if (offset >= parts.end) break;
       const from = Math.max(offset, parts.start);
       const to = Math.min(offset + length, parts.end);
       if (from >= to) continue;
@@ -158,7 +161,8 @@ export function readLayouts(
 ): UnitLayouts {
   coder.start(bytes);
   const maps = new MapCoder(coder, room).code(null);
-  for (const { codec } of [...maps.source.units, ...maps.target.units]) codecOf(codec);
+  // One that this build does not know is no fault of the source, which is what segments would make of it.
+  for (const { units } of [maps.source, maps.target]) for (const { codec } of units) codecOf(codec);
   const source = new VirtualLayout(maps.source, header.sourceBytes);
   const target = new VirtualLayout(maps.target, header.targetBytes);
   if (source.bytes !== header.units?.sourceBytes || target.bytes !== header.units.targetBytes)

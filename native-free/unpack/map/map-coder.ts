@@ -197,6 +197,8 @@ class PieceState {
   part = -1;
   #partEnd = 0;
   #imageEnd = 0;
+  /** Where units of the image that follow each other end, by the first: a walk for each piece could take hours. */
+  readonly #runEnds: Float64Array;
   /** Ways and hits of the last pieces, three bits and one each. */
   ways = 0;
   hits = 0;
@@ -205,6 +207,12 @@ class PieceState {
   constructor(units: readonly Unit[], source: readonly VirtualPiece[]) {
     this.units = units;
     this.#source = source;
+    this.#runEnds = new Float64Array(units.length);
+    for (let i = units.length - 1; i >= 0; i--) {
+      const end = units[i]!.offset + units[i]!.packedBytes;
+      const next = units[i + 1];
+      this.#runEnds[i] = next?.parent === -1 && next.offset === end ? this.#runEnds[i + 1]! : end;
+    }
   }
 
   wayOf({ unit, offset, length }: VirtualPiece): number {
@@ -227,10 +235,9 @@ class PieceState {
 
   /** Where the last bytes of the image ended, or, if units begin there, where those end. */
   #behindUnits(): number {
-    let at = this.#imageEnd;
-    for (let i = this.#unitAt(at); this.units[i]?.parent === -1 && this.units[i]!.offset === at; i++)
-      at += this.units[i]!.packedBytes;
-    return at;
+    const next = this.#unitAt(this.#imageEnd);
+    const isNext = this.units[next]?.parent === -1 && this.units[next]!.offset === this.#imageEnd;
+    return isNext ? this.#runEnds[next]! : this.#imageEnd;
   }
 
   /** Bytes from `offset` of the image to the next unit; 0 where none follows. */

@@ -104,8 +104,9 @@ export class VirtualLayout {
     const starts = new Float64Array(this.pieces.length + 1);
     let at = 0;
     this.pieces.forEach(({ unit, offset, length, joined, zeros }, i) => {
-      if (unit >= this.units.length || length < 0 || offset + length > this.lengthOf(unit))
-        badMap(`piece ${i} leaves its place`);
+      // Walks over pieces are paid for by their bytes.
+      if (length < 1) badMap(`piece ${i} is empty`);
+      if (unit >= this.units.length || offset + length > this.lengthOf(unit)) badMap(`piece ${i} leaves its place`);
       // Bytes of the image keep their place within a word; contents begin words.
       const phase = unit < 0 ? offset % ALIGNMENT : 0;
       if (!joined) at += (phase + ALIGNMENT - (at % ALIGNMENT)) % ALIGNMENT;

@@ -89,7 +89,7 @@ function merged(wanted: { start: number; end: number }[]): Pick<SegmentParts, 'r
 }
 
 /** Position in `piecesOf(-1)` of the first piece that ends behind `at`. */
-function firstPieceAt(layout: VirtualLayout, at: number): number {
+export function firstPieceAt(layout: VirtualLayout, at: number): number {
   const pieces = layout.piecesOf(-1);
   return firstWhere(0, pieces.length, (i) => {
     const { offset, length } = layout.pieces[pieces[i]!]!;

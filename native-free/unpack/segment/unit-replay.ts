@@ -74,7 +74,10 @@ export class UnitReplay {
     const head = codeHead(this.#numbers, given === null ? null : headOf(given.params), like, content);
     const own = tokenBytes(content, head);
     const bytes = history.length === 0 ? own : concat([history, own]);
-    const tokens = this.#tokens.code({ bytes, first: history.length, rules, runs }, given?.tokens ?? null);
+    const tokens = this.#tokens.code(
+      { bytes, first: history.length, rules, runs, tokensMax: memory.tokensLeft },
+      given?.tokens ?? null,
+    );
     const params = codeTail(this.#numbers, head, given?.params ?? null, like, content, tokens);
     memory.take(TOKEN_BYTES * tokens.count);
     memory.take(-held - TOKEN_BYTES * tokens.count);

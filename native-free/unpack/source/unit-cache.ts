@@ -114,8 +114,8 @@ export class UnitCache {
     }
     const { content, tokens, params, after } = codecOf(unit.codec).unpack(packed, unit, before, this.#exact);
     this.memory.take(-unit.packedBytes);
-    // Room for all of these was taken with the map.
-    if (after !== null) this.#states.set(index, after);
+    // Room for all of these was taken with the map, and only for those that a unit goes on from.
+    if (after !== null && this.layout.units[index + 1]?.continues === true) this.#states.set(index, after);
     this.unpacked++;
     this.seen.add(index);
     return { index, content, tokens, params };

@@ -17,6 +17,11 @@ export class UnitMemory {
     this.#limit = limitBytes;
   }
 
+  /** Tokens that there is still room for. */
+  get tokensLeft(): number {
+    return Math.max(0, Math.floor((this.#limit - this.#held) / TOKEN_BYTES));
+  }
+
   /**
    * Called before anything is allocated; negative where it is free again.
    * @throws UpdateError payload_malformed where it is more than the header declares

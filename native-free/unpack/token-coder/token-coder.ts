@@ -41,6 +41,8 @@ export interface TokenUnit {
   /** Where the first token begins; what is before may be matched. Default: 0. */
   readonly first?: number;
   readonly rules: TokenRules;
+  /** As many as a decoder has memory for; default: one for each byte. */
+  readonly tokensMax?: number;
   /** By `at`; they do not overlap. */
   readonly runs: readonly AlignedRun[];
 }
@@ -105,9 +107,9 @@ export class TokenCoder {
    * @throws UpdateError unit_malformed, payload_work
    */
   code(unit: TokenUnit, tokens: TokenList | null): TokenList {
-    const { bytes, rules, first = 0 } = unit;
+    const { bytes, rules, first = 0, tokensMax = Infinity } = unit;
     this.#bytes = bytes;
-    this.#tokens = tokens ?? new TokenList(bytes.length - first);
+    this.#tokens = tokens ?? new TokenList(Math.min(tokensMax, bytes.length - first));
     this.#next = 0;
     this.#recent.start(rules.reps);
     this.#guide.start(bytes, rules, unit.runs);
