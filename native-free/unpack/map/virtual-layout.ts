@@ -148,7 +148,8 @@ export function checkComplete(layout: VirtualLayout): void {
     if (unit >= 0 && layout.units[unit]!.copyOf >= 0) continue;
     if (unit >= 0 && layout.units[unit]!.continues) checkHistory(layout, unit);
     const pieces = layout.piecesOf(unit);
-    let { first, end } = layout.unitsIn(unit);
+    const { first: firstChild, end } = layout.unitsIn(unit);
+    let first = firstChild;
     let at = 0;
     for (let p = 0; p < pieces.length || first < end;) {
       const piece = p < pieces.length ? layout.pieces[pieces[p]!]! : null;

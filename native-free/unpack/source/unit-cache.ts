@@ -2,8 +2,7 @@
  * Units of the source, unpacked when they are asked for, and kept while there is room.
  * @module
  */
-import type { WorkMeter } from '../../format/work.ts';
-import { WORK } from '../../format/work.ts';
+import { WORK, type WorkMeter } from '../../format/work.ts';
 import type { RandomSource } from '../../io.ts';
 import { codecOf } from '../codecs/list.ts';
 import type { VirtualLayout } from '../map/virtual-layout.ts';
@@ -53,6 +52,11 @@ export class UnitCache {
     this.memory = options.memory ?? new UnitMemory();
     this.#work = options.work ?? null;
     this.#exact = options.exact ?? false;
+  }
+
+  /** Places where streams may be entered. */
+  get statesKept(): number {
+    return this.#states.size;
   }
 
   /** Forgets what was unpacked. Where streams may be entered stays known. */
