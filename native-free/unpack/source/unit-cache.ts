@@ -54,6 +54,11 @@ export class UnitCache {
     this.#exact = options.exact ?? false;
   }
 
+  /** Places where streams may be entered. */
+  get statesKept(): number {
+    return this.#states.size;
+  }
+
   /** Forgets what was unpacked. Where streams may be entered stays known. */
   clear(): void {
     this.#kept.clear();

@@ -5,7 +5,13 @@
 import zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { CODEC_ID, type UnitMap } from '../../../native-free/format/unit-map.ts';
-import { noise } from '../../support/images.ts';
+import { memorySource } from '../../../native-free/apply/bytes-source.ts';
+import { codecOf } from '../../../native-free/unpack/codecs/list.ts';
+import { VirtualLayout } from '../../../native-free/unpack/map/virtual-layout.ts';
+import { UnitCache } from '../../../native-free/unpack/source/unit-cache.ts';
+import { TokenList } from '../../../native-free/unpack/tokens.ts';
+import { concat, noise } from '../../support/images.ts';
+import { decodeTokens, encodeTokens } from '../../support/unpack/token-units.ts';
 import {
   hostilePayload,
   outcomeOf,
@@ -16,7 +22,6 @@ import {
   type Hostile,
 } from '../../support/unit-payloads.ts';
 
-const NONE: UnitMap = { units: [], pieces: [] };
 const MIB = 2 ** 20;
 
 /** What it is refused with, and how long that took. */
@@ -125,15 +130,30 @@ describe('a signed map that lies', () => {
 });
 
 describe('memory', () => {
-  it('of tokens is held to what is declared before they are there', async () => {
-    const contentBytes = 2 ** 17;
-    const source = new Uint8Array(4096);
-    const maps = { source: NONE, target: oneUnit(60_000, contentBytes, CODEC_ID.lz4) };
-    const hostile = { maps, sourceBytes: 4096, targetBytes: 60_000, work: 512 };
-    // Contents and their copies fit, and next to no tokens.
-    const payload = hostilePayload({ ...hostile, memoryBytes: 4 * contentBytes });
-    const { error } = await outcomeOf(payload, source, 60_000);
-    expect(error?.code).toBe('segment_digest');
-    expect(error?.message).toMatch(/more than \d+ tokens|units take/);
+  it('of tokens is held to what is declared before they are there', () => {
+    const bytes = noise(9000, 5);
+    const tokens = new TokenList(bytes.length);
+    tokens.pushLiterals(bytes.length);
+    const rules = codecOf(CODEC_ID.lz4).rules;
+    const { stream } = encodeTokens([{ unit: { bytes, rules, runs: [] }, tokens }]);
+    expect(decodeTokens(stream, [{ bytes, rules, runs: [], tokensMax: 9000 }])[0]!.count).toBe(9000);
+    expect(() => decodeTokens(stream, [{ bytes, rules, runs: [], tokensMax: 8999 }])).toThrow(/more than 8999 tokens/);
+  });
+
+  it('of streams that end nowhere is not kept where no unit goes on from them', async () => {
+    // Blocks of zeros, none of which is the last: each is a part, and the next ones continue none or one of them.
+    const part = zlib.deflateRawSync(new Uint8Array(40_000), { finishFlush: zlib.constants.Z_FULL_FLUSH });
+    const count = 8;
+    const image = concat(...Array.from({ length: count }, () => part));
+    for (const continues of [false, true]) {
+      const sizes = { packedBytes: part.length, contentBytes: 40_000, codec: CODEC_ID.deflate };
+      const units = Array.from({ length: count }, (_, i) =>
+        unit({ ...sizes, offset: i * part.length, continues: continues && i > 0 }),
+      );
+      const cache = new UnitCache(new VirtualLayout({ units, pieces: [] }, image.length), memorySource(image));
+      await cache.unit(count - 1);
+      expect(cache.unpacked).toBe(continues ? count : 1);
+      expect(cache.statesKept).toBe(continues ? count - 1 : 0);
+    }
   });
 });

@@ -1,0 +1,21 @@
+/**
+ * Tests against sources with a planted bug: the one that PLANTED_BUG names, applied while files are read.
+ */
+import { defineConfig } from 'vitest/config';
+import { repositoryRoot } from '../../corpus/manifest.ts';
+import { applyEdit } from '../mutants/run.ts';
+import { PLANTED } from './mutants.ts';
+
+const bug = PLANTED.find(({ name }) => name === process.env['PLANTED_BUG']);
+
+export default defineConfig({
+  root: repositoryRoot(),
+  test: { include: ['test/**/*.test.ts'], testTimeout: 60_000, bail: 1, maxWorkers: 2 },
+  plugins: [
+    {
+      name: 'planted-bug',
+      enforce: 'pre',
+      transform: (code, id) => (bug !== undefined && id.endsWith(`/${bug.file}`) ? applyEdit(code, bug) : undefined),
+    },
+  ],
+});
