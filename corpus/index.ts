@@ -17,7 +17,7 @@ export type { CorpusPair } from './manifest.ts';
 
 /** A program, and squashfs images with it: both pairs are part of the repository and there without any network. */
 export const SMALL_PAIR = 'watcher-arm64';
-export const SMALL_SQUASHFS_PAIR = 'watcher-squashfs';
+const SMALL_SQUASHFS_PAIR = 'watcher-squashfs';
 
 /** Paths of both images. */
 export interface PairPaths {

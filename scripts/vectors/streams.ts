@@ -21,7 +21,7 @@ import { MODE } from '../../native-free/unpack/zstd/sequences.ts';
 const MATCH_MIN = 4;
 
 /** Greedy: the last place with the same four bytes, as far as it goes; none over a multiple of `blockBytes`. */
-export function tokensOf(content: Uint8Array, rules: TokenRules, blockBytes = Infinity): TokenList {
+function tokensOf(content: Uint8Array, rules: TokenRules, blockBytes = Infinity): TokenList {
   const tokens = new TokenList(content.length);
   const last = new Map<number, number>();
   const recent = [...rules.reps];

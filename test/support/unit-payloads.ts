@@ -72,7 +72,9 @@ export interface MappedImages extends Images {
 async function virtualBytes(map: UnitMap, image: Uint8Array): Promise<Uint8Array> {
   const bytes = new Uint8Array(new VirtualLayout(map, image.length).bytes);
   const source = memorySource(image);
-  await new VirtualSource(new UnitCache(new VirtualLayout(map, image.length), source), source).readAll([{ offset: 0, into: bytes }]);
+  await new VirtualSource(new UnitCache(new VirtualLayout(map, image.length), source), source).readAll([
+    { offset: 0, into: bytes },
+  ]);
   return bytes;
 }
 
@@ -208,7 +210,7 @@ export function bodyStart(payload: Uint8Array): number {
 }
 
 /** The same payload, declaring other needs. */
-export function declaring(
+function declaring(
   payload: Uint8Array,
   change: { decoderMemoryBytes?: number; decoderWork?: number },
 ): Uint8Array {

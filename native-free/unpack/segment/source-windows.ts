@@ -34,7 +34,10 @@ export async function sourceWindows(
     for (const piece of piecesOf(covers, range.start, range.end)) {
       const isLiteral = piece.sourceOffset < 0;
       const offset = isLiteral ? piece.follow : piece.sourceOffset;
-      const length = Math.min(isLiteral ? Math.min(piece.length, FOLLOW_BYTES_MAX) : piece.length, source.size - offset);
+      const length = Math.min(
+        isLiteral ? Math.min(piece.length, FOLLOW_BYTES_MAX) : piece.length,
+        source.size - offset,
+      );
       const window = { piece, at: range.at + piece.targetOffset - range.start, offset, length: Math.max(0, length) };
       memory.take(WINDOW_BYTES);
       bytes += window.length;
