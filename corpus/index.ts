@@ -15,9 +15,8 @@ import { Packages } from './packages.ts';
 export { cacheFolder, corpusPairs, findPair, repositoryRoot } from './manifest.ts';
 export type { CorpusPair } from './manifest.ts';
 
-/** A program, and squashfs images with it: both pairs are part of the repository and there without any network. */
+/** The small pair that is part of the repository, beside squashfs images with it: there without any network. */
 export const SMALL_PAIR = 'watcher-arm64';
-const SMALL_SQUASHFS_PAIR = 'watcher-squashfs';
 
 /** Paths of both images. */
 export interface PairPaths {

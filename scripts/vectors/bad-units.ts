@@ -255,7 +255,7 @@ function needs(parts: DeltaParts): BadVector[] {
     payloadBase64: payload({ ...parts, ...more }),
   });
   return [
-    made('units that take more memory than is declared', 'payload_malformed', {
+    made('units that take more memory than is declared', 'segment_digest', {
       units: { ...parts.units!, memoryBytes: 4096 },
     }),
     made('unit maps that take more memory than is declared', 'plan_malformed', {
@@ -280,7 +280,7 @@ function segments({ target, source }: UnitVectorImages, parts: DeltaParts): BadV
   const { offset, packedBytes } = source.units[0]!;
   return [
     made('noise for a segment with units', noise(60, 73)),
-    { ...made('number of 53 bits in a segment', new Uint8Array(0)), error: 'plan_malformed' },
+    { ...made('number of 53 bits in a segment', new Uint8Array(0)), error: 'segment_digest' },
     made(
       'segment whose tokens are others',
       parts.segments[0]!.map((byte, i, { length }) => (i === length - 2 ? byte ^ 1 : byte)),

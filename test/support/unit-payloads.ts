@@ -208,12 +208,3 @@ export function bodyStart(payload: Uint8Array): number {
   const { headerBytes, inlineBody } = parseHeader(payload);
   return headerBytes - (inlineBody?.length ?? 0);
 }
-
-/** The same payload, declaring other needs. */
-function declaring(
-  payload: Uint8Array,
-  change: { decoderMemoryBytes?: number; decoderWork?: number },
-): Uint8Array {
-  const header = parseHeader(payload);
-  return concat([encodeHeader({ ...header, ...change }), payload.subarray(header.headerBytes)]);
-}
