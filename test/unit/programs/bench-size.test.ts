@@ -8,7 +8,7 @@ import { digestOfFile, missingPrograms, PEERS, runPeer, type Outcome, type Peer 
 import { mergeFigures, readFigures, type CompressedRow } from '../../../bench/size/compressed-figures.ts';
 import { renderCompressed } from '../../../bench/size/compressed-report.ts';
 import { PLAIN_PAIRS } from '../../../bench/size/compressed.ts';
-import { contentsOf } from '../../../bench/size/idealised.ts';
+import { contentsOf } from '../../../native-free/diff/index.ts';
 import { commandOf, readSizeOptions } from '../../../bench/size/options.ts';
 import { parseDiffReport } from '../../../bench/size/ours.ts';
 import { renderReport, summaryLines } from '../../../bench/size/report.ts';
