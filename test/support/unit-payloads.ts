@@ -12,7 +12,7 @@ import { assembleDelta } from '../../native-free/diff/write/assemble.ts';
 import { encodeUnitSegment, type EncodedUnitSegment } from '../../native-free/diff/write/encode-unit-segment.ts';
 import { concat } from '../../native-free/format/bytes.ts';
 import { coverListOf, type Cover } from '../../native-free/format/cover.ts';
-import { encodeHeader, parseHeader, type SegmentSpan } from '../../native-free/format/payload-header.ts';
+import { parseHeader, type SegmentSpan } from '../../native-free/format/payload-header.ts';
 import { CODEC_ID, type Unit, type UnitMap, type VirtualPiece } from '../../native-free/format/unit-map.ts';
 import type { ByteSource, RandomSource } from '../../native-free/io.ts';
 import { LIMITS } from '../../native-free/limits.ts';
@@ -205,13 +205,4 @@ export function resealed(payload: Uint8Array): Uint8Array {
 export function bodyStart(payload: Uint8Array): number {
   const { headerBytes, inlineBody } = parseHeader(payload);
   return headerBytes - (inlineBody?.length ?? 0);
-}
-
-/** The same payload, declaring other needs. */
-export function declaring(
-  payload: Uint8Array,
-  change: { decoderMemoryBytes?: number; decoderWork?: number },
-): Uint8Array {
-  const header = parseHeader(payload);
-  return concat([encodeHeader({ ...header, ...change }), payload.subarray(header.headerBytes)]);
 }

@@ -13,7 +13,7 @@ import { microLzmaCodec } from './micro-lzma.ts';
 import { xzCodec } from './xz.ts';
 import { zstdCodec } from './zstd.ts';
 
-const CODECS = new Map<number, UnitCodec>([
+const CODECS: ReadonlyMap<number, UnitCodec> = new Map<number, UnitCodec>([
   [CODEC_ID.deflate, deflate as UnitCodec],
   [CODEC_ID.zlib, zlib as UnitCodec],
   [CODEC_ID.xz, xzCodec as UnitCodec],
