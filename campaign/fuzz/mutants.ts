@@ -43,10 +43,10 @@ export const PLANTED: readonly PlantedBug[] = [
     to: '    if (this.#trust[0] === 0) this.#trust.fill(TRUST_FIRST);',
   },
   {
-    name: 'the guide knows equal bytes of the unit before',
-    file: `${UNPACK}/token-coder/source-guide.ts`,
-    from: '    this.#run = -1;\n    this.equalFrom = 0;\n    this.equalTo = 0;\n  }\n\n  mark',
-    to: '    this.#run = -1;\n  }\n\n  mark',
+    name: 'recent distances of the last segment are those of the next one',
+    file: `${UNPACK}/token-coder/token-coder.ts`,
+    from: '    this.#recent.start(rules.reps);',
+    to: '    if (this.#recent.count !== rules.reps.length) this.#recent.start(rules.reps);',
   },
   {
     name: 'a token coder does not begin a segment at all',

@@ -84,6 +84,23 @@ describe('damage', () => {
     });
   });
 
+  it('that is a match of one byte too far is noticed by both loops of deflate', () => {
+    const dictionary = Buffer.from('none of these is in the stream: Z');
+    for (const before of [4, 9, 40, 300, 3000]) {
+      const text = records(before, before);
+      const repeat = Buffer.concat([Buffer.from('Z'), text.subarray(0, 200)]);
+      // Behind the repeat there is room for the fast loop, or none.
+      for (const rest of [0, 5000]) {
+        const whole = Buffer.concat([text, repeat, records(rest + 1, rest)]);
+        const packed = zlib.deflateRawSync(whole, { dictionary });
+        const sizes = { packedBytes: packed.length, contentBytes: whole.length };
+        expect(refusalOf(() => codecOf(CODEC_ID.deflate).unpack(packed, sizes, null, true))).toMatch(
+          `a distance of ${before + 1} at byte ${before} points before the start`,
+        );
+      }
+    }
+  });
+
   describe('to a payload', () => {
     const parts = [SQUASHFS_GZIP, zlib.gzipSync(records(1, 9000)), EROFS_LZ4, SQUASHFS_ZSTD];
     const source = concat(...parts);
