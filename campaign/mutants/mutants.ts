@@ -284,7 +284,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'ended action forgotten before its report is taken',
     why: 'what has failed is installed again',
     scenarios: ['rollback'],
-    edits: one('src/agent/states/report.ts', '    rememberEnded(body, { actionId, cancelId, release, outcome, endedAtMs: finishedAtMs });\n', '    void [rememberEnded, actionId, cancelId, release];\n'), // prettier-ignore
+    edits: one('src/agent/states/report.ts', '    rememberEnded(body, { actionId, cancelId, release, outcome, endedAtMs: finishedAtMs, fellBack: attempt.fellBack });\n', '    void [rememberEnded, actionId, cancelId, release];\n'), // prettier-ignore
   },
   {
     name: 'ended action begun again when it is offered again',
