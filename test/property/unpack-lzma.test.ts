@@ -92,11 +92,13 @@ describe('any legal tokens', () => {
           const control = i > 0 ? kind : kind < 128 ? 1 : 224;
           const from = content.length;
           if (control === 1 || control === 224) start = from;
-          if (control < 128) content.push(...wishes.map(([, , , byte]) => byte));
-          else fulfil(wishes, content, start, tokens);
+          if (control < 128) {
+            content.push(...wishes.map(([, , , byte]) => byte));
+            tokens.pushLiterals(wishes.length); // stored bytes are literals
+          } else fulfil(wishes, content, start, tokens);
           if (content.length === from) {
             content.push(7);
-            if (control >= 128) tokens.push(OP.literal, 1, 0);
+            tokens.push(OP.literal, 1, 0);
           }
           chunks.push(control, content.length - from, control < 128 ? 0 : properties);
         }
