@@ -8,6 +8,9 @@ import { DEFAULT_RATE_FLOOR } from '../../platform/http/rate-floor.ts';
 import type { TableReader } from './table-reader.ts';
 import { parseHours, type DayWindow } from '../life/hours.ts';
 
+/** What a terminal can spare unless its configuration says otherwise; the format allows twice as much. */
+const DECODER_MEMORY_BYTES = 64 * 2 ** 20;
+
 export interface LimitsConfig {
   /** Payload bytes one attempt may take from the link. */
   readonly budgetBytes?: number;
@@ -43,12 +46,7 @@ export function readLimits(top: TableReader): LimitsConfig {
     budgetBytesPerMonth: table.optionalInteger('budget_bytes_per_month', 1, most),
     allowedHours: readHours(table, 'allowed_hours'),
     rateBytesPerSecond: table.optionalInteger('rate_bytes_per_second', 1024, most),
-    decoderMemoryBytes: table.integer(
-      'decoder_memory_bytes',
-      LIMITS.decoder_memory_bytes_max,
-      1,
-      LIMITS.decoder_memory_bytes_max,
-    ),
+    decoderMemoryBytes: table.integer('decoder_memory_bytes', DECODER_MEMORY_BYTES, 1, LIMITS.decoder_memory_bytes_max),
     decoderWork: table.integer('decoder_work', LIMITS.decoder_work_units_max, 1, LIMITS.decoder_work_units_max),
     attemptsMax: table.integer('attempts_max', 5, 1, 1000),
     resumesMax: table.integer('resumes_max', 20, 1, 100_000),
