@@ -3,7 +3,7 @@
  * @module
  */
 import { decompress } from 'fzstd';
-import { FOLLOW_BYTES_MAX, piecesOf, type Piece } from '../format/pieces.ts';
+import { piecesOf, sourceBytesOf, type Piece } from '../format/pieces.ts';
 import type { Plan } from '../format/plan.ts';
 import type { RandomSource } from '../io.ts';
 import { LIMITS } from '../limits.ts';
@@ -48,10 +48,8 @@ export class DeltaSegmentDecoder implements SegmentDecoder {
   }
 
   async #read(piece: Piece): Promise<Uint8Array> {
-    const isLiteral = piece.sourceOffset < 0;
-    const offset = isLiteral ? piece.follow : piece.sourceOffset;
-    const wanted = isLiteral ? Math.min(piece.length, FOLLOW_BYTES_MAX) : piece.length;
-    const window = this.#window.subarray(0, Math.max(0, Math.min(wanted, this.#sourceBytes - offset)));
+    const { offset, length } = sourceBytesOf(piece, this.#sourceBytes);
+    const window = this.#window.subarray(0, length);
     if (window.length > 0) await this.#source.read(offset, window);
     return window;
   }

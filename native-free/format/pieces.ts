@@ -24,6 +24,17 @@ export interface Piece {
 /** How many source bytes behind a cover are looked at for the literals that follow it. */
 export const FOLLOW_BYTES_MAX = 1024;
 
+/** The source bytes that a piece is coded from: those of its cover, or what follows the cover before literals. */
+export function sourceBytesOf(
+  { sourceOffset, follow, length }: Piece,
+  sourceBytes: number,
+): { readonly offset: number; readonly length: number } {
+  const isLiteral = sourceOffset < 0;
+  const offset = isLiteral ? follow : sourceOffset;
+  const wanted = isLiteral ? Math.min(length, FOLLOW_BYTES_MAX) : length;
+  return { offset, length: Math.max(0, Math.min(wanted, sourceBytes - offset)) };
+}
+
 /** The pieces of target range [start, end), in order, without holes. */
 export function* piecesOf(covers: CoverList, start: number, end: number): Generator<Piece> {
   let at = start;

@@ -66,6 +66,9 @@ export interface UnitMap {
 
 export const ALIGNMENT = 4;
 
+/** Units in units. */
+export const UNIT_DEPTH_MAX = 3;
+
 /**
  * Content of the unit before that tokens of one that continues it may refer to. It is coded again with the segment, which
  * otherwise could not begin there; no unit lies in it.

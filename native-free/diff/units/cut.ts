@@ -7,7 +7,6 @@ import type { VirtualLayout } from '../../unpack/map/virtual-layout.ts';
 
 /** Content that is made in one segment, and image bytes of one. Part of what decides a patch's bytes. */
 export const UNIT_SEGMENT_CONTENT_BYTES = 4 * 2 ** 20;
-const CONTENT_BYTES = UNIT_SEGMENT_CONTENT_BYTES;
 const IMAGE_BYTES = 2 * 2 ** 20;
 /** Raw bytes are cut at multiples of this. */
 const STEP = 4096;
@@ -34,14 +33,15 @@ class Cutter {
 
   /** A unit, which lies in one segment. */
   whole(offset: number, length: number, contentBytes: number): void {
-    const isFull = this.#content + contentBytes > CONTENT_BYTES || offset + length - this.#start > IMAGE_BYTES;
+    const isFull =
+      this.#content + contentBytes > UNIT_SEGMENT_CONTENT_BYTES || offset + length - this.#start > IMAGE_BYTES;
     if (isFull) this.end(offset);
     this.#content += contentBytes;
   }
 
   raw(from: number, to: number): void {
     for (let at = from; at < to;) {
-      const room = Math.min(CONTENT_BYTES - this.#content, this.#start + IMAGE_BYTES - at);
+      const room = Math.min(UNIT_SEGMENT_CONTENT_BYTES - this.#content, this.#start + IMAGE_BYTES - at);
       if (room < STEP) {
         this.end(at);
         continue;

@@ -2,7 +2,8 @@
  * Looks into an image: containers, their streams, and containers in those.
  * @module
  */
-import { HISTORY_BYTES } from '../../format/unit-map.ts';
+import { HISTORY_BYTES, UNIT_DEPTH_MAX } from '../../format/unit-map.ts';
+import { concat } from '../../format/bytes.ts';
 import { LIMITS } from '../../limits.ts';
 import { UpdateError } from '../../status.ts';
 import { codecOf, isCodecKnown } from '../../unpack/codecs/list.ts';
@@ -11,8 +12,6 @@ import type { Container, FoundPart, FoundUnit } from '../containers/container.ts
 import { findContainers } from '../containers/list.ts';
 import type { Explored, ExploredUnit, LayoutItem, Span } from './explored.ts';
 
-/** Units in units. */
-const DEPTH_MAX = 3;
 /** Containers in containers, compressed or not. */
 const NESTING_MAX = 8;
 /** Less is not worth a unit of its own. */
@@ -51,17 +50,15 @@ class Explorer {
 
   explored(image: Uint8Array): Explored {
     const spans = [{ unit: -1, offset: 0, length: image.length }];
-    this.#search({ bytes: image, spans }, 0);
+    const view = { bytes: image, spans };
+    this.#layOut(view, this.#containersIn(view), 0);
     return { units: this.#units, items: this.#items, containers: this.#containers };
-  }
-
-  #search(view: View, nesting: number): void {
-    this.#layOut(view, nesting < NESTING_MAX ? this.#containersIn(view) : [], nesting);
   }
 
   #containersIn(view: View): Container[] {
     const containers = findContainers(view.bytes);
-    if (containers.length === 0) return containers;
+    // What begins where the bytes begin lies in no program, and programs are not looked for in vain.
+    if (containers.every(({ offset }) => offset === 0)) return containers;
     const closed = this.#options.closed?.(view.bytes) ?? [];
     const isOpen = ({ offset, bytes }: Container): boolean =>
       !closed.some((range) => offset > range.offset && offset + bytes <= range.offset + range.length);
@@ -124,14 +121,7 @@ class Explorer {
       if (at !== null) return view.bytes.subarray(at, at + length);
       return this.#units[unit]!.content.subarray(offset, offset + length);
     });
-    if (parts.length === 1) return parts[0]!;
-    const joined = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const part of parts) {
-      joined.set(part, at);
-      at += part.length;
-    }
-    return joined;
+    return parts.length === 1 ? parts[0]! : concat(parts);
   }
 
   /** Index of each unit, or -1 for what stays raw. */
@@ -165,7 +155,8 @@ class Explorer {
     const place = places[0];
     const depth = place === undefined || place.unit < 0 ? 1 : this.#depth[place.unit]! + 1;
     const total = this.#contentBytes + contentBytes;
-    if (places.length !== 1 || depth > DEPTH_MAX || packedBytes < PACKED_BYTES_MIN || !isCodecKnown(codec)) return null;
+    if (places.length !== 1 || depth > UNIT_DEPTH_MAX || packedBytes < PACKED_BYTES_MIN || !isCodecKnown(codec))
+      return null;
     if (packedBytes > LIMITS.unit_packed_bytes_max) return null;
     if (contentBytes > LIMITS.unit_content_bytes_max || total > LIMITS.image_bytes_max) return null;
     if (this.#units.length >= LIMITS.units_max || this.#isHistory(place!, packedBytes)) return null;

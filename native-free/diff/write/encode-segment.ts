@@ -2,7 +2,7 @@
  * Encoding of one segment of a delta. Segments are independent, so they can be encoded anywhere in any order.
  * @module
  */
-import { FOLLOW_BYTES_MAX, piecesOf } from '../../format/pieces.ts';
+import { piecesOf, sourceBytesOf } from '../../format/pieces.ts';
 import type { CoverList } from '../../format/cover.ts';
 import { plainPlan, type Plan } from '../../format/plan.ts';
 import { LIMITS } from '../../limits.ts';
@@ -142,9 +142,8 @@ export class SegmentEncoder {
     const before = work.spent;
     this.#segment.begin(null);
     for (const piece of piecesOf(this.#plan.covers, start, end)) {
-      const from = piece.sourceOffset < 0 ? piece.follow : piece.sourceOffset;
-      const length = piece.sourceOffset < 0 ? Math.min(piece.length, FOLLOW_BYTES_MAX) : piece.length;
-      this.#segment.piece(piece, this.#source.subarray(from, from + length), target, piece.targetOffset - start);
+      const { offset, length } = sourceBytesOf(piece, this.#source.length);
+      this.#segment.piece(piece, this.#source.subarray(offset, offset + length), target, piece.targetOffset - start);
     }
     const encoded = this.#coder.finish();
     if (encoded.length >= target.length) return target.slice();

@@ -2,11 +2,16 @@
  * Where everything of an image with units lies: in the virtual stream, in contents, in the image.
  * @module
  */
-import { ALIGNMENT, HISTORY_BYTES, type Unit, type UnitMap, type VirtualPiece } from '../../format/unit-map.ts';
+import {
+  ALIGNMENT,
+  HISTORY_BYTES,
+  UNIT_DEPTH_MAX,
+  type Unit,
+  type UnitMap,
+  type VirtualPiece,
+} from '../../format/unit-map.ts';
 import { LIMITS } from '../../limits.ts';
 import { UpdateError } from '../../status.ts';
-
-const DEPTH_MAX = 3;
 
 /** @throws UpdateError plan_malformed */
 export function badMap(what: string): never {
@@ -88,7 +93,7 @@ export class VirtualLayout {
       if (unit.offset < from || unit.offset + unit.packedBytes > this.lengthOf(parent))
         badMap(`unit ${i} leaves its place`);
       depth[i] = parent < 0 ? 1 : depth[parent]! + 1;
-      if (depth[i]! > DEPTH_MAX) badMap(`unit ${i} lies deeper than ${DEPTH_MAX}`);
+      if (depth[i]! > UNIT_DEPTH_MAX) badMap(`unit ${i} lies deeper than ${UNIT_DEPTH_MAX}`);
       const goesOn = isSibling && before.codec === unit.codec && before.offset + before.packedBytes === unit.offset;
       if (unit.continues && !goesOn) badMap(`unit ${i} continues nothing`);
       if (unit.packedBytes > LIMITS.unit_packed_bytes_max) badMap(`unit ${i} has ${unit.packedBytes} packed bytes`);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { CoverList } from '../../format/cover.ts';
-import { FOLLOW_BYTES_MAX, piecesOf, type Piece } from '../../format/pieces.ts';
+import { piecesOf, sourceBytesOf, type Piece } from '../../format/pieces.ts';
 import type { UnitMemory } from '../source/unit-memory.ts';
 import type { VirtualSource } from '../source/virtual-source.ts';
 import type { SegmentParts } from './parts.ts';
@@ -32,13 +32,11 @@ export async function sourceWindows(
   let bytes = 0;
   for (const range of parts.ranges) {
     for (const piece of piecesOf(covers, range.start, range.end)) {
-      const isLiteral = piece.sourceOffset < 0;
-      const offset = isLiteral ? piece.follow : piece.sourceOffset;
-      const length = Math.min(
-        isLiteral ? Math.min(piece.length, FOLLOW_BYTES_MAX) : piece.length,
-        source.size - offset,
-      );
-      const window = { piece, at: range.at + piece.targetOffset - range.start, offset, length: Math.max(0, length) };
+      const window = {
+        piece,
+        at: range.at + piece.targetOffset - range.start,
+        ...sourceBytesOf(piece, source.size),
+      };
       memory.take(WINDOW_BYTES);
       bytes += window.length;
       wanted.push(window);
