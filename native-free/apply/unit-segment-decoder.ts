@@ -13,7 +13,7 @@ import { UpdateError } from '../status.ts';
 import { codecOf } from '../unpack/codecs/list.ts';
 import { MapCoder } from '../unpack/map/map-coder.ts';
 import { checkComplete, countHistories, VirtualLayout } from '../unpack/map/virtual-layout.ts';
-import { firstPieceAt, historyIn, partsOf, readContent, type SegmentParts } from '../unpack/segment/parts.ts';
+import { historyIn, partsOf, rawPartsOf, readContent, type SegmentParts } from '../unpack/segment/parts.ts';
 import { sourceWindows } from '../unpack/segment/source-windows.ts';
 import { UnitReplay } from '../unpack/segment/unit-replay.ts';
 import { UnitCache } from '../unpack/source/unit-cache.ts';
@@ -95,21 +95,9 @@ export class UnitSegmentDecoder implements SegmentDecoder {
   }
 
   #placeRaw(parts: SegmentParts, content: Uint8Array, target: Uint8Array): void {
-    const { pieces, starts } = this.#layout;
-    const ofImage = this.#layout.piecesOf(-1);
-    for (let i = firstPieceAt(this.#layout, parts.start); i < ofImage.length; i++) {
-      const index = ofImage[i]!;
-      const { offset, length } = pieces[index]!;
-      if (offset >= parts.end) break;
-      const from = Math.max(offset, parts.start);
-      const to = Math.min(offset + length, parts.end);
-      if (from >= to) continue;
-      readContent(
-        parts,
-        content,
-        starts[index]! + from - offset,
-        target.subarray(from - parts.start, to - parts.start),
-      );
+    for (const { piece, from, to } of rawPartsOf(this.#layout, parts.start, parts.end)) {
+      const into = target.subarray(from - parts.start, to - parts.start);
+      readContent(parts, content, this.#layout.placeOf(piece, from), into);
     }
   }
 

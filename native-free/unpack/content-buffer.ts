@@ -24,11 +24,6 @@ export class ContentBuffer {
     this.bytes = new Uint8Array(Math.min(bytesMax, guess));
   }
 
-  /** Bytes that stand before the content: matches reach into them, and they count against the bound. */
-  begin(history: Uint8Array): void {
-    this.append(history);
-  }
-
   /** How many more bytes are allowed. */
   get allowed(): number {
     return this.#bytesMax - this.length;

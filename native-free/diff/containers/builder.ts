@@ -13,6 +13,9 @@ interface Block extends FoundUnit {
   named: Ranges | boolean;
 }
 
+/** Files come nearly in the order of their bytes, so ranges are put at the end; a liar's may not cost more than this. */
+const MOVES_MAX = 2 ** 28;
+
 /** Bytes of the image and no unit's content. */
 export const IMAGE = -1;
 
@@ -20,7 +23,7 @@ export class ContainerBuilder {
   readonly #kind: string;
   readonly #blocks: Block[] = [];
   readonly #at = new Map<number, number>();
-  readonly #image = new Ranges();
+  readonly #image = new Ranges(MOVES_MAX);
   readonly #files: FoundFile[] = [];
   #parts: FoundPart[] = [];
   /** Of the file that is being collected: its bytes so far, and zeros that came since. */
@@ -63,7 +66,7 @@ export class ContainerBuilder {
       this.#push({ unit: id, offset, length });
       return;
     }
-    if (block.named === false) block.named = new Ranges();
+    if (block.named === false) block.named = new Ranges(MOVES_MAX);
     this.#take(block.named, id, offset, length);
   }
 

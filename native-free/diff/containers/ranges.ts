@@ -2,10 +2,8 @@
  * Which bytes were taken already, as disjoint ranges in order.
  * @module
  */
+import { firstWhere } from '../../search.ts';
 import { malformed } from '../../unpack/tokens.ts';
-
-/** Files come nearly in the order of their bytes, so ranges are put at the end; a liar's may not cost more than this. */
-const MOVES_MAX = 2 ** 28;
 
 export interface Range {
   readonly from: number;
@@ -15,7 +13,13 @@ export interface Range {
 export class Ranges {
   readonly #from: number[] = [];
   readonly #to: number[] = [];
+  readonly #movesMax: number;
   #moves = 0;
+
+  /** Out of order, a range costs as many moves as there are behind it: who believes nobody sets a bound. */
+  constructor(movesMax = Infinity) {
+    this.#movesMax = movesMax;
+  }
 
   /**
    * Takes [from, to), and gives what of it was still free.
@@ -49,18 +53,12 @@ export class Ranges {
       return;
     }
     this.#moves += this.#from.length - last;
-    if (this.#moves > MOVES_MAX) malformed('container', 'its files are in no order');
+    if (this.#moves > this.#movesMax) malformed('container', 'its files are in no order');
     this.#from.splice(first, last - first, start);
     this.#to.splice(first, last - first, to);
   }
 
   #firstEndingBehind(position: number): number {
-    let [low, high] = [0, this.#to.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#to[middle]! > position) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+    return firstWhere(0, this.#to.length, (i) => this.#to[i]! > position);
   }
 }

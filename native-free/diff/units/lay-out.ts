@@ -4,7 +4,7 @@
  */
 import type { Unit, UnitMap, VirtualPiece } from '../../format/unit-map.ts';
 import { VirtualLayout } from '../../unpack/map/virtual-layout.ts';
-import { Claims } from './claims.ts';
+import { Ranges, type Range } from '../containers/ranges.ts';
 import type { TargetRange } from '../images.ts';
 import type { Explored, Span } from './explored.ts';
 import type { ExploredImage, Selected } from './select.ts';
@@ -61,10 +61,10 @@ function piecesFor(
   const pieces: VirtualPiece[] = [];
   const claims = new Claims();
   const indexOf = (unit: number): number => (unit < 0 ? -1 : indexes[unit]!);
-  for (const { parent, offset, packedBytes } of units) claims.add(parent, offset, offset + packedBytes);
+  for (const { parent, offset, packedBytes } of units) claims.take(parent, offset, offset + packedBytes);
   for (const item of selected.items)
     for (const { unit, offset, length } of explored.items[item]!.spans)
-      claims.add(indexOf(unit), offset, offset + length);
+      claims.take(indexOf(unit), offset, offset + length);
   explored.items.forEach(({ isFile, spans }, item) => {
     if (selected.items.has(item)) {
       spans.forEach(({ unit, offset, length, zeros = 0 }, i) => {
@@ -78,6 +78,18 @@ function piecesFor(
   return pieces;
 }
 
+/** Which bytes of the image (-1) and of units' contents are laid out somewhere. */
+class Claims {
+  readonly #ranges = new Map<number, Ranges>();
+
+  /** Claims [from, to); what of it nobody had. */
+  take(unit: number, from: number, to: number): Range[] {
+    let ranges = this.#ranges.get(unit);
+    if (ranges === undefined) this.#ranges.set(unit, (ranges = new Ranges()));
+    return ranges.take(from, to);
+  }
+}
+
 /** What nothing has claimed of a span. */
 function addRest(
   pieces: VirtualPiece[],
@@ -87,8 +99,7 @@ function addRest(
   units: readonly Unit[],
 ): void {
   const unit = indexOf(span.unit);
-  for (const [from, to] of claims.freeIn(unit, span.offset, span.offset + span.length)) {
-    claims.add(unit, from, to);
+  for (const { from, to } of claims.take(unit, span.offset, span.offset + span.length)) {
     const before = pieces.at(-1);
     // Parts of one stream are one run of bytes.
     const goesOn = unit >= 0 && from === 0 && units[unit]!.continues && before?.unit === unit - 1;

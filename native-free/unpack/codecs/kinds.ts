@@ -1,5 +1,6 @@
 /**
- * Kinds of numbers and flags that units are described with in segments: all codecs share them. Part of the format.
+ * Kinds of numbers and flags with which deflate, zlib and LZ4 units are described in segments; other codecs have lists of their own, in the
+ * same room. Part of the format.
  * @module
  */
 
@@ -12,12 +13,8 @@ export const PARAM_NUMBER = {
   lead: 4,
   leadValue: 5,
   padding: 6,
-  imitate: 7,
   other: 8,
-  value: 9,
-  error: 10,
-  run: 11,
 } as const;
 
 /** Below 8. */
-export const PARAM_FLAG = { same: 0, more: 1, end: 2, foreign: 3, has: 4, as: 5, zero: 6, other: 7 } as const;
+export const PARAM_FLAG = { same: 0, more: 1, end: 2, foreign: 3 } as const;

@@ -40,7 +40,7 @@ export function unpackDeflatePart(
   const reader = new BitReader(packed);
   const lead = reader.bits(bit);
   const content = new ContentBuffer('deflate', history.length + contentBytes, history.length + contentBytes);
-  content.begin(history);
+  content.append(history); // matches reach into it
   const tokens = new TokenList(contentBytes);
   const state = { reader, content, tokens, literals: new HuffmanDecoder(), distances: new HuffmanDecoder() };
   const tree = headers ? new ZlibTree() : null;

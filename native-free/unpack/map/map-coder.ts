@@ -12,6 +12,7 @@ import { LIMITS } from '../../limits.ts';
 import { bitLength } from '../../model/hash.ts';
 import type { ModelCoder } from '../../model/model-coder.ts';
 import { NumberCoder } from '../../model/number-coder.ts';
+import { firstWhere } from '../../search.ts';
 import { badMap } from './virtual-layout.ts';
 
 /** Kinds of numbers and flags of a map; part of the format. */
@@ -248,14 +249,7 @@ class PieceState {
 
   /** The first unit of the image that does not begin before `offset`. */
   #unitAt(offset: number): number {
-    let low = 0;
-    let high = this.units.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.units[middle]!.parent >= 0 || this.units[middle]!.offset >= offset) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+    return firstWhere(0, this.units.length, (i) => this.units[i]!.parent >= 0 || this.units[i]!.offset >= offset);
   }
 
   /** Length of the source's piece that is due, or -1. */

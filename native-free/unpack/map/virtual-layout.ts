@@ -11,6 +11,7 @@ import {
   type VirtualPiece,
 } from '../../format/unit-map.ts';
 import { LIMITS } from '../../limits.ts';
+import { firstWhere } from '../../search.ts';
 import { UpdateError } from '../../status.ts';
 
 /** @throws UpdateError plan_malformed */
@@ -68,14 +69,12 @@ export class VirtualLayout {
 
   /** Index of the piece that holds `offset` of the virtual stream, or of the first behind it. */
   pieceAt(offset: number): number {
-    let low = 0;
-    let high = this.pieces.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.starts[middle]! + this.pieces[middle]!.length > offset) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+    return firstWhere(0, this.pieces.length, (i) => this.starts[i]! + this.pieces[i]!.length > offset);
+  }
+
+  /** Where the virtual stream has the byte at `offset` of what a piece is a piece of. */
+  placeOf(piece: number, offset: number): number {
+    return this.starts[piece]! + offset - this.pieces[piece]!.offset;
   }
 
   #checkUnits(): Int32Array {

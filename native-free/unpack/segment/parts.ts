@@ -2,6 +2,7 @@
  * What a segment of the target is made of: ranges of the virtual stream, and units.
  * @module
  */
+import { firstWhere } from '../../search.ts';
 import { ALIGNMENT, HISTORY_BYTES } from '../../format/unit-map.ts';
 import type { VirtualLayout } from '../map/virtual-layout.ts';
 
@@ -30,39 +31,51 @@ export interface SegmentParts {
 export function partsOf(layout: VirtualLayout, start: number, end: number): SegmentParts {
   const units: number[] = [];
   const wanted: { start: number; end: number }[] = [];
-  const want = (piece: number, from: number, to: number): void => {
-    const { offset } = layout.pieces[piece]!;
-    const base = layout.starts[piece]! - offset;
-    if (from < to) wanted.push({ start: base + from, end: base + to });
+  const want = ({ piece, from, to }: PiecePart): void => {
+    wanted.push({ start: layout.placeOf(piece, from), end: layout.placeOf(piece, to) });
   };
   const addUnit = (unit: number): void => {
     if (layout.units[unit]!.copyOf < 0) {
       for (const piece of layout.piecesOf(unit)) {
         const { offset, length } = layout.pieces[piece]!;
-        want(piece, offset, offset + length);
+        want({ piece, from: offset, to: offset + length });
       }
       const { first, end: last } = layout.unitsIn(unit);
       for (let child = first; child < last; child++) addUnit(child);
-      for (const { piece, from, to } of historyOf(layout, unit)) want(piece, from, to);
+      for (const part of historyOf(layout, unit)) want(part);
     }
     units.push(unit);
   };
-  for (let i = firstPieceAt(layout, start), pieces = layout.piecesOf(-1); i < pieces.length; i++) {
-    const { offset, length } = layout.pieces[pieces[i]!]!;
-    if (offset >= end) break;
-    want(pieces[i]!, Math.max(start, offset), Math.min(end, offset + length));
-  }
+  for (const part of rawPartsOf(layout, start, end)) want(part);
   const { first, end: last } = layout.unitsIn(-1);
   for (let unit = firstUnitAt(layout, first, last, start); unit < last && layout.units[unit]!.offset < end; unit++)
     addUnit(unit);
   return { start, end, units, ...merged(wanted) };
 }
 
+/** Bytes [from, to) of what a piece is a piece of: a unit's content, or the image. */
+export interface PiecePart {
+  readonly piece: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What of image bytes [start, end) is in no unit, in order. */
+export function* rawPartsOf(layout: VirtualLayout, start: number, end: number): Generator<PiecePart> {
+  const pieces = layout.piecesOf(-1);
+  for (let i = firstPieceAt(layout, start); i < pieces.length; i++) {
+    const piece = pieces[i]!;
+    const { offset, length } = layout.pieces[piece]!;
+    if (offset >= end) break;
+    yield { piece, from: Math.max(start, offset), to: Math.min(end, offset + length) };
+  }
+}
+
 /** Parts of pieces, in order of their content: what stood before a unit that continues another one. */
-export function historyOf(layout: VirtualLayout, unit: number): { piece: number; from: number; to: number }[] {
+function historyOf(layout: VirtualLayout, unit: number): PiecePart[] {
   if (!layout.units[unit]!.continues) return [];
   const start = layout.units[unit - 1]!.contentBytes - HISTORY_BYTES;
-  const parts: { piece: number; from: number; to: number }[] = [];
+  const parts: PiecePart[] = [];
   for (const piece of layout.piecesOf(unit - 1)) {
     const { offset, length } = layout.pieces[piece]!;
     if (offset + length > start) parts.push({ piece, from: Math.max(start, offset), to: offset + length });
@@ -89,7 +102,7 @@ function merged(wanted: { start: number; end: number }[]): Pick<SegmentParts, 'r
 }
 
 /** Position in `piecesOf(-1)` of the first piece that ends behind `at`. */
-export function firstPieceAt(layout: VirtualLayout, at: number): number {
+function firstPieceAt(layout: VirtualLayout, at: number): number {
   const pieces = layout.piecesOf(-1);
   return firstWhere(0, pieces.length, (i) => {
     const { offset, length } = layout.pieces[pieces[i]!]!;
@@ -99,18 +112,6 @@ export function firstPieceAt(layout: VirtualLayout, at: number): number {
 
 function firstUnitAt(layout: VirtualLayout, first: number, end: number, at: number): number {
   return firstWhere(first, end, (i) => layout.units[i]!.offset >= at);
-}
-
-/** Binary search: `holds` is false up to some index, and true from there on. */
-function firstWhere(first: number, end: number, holds: (i: number) => boolean): number {
-  let low = first;
-  let high = end;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (holds(middle)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }
 
 /** Copies bytes [start, start + into.length) of the virtual stream out of a segment's content. */
@@ -126,8 +127,7 @@ export function historyIn(layout: VirtualLayout, parts: SegmentParts, content: U
   const history = new Uint8Array(found.length === 0 ? 0 : HISTORY_BYTES);
   let at = 0;
   for (const { piece, from, to } of found) {
-    const start = layout.starts[piece]! + from - layout.pieces[piece]!.offset;
-    readContent(parts, content, start, history.subarray(at, at + to - from));
+    readContent(parts, content, layout.placeOf(piece, from), history.subarray(at, at + to - from));
     at += to - from;
   }
   return history;

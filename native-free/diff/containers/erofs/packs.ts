@@ -2,6 +2,7 @@
  * Packed extents as units: whose content may be of several files, and may be more than any one of them has.
  * @module
  */
+import { firstWhere } from '../../../search.ts';
 import { CODEC_ID } from '../../../format/unit-map.ts';
 import { IMAGE, type ContainerBuilder } from '../builder.ts';
 import type { Fields } from '../fields.ts';
@@ -100,11 +101,5 @@ export class Packs {
 
 /** The last extent that begins at or before `position`. */
 function lastFrom(extents: readonly Extent[], position: number): number {
-  let [low, high] = [0, extents.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (extents[middle]!.from <= position) low = middle + 1;
-    else high = middle;
-  }
-  return Math.max(0, low - 1);
+  return Math.max(0, firstWhere(0, extents.length, (i) => extents[i]!.from > position) - 1);
 }
