@@ -6,7 +6,6 @@
 export default {
   entry: [
     'native-free/{index,compat/index,diff/index}.ts',
-    'native-free/unpack/**/*.ts', // codecs of compressed units, which diff and apply use next
     'src/index.ts',
     'src/{agent,client,server,testing,wasm}/index.ts',
     'src/cli/{engraft,engraft-agent}.ts',

@@ -34,7 +34,7 @@ export function zlibHeaderBytes(packed: Uint8Array): number {
   return ZLIB_HEADER_BYTES;
 }
 
-export function zlibTrailer(content: Uint8Array): Uint8Array {
+function zlibTrailer(content: Uint8Array): Uint8Array {
   const sum = adler32(content);
   return Uint8Array.of(sum >>> 24, sum >>> 16, sum >>> 8, sum);
 }

@@ -28,7 +28,7 @@ export const LENGTH_MIDDLE = 1;
 export const LENGTH_LOW_TREE = 2;
 export const LENGTH_MIDDLE_TREE = 130;
 export const LENGTH_HIGH_TREE = 258;
-export const LITERAL = 1860;
+const LITERAL = 1860;
 const LITERAL_SIZE = 0x300;
 
 /** Slots from here on have low bits; from there on, low bits without a model. */

@@ -11,7 +11,7 @@ import type { SourceUnit, StreamState } from '../unit-codec.ts';
 import { TOKEN_BYTES, UnitMemory } from './unit-memory.ts';
 
 /** How much of what was unpacked is kept. Part of the format: how often units are unpacked is declared work. */
-export const SOURCE_CACHE_BYTES = 4 * 2 ** 20;
+const SOURCE_CACHE_BYTES = 4 * 2 ** 20;
 
 /** A unit of the source, and what its tokens are about. */
 export interface DecodedUnit {

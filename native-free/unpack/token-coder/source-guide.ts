@@ -16,7 +16,7 @@ import type { RecentDistances } from './recent-distances.ts';
 export const KNOWN = { nothing: 0, outOfStep: 1, literal: 2, lostMatch: 3, match: 4 } as const;
 
 /** What makes a match of the source's another one here: bits of `changes`. */
-export const CHANGE = { mapped: 1, kept: 2, sameDistance: 4, maximal: 8, sameLength: 16 } as const;
+const CHANGE = { mapped: 1, kept: 2, sameDistance: 4, maximal: 8, sameLength: 16 } as const;
 
 /** Where a guide stands, to be gone back to. */
 interface GuidePlace {

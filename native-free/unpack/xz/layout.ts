@@ -168,7 +168,7 @@ export function writeIndexAndFooter(check: number, records: readonly XzRecord[])
   return joined([index, littleBytes(crc32(index)), littleBytes(crc32(backward)), backward, FOOTER_MAGIC]);
 }
 
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
+function joined(parts: readonly Uint8Array[]): Uint8Array {
   const all = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
   let at = 0;
   for (const part of parts) {

@@ -69,7 +69,7 @@ const ones = (count: number): number[] => new Array<number>(count).fill(1);
 const twos = (count: number): number[] => new Array<number>(count).fill(2);
 const rare = (count: number): number[] => new Array<number>(count).fill(-1);
 
-export const KIND = {
+const KIND = {
   literals: {
     name: 'literal lengths',
     symbolMax: 35,

@@ -27,7 +27,7 @@ const STREAMS = 4;
 const JUMP_BYTES = 6;
 
 /** Bytes before the literals. */
-export const headBytes = (mode: number, sizeFormat: number): number =>
+const headBytes = (mode: number, sizeFormat: number): number =>
   mode < LITERALS.compressed ? [1, 2, 1, 3][sizeFormat]! : [3, 3, 4, 5][sizeFormat]!;
 
 /** A reader with its code, which treeless literals go on with. */

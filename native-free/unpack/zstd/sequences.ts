@@ -33,7 +33,7 @@ const COUNT_LONG = 0x7f00;
 /** Three states of nine bits, two lengths and an offset. */
 const SEQUENCE_BYTES_MAX = 12;
 /** No more than three bytes say. */
-export const SEQUENCES_MAX = COUNT_LONG + 0xffff;
+const SEQUENCES_MAX = COUNT_LONG + 0xffff;
 
 /** Sequences of a block in columns. Offsets are as they are coded: below 4 they are repeated ones. */
 export class SequenceList {
