@@ -8,7 +8,7 @@ import { assembleDelta, assembleFull } from '../../native-free/diff/write/assemb
 import type { SegmentCosts } from '../../native-free/diff/write/encode-segment.ts';
 import type { PairedLayouts } from '../../native-free/diff/layout/pair-regions.ts';
 import { matchImages, type MatchSteps } from '../../native-free/diff/match-images.ts';
-import { type ImageParts, type Matched, type Window } from '../../native-free/diff/stages.ts';
+import { type FinishedPlan, type ImageParts, type Matched, type Window } from '../../native-free/diff/stages.ts';
 import { cutSegments, UNIT_SEGMENT_CONTENT_BYTES } from '../../native-free/diff/units/cut.ts';
 import type { ExploredImage } from '../../native-free/diff/units/select.ts';
 import { unitPayloadParts, type UnpackedPair } from '../../native-free/diff/units/unpack-pair.ts';
@@ -16,7 +16,8 @@ import { VirtualLayout } from '../../native-free/unpack/map/virtual-layout.ts';
 import { rangesOf, type TargetRange, type Images } from '../../native-free/diff/images.ts';
 import { coverListOf, type CoverList } from '../../native-free/format/cover.ts';
 import { plainPlan } from '../../native-free/format/plan.ts';
-import { DEFAULT_SIZES, SMALL_SIZES, type ModelSizes } from '../../native-free/format/model-sizes.ts';
+import { evenSegments, type SegmentSpan } from '../../native-free/format/payload-header.ts';
+import { DEFAULT_SIZES, SMALL_SIZES } from '../../native-free/format/model-sizes.ts';
 import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
 import { every } from '../platform/timers.ts';
 import { sharedBytes } from '../platform/files/node-io.ts';
@@ -196,87 +197,88 @@ interface EncodedDelta {
   readonly units: UnitCounts | null;
 }
 
-/** A delta payload from covers; not proved. */
+/** A delta payload from covers; not proved. Where images were taken apart, `matched` speaks of their contents. */
 export async function encodeDelta(
   job: Job,
   image: SourceImage,
   matched: Matched,
   unpacked: UnpackedPair | null = null,
 ): Promise<EncodedDelta> {
-  const { target } = job;
-  const images = { source: image.source, target };
-  const modelSizes = job.lowMemory ? SMALL_SIZES : null;
-  if (unpacked !== null) return encodeUnits(job, image, matched, unpacked, modelSizes);
-  const wanted = { segmentBytes: job.mayGrowSegments ? null : job.segmentBytes, modelSizes };
-  const finished = await job.pool.run({ kind: 'plan', images, matched, wanted }, job);
+  const images = { source: image.source, target: job.target };
+  return unpacked === null
+    ? encodePlain(job, image, images, matched)
+    : encodeUnits(job, image, images, matched, unpacked);
+}
+
+async function encodePlain(job: Job, image: SourceImage, images: Images, matched: Matched): Promise<EncodedDelta> {
+  const { finished, coded } = await planFor(job, images, matched, job.mayGrowSegments ? null : job.segmentBytes);
   const { segmentBytes } = finished;
-  const plan = { ...finished.plan, covers: shareCovers(finished.plan.covers) };
-  const coded = { plan, modelSizes: finished.modelSizes };
-  const encoded = counter(job, 'encode', target.length);
-  const parts = await inLanes(rangesOf(target.length, segmentBytes), job.workers + 1, async ({ start, end }) => {
-    const task = { kind: 'encode', images, coded, start, end, metered: job.metered } as const;
-    const part = await job.pool.run(task, job);
-    encoded(end - start);
-    return part;
-  });
+  const parts = await encodeSegments(job, evenSegments(job.target.length, segmentBytes), (range) =>
+    job.pool.run({ kind: 'encode', images, coded, ...range, metered: job.metered }, job),
+  );
   const payload = assembleDelta({
-    sourceBytes: image.source.length,
-    sourceDigest: image.sourceDigest,
-    targetBytes: target.length,
-    targetDigest: job.targetDigest,
+    ...knownParts(job, image, finished, parts),
     segmentBytes,
-    modelSizes: finished.modelSizes,
     plan: finished.bytes,
     planNeeds: finished.needs,
     segmentWork: parts.reduce((sum, part) => sum + part.work, 0),
     segments: parts.map((part) => part.encoded),
-    segmentDigests: parts.map((part) => part.digest),
-    hash: sha256Node,
   });
   const costs = job.metered ? costsOf(finished.costs, parts, payload.length) : null;
-  return { payload, covers: plan.covers, costs, units: null };
+  return { payload, covers: coded.plan.covers, costs, units: null };
 }
 
-/** The same for images that were taken apart: `matched` speaks of their contents. */
 async function encodeUnits(
   job: Job,
   image: SourceImage,
+  images: Images,
   matched: Matched,
   unpacked: UnpackedPair,
-  modelSizes: ModelSizes | null,
 ): Promise<EncodedDelta> {
-  const { target } = job;
-  const images = { source: image.source, target };
   const { virtual, maps } = unpacked;
-  const wanted = { segmentBytes: UNIT_SEGMENT_CONTENT_BYTES, modelSizes };
-  const finished = await job.pool.run({ kind: 'plan', images: virtual, matched, wanted }, job);
+  const { finished, coded } = await planFor(job, virtual, matched, UNIT_SEGMENT_CONTENT_BYTES);
+  const spans = cutSegments(new VirtualLayout(maps.target, job.target.length));
+  const parts = await encodeSegments(job, spans, (range) =>
+    job.pool.run({ kind: 'encode-units', images, unpacked, coded, ...range, metered: job.metered }, job),
+  );
+  const { units, ...rest } = unitPayloadParts(unpacked, finished, spans, parts);
+  const payload = assembleDelta({ ...knownParts(job, image, finished, parts), units, ...rest });
+  const costs = job.metered ? costsOf({ ...finished.costs, maps: units.mapBytes }, parts, payload.length) : null;
+  return { payload, covers: coded.plan.covers, costs, units: countUnits(maps, parts) };
+}
+
+/** The plan, and what segments are coded with. */
+async function planFor(job: Job, images: Images, matched: Matched, segmentBytes: number | null) {
+  const wanted = { segmentBytes, modelSizes: job.lowMemory ? SMALL_SIZES : null };
+  const finished = await job.pool.run({ kind: 'plan', images, matched, wanted }, job);
   const plan = { ...finished.plan, covers: shareCovers(finished.plan.covers) };
-  const coded = { plan, modelSizes: finished.modelSizes };
-  const spans = cutSegments(new VirtualLayout(maps.target, target.length));
-  const encoded = counter(job, 'encode', target.length);
-  const parts = await inLanes(spans, job.workers + 1, async ({ offset, length }) => {
-    const range = { start: offset, end: offset + length };
-    const part = await job.pool.run(
-      { kind: 'encode-units', images, unpacked, coded, ...range, metered: job.metered },
-      job,
-    );
+  return { finished, coded: { plan, modelSizes: finished.modelSizes } };
+}
+
+function encodeSegments<P>(
+  job: Job,
+  spans: readonly SegmentSpan[],
+  encode: (range: TargetRange) => Promise<P>,
+): Promise<P[]> {
+  const encoded = counter(job, 'encode', job.target.length);
+  return inLanes(spans, job.workers + 1, async ({ offset, length }) => {
+    const part = await encode({ start: offset, end: offset + length });
     encoded(length);
     return part;
   });
-  const { units, ...rest } = unitPayloadParts(unpacked, finished, spans, parts);
-  const payload = assembleDelta({
-    sourceBytes: image.source.length,
-    sourceDigest: image.sourceDigest,
-    targetBytes: target.length,
-    targetDigest: job.targetDigest,
-    modelSizes: finished.modelSizes,
-    segmentDigests: parts.map((part) => part.digest),
-    hash: sha256Node,
-    units,
-    ...rest,
-  });
-  const costs = job.metered ? costsOf({ ...finished.costs, maps: units.mapBytes }, parts, payload.length) : null;
-  return { payload, covers: plan.covers, costs, units: countUnits(maps, parts) };
+}
+
+/** What a payload says of its images, and of segments whatever they are made of. */
+function knownParts(
+  job: Job,
+  { source, sourceDigest }: SourceImage,
+  { modelSizes }: FinishedPlan,
+  parts: readonly { readonly digest: Uint8Array }[],
+) {
+  return {
+    ...{ sourceBytes: source.length, sourceDigest, targetBytes: job.target.length, targetDigest: job.targetDigest },
+    ...{ modelSizes, segmentDigests: parts.map(({ digest }) => digest), hash: sha256Node },
+  };
 }
 
 /** What target bytes [start, end) cost as literals; what they are if that gains nothing. */

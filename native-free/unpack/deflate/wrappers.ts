@@ -3,6 +3,7 @@
  * One stream each; a file of several gzip members is several units.
  * @module
  */
+import { concat } from '../../format/bytes.ts';
 import { adler32, crc32 } from '../checksums.ts';
 import { packDeflate, unpackDeflate, type DeflateOptions, type DeflateParams } from './deflate.ts';
 import { malformed, type TokenList, type Unpacked, type UnpackLimits } from '../tokens.ts';
@@ -74,7 +75,7 @@ export function unpackZlib(
 }
 
 export function packZlib(content: Uint8Array, tokens: TokenList, params: WrappedParams): Uint8Array {
-  return concat(params.header, packDeflate(content, tokens, params), zlibTrailer(content));
+  return concat([params.header, packDeflate(content, tokens, params), zlibTrailer(content)]);
 }
 
 /** @throws UpdateError unit_malformed */
@@ -87,7 +88,7 @@ export function unpackGzip(
 }
 
 export function packGzip(content: Uint8Array, tokens: TokenList, params: WrappedParams): Uint8Array {
-  return concat(params.header, packDeflate(content, tokens, params), gzipTrailer(content));
+  return concat([params.header, packDeflate(content, tokens, params), gzipTrailer(content)]);
 }
 
 function unwrap(
@@ -105,14 +106,4 @@ function unwrap(
   if (trailer.some((byte, i) => packed[at + i] !== byte)) malformed(codec, 'its checksum is not that of its content');
   const header = new Uint8Array(packed.subarray(0, headerBytes));
   return { ...unpacked, params: { ...unpacked.params, header }, packedBytes: at + trailer.length };
-}
-
-function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -5,7 +5,7 @@
  * and the check's number say; so nothing of it is carried raw.
  * @module
  */
-import { ByteReader, ByteWriter } from '../../format/bytes.ts';
+import { ByteReader, ByteWriter, concat } from '../../format/bytes.ts';
 import { bytesEqual } from '../../hash.ts';
 import { branchFilterOf } from '../bcj/filters.ts';
 import { malformed } from '../tokens.ts';
@@ -75,7 +75,7 @@ export function readStreamHeader(packed: Uint8Array): number {
 export function writeStreamHeader(check: number): Uint8Array {
   checkOf(check);
   const flags = Uint8Array.of(0, check);
-  return joined([HEADER_MAGIC, flags, littleBytes(crc32(flags))]);
+  return concat([HEADER_MAGIC, flags, littleBytes(crc32(flags))]);
 }
 
 /** [3.1] A header that says what `writeBlockHeader` makes of it, and nothing else. @throws UpdateError unit_malformed */
@@ -127,8 +127,8 @@ export function writeBlockHeader(head: XzBlockHead, lengths: XzLengths): Uint8Ar
   const bytes = head.headerBytes - CRC_BYTES;
   if (fields.length > bytes || head.headerBytes % 4 !== 0 || head.headerBytes > HEADER_BYTES_MAX)
     malformed('xz', `a block header does not fit into ${head.headerBytes} bytes`);
-  const all = joined([fields, new Uint8Array(bytes - fields.length)]);
-  return joined([all, littleBytes(crc32(all))]);
+  const all = concat([fields, new Uint8Array(bytes - fields.length)]);
+  return concat([all, littleBytes(crc32(all))]);
 }
 
 /** How long the header has to be for these lengths. */
@@ -164,16 +164,6 @@ export function writeIndexAndFooter(check: number, records: readonly XzRecord[])
   }
   while (writer.length % 4 !== 0) writer.u8(0);
   const index = writer.finish();
-  const backward = joined([littleBytes(index.length / 4), Uint8Array.of(0, check)]);
-  return joined([index, littleBytes(crc32(index)), littleBytes(crc32(backward)), backward, FOOTER_MAGIC]);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+  const backward = concat([littleBytes(index.length / 4), Uint8Array.of(0, check)]);
+  return concat([index, littleBytes(crc32(index)), littleBytes(crc32(backward)), backward, FOOTER_MAGIC]);
 }
