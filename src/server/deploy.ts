@@ -6,8 +6,8 @@ import { existsSync } from 'node:fs';
 import { UpdateError } from '../../native-free/status.ts';
 import { Repository, type ReleaseKey } from '../release/index.ts';
 import { tenantOf } from './ddi.ts';
-import { summaryOf } from './fleet.ts';
-import type { Decoders } from './management-model.ts';
+import { summaryOf } from './management/fleet.ts';
+import type { Decoders } from './management/model.ts';
 import { defaultStorePath } from './server.ts';
 import { Store } from './store/index.ts';
 

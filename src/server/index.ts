@@ -36,4 +36,4 @@ export type {
   Product,
   RegisteredDevice,
   Release,
-} from './management-model.ts';
+} from './management/model.ts';

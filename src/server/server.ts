@@ -21,7 +21,7 @@ import { ddiRoutes } from './ddi.ts';
 import { ClientAddress } from './http/client-address.ts';
 import { closeGracefully, listenOn, type Deadlines } from './http/listen.ts';
 import { refuseOtherMethods } from './http/methods.ts';
-import { managementRoutes } from './management.ts';
+import { managementRoutes } from './management/routes.ts';
 import { Pace } from './pace.ts';
 import { problemResponse } from './problem.ts';
 import { Store } from './store/index.ts';

@@ -6,7 +6,7 @@ import type { NumberCoder } from '../../model/number-coder.ts';
 import { malformed } from '../tokens.ts';
 import { FseTable, LOG_MIN } from '../zstd/fse.ts';
 import { CODE_BITS_MAX, SYMBOLS } from '../zstd/huffman.ts';
-import { usualTree, usualWeightsTable } from '../zstd/libzstd-tree.ts';
+import { usualTree, usualWeightsTable } from '../zstd/libzstd/tree.ts';
 import { checkWeights, type HuffmanTree } from '../zstd/tree.ts';
 import { codeBounded } from './fields.ts';
 import { FLAG, NUMBER } from './zstd-kinds.ts';

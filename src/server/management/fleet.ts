@@ -2,8 +2,8 @@
  * What the devices of a fleet decode, and so which payload each of them gets.
  * @module
  */
-import type { Action, Decoders } from './management-model.ts';
-import type { DecoderCount, StoredRelease } from './store/index.ts';
+import type { Action, Decoders } from './model.ts';
+import type { DecoderCount, StoredRelease } from '../store/index.ts';
 
 /** How many devices read which format. */
 export function summaryOf(counts: readonly DecoderCount[]): Decoders {

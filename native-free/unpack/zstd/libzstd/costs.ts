@@ -3,13 +3,13 @@
  * counted as it counts them, but with a logarithm of straight lines, which is the same on every machine.
  * @module
  */
-import { BitWriter } from '../deflate/bit-writer.ts';
-import type { CodeKind } from './codes.ts';
-import { writeTable, type FseTable } from './fse.ts';
-import { LITERALS } from './literals.ts';
-import { MODE } from './sequences.ts';
-import { bitsOf } from './huffman.ts';
-import { writeTree, type HuffmanTree } from './tree.ts';
+import { BitWriter } from '../../deflate/bit-writer.ts';
+import type { CodeKind } from '../codes.ts';
+import { writeTable, type FseTable } from '../fse.ts';
+import { LITERALS } from '../literals.ts';
+import { MODE } from '../sequences.ts';
+import { bitsOf } from '../huffman.ts';
+import { writeTree, type HuffmanTree } from '../tree.ts';
 
 const HUGE = 2 ** 40;
 /** Fewer literals than that are never worth a code; more of them must have a common one. */

@@ -5,10 +5,10 @@
  * of the shorter ones. Ties decide, so the order in which equal frequencies are sorted is part of it.
  * @module
  */
-import { FseTable } from './fse.ts';
-import { CODE_BITS_MAX } from './huffman.ts';
-import { compressedWeights, type HuffmanTree } from './tree.ts';
-import { isWhole, lastOf, usualLog, usualShares } from './libzstd-tables.ts';
+import { FseTable } from '../fse.ts';
+import { CODE_BITS_MAX } from '../huffman.ts';
+import { compressedWeights, type HuffmanTree } from '../tree.ts';
+import { isWhole, lastOf, usualLog, usualShares } from './tables.ts';
 
 const WEIGHTS_LOG_MAX = 6;
 const DIRECT_MAX = 128;

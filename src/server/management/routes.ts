@@ -4,13 +4,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { createRoute, OpenAPIHono, z, type RouteConfig } from '@hono/zod-openapi';
-import { LIMITS } from '../../native-free/limits.ts';
-import { UpdateError } from '../../native-free/status.ts';
-import { checkManagement, tokenDigest, type AuthOptions } from './auth.ts';
-import { jsonBody } from './http/body.ts';
+import { LIMITS } from '../../../native-free/limits.ts';
+import { UpdateError } from '../../../native-free/status.ts';
+import { checkManagement, tokenDigest, type AuthOptions } from '../auth.ts';
+import { jsonBody } from '../http/body.ts';
 import { payloadFor, summaryOf } from './fleet.ts';
-import * as model from './management-model.ts';
-import type { Store, StoredAction, StoredDeployment, StoredDevice, StoredRelease } from './store/index.ts';
+import * as model from './model.ts';
+import type { Store, StoredAction, StoredDeployment, StoredDevice, StoredRelease } from '../store/index.ts';
 
 export interface ManagementOptions {
   readonly store: Store;

@@ -3,7 +3,7 @@
  * where a frame has them, they need not be sent, and a wrong guess costs bytes only.
  * @module
  */
-import { FseTable, LOG_MIN } from './fse.ts';
+import { FseTable, LOG_MIN } from '../fse.ts';
 
 const LOG_MAX = 12;
 const floorLog = (value: number): number => 31 - Math.clz32(value);

@@ -4,10 +4,10 @@
  * @module
  */
 import { z } from '@hono/zod-openapi';
-import { LIMITS } from '../../native-free/limits.ts';
-import { namePattern } from '../release/index.ts';
-import { controllerPattern, tenantPattern } from './ddi.ts';
-import { ACTION_STATES, DEPLOYMENT_STATES } from './store/index.ts';
+import { LIMITS } from '../../../native-free/limits.ts';
+import { namePattern } from '../../release/index.ts';
+import { controllerPattern, tenantPattern } from '../ddi.ts';
+import { ACTION_STATES, DEPLOYMENT_STATES } from '../store/index.ts';
 
 const id = z.number().int().min(1);
 const instant = z.string().openapi({ format: 'date-time' });
