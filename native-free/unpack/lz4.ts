@@ -102,11 +102,11 @@ export function packLz4(content: Uint8Array, tokens: TokenList, params: Lz4Param
   let literalsFrom = 0;
   let at = 0;
   for (let i = 0; i < tokens.count; i++) {
-    const length = tokens.length[i]!;
-    const distance = tokens.distance[i]!;
+    const length = tokens.lengthAt(i);
+    const distance = tokens.distanceAt(i);
     if (length > content.length - at) malformed('lz4', `tokens make more than the content's ${content.length} bytes`);
-    if (tokens.op[i] !== OP.literal) {
-      const isMatch = tokens.op[i] === OP.match && length >= MATCH_MIN;
+    if (tokens.opAt(i) !== OP.literal) {
+      const isMatch = tokens.opAt(i) === OP.match && length >= MATCH_MIN;
       if (!isMatch || distance < 1 || distance > Math.min(at, DISTANCE_MAX)) foreign(tokens, i);
       writeSequence(writer, content.subarray(literalsFrom, at), length, distance);
       literalsFrom = at + length;
@@ -141,5 +141,5 @@ function writeMore(writer: BitWriter, length: number): void {
 }
 
 function foreign(tokens: TokenList, i: number): never {
-  malformed('lz4', `token ${i} is none of LZ4's (${tokens.op[i]}, ${tokens.length[i]}, ${tokens.distance[i]})`);
+  malformed('lz4', `token ${i} is none of LZ4's (${tokens.opAt(i)}, ${tokens.lengthAt(i)}, ${tokens.distanceAt(i)})`);
 }

@@ -184,12 +184,12 @@ export function packLzo(content: Uint8Array, tokens: TokenList, params: LzoParam
   let literalsFrom = 0;
   let at = 0;
   for (let i = 0; i < tokens.count; i++) {
-    const length = tokens.length[i]!;
-    const distance = tokens.distance[i]!;
+    const length = tokens.lengthAt(i);
+    const distance = tokens.distanceAt(i);
     if (length > content.length - at) malformed('lzo', `tokens make more than the content's ${content.length} bytes`);
-    if (tokens.op[i] !== OP.literal) {
-      if (tokens.op[i] !== OP.match || distance < 1 || distance > Math.min(at, LZO_DISTANCE_MAX) || length < 2)
-        malformed('lzo', `token ${i} is none of LZO's (${tokens.op[i]}, ${length}, ${distance})`);
+    if (tokens.opAt(i) !== OP.literal) {
+      if (tokens.opAt(i) !== OP.match || distance < 1 || distance > Math.min(at, LZO_DISTANCE_MAX) || length < 2)
+        malformed('lzo', `token ${i} is none of LZO's (${tokens.opAt(i)}, ${length}, ${distance})`);
       writer.run(literalsFrom, at);
       writer.match(length, distance);
       literalsFrom = at + length;

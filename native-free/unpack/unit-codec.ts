@@ -71,8 +71,6 @@ export interface SourceUnit {
   /** What its tokens are about (see `tokenBytes`). */
   readonly bytes: Uint8Array;
   readonly tokens: TokenList;
-  /** Where in `bytes` each token begins, and, last, where they end. */
-  readonly starts: Uint32Array;
 }
 
 /** Bytes [at, at + length) of a target unit resemble those of a source unit from `from`. */

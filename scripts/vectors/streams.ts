@@ -58,7 +58,7 @@ export function deflated(content: Uint8Array, blockBytes: number, isStoredFirst 
   const { rules, pack } = codecOf(CODEC_ID.deflate);
   const tokens = tokensOf(content, rules, blockBytes);
   const starts = isStoredFirst ? [0] : [];
-  for (let token = 0, at = 0; token < tokens.count; at += tokens.length[token++]!)
+  for (let token = 0, at = 0; token < tokens.count; at += tokens.lengthAt(token++))
     if (at % blockBytes === 0) starts.push(at === 0 && isStoredFirst ? 9 : token);
   const blocks = starts.map((firstToken, i) => ({
     ...{ firstToken, type: isStoredFirst && i === 0 ? 0 : i % 3 === 2 ? 1 : 2 },
@@ -108,7 +108,7 @@ export function xzed(content: Uint8Array, sizes: readonly number[], isFiltered: 
   for (const size of sizes) {
     // Each block begins its dictionary, and its list of distances, anew.
     const own = tokensOf(bytes.subarray(from, from + size), rules);
-    for (let i = 0; i < own.count; i++) tokens.push(own.op[i]!, own.length[i]!, own.distance[i]!);
+    for (let i = 0; i < own.count; i++) tokens.push(own.opAt(i), own.lengthAt(i), own.distanceAt(i));
     from += size;
   }
   return pack(content, tokens, params);

@@ -74,8 +74,8 @@ describe('damage', () => {
         expect(made.length, `${name}, seed ${seed}`).toBe(contentBytes);
         let at = 0;
         for (let i = 0; i < tokens.count; i++) {
-          expect(tokens.distance[i]! <= at, `${name}, seed ${seed}: a distance`).toBe(true);
-          at += tokens.length[i]!;
+          expect(tokens.distanceAt(i) <= at, `${name}, seed ${seed}: a distance`).toBe(true);
+          at += tokens.lengthAt(i);
         }
         expect(at, `${name}, seed ${seed}: the tokens' length`).toBe(contentBytes);
         // What cannot be said exactly is refused, or left raw by whoever compares.

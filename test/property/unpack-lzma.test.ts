@@ -14,6 +14,7 @@ import { OP, TokenList } from '../../native-free/unpack/tokens.ts';
 import { packXz, unpackXz } from '../../native-free/unpack/xz/xz.ts';
 import { LZMA_ENDED, LZMA_SIZED, XZ_ARM, XZ_RISCV_BLOCKS } from '../support/unpack/xz-fixtures.ts';
 import { branchCode } from '../support/unpack/xz.ts';
+import { rowsOf } from '../support/unpack/token-rows.ts';
 
 const BOUND = { contentBytesMax: 100_000 };
 const PROPERTIES = fc
@@ -46,10 +47,6 @@ function fulfil(wishes: Wishes, content: number[], start: number, tokens: TokenL
   }
 }
 
-function rows({ count, op, length, distance }: TokenList): number[][] {
-  return Array.from({ length: count }, (_, i) => [op[i]!, length[i]!, distance[i]!]);
-}
-
 /** Anything but an UpdateError is a failure. */
 function refusedOr<T>(run: () => T): T | null {
   try {
@@ -71,7 +68,7 @@ describe('any legal tokens', () => {
         const packed = packLzma(Uint8Array.from(content), tokens, params);
         const again = unpackLzma(packed, BOUND);
         expect([...again.content]).toEqual(content);
-        expect(rows(again.tokens)).toEqual(rows(tokens));
+        expect(rowsOf(again.tokens)).toEqual(rowsOf(tokens));
         expect(again.params).toEqual(params);
         expect(again.packedBytes).toBe(packed.length);
       }),
@@ -105,7 +102,7 @@ describe('any legal tokens', () => {
         const packed = packLzma2(Uint8Array.from(content), tokens, { chunks });
         const again = unpackLzma2(packed, BOUND);
         expect([...again.content]).toEqual(content);
-        expect(rows(again.tokens)).toEqual(rows(tokens));
+        expect(rowsOf(again.tokens)).toEqual(rowsOf(tokens));
         expect(packLzma2(again.content, again.tokens, again.params)).toEqual(packed);
       }),
       { numRuns: 300 },
@@ -167,7 +164,7 @@ describe('hostile tokens', () => {
         const packed = refusedOr(() => packLzma(content, tokens, params));
         if (packed === null) return;
         const again = unpackLzma(packed, BOUND).tokens;
-        expect(rows(again).map(([op]) => op)).toEqual(rows(tokens).map(([op]) => op));
+        expect(rowsOf(again).map(([op]) => op)).toEqual(rowsOf(tokens).map(([op]) => op));
       }),
       { numRuns: 2000 },
     );

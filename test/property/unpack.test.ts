@@ -11,6 +11,7 @@ import { ZlibTree } from '../../native-free/unpack/deflate/zlib-tree.ts';
 import { packLz4, unpackLz4 } from '../../native-free/unpack/lz4.ts';
 import { OP, TokenList } from '../../native-free/unpack/tokens.ts';
 import { refusalOf } from '../support/unpack/tools.ts';
+import { differenceOf } from '../support/unpack/token-units.ts';
 
 interface Said {
   readonly content: Uint8Array;
@@ -54,15 +55,13 @@ function fulfil(wishesOfOne: readonly Wish[], before: number, distanceMax: numbe
 }
 
 function expectSame(tokens: TokenList, other: TokenList): void {
-  expect(tokens.count).toBe(other.count);
-  for (const column of ['op', 'length', 'distance'] as const)
-    expect(Buffer.compare(bytesOf(tokens[column], tokens.count), bytesOf(other[column], other.count))).toBe(0);
+  expect(differenceOf(tokens, other)).toBe('');
 }
 
-const bytesOf = (column: Uint8Array | Uint32Array, count: number): Buffer => {
-  const { buffer, byteOffset, byteLength } = column.subarray(0, count);
-  return Buffer.from(buffer, byteOffset, byteLength);
-};
+function isLiterals(tokens: TokenList, first: number, end: number): boolean {
+  for (let i = first; i < end; i++) if (tokens.opAt(i) !== OP.literal) return false;
+  return true;
+}
 
 /** Blocks that begin at these shares of the tokens, stored ones where there are only literals, and few enough. */
 function cut({ tokens }: Said, cuts: readonly (readonly [share: number, type: number])[]): DeflateBlock[] {
@@ -70,7 +69,7 @@ function cut({ tokens }: Said, cuts: readonly (readonly [share: number, type: nu
   const firsts = [[0, BLOCK.dynamic], ...starts] as [number, number][];
   return firsts.map(([firstToken, type], i) => {
     const end = firsts[i + 1]?.[0] ?? tokens.count;
-    const isPlain = end - firstToken < 65_536 && tokens.op.subarray(firstToken, end).every((op) => op === OP.literal);
+    const isPlain = end - firstToken < 65_536 && isLiterals(tokens, firstToken, end);
     const possible = type === BLOCK.stored && !isPlain ? BLOCK.dynamic : type;
     return { firstToken, type: possible, isLast: i === firsts.length - 1, padding: 0 };
   });

@@ -86,18 +86,18 @@ class TokenWalk {
 
   /** Ends of the sequences before `end`, which stays ahead. */
   cuts(end: number): readonly number[] {
-    const { op, length, count } = this.#tokens;
+    const tokens = this.#tokens;
     const cuts: number[] = [];
-    for (let token = this.#token, at = this.#at; token < count && at < end; token++) {
-      at += length[token]!;
-      if (op[token] !== OP.literal) cuts.push(at);
+    for (let token = this.#token, at = this.#at; token < tokens.count && at < end; token++) {
+      at += tokens.lengthAt(token);
+      if (tokens.opAt(token) !== OP.literal) cuts.push(at);
     }
     return cuts;
   }
 
   skip(to: number): void {
-    const { length, count } = this.#tokens;
-    for (; this.#token < count && this.#at < to; this.#token++) this.#at += length[this.#token]!;
+    const tokens = this.#tokens;
+    for (; this.#token < tokens.count && this.#at < to; this.#token++) this.#at += tokens.lengthAt(this.#token);
   }
 }
 

@@ -17,7 +17,7 @@ import {
   MATCH_MAX,
 } from './symbols.ts';
 import { NO_SYMBOL, TABLE_BITS, type HuffmanDecoder } from './huffman.ts';
-import { malformed, OP, type TokenList } from '../tokens.ts';
+import { malformed, OP, OP_SHIFT, type TokenList } from '../tokens.ts';
 
 const TABLE_MASK = (1 << TABLE_BITS) - 1;
 const FIRST_LENGTH = END_OF_BLOCK + 1;
@@ -81,14 +81,16 @@ function inflateFast({ reader, content, tokens, literals, distances }: Inflating
   const inputEnd = input.length - TOKEN_INPUT_MAX;
   const output = content.bytes;
   const outputEnd = output.length - MATCH_MAX;
-  const { op: ops, length: lengths, distance: places } = tokens;
+  const { chunk } = tokens;
+  // What stood before the content is no token's.
+  const shift = content.length - tokens.end;
   const near = literals.table;
   const far = distances.table;
   let { at, hold, held } = reader;
   let size = content.length;
-  let count = tokens.count;
+  let slot = tokens.slot;
   let isEnded = false;
-  while (at <= inputEnd && size <= outputEnd && count < ops.length) {
+  while (at <= inputEnd && size <= outputEnd && slot < chunk.length) {
     for (; held < FILLED; held += 8) hold |= input[at++]! << held;
     let entry = near[hold & TABLE_MASK]!;
     if (entry === 0) entry = longSymbol(literals, hold);
@@ -96,8 +98,10 @@ function inflateFast({ reader, content, tokens, literals, distances }: Inflating
     held -= entry & 15;
     let symbol = entry >> 4;
     if (symbol < END_OF_BLOCK) {
+      chunk[slot] = size - shift;
+      chunk[slot + 1] = 0;
+      slot += 2;
       output[size++] = symbol;
-      lengths[count++] = 1; // ops and places are zero behind the end of the list
       continue;
     }
     if (symbol === END_OF_BLOCK) {
@@ -123,14 +127,14 @@ function inflateFast({ reader, content, tokens, literals, distances }: Inflating
     hold >>>= extra;
     held -= extra;
     if (distance > size) malformed('deflate', `a distance of ${distance} at byte ${size} points before the start`);
+    chunk[slot] = size - shift;
+    chunk[slot + 1] = (OP.match << OP_SHIFT) | distance;
+    slot += 2;
     for (const end = size + length; size < end; size++) output[size] = output[size - distance]!;
-    ops[count] = OP.match;
-    lengths[count] = length;
-    places[count++] = distance;
   }
   Object.assign(reader, { at, hold, held });
   content.length = size;
-  tokens.count = count;
+  tokens.took(slot, size - shift);
   return isEnded;
 }
 

@@ -53,7 +53,7 @@ export function scanDeflate(
       content.length = DISTANCE_MAX;
     }
     const start = content.length;
-    tokens.count = 0;
+    tokens.clear();
     ({ isLast } = unpackBlock(state, null));
     if (content.length - start > blockBytesMax) malformed('deflate', 'a block unpacks to more than a unit may');
     contentBytes += content.length - start;

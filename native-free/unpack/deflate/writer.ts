@@ -58,12 +58,12 @@ export function spanTokens(
 ): BlockTokens {
   let at = contentStart;
   for (let i = first; i < end; i++) {
-    const length = tokens.length[i]!;
-    const distance = tokens.distance[i]!;
-    const isLiteral = tokens.op[i] === OP.literal && length === 1;
-    const isMatch = tokens.op[i] === OP.match && length >= MATCH_MIN && length <= MATCH_MAX;
+    const length = tokens.lengthAt(i);
+    const distance = tokens.distanceAt(i);
+    const isLiteral = tokens.opAt(i) === OP.literal && length === 1;
+    const isMatch = tokens.opAt(i) === OP.match && length >= MATCH_MIN && length <= MATCH_MAX;
     if (!isLiteral && !(isMatch && distance >= 1 && distance <= DISTANCE_MAX && distance <= at + reach))
-      malformed('deflate', `token ${i} is none of deflate's (${tokens.op[i]}, ${length}, ${distance})`);
+      malformed('deflate', `token ${i} is none of deflate's (${tokens.opAt(i)}, ${length}, ${distance})`);
     at += length;
   }
   if (at > content.length) malformed('deflate', `tokens make more than the content's ${content.length} bytes`);
@@ -76,11 +76,11 @@ export function countSymbols({ content, contentStart, tokens, first, end }: Bloc
   literals[END_OF_BLOCK] = 1;
   let at = contentStart;
   for (let i = first; i < end; i++) {
-    const length = tokens.length[i]!;
-    if (tokens.op[i] === OP.literal) literals[content[at]!]!++;
+    const length = tokens.lengthAt(i);
+    if (tokens.opAt(i) === OP.literal) literals[content[at]!]!++;
     else {
       literals[FIRST_LENGTH + LENGTH_SYMBOL[length]!]!++;
-      distances[distanceSymbol(tokens.distance[i]!)]!++;
+      distances[distanceSymbol(tokens.distanceAt(i))]!++;
     }
     at += length;
   }
@@ -138,19 +138,18 @@ function writeStride(
   end: number,
   contentStart: number,
 ): number {
-  const { op, length: lengths, distance: places } = tokens;
   const output = writer.bytes;
   let { at, hold, held } = writer;
   let from = contentStart;
   for (let i = first; i < end; i++) {
-    if (op[i] === OP.literal) {
+    if (tokens.opAt(i) === OP.literal) {
       const byte = content[from++]!;
       hold |= literalCodes[byte]! << held;
       held += literalBits[byte]!;
       for (; held >= 8; held -= 8, hold >>>= 8) output[at++] = hold;
       continue;
     }
-    const length = lengths[i]!;
+    const length = tokens.lengthAt(i);
     from += length;
     const symbol = LENGTH_SYMBOL[length]!;
     hold |= literalCodes[FIRST_LENGTH + symbol]! << held;
@@ -158,7 +157,7 @@ function writeStride(
     hold |= (length - LENGTH_BASE[symbol]!) << held;
     held += LENGTH_EXTRA[symbol]!;
     for (; held >= 8; held -= 8, hold >>>= 8) output[at++] = hold;
-    const distance = places[i]!;
+    const distance = tokens.distanceAt(i);
     const far = distanceSymbol(distance);
     hold |= distanceCodes[far]! << held;
     held += distanceBits[far]!;

@@ -66,7 +66,7 @@ export class LzmaEncoder {
     for (; at < stop && range.reached <= reachedMax; this.next++) {
       const index = this.next;
       if (index >= tokens.count) malformed('lzma', `no token for byte ${at}`);
-      const op = tokens.op[index]!;
+      const op = tokens.opAt(index);
       const position = at - start;
       const column = (model.state << 4) + (position & model.positionMask);
       range.reserve();
@@ -76,8 +76,8 @@ export class LzmaEncoder {
         at++;
         continue;
       }
-      const length = tokens.length[index]!;
-      const distance = tokens.distance[index]!;
+      const length = tokens.lengthAt(index);
+      const distance = tokens.distanceAt(index);
       if (op > OP.rep3) malformed('lzma', `token ${index} is of no kind: ${op}`);
       if (length > end - at) malformed('lzma', `a match at byte ${at} leaves its chunk`);
       if (distance === 0 || distance > position) malformed('lzma', `byte ${at} refers to ${distance} bytes before`);

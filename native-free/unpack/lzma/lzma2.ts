@@ -142,7 +142,7 @@ function endsNaturally(
   // What the decoder has read is what its encoder had reached, and the bytes that begin a stream.
   const readMax = begin + RUN_REACHED_BYTES_MAX + RANGE_START_BYTES;
   const isFull = range.at > readMax || end - from >= RUN_CONTENT_BYTES_MAX;
-  const last = tokens.length[tokens.count - 1]!;
+  const last = tokens.lengthAt(tokens.count - 1);
   const wasFull = lastSymbolAt > readMax || end - last - from >= RUN_CONTENT_BYTES_MAX;
   return !wasFull && (isFull || end === contentEnd);
 }
@@ -236,7 +236,7 @@ function storeChunk(encoder: LzmaEncoder, place: ChunkPlace, control: number, by
   }
   range.append(Uint8Array.of(control, (bytes - 1) >> 8, (bytes - 1) & 255));
   for (const end = encoder.next + bytes; encoder.next < end; encoder.next++)
-    if (tokens.op[encoder.next] !== OP.literal || encoder.next >= tokens.count)
+    if (encoder.next >= tokens.count || tokens.opAt(encoder.next) !== OP.literal)
       malformed('lzma2', `the stored chunk at byte ${from} has tokens that are no literals`);
   place.from += bytes;
   range.append(content.subarray(from, place.from));

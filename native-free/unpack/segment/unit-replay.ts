@@ -10,10 +10,9 @@ import { NumberCoder, UNIT_SPACE } from '../../model/number-coder.ts';
 import { codecOf } from '../codecs/list.ts';
 import type { VirtualLayout } from '../map/virtual-layout.ts';
 import { asSource, type UnitCache } from '../source/unit-cache.ts';
-import { TOKEN_BYTES } from '../source/unit-memory.ts';
 import { finderBytes } from '../token-coder/match-finder.ts';
 import { TokenCoder } from '../token-coder/token-coder.ts';
-import type { TokenList } from '../tokens.ts';
+import { TOKEN_BYTES, type TokenList } from '../tokens.ts';
 import type { AlignedRun, SourceUnit } from '../unit-codec.ts';
 import { mostOf, runsOf } from './runs.ts';
 

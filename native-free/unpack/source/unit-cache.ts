@@ -6,9 +6,9 @@ import { WORK, type WorkMeter } from '../../format/work.ts';
 import type { RandomSource } from '../../io.ts';
 import { codecOf } from '../codecs/list.ts';
 import type { VirtualLayout } from '../map/virtual-layout.ts';
-import type { TokenList } from '../tokens.ts';
+import { TOKEN_BYTES, type TokenList } from '../tokens.ts';
 import type { SourceUnit, StreamState } from '../unit-codec.ts';
-import { TOKEN_BYTES, UnitMemory } from './unit-memory.ts';
+import { UnitMemory } from './unit-memory.ts';
 
 /** How much of what was unpacked is kept. Part of the format: how often units are unpacked is declared work. */
 const SOURCE_CACHE_BYTES = 4 * 2 ** 20;
@@ -123,7 +123,7 @@ export class UnitCache {
     if (after !== null && this.layout.units[index + 1]?.continues === true) this.#states.set(index, after);
     this.unpacked++;
     this.seen.add(index);
-    return { index, content, tokens, params };
+    return { index, content, tokens: tokens.trim(), params };
   }
 
   /** Unpacks the parts of a stream up to this one, as far as it was not done before. */
@@ -160,12 +160,5 @@ function bytesOf({ content, tokens }: DecodedUnit): number {
 /** A unit as tokens are predicted from it. */
 export function asSource({ content, tokens, params }: DecodedUnit, codec: number): SourceUnit {
   const { tokenBytes, headOf } = codecOf(codec);
-  const starts = new Uint32Array(tokens.count + 1);
-  let at = 0;
-  for (let i = 0; i < tokens.count; i++) {
-    starts[i] = at;
-    at += tokens.length[i]!;
-  }
-  starts[tokens.count] = at;
-  return { bytes: tokenBytes(content, headOf(params)), tokens, starts };
+  return { bytes: tokenBytes(content, headOf(params)), tokens };
 }

@@ -3,9 +3,7 @@
  * @module
  */
 import { UpdateError } from '../../status.ts';
-
-/** Bytes of a token in its columns, and of where it begins. */
-export const TOKEN_BYTES = 13;
+import { TOKEN_BYTES } from '../tokens.ts';
 
 export class UnitMemory {
   readonly #limit: number;

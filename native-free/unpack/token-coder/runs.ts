@@ -8,7 +8,7 @@ import type { AlignedRun, SourceUnit } from '../unit-codec.ts';
 const SOURCE_SPAN = 2 ** 32;
 
 /** Index of the first entry of sorted `values[0..count)` that is not below `wanted`. */
-export function firstFrom(values: Uint32Array | Float64Array, count: number, wanted: number): number {
+function firstFrom(values: Float64Array, count: number, wanted: number): number {
   let low = 0;
   let high = count;
   while (low < high) {

@@ -6,10 +6,11 @@
  * match lies in another run, and with as long a length as there is, if the source's was.
  * @module
  */
+import { firstWhere } from '../../search.ts';
 import type { AlignedRun, TokenRules } from '../unit-codec.ts';
 import { OP } from '../tokens.ts';
 import { BYTES_A_STEP, matchLength } from './match-finder.ts';
-import { firstFrom, RunsBySource } from './runs.ts';
+import { RunsBySource } from './runs.ts';
 import type { RecentDistances } from './recent-distances.ts';
 
 /** How much is known at a place. */
@@ -89,18 +90,18 @@ export class SourceGuide {
     const run = this.#runAt(at);
     if (run === undefined) return;
     const { source } = run;
-    const { starts, tokens } = source;
+    const { tokens } = source;
     const place = run.from + at - run.at;
     let k = this.#token;
-    while (k < tokens.count && starts[k]! < place) k++;
+    while (k < tokens.count && tokens.startAt(k) < place) k++;
     this.#token = k;
     this.#pass(run, at);
-    const inStep = starts[k] === place ? 1 : 0;
-    if (k + inStep <= tokens.count) this.next = starts[k + inStep]! - place;
-    if (k + inStep < tokens.count) this.second = starts[k + inStep + 1]! - place;
+    const inStep = tokens.startAt(k) === place ? 1 : 0;
+    if (k + inStep <= tokens.count) this.next = tokens.startAt(k + inStep) - place;
+    if (k + inStep < tokens.count) this.second = tokens.startAt(k + inStep + 1) - place;
     this.known = KNOWN.outOfStep;
-    if (k === tokens.count || starts[k] !== place) return;
-    const op = tokens.op[k]!;
+    if (k === tokens.count || inStep === 0) return;
+    const op = tokens.opAt(k);
     this.sourceOp = op;
     if (op === OP.literal) {
       this.known = KNOWN.literal;
@@ -108,7 +109,7 @@ export class SourceGuide {
       this.length = 1;
       this.distance = 0;
       this.safe = true;
-    } else this.#match(run, place, at, tokens.length[k]!, tokens.distance[k]!, recent);
+    } else this.#match(run, place, at, tokens.lengthAt(k), tokens.distanceAt(k), recent);
   }
 
   /** Bytes from `at` on, up to `max`, that are as in the source. */
@@ -141,7 +142,9 @@ export class SourceGuide {
     this.#run = next;
     this.equalFrom = run.at;
     this.equalTo = run.at;
-    this.#token = firstFrom(run.source.starts, run.source.tokens.count, run.from + at - run.at);
+    const { tokens } = run.source;
+    const place = run.from + at - run.at;
+    this.#token = firstWhere(0, tokens.count, (token) => tokens.startAt(token) >= place);
     return run;
   }
 

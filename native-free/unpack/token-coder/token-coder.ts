@@ -199,12 +199,12 @@ export class TokenCoder {
   }
 
   #isAsExpected(): boolean {
-    const { op, length, distance } = this.#tokens;
+    const tokens = this.#tokens;
     const next = this.#next;
-    if (next + this.#expected > this.#tokens.count) return false;
+    if (next + this.#expected > tokens.count) return false;
     for (let i = 0; i < this.#expected; i++) {
-      if (op[next + i] !== this.#op[i] || length[next + i] !== this.#length[i]) return false;
-      if (distance[next + i] !== this.#distance[i]) return false;
+      if (tokens.opAt(next + i) !== this.#op[i] || tokens.lengthAt(next + i) !== this.#length[i]) return false;
+      if (tokens.distanceAt(next + i) !== this.#distance[i]) return false;
     }
     return true;
   }
@@ -251,9 +251,9 @@ export class TokenCoder {
     guide.look(at, this.#recent);
     const isKnown = guide.known === KNOWN.literal || guide.known === KNOWN.match;
     if (this.#coder.encoding) {
-      surprises.op = this.#tokens.op[this.#next]!;
-      surprises.length = this.#tokens.length[this.#next]!;
-      surprises.distance = this.#tokens.distance[this.#next]!;
+      surprises.op = this.#tokens.opAt(this.#next);
+      surprises.length = this.#tokens.lengthAt(this.#next);
+      surprises.distance = this.#tokens.distanceAt(this.#next);
     }
     this.#search(at);
     if (isKnown && this.#hitFlag(at) !== 0) {
@@ -356,9 +356,9 @@ function checkTokens(unit: TokenUnit, tokens: TokenList): void {
   const { bytes, rules, first = 0 } = unit;
   let at = first;
   for (let i = 0; i < tokens.count; i++) {
-    const op = tokens.op[i]!;
-    const length = tokens.length[i]!;
-    const distance = tokens.distance[i]!;
+    const op = tokens.opAt(i);
+    const length = tokens.lengthAt(i);
+    const distance = tokens.distanceAt(i);
     if (!isLegal(rules, op, length, distance)) malformed('tokens', `token ${i} is none of the codec's`);
     const isMatch = op !== OP.literal;
     if (isMatch && (distance > at || matchLength(bytes, at, distance, length) < length))

@@ -36,7 +36,7 @@ export class BlockTokens {
   /** Takes the next block's; `offsets` go on with it. @throws UpdateError unit_malformed */
   take(contentBytes: number, offsets: Offsets): void {
     const content = this.#content;
-    const { op, length, distance, count } = this.#tokens;
+    const tokens = this.#tokens;
     const { sequences } = this;
     const end = this.at + contentBytes;
     if (contentBytes > BLOCK_BYTES_MAX || end > content.length)
@@ -48,19 +48,20 @@ export class BlockTokens {
     let token = this.token;
     sequences.count = 0;
     for (; at < end; token++) {
-      if (token === count) malformed('zstd', `there is no token for byte ${at}`);
-      const size = length[token]!;
-      if (op[token] === OP.literal) {
+      if (token === tokens.count) malformed('zstd', `there is no token for byte ${at}`);
+      const size = tokens.lengthAt(token);
+      const op = tokens.opAt(token);
+      if (op === OP.literal) {
         if (size !== 1) malformed('zstd', `the literal ${token} has length ${size}`);
         buffer[literals++] = content[at++]!;
         run++;
         continue;
       }
-      const back = distance[token]!;
+      const back = tokens.distanceAt(token);
       if (size < MATCH_MIN || size > MATCH_MAX || size > end - at || back < 1 || back > Math.min(at, DISTANCE_MAX))
-        malformed('zstd', `token ${token} is none of zstd's (${op[token]}, ${size}, ${back})`);
+        malformed('zstd', `token ${token} is none of zstd's (${op}, ${size}, ${back})`);
       sequences.reserve(sequences.count + 1);
-      sequences.offsets[sequences.count] = offsets.write(op[token]!, back, run > 0);
+      sequences.offsets[sequences.count] = offsets.write(op, back, run > 0);
       sequences.lengths[sequences.count] = size;
       sequences.literals[sequences.count++] = run;
       run = 0;

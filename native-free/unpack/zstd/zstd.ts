@@ -8,7 +8,7 @@
  */
 import { BitWriter } from '../deflate/bit-writer.ts';
 import { ContentBuffer } from '../content-buffer.ts';
-import { malformed, TokenList, type Unpacked, type UnpackLimits } from '../tokens.ts';
+import { malformed, OP, TokenList, type Unpacked, type UnpackLimits } from '../tokens.ts';
 import { BLOCK_BYTES_MAX } from './codes.ts';
 import { readFrameHead, writeFrameHead } from './frame.ts';
 import { LiteralsReader } from './literals.ts';
@@ -117,13 +117,10 @@ function unpackCompressed(state: Unpacking, bytes: Uint8Array): ZstdBlock {
 /** Tokens and content of a block whose literals and sequences are read. */
 function runSequences({ content, tokens, literals: { literals }, sequences, offsets }: Unpacking): void {
   const { count, literals: runs, lengths, offsets: coded } = sequences;
-  tokens.reserve(Math.min(literals.length + count, BLOCK_BYTES_MAX));
   content.reserve(Math.min(content.allowed, BLOCK_BYTES_MAX));
   const { bytes } = content;
-  const { op, length, distance } = tokens;
   const end = Math.min(bytes.length, content.length + BLOCK_BYTES_MAX);
   let at = content.length;
-  let token = tokens.count;
   let literal = 0;
   for (let i = 0; i <= count; i++) {
     const run = i < count ? runs[i]! : literals.length - literal;
@@ -131,19 +128,17 @@ function runSequences({ content, tokens, literals: { literals }, sequences, offs
       malformed('zstd', `a block has more literals than it may at byte ${at}`);
     for (const until = at + run; at < until;) {
       bytes[at++] = literals[literal++]!;
-      length[token++] = 1;
+      tokens.push(OP.literal, 1, 0);
     }
     if (i === count) break;
     const size = lengths[i]!;
-    op[token] = offsets.read(coded[i]!, run > 0);
+    const op = offsets.read(coded[i]!, run > 0);
     const back = offsets.first;
     if (back > at || size > end - at) malformed('zstd', `a match at byte ${at} points before the start or is too long`);
-    length[token] = size;
-    distance[token++] = back;
+    tokens.push(op, size, back);
     for (const until = at + size; at < until; at++) bytes[at] = bytes[at - back]!;
   }
   content.length = at;
-  tokens.count = token;
 }
 
 /**

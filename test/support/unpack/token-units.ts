@@ -50,9 +50,7 @@ export function lz4Tokens(content: Uint8Array): TokenList {
 }
 
 export function sourceUnit(bytes: Uint8Array, tokens: TokenList): SourceUnit {
-  const starts = new Uint32Array(tokens.count + 1);
-  for (let i = 0; i < tokens.count; i++) starts[i + 1] = starts[i]! + tokens.length[i]!;
-  return { bytes, tokens, starts };
+  return { bytes, tokens };
 }
 
 /** Runs of a simple aligner: the last place of 16 equal bytes, drawn out as long as most bytes are equal. */
@@ -119,9 +117,9 @@ export function decodeTokens(stream: Uint8Array, units: readonly TokenUnit[], li
 export function differenceOf(a: TokenList, b: TokenList): string {
   if (a.count !== b.count) return `${a.count} and ${b.count} tokens`;
   for (let i = 0; i < a.count; i++) {
-    const same = a.op[i] === b.op[i] && a.length[i] === b.length[i] && a.distance[i] === b.distance[i];
+    const same = a.opAt(i) === b.opAt(i) && a.lengthAt(i) === b.lengthAt(i) && a.distanceAt(i) === b.distanceAt(i);
     if (!same)
-      return `token ${i}: ${a.op[i]} ${a.length[i]} ${a.distance[i]}, ${b.op[i]} ${b.length[i]} ${b.distance[i]}`;
+      return `token ${i}: ${a.opAt(i)} ${a.lengthAt(i)} ${a.distanceAt(i)}, ${b.opAt(i)} ${b.lengthAt(i)} ${b.distanceAt(i)}`;
   }
   return '';
 }
@@ -130,9 +128,9 @@ export function differenceOf(a: TokenList, b: TokenList): string {
 export function illegality({ bytes, rules, first = 0 }: TokenUnit, tokens: TokenList): string {
   let at = first;
   for (let i = 0; i < tokens.count; i++) {
-    const op = tokens.op[i]!;
-    const length = tokens.length[i]!;
-    const distance = tokens.distance[i]!;
+    const op = tokens.opAt(i);
+    const length = tokens.lengthAt(i);
+    const distance = tokens.distanceAt(i);
     const what = `token ${i}: ${op} ${length} ${distance} at ${at}`;
     if (op === 0) {
       if (length !== 1 || distance !== 0) return what;

@@ -67,8 +67,7 @@ export function faultOf<P>(codec: Codec<P>, packed: Uint8Array, content: Uint8Ar
   if (Buffer.compare(unpacked.content, content) !== 0) return 'other content';
   if (unpacked.packedBytes !== packed.length) return `${unpacked.packedBytes} of ${packed.length} bytes used`;
   const { tokens } = unpacked;
-  const made = tokens.length.subarray(0, tokens.count).reduce((sum, length) => sum + length, 0);
-  if (made !== content.length) return `tokens make ${made} of ${content.length} bytes`;
+  if (tokens.end !== content.length) return `tokens make ${tokens.end} of ${content.length} bytes`;
   return Buffer.compare(codec.pack(unpacked.content, tokens, unpacked.params), packed) === 0 ? '' : 'other bytes';
 }
 

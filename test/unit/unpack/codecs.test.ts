@@ -31,6 +31,7 @@ import {
   XZ_SHA256,
 } from '../../support/unpack/xz-fixtures.ts';
 import { missingTool, xz } from '../../support/unpack/xz.ts';
+import { listOf, rowsOf } from '../../support/unpack/token-rows.ts';
 
 type Codec = UnitCodec<unknown, unknown>;
 const noXz = missingTool('xz', '--version');
@@ -171,7 +172,7 @@ describe('params of units', () => {
     const { tokens, params } = xzCodec.unpack(XZ_ARM, sizes, null, true);
     const properties = params.blocks[0]!.chunks.properties[0]!;
     const starts: number[] = [];
-    for (let token = 0, at = 0; token < tokens.count; at += tokens.length[token++]!) starts.push(at);
+    for (let token = 0, at = 0; token < tokens.count; at += tokens.lengthAt(token++)) starts.push(at);
     const cuts = [0, starts[100]!, starts[200]!, starts[201]!, content.length];
     const chunks = new ChunkList(4);
     [224, 128, 192, 160].forEach((control, i) => {
@@ -203,8 +204,7 @@ describe('params of units', () => {
 
 /** All matches said in full, which is legal whatever was reset. */
 function withoutReps(tokens: UnpackedUnit<unknown>['tokens']): UnpackedUnit<unknown>['tokens'] {
-  for (let i = 0; i < tokens.count; i++) if (tokens.op[i]! > 2) tokens.op[i] = 1;
-  return tokens;
+  return listOf(rowsOf(tokens).map(([op, ...rest]) => [op > 2 ? 1 : op, ...rest]));
 }
 
 describe("erofs's LZMA", () => {

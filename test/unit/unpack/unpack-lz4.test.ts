@@ -6,12 +6,11 @@ import { packLz4, unpackLz4, type Lz4Params } from '../../../native-free/unpack/
 import { OP, TokenList } from '../../../native-free/unpack/tokens.ts';
 import { packSimply } from '../../support/unpack/lz4.ts';
 import { damaged, dice, faultOf, oddContents, realFiles, refusalOf, Tally } from '../../support/unpack/tools.ts';
+import { rowsOf } from '../../support/unpack/token-rows.ts';
 
 const LZ4 = { unpack: unpackLz4, pack: packLz4 };
 const text = (length: number): Uint8Array => realFiles().get('a page of text')!.subarray(0, length);
 const max = (contentBytesMax: number): { contentBytesMax: number } => ({ contentBytesMax });
-const columns = ({ op, length, distance, count }: TokenList): number[][] =>
-  Array.from({ length: count }, (_, i) => [op[i]!, length[i]!, distance[i]!]);
 const LITERAL = [OP.literal, 1, 0];
 
 describe('LZ4 blocks', () => {
@@ -26,7 +25,7 @@ describe('LZ4 blocks', () => {
     const packed = Uint8Array.of(0x35, 1, 2, 3, 3, 0, 0x50, 7, 8, 9, 10, 11);
     const { content, tokens, params, packedBytes } = unpackLz4(packed, max(17));
     expect([...content]).toEqual([1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 7, 8, 9, 10, 11]);
-    expect(columns(tokens)).toEqual([
+    expect(rowsOf(tokens)).toEqual([
       LITERAL,
       LITERAL,
       LITERAL,

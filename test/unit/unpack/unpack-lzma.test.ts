@@ -20,6 +20,7 @@ import {
   XZ_SHA256,
 } from '../../support/unpack/xz-fixtures.ts';
 import { missingTool, pythonLzma, realContents, settings, xz } from '../../support/unpack/xz.ts';
+import { rowsOf } from '../../support/unpack/token-rows.ts';
 
 const LIMITS = { contentBytesMax: 2 ** 26 };
 const noXz = missingTool('xz', '--version');
@@ -236,7 +237,7 @@ describe('hostile LZMA', () => {
   });
 
   it('reaches back further than the dictionary that is allowed', () => {
-    const farthest = Math.max(...unpackLzma(LZMA_ENDED, LIMITS).tokens.distance);
+    const farthest = Math.max(...rowsOf(unpackLzma(LZMA_ENDED, LIMITS).tokens).map(([, , distance]) => distance));
     const limits = (dictionaryBytesMax: number) => ({ ...LIMITS, dictionaryBytesMax });
     expect(refusal(() => unpackLzma(LZMA_ENDED, limits(farthest)))).toBe('accepted');
     expect(refusal(() => unpackLzma(LZMA_ENDED, limits(farthest - 1)))).toBe('unit_malformed');

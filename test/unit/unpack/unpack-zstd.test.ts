@@ -17,6 +17,7 @@ import { ZSTD_BEST, ZSTD_FAST } from '../../support/unpack/foreign-fixtures.ts';
 import { damaged, dice, faultOf, oddContents, realFiles, refusalOf, Tally } from '../../support/unpack/tools.ts';
 import { FIXTURE_CONTENT } from '../../support/unpack/xz-fixtures.ts';
 import { missingTool } from '../../support/unpack/xz.ts';
+import { listOf, rowsOf, type TokenRow } from '../../support/unpack/token-rows.ts';
 
 const ZSTD = { unpack: unpackZstd, pack: packZstd };
 const noTool = missingTool('zstd', '--version');
@@ -109,8 +110,8 @@ describe('frames of libzstd', () => {
       const { tokens } = unpackZstd(libzstd(content, 19), max(content.length));
       const recent = [1, 4, 8];
       for (let i = 0; i < tokens.count; i++) {
-        const op = tokens.op[i]!;
-        const distance = tokens.distance[i]!;
+        const op = tokens.opAt(i);
+        const distance = tokens.distanceAt(i);
         if (op === OP.literal) continue;
         const place = op === OP.match ? 2 : op - OP.rep0;
         if (op !== OP.match) expect(recent[place], `${name}, token ${i}`).toBe(distance);
@@ -149,7 +150,7 @@ describe('frames by hand', () => {
     const single = [1, 0x54, 4, 2, 0];
     const { content, tokens } = roundTrip(bytes(HEAD, block(2, 13), literals, single, [0b101]));
     expect(Buffer.from(content).toString()).toBe('ABCDCDC');
-    expect([tokens.op[4], tokens.length[4], tokens.distance[4]]).toEqual([OP.match, 3, 2]);
+    expect([tokens.opAt(4), tokens.lengthAt(4), tokens.distanceAt(4)]).toEqual([OP.match, 3, 2]);
   });
 
   it('may say the last distance less one in two ways', () => {
@@ -172,7 +173,7 @@ describe('frames by hand', () => {
     for (const [i, each] of packed.entries()) {
       const again = unpackZstd(each, max(10));
       expect(again.content).toEqual(content);
-      expect([...again.tokens.op.subarray(0, 6)]).toEqual([0, 0, 0, 0, 1, 1]);
+      expect(rowsOf(again.tokens).map(([op]) => op)).toEqual([0, 0, 0, 0, 1, 1]);
       expect(again.params.plain).toEqual(i === 0 ? [] : [0]);
     }
   });
@@ -354,21 +355,19 @@ describe('tokens and params that do not belong together are refused', () => {
   });
 
   it('by the tokens', () => {
-    const changed = (change: (list: TokenList) => void): string | null => {
-      const list = new TokenList(10_000);
-      for (let i = 0; i < tokens.count; i++) list.push(tokens.op[i]!, tokens.length[i]!, tokens.distance[i]!);
-      change(list);
-      return packs({}, list);
-    };
-    const match = tokens.op.findIndex((op) => op !== OP.literal);
-    expect(changed(() => undefined)).toBeNull();
-    expect(changed((list) => list.push(OP.literal, 1, 0))).not.toBeNull();
-    expect(changed((list) => list.count--)).not.toBeNull();
-    expect(changed((list) => (list.op[match] = OP.shortRep))).not.toBeNull();
-    expect(changed((list) => (list.op[match] = 99))).not.toBeNull();
-    expect(changed((list) => (list.distance[match] = 0))).not.toBeNull();
-    expect(changed((list) => (list.distance[match] = 2 ** 31))).not.toBeNull();
-    expect(changed((list) => (list.length[match] = 2))).not.toBeNull();
-    expect(changed((list) => (list.length[0] = 2))).not.toBeNull();
+    const rows = rowsOf(tokens);
+    const match = rows.findIndex(([op]) => op !== OP.literal);
+    const [op, length, distance] = rows[match]!;
+    const changed = (i: number, row: TokenRow): string | null =>
+      packs({}, listOf(rows.map((same, at) => (at === i ? row : same))));
+    expect(packs({}, listOf(rows))).toBeNull();
+    expect(packs({}, listOf([...rows, [OP.literal, 1, 0]]))).not.toBeNull();
+    expect(packs({}, listOf(rows.slice(0, -1)))).not.toBeNull();
+    expect(changed(match, [OP.shortRep, length, distance])).not.toBeNull();
+    expect(changed(match, [99, length, distance])).not.toBeNull();
+    expect(changed(match, [op, length, 0])).not.toBeNull();
+    expect(changed(match, [op, length, 2 ** 24 - 1])).not.toBeNull();
+    expect(changed(match, [op, 2, distance])).not.toBeNull();
+    expect(changed(0, [OP.literal, 2, 0])).not.toBeNull();
   });
 });
