@@ -15,6 +15,7 @@ import { MapCoder } from '../unpack/map/map-coder.ts';
 import { checkComplete, countHistories, VirtualLayout } from '../unpack/map/virtual-layout.ts';
 import { historyIn, partsOf, rawPartsOf, readContent, type SegmentParts } from '../unpack/segment/parts.ts';
 import { sourceWindows } from '../unpack/segment/source-windows.ts';
+import { UnitRoom } from '../unpack/segment/unit-room.ts';
 import { UnitReplay } from '../unpack/segment/unit-replay.ts';
 import { UnitCache } from '../unpack/source/unit-cache.ts';
 import type { UnitMemory } from '../unpack/source/unit-memory.ts';
@@ -29,6 +30,15 @@ export interface UnitLayouts {
   readonly source: VirtualLayout;
   readonly target: VirtualLayout;
 }
+
+/** What is made of a segment before its units. */
+interface SegmentContent {
+  readonly parts: SegmentParts;
+  /** Given up when the last unit has its own copy. */
+  content: Uint8Array;
+}
+
+const NO_CONTENT = new Uint8Array(0);
 
 export class UnitSegmentDecoder implements SegmentDecoder {
   readonly #layout: VirtualLayout;
@@ -62,16 +72,13 @@ export class UnitSegmentDecoder implements SegmentDecoder {
   async decode(encoded: Uint8Array, target: Uint8Array, targetOffset: number): Promise<void> {
     const parts = partsOf(this.#layout, targetOffset, targetOffset + target.length);
     const { memory } = this.#source;
-    memory.take(parts.contentBytes);
-    const content = new Uint8Array(parts.contentBytes);
     this.#source.clear();
-    this.#segment.begin(encoded);
     this.#replay.reset();
+    const room = new UnitRoom(memory, this.#layout, parts);
+    this.#segment.begin(encoded);
     try {
-      await this.#decodeContent(parts, content);
-      this.#placeRaw(parts, content, target);
-      await this.#placeUnits(parts, content, target);
-      memory.take(-parts.contentBytes);
+      await this.#placeUnits(await this.#content(parts, target), target, room);
+      room.end();
     } catch (error) {
       // What was signed says what it takes: whatever cannot be unpacked or packed comes of a source that is another one.
       // Its units may as well say numbers that none can be, or more tokens than there is memory for.
@@ -82,8 +89,10 @@ export class UnitSegmentDecoder implements SegmentDecoder {
     }
   }
 
-  async #decodeContent(parts: SegmentParts, content: Uint8Array): Promise<void> {
+  /** The segment's content; what of it is raw is put into the target. */
+  async #content(parts: SegmentParts, target: Uint8Array): Promise<SegmentContent> {
     const { memory } = this.#source;
+    const content = new Uint8Array(parts.contentBytes);
     const pause = (): Promise<void> => this.#pauses.work();
     const { windows, heldBytes } = await sourceWindows(this.#covers, parts, this.#virtual, memory, pause);
     for (const { piece, at, source } of windows) {
@@ -92,6 +101,8 @@ export class UnitSegmentDecoder implements SegmentDecoder {
       this.#coder.work.check();
     }
     memory.take(-heldBytes);
+    this.#placeRaw(parts, content, target);
+    return { parts, content };
   }
 
   #placeRaw(parts: SegmentParts, content: Uint8Array, target: Uint8Array): void {
@@ -101,12 +112,13 @@ export class UnitSegmentDecoder implements SegmentDecoder {
     }
   }
 
-  async #placeUnits(parts: SegmentParts, content: Uint8Array, target: Uint8Array): Promise<void> {
+  async #placeUnits(segment: SegmentContent, target: Uint8Array, room: UnitRoom): Promise<void> {
+    const { parts } = segment;
     const inner = new Map<number, Uint8Array>();
     for (const index of parts.units) {
       await this.#pauses.work();
       const { copyOf, parent, offset, packedBytes } = this.#layout.units[index]!;
-      const packed = copyOf >= 0 ? await this.#source.packed(copyOf) : await this.#pack(index, parts, content, inner);
+      const packed = copyOf >= 0 ? await this.#copy(index, room) : await this.#pack(index, segment, inner, room);
       if (packed.length !== packedBytes)
         throw new UpdateError('unit_malformed', `unit ${index} packs to ${packed.length} bytes, not ${packedBytes}`);
       if (parent >= 0) inner.set(index, packed);
@@ -114,26 +126,39 @@ export class UnitSegmentDecoder implements SegmentDecoder {
     }
   }
 
+  async #copy(index: number, room: UnitRoom): Promise<Uint8Array> {
+    const { copyOf, parent } = this.#layout.units[index]!;
+    room.copy(index);
+    const packed = await this.#source.packed(copyOf);
+    return parent < 0 ? packed : packed.slice(); // it must not keep what it lies in
+  }
+
   async #pack(
     index: number,
-    parts: SegmentParts,
-    content: Uint8Array,
+    segment: SegmentContent,
     inner: Map<number, Uint8Array>,
+    room: UnitRoom,
   ): Promise<Uint8Array> {
     const layout = this.#layout;
+    const { parts } = segment;
     const { codec, contentBytes } = layout.units[index]!;
+    room.begin(index);
     const own = new Uint8Array(contentBytes);
     for (const piece of layout.piecesOf(index)) {
       const { offset, length } = layout.pieces[piece]!;
-      readContent(parts, content, layout.starts[piece]!, own.subarray(offset, offset + length));
+      readContent(parts, segment.content, layout.starts[piece]!, own.subarray(offset, offset + length));
     }
     const { first, end } = layout.unitsIn(index);
     for (let child = first; child < end; child++) {
       own.set(inner.get(child)!, layout.units[child]!.offset);
       inner.delete(child);
     }
-    const { tokens, params } = await this.#replay.code(index, own, historyIn(layout, parts, content, index), null);
-    return codecOf(codec).pack(own, tokens, params);
+    const history = historyIn(layout, parts, segment.content, index);
+    room.gathered(index);
+    if (room.isLast(index)) segment.content = NO_CONTENT;
+    const choices = await this.#replay.code(index, own, history, null);
+    room.packs(index, choices);
+    return codecOf(codec).pack(own, choices.tokens, choices.params);
   }
 }
 

@@ -16,12 +16,12 @@ export class ContentBuffer {
   readonly #codec: string;
   readonly #bytesMax: number;
 
-  /** `bytesExpected` is a guess at the size, never a bound. */
-  constructor(codec: string, bytesMax: number, bytesExpected: number) {
+  /** `bytesExpected` is a guess at the size, never a bound; where the size is known, nothing has to grow. */
+  constructor(codec: string, bytesMax: number, bytesExpected: number, isExact = false) {
     this.#codec = codec;
     this.#bytesMax = bytesMax;
     const guess = Math.min(Math.max(bytesExpected, FIRST_BYTES_MIN), FIRST_BYTES_MAX);
-    this.bytes = new Uint8Array(Math.min(bytesMax, guess));
+    this.bytes = new Uint8Array(isExact ? bytesMax : Math.min(bytesMax, guess));
   }
 
   /** How many more bytes are allowed. */

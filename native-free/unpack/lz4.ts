@@ -72,7 +72,7 @@ export function unpackLz4(
   { endsAtContent = false }: Lz4Options = {},
 ): Unpacked<Lz4Params> {
   const reader = new Lz4Reader(packed);
-  const content = new ContentBuffer('lz4', limits.contentBytesMax, packed.length * CONTENT_FOR_PACKED);
+  const content = new ContentBuffer('lz4', limits.contentBytesMax, packed.length * CONTENT_FOR_PACKED, limits.isExact);
   const tokens = new TokenList(limits.tokensMax ?? limits.contentBytesMax);
   const isOver = (): boolean => (endsAtContent ? content.allowed === 0 : reader.at === packed.length);
   for (;;) {

@@ -115,7 +115,7 @@ class Choices {
  */
 export function unpackLzo(packed: Uint8Array, limits: UnpackLimits): Unpacked<LzoParams> {
   const reader = new LzoReader(packed);
-  const content = new ContentBuffer('lzo', limits.contentBytesMax, packed.length * CONTENT_FOR_PACKED);
+  const content = new ContentBuffer('lzo', limits.contentBytesMax, packed.length * CONTENT_FOR_PACKED, limits.isExact);
   const tokens = new TokenList(limits.tokensMax ?? limits.contentBytesMax);
   const choices = new Choices();
   const literals = (count: number): void => {

@@ -14,6 +14,8 @@ export const OP = { literal: 0, match: 1, shortRep: 2, rep0: 3, rep1: 4, rep2: 5
 /** Bounds of one unit, set by whoever knows what it may be. */
 export interface UnpackLimits {
   readonly contentBytesMax: number;
+  /** There is as much content as there may be: memory for it is taken at once, and does not grow. */
+  readonly isExact?: boolean;
   /** Default: as many as there may be content bytes, since each token makes one at least. */
   readonly tokensMax?: number;
 }

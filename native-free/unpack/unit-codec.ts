@@ -30,6 +30,14 @@ export interface UnitSizes {
   readonly contentBytes: number;
 }
 
+/** What is wanted of a unit, and what it may take. */
+export interface UnitOptions {
+  /** All params are wanted that packing needs, else only content and tokens count. */
+  readonly exact: boolean;
+  /** As many as there is memory for; default: as many as there are bytes of content. */
+  readonly tokensMax?: number;
+}
+
 /** A unit taken apart; `after` where another unit may continue it. */
 export interface UnpackedUnit<P> {
   readonly content: Uint8Array;
@@ -43,11 +51,10 @@ export interface UnitCodec<P = unknown, H = unknown> {
   readonly name: string;
   readonly rules: TokenRules;
   /**
-   * `packed` begins with the unit and may go on behind it. `before` is null where a stream begins. For `exact`, all params
-   * are wanted that packing needs, else only content and tokens count.
-   * @throws UpdateError unit_malformed, also where the unit has other sizes
+   * `packed` begins with the unit and may go on behind it. `before` is null where a stream begins.
+   * @throws UpdateError unit_malformed, also where the unit has other sizes, or too many tokens
    */
-  unpack(packed: Uint8Array, sizes: UnitSizes, before: StreamState | null, exact: boolean): UnpackedUnit<P>;
+  unpack(packed: Uint8Array, sizes: UnitSizes, before: StreamState | null, options: UnitOptions): UnpackedUnit<P>;
   /**
    * Exactly what was unpacked, if the params are right.
    * @throws UpdateError unit_malformed
@@ -55,6 +62,8 @@ export interface UnitCodec<P = unknown, H = unknown> {
   pack(content: Uint8Array, tokens: TokenList, params: P): Uint8Array;
   /** The bytes that tokens are about, of the content's length: the content itself, or what a branch filter makes of it. */
   tokenBytes(content: Uint8Array, head: H): Uint8Array;
+  /** Whether these are other bytes than the content, in memory of their own. */
+  isFiltered(head: H): boolean;
   headOf(params: P): H;
   /**
    * Codes what is known before the tokens. Both directions: an encoder gives `head`, a decoder null, and both get it
@@ -82,8 +91,8 @@ export interface AlignedRun {
 }
 
 /** Exactly as much as the map says. */
-export function unitLimits({ contentBytes }: UnitSizes): UnpackLimits {
-  return { contentBytesMax: contentBytes };
+export function unitLimits({ contentBytes }: UnitSizes, { tokensMax = Infinity }: UnitOptions): UnpackLimits {
+  return { contentBytesMax: contentBytes, isExact: true, tokensMax: Math.min(contentBytes, tokensMax) };
 }
 
 /** @throws UpdateError unit_malformed where a unit has other sizes than its map says */

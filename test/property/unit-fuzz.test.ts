@@ -70,7 +70,7 @@ describe('damage', () => {
       const contentBytes = content.length + (roll(4) === 0 ? roll(9) - 4 : 0);
       const sizes = { packedBytes: bytes.length, contentBytes };
       refusalOf(() => {
-        const { content: made, tokens, params } = codec.unpack(bytes, sizes, null, true);
+        const { content: made, tokens, params } = codec.unpack(bytes, sizes, null, { exact: true });
         expect(made.length, `${name}, seed ${seed}`).toBe(contentBytes);
         let at = 0;
         for (let i = 0; i < tokens.count; i++) {
@@ -94,7 +94,7 @@ describe('damage', () => {
         const whole = Buffer.concat([text, repeat, records(rest + 1, rest)]);
         const packed = zlib.deflateRawSync(whole, { dictionary });
         const sizes = { packedBytes: packed.length, contentBytes: whole.length };
-        expect(refusalOf(() => codecOf(CODEC_ID.deflate).unpack(packed, sizes, null, true))).toMatch(
+        expect(refusalOf(() => codecOf(CODEC_ID.deflate).unpack(packed, sizes, null, { exact: true }))).toMatch(
           `a distance of ${before + 1} at byte ${before} points before the start`,
         );
       }

@@ -78,8 +78,8 @@ async function virtualBytes(map: UnitMap, image: Uint8Array): Promise<Uint8Array
   return bytes;
 }
 
-/** The payload between two images with these maps, cut at these places. */
-export async function mappedPayload({ source, target, maps, spans }: MappedImages): Promise<Uint8Array> {
+/** Segments between two images with these maps, cut at these places, and all that they were encoded with. */
+export async function mappedSegments({ source, target, maps, spans }: MappedImages) {
   const virtual = {
     source: await virtualBytes(maps.source, source),
     target: await virtualBytes(maps.target, target),
@@ -97,6 +97,13 @@ export async function mappedPayload({ source, target, maps, spans }: MappedImage
   const segments: EncodedUnitSegment[] = [];
   for (const { offset, length } of spans)
     segments.push(await encodeUnitSegment(images, finished, { start: offset, end: offset + length }));
+  return { pair, finished, images, segments };
+}
+
+/** Their payload. */
+export async function mappedPayload(mapped: MappedImages): Promise<Uint8Array> {
+  const { source, target, spans } = mapped;
+  const { pair, finished, segments } = await mappedSegments(mapped);
   return assembleDelta({
     ...{
       sourceBytes: source.length,

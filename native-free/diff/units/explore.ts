@@ -183,7 +183,7 @@ class Explorer {
 function tryUnpack(found: FoundUnit, packed: Uint8Array, before: StreamState | null, exact: boolean) {
   const codec = codecOf(found.codec);
   try {
-    const unpacked = codec.unpack(packed, found, before, exact);
+    const unpacked = codec.unpack(packed, found, before, { exact });
     if (!exact) return unpacked;
     const again = codec.pack(unpacked.content, unpacked.tokens, unpacked.params);
     return again.length === found.packedBytes && again.every((byte, i) => byte === packed[i]) ? unpacked : null;

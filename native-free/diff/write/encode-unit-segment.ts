@@ -8,6 +8,7 @@ import { SegmentCoder } from '../../model/segment-coder.ts';
 import type { VirtualLayout } from '../../unpack/map/virtual-layout.ts';
 import { historyIn, partsOf } from '../../unpack/segment/parts.ts';
 import { sourceWindows } from '../../unpack/segment/source-windows.ts';
+import { UnitRoom } from '../../unpack/segment/unit-room.ts';
 import { UnitReplay } from '../../unpack/segment/unit-replay.ts';
 import { UnitCache } from '../../unpack/source/unit-cache.ts';
 import { UnitMemory } from '../../unpack/source/unit-memory.ts';
@@ -54,7 +55,7 @@ export async function encodeUnitSegment(
   const image = memorySource(images.source);
   const source = new UnitCache(sourceLayout, image, { work: coder.work, memory });
   const virtual = new VirtualSource(source, image);
-  memory.take(parts.contentBytes);
+  const room = new UnitRoom(memory, layout, parts);
   segment.begin(null);
   const content = new Uint8Array(parts.contentBytes);
   for (const range of parts.ranges) content.set(images.virtualTarget.subarray(range.start, range.end), range.at);
@@ -68,11 +69,15 @@ export async function encodeUnitSegment(
   replay.reset();
   for (const index of parts.units) {
     const { copyOf } = layout.units[index]!;
-    if (copyOf >= 0) await source.packed(copyOf);
-    else {
-      const unit = await target.unit(index);
-      await replay.code(index, unit.content, historyIn(layout, parts, content, index), unit);
+    if (copyOf >= 0) {
+      room.copy(index);
+      await source.packed(copyOf);
+      continue;
     }
+    const unit = await target.unit(index);
+    room.begin(index);
+    room.gathered(index);
+    room.packs(index, await replay.code(index, unit.content, historyIn(layout, parts, content, index), unit));
   }
   const encoded = coder.finish();
   const isStored = encoded.length >= end - start;

@@ -8,7 +8,7 @@ import { DISTANCE_MAX, MATCH_MAX, MATCH_MIN } from '../deflate/symbols.ts';
 import { packZlib, unpackZlib, zlibHeaderBytes, type WrappedParams } from '../deflate/wrappers.ts';
 import { malformed } from '../tokens.ts';
 import type { NumberCoder } from '../../model/number-coder.ts';
-import { checkedUnit, type UnitCodec } from '../unit-codec.ts';
+import { checkedUnit, unitLimits, type UnitCodec } from '../unit-codec.ts';
 import { PARAM_FLAG, PARAM_NUMBER } from './kinds.ts';
 
 const RULES = { matchMin: MATCH_MIN, matchMax: MATCH_MAX, distanceMax: DISTANCE_MAX, reps: [], hasShortRep: false };
@@ -24,6 +24,7 @@ export const deflate: UnitCodec<DeflatePartParams, DeflatePartParams> = {
   unpack: unpackDeflatePart,
   pack: packDeflatePart,
   tokenBytes: (content) => content,
+  isFiltered: () => false,
   headOf: (params) => params,
   codeHead(numbers, head, like, content) {
     const leadBits = numbers.code(head?.leadBits ?? 0, PARAM_NUMBER.lead);
@@ -38,12 +39,13 @@ export const deflate: UnitCodec<DeflatePartParams, DeflatePartParams> = {
 export const zlib: UnitCodec<WrappedParams, WrappedParams> = {
   name: 'zlib',
   rules: RULES,
-  unpack(packed, sizes, _before, exact) {
-    const limits = { contentBytesMax: sizes.contentBytes };
-    return checkedUnit('zlib', unpackZlib(packed.subarray(0, sizes.packedBytes), limits, { headers: exact }), sizes);
+  unpack(packed, sizes, _before, options) {
+    const unit = packed.subarray(0, sizes.packedBytes);
+    return checkedUnit('zlib', unpackZlib(unit, unitLimits(sizes, options), { headers: options.exact }), sizes);
   },
   pack: packZlib,
   tokenBytes: (content) => content,
+  isFiltered: () => false,
   headOf: (params) => params,
   codeHead(numbers, head, like, content) {
     const header = codeZlibHeader(numbers, head?.header ?? null, like?.header ?? null);

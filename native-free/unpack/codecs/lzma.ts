@@ -32,11 +32,12 @@ const ENDING = 1;
 export const lzmaCodec: UnitCodec<LzmaParams, LzmaParams> = {
   name: 'lzma',
   rules: LZMA_RULES,
-  unpack(packed, sizes) {
-    return checkedUnit('lzma', unpackLzma(packed.subarray(0, sizes.packedBytes), unitLimits(sizes)), sizes);
+  unpack(packed, sizes, _before, options) {
+    return checkedUnit('lzma', unpackLzma(packed.subarray(0, sizes.packedBytes), unitLimits(sizes, options)), sizes);
   },
   pack: packLzma,
   tokenBytes: (content) => content,
+  isFiltered: () => false,
   headOf: (params) => params,
   codeHead(numbers: NumberCoder, head: LzmaParams | null, like: LzmaParams | null): LzmaParams {
     const expected = like ?? USUAL;

@@ -14,11 +14,12 @@ const NUMBER = { exceptions: 0, gap: 1 };
 export const lzoCodec: UnitCodec<LzoParams, LzoParams> = {
   name: 'lzo',
   rules: { matchMin: 2, matchMax: 2 ** 31 - 1, distanceMax: LZO_DISTANCE_MAX, reps: [], hasShortRep: false },
-  unpack(packed, sizes) {
-    return checkedUnit('lzo', unpackLzo(packed.subarray(0, sizes.packedBytes), unitLimits(sizes)), sizes);
+  unpack(packed, sizes, _before, options) {
+    return checkedUnit('lzo', unpackLzo(packed.subarray(0, sizes.packedBytes), unitLimits(sizes, options)), sizes);
   },
   pack: packLzo,
   tokenBytes: (content) => content,
+  isFiltered: () => false,
   headOf: (params) => params,
   codeHead(numbers, head, like, content) {
     const hasFirstRun = numbers.flag(head?.hasFirstRun ?? false, FLAG.firstRun, like?.hasFirstRun === false ? 0 : 1);

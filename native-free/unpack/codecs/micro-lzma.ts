@@ -13,12 +13,13 @@ const ENDING = 1;
 export const microLzmaCodec: UnitCodec<MicroLzmaParams, MicroLzmaParams> = {
   name: 'micro-lzma',
   rules: LZMA_RULES,
-  unpack(packed, sizes) {
+  unpack(packed, sizes, _before, options) {
     const unit = packed.subarray(0, sizes.packedBytes);
-    return checkedUnit('lzma', unpackMicroLzma(unit, unitLimits(sizes), sizes.contentBytes), sizes);
+    return checkedUnit('lzma', unpackMicroLzma(unit, unitLimits(sizes, options), sizes.contentBytes), sizes);
   },
   pack: packMicroLzma,
   tokenBytes: (content) => content,
+  isFiltered: () => false,
   headOf: (params) => params,
   codeHead(numbers, head, like) {
     const expected = like?.properties ?? USUAL_PROPERTIES;

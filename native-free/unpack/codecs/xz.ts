@@ -46,12 +46,12 @@ const USUAL: XzBlockShape = {
 export const xzCodec: UnitCodec<XzParams, XzHead> = {
   name: 'xz',
   rules: LZMA_RULES,
-  unpack(packed, sizes) {
-    return checkedUnit('xz', unpackXz(packed.subarray(0, sizes.packedBytes), unitLimits(sizes)), sizes);
+  unpack(packed, sizes, _before, options) {
+    return checkedUnit('xz', unpackXz(packed.subarray(0, sizes.packedBytes), unitLimits(sizes, options)), sizes);
   },
   pack: packXz,
   tokenBytes(content, { blocks }) {
-    if (blocks.every(({ filters }) => filters.length === 0)) return content;
+    if (!hasFilters(blocks)) return content;
     const bytes = new Uint8Array(content.length);
     let from = 0;
     for (const { contentBytes, filters } of blocks) {
@@ -60,6 +60,7 @@ export const xzCodec: UnitCodec<XzParams, XzHead> = {
     }
     return bytes;
   },
+  isFiltered: ({ blocks }) => hasFilters(blocks),
   headOf: ({ check, blocks }) => ({ check, blocks: blocks.map(({ chunks: _, ...shape }) => shape) }),
   codeHead(numbers, head, like, content) {
     const check = codeExpected(numbers, head?.check ?? 0, like?.check ?? CHECK_CRC32, CHECK);
@@ -89,6 +90,10 @@ export const xzCodec: UnitCodec<XzParams, XzHead> = {
     return { check, blocks: coded };
   },
 };
+
+function hasFilters(blocks: readonly XzBlockShape[]): boolean {
+  return blocks.some(({ filters }) => filters.length > 0);
+}
 
 /** One block against another that should resemble it; `contentBytes` where it is known, else there are `left` at most. */
 function codeBlock(

@@ -31,11 +31,12 @@ export const zstdCodec: UnitCodec<ZstdParams, FrameHead> = {
     reps: [1, 4, 8],
     hasShortRep: false,
   },
-  unpack(packed, sizes) {
-    return checkedUnit('zstd', unpackZstd(packed.subarray(0, sizes.packedBytes), unitLimits(sizes)), sizes);
+  unpack(packed, sizes, _before, options) {
+    return checkedUnit('zstd', unpackZstd(packed.subarray(0, sizes.packedBytes), unitLimits(sizes, options)), sizes);
   },
   pack: packZstd,
   tokenBytes: (content) => content,
+  isFiltered: () => false,
   headOf: ({ head }) => head,
   codeHead(numbers, head, like, content) {
     const expected = like?.head ?? USUAL;

@@ -57,7 +57,12 @@ export function unpackDeflate(
   { headers = false }: DeflateOptions = {},
 ): Unpacked<DeflateParams> {
   const reader = new BitReader(packed);
-  const content = new ContentBuffer('deflate', limits.contentBytesMax, packed.length * CONTENT_FOR_PACKED);
+  const content = new ContentBuffer(
+    'deflate',
+    limits.contentBytesMax,
+    packed.length * CONTENT_FOR_PACKED,
+    limits.isExact,
+  );
   const tokens = new TokenList(limits.tokensMax ?? limits.contentBytesMax);
   const state = { reader, content, tokens, literals: new HuffmanDecoder(), distances: new HuffmanDecoder() };
   const tree = headers ? new ZlibTree() : null;

@@ -14,7 +14,7 @@ import { DISTANCE_MAX } from './symbols.ts';
 import { spanTokens } from './writer.ts';
 import { HuffmanDecoder } from './huffman.ts';
 import { malformed, TokenList } from '../tokens.ts';
-import type { StreamState, UnitSizes, UnpackedUnit } from '../unit-codec.ts';
+import type { StreamState, UnitOptions, UnitSizes, UnpackedUnit } from '../unit-codec.ts';
 import { ZlibTree } from './zlib-tree.ts';
 
 export interface DeflatePartParams extends DeflateParams {
@@ -27,21 +27,21 @@ const STREAM_START: StreamState = { bit: 0, history: new Uint8Array(0) };
 
 /**
  * The blocks from bit `before.bit` of `packed` on: to the end of the stream, or to the byte `packedBytes`, in which the
- * block behind them begins. `headers`: keep those that zlib would not have made.
+ * block behind them begins. `exact`: keep the headers that zlib would not have made.
  * @throws UpdateError unit_malformed
  */
 export function unpackDeflatePart(
   packed: Uint8Array,
   { packedBytes, contentBytes }: UnitSizes,
   before: StreamState | null,
-  headers: boolean,
+  { exact: headers, tokensMax = Infinity }: UnitOptions,
 ): UnpackedUnit<DeflatePartParams> {
   const { bit, history } = before ?? STREAM_START;
   const reader = new BitReader(packed);
   const lead = reader.bits(bit);
-  const content = new ContentBuffer('deflate', history.length + contentBytes, history.length + contentBytes);
+  const content = new ContentBuffer('deflate', history.length + contentBytes, 0, true);
   content.append(history); // matches reach into it
-  const tokens = new TokenList(contentBytes);
+  const tokens = new TokenList(Math.min(contentBytes, tokensMax));
   const state = { reader, content, tokens, literals: new HuffmanDecoder(), distances: new HuffmanDecoder() };
   const tree = headers ? new ZlibTree() : null;
   const blocks: DeflateBlock[] = [];

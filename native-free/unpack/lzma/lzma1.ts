@@ -63,7 +63,7 @@ export function unpackRawLzma(
   decoder.model.reset();
   decoder.range.start(packed, 0, packed.length);
   const reach = reachOf(limits, dictionaryBytes);
-  const content = decodeAll(decoder, contentBytes, contentBytesMax, reach, tokens);
+  const content = decodeAll(decoder, contentBytes, limits, reach, tokens);
   if (!decoder.range.finishes()) malformed('lzma', 'the stream does not end with its content');
   const params = { properties, dictionaryBytes, hasEndMarker: decoder.ended };
   return { content, tokens, params, packedBytes: decoder.range.at };
@@ -73,11 +73,11 @@ export function unpackRawLzma(
 function decodeAll(
   decoder: LzmaDecoder,
   contentBytes: number | null,
-  contentBytesMax: number,
+  { contentBytesMax, isExact = false }: LzmaLimits,
   dictionaryBytes: number,
   tokens: TokenList,
 ): Uint8Array {
-  let content = new Uint8Array(contentBytes ?? Math.min(contentBytesMax, FIRST_CONTENT_BYTES));
+  let content = new Uint8Array(contentBytes ?? Math.min(contentBytesMax, isExact ? Infinity : FIRST_CONTENT_BYTES));
   for (let from = 0; ;) {
     const end = content.length;
     const isLast = contentBytes !== null || end === contentBytesMax;

@@ -9,10 +9,10 @@ import type { ModelCoder } from '../../model/model-coder.ts';
 import { NumberCoder, UNIT_SPACE } from '../../model/number-coder.ts';
 import { codecOf } from '../codecs/list.ts';
 import type { VirtualLayout } from '../map/virtual-layout.ts';
-import { asSource, type UnitCache } from '../source/unit-cache.ts';
+import { asSource, type DecodedUnit, type UnitCache } from '../source/unit-cache.ts';
 import { finderBytes } from '../token-coder/match-finder.ts';
 import { TokenCoder } from '../token-coder/token-coder.ts';
-import { TOKEN_BYTES, type TokenList } from '../tokens.ts';
+import { GROWING_BYTES, TOKEN_BYTES, type TokenList } from '../tokens.ts';
 import type { AlignedRun, SourceUnit } from '../unit-codec.ts';
 import { mostOf, runsOf } from './runs.ts';
 
@@ -29,6 +29,8 @@ export class UnitReplay {
   readonly #covers: CoverList;
   readonly #source: UnitCache;
   readonly #target: VirtualLayout;
+  /** Memory of the finder, which is kept until the segment ends. */
+  #finderBytes = 0;
 
   constructor(coder: ModelCoder, covers: CoverList, source: UnitCache, target: VirtualLayout) {
     this.#coder = coder;
@@ -41,29 +43,33 @@ export class UnitReplay {
 
   /** A segment begins. */
   reset(): void {
+    this.#source.memory.take(-this.#finderBytes);
+    this.#finderBytes = 0;
     this.#tokens.reset();
   }
 
   /**
-   * Codes unit `index` with this content, before which `history` stood; a decoder gives no choices, and gets them.
+   * Codes unit `index` with this content, before which `history` stood; a decoder gives no choices, and gets them. Memory of the
+   * tokens stays taken.
    * @throws UpdateError unit_malformed, payload_work, and what reading the source throws
    */
   async code(index: number, content: Uint8Array, history: Uint8Array, given: UnitChoices | null): Promise<UnitChoices> {
-    const { codec, packedBytes } = this.#target.units[index]!;
-    const { rules, headOf, codeHead, codeTail, tokenBytes } = codecOf(codec);
+    const { codec } = this.#target.units[index]!;
+    const { rules, headOf, codeHead, codeTail, tokenBytes, isFiltered } = codecOf(codec);
     const { memory } = this.#source;
-    const held = 2 * content.length + packedBytes + finderBytes(rules, history.length + content.length);
-    memory.take(held);
+    this.#takeFinder(finderBytes(rules, history.length + content.length));
     const { work } = this.#coder;
     work.spent += WORK.unpackedUnit + WORK.unpackedByte * content.length;
     work.check();
     const found = runsOf(this.#covers, this.#source.layout, this.#target, index);
     const sources = new Map<number, { readonly unit: SourceUnit; readonly params: unknown }>();
     const runs: AlignedRun[] = [];
+    let filtered = 0;
     for (const { at, length, unit, from } of found) {
       let source = sources.get(unit);
       if (source === undefined) {
         const decoded = await this.#source.pinned(unit);
+        filtered += this.#takeFiltered(decoded, codec);
         source = { unit: asSource(decoded, codec), params: decoded.params };
         sources.set(unit, source);
       }
@@ -71,6 +77,9 @@ export class UnitReplay {
     }
     const like = sources.get(mostOf(found))?.params ?? null;
     const head = codeHead(this.#numbers, given === null ? null : headOf(given.params), like, content);
+    // What filters make of it, or what it is with its history, is another copy.
+    const copied = isFiltered(head) || history.length > 0 ? history.length + content.length : 0;
+    memory.take(copied + GROWING_BYTES);
     const own = tokenBytes(content, head);
     const bytes = history.length === 0 ? own : concat([history, own]);
     const tokens = this.#tokens.code(
@@ -79,9 +88,22 @@ export class UnitReplay {
     );
     const params = codeTail(this.#numbers, head, given?.params ?? null, like, content, tokens);
     memory.take(TOKEN_BYTES * tokens.count);
-    memory.take(-held - TOKEN_BYTES * tokens.count);
+    memory.take(-copied - GROWING_BYTES - filtered);
     this.#source.unpin();
     work.check();
     return { tokens, params };
+  }
+
+  /** A source unit of xz may have filters: then its tokens are about other bytes than its content. */
+  #takeFiltered({ content, params }: DecodedUnit, codec: number): number {
+    const bytes = codecOf(codec).isFiltered(codecOf(codec).headOf(params)) ? content.length : 0;
+    this.#source.memory.take(bytes);
+    return bytes;
+  }
+
+  #takeFinder(bytes: number): void {
+    if (bytes <= this.#finderBytes) return;
+    this.#source.memory.take(bytes - this.#finderBytes);
+    this.#finderBytes = bytes;
   }
 }

@@ -2,11 +2,12 @@
  * Units of the source, unpacked when they are asked for, and kept while there is room.
  * @module
  */
+import { HISTORY_BYTES } from '../../format/unit-map.ts';
 import { WORK, type WorkMeter } from '../../format/work.ts';
 import type { RandomSource } from '../../io.ts';
 import { codecOf } from '../codecs/list.ts';
 import type { VirtualLayout } from '../map/virtual-layout.ts';
-import { TOKEN_BYTES, type TokenList } from '../tokens.ts';
+import { GROWING_BYTES, TOKEN_BYTES, type TokenList } from '../tokens.ts';
 import type { SourceUnit, StreamState } from '../unit-codec.ts';
 import { UnitMemory } from './unit-memory.ts';
 
@@ -62,6 +63,7 @@ export class UnitCache {
   /** Forgets what was unpacked. Where streams may be entered stays known. */
   clear(): void {
     this.#kept.clear();
+    this.#pinned.clear();
     this.memory.take(-this.#keptBytes);
     this.#keptBytes = 0;
   }
@@ -74,15 +76,23 @@ export class UnitCache {
       this.#kept.set(index, kept);
       return kept;
     }
+    const { parent, contentBytes } = this.layout.units[index]!;
+    // What it lies in must not go for its sake.
+    if (parent >= 0) await this.unit(parent);
+    this.#evict(contentBytes, parent);
     const decoded = await this.#unpack(index);
-    this.#keep(decoded);
+    this.#kept.set(index, decoded);
+    this.#keptBytes += bytesOf(decoded);
+    this.#evict(0, index);
     return decoded;
   }
 
-  /** The content of a unit, which is not kept: who reads it reads all that is wanted of it. */
-  async content(index: number): Promise<Uint8Array> {
+  /** Reads the content of a unit, which is not kept: who reads it reads all that is wanted of it. */
+  async read(index: number, reader: (content: Uint8Array) => void): Promise<void> {
     const kept = this.#kept.get(index);
-    return (kept ?? (await this.#unpack(index))).content;
+    const decoded = kept ?? (await this.#unpack(index));
+    reader(decoded.content);
+    if (kept === undefined) this.memory.take(-bytesOf(decoded));
   }
 
   /** A unit that stays until `unpin`. */
@@ -94,7 +104,7 @@ export class UnitCache {
 
   unpin(): void {
     this.#pinned.clear();
-    this.#evict(-1);
+    this.#evict(0, -1);
   }
 
   /** The packed bytes of a unit, and `more` bytes behind them where there are any. */
@@ -107,18 +117,23 @@ export class UnitCache {
     return packed;
   }
 
+  /** What it takes stays taken until it is given up. */
   async #unpack(index: number): Promise<DecodedUnit> {
     const unit = this.layout.units[index]!;
     const before = unit.continues ? await this.#stateBefore(index) : null;
+    // Packed bytes, what stood before, and tokens that grow are not needed any more when it is there.
+    const passing = unit.packedBytes + (unit.continues ? HISTORY_BYTES : 0) + GROWING_BYTES;
+    this.memory.take(passing + unit.contentBytes);
     // The byte in which the next part of a stream begins holds the last bits of this one.
-    this.memory.take(unit.packedBytes);
     const packed = await this.packed(index, this.layout.units[index + 1]?.continues === true ? 1 : 0);
     if (this.#work !== null) {
       this.#work.spent += WORK.unpackedByte * unit.contentBytes + WORK.unpackedUnit;
       this.#work.check();
     }
-    const { content, tokens, params, after } = codecOf(unit.codec).unpack(packed, unit, before, this.#exact);
-    this.memory.take(-unit.packedBytes);
+    const wanted = { exact: this.#exact, tokensMax: this.memory.tokensLeft };
+    const { content, tokens, params, after } = codecOf(unit.codec).unpack(packed, unit, before, wanted);
+    this.memory.take(TOKEN_BYTES * tokens.count);
+    this.memory.take(-passing);
     // Room for all of these was taken with the map, and only for those that a unit goes on from.
     if (after !== null && this.layout.units[index + 1]?.continues === true) this.#states.set(index, after);
     this.unpacked++;
@@ -130,22 +145,16 @@ export class UnitCache {
   async #stateBefore(index: number): Promise<StreamState | null> {
     let first = index - 1;
     while (!this.#states.has(first) && this.layout.units[first]!.continues) first--;
-    for (let i = this.#states.has(first) ? first + 1 : first; i < index; i++) await this.#unpack(i);
+    for (let i = this.#states.has(first) ? first + 1 : first; i < index; i++)
+      this.memory.take(-bytesOf(await this.#unpack(i)));
     return this.#states.get(index - 1) ?? null;
   }
 
-  #keep(decoded: DecodedUnit): void {
-    this.#kept.set(decoded.index, decoded);
-    this.#keptBytes += bytesOf(decoded);
-    this.memory.take(bytesOf(decoded));
-    this.#evict(decoded.index);
-  }
-
-  /** Makes room, but for the newest. */
-  #evict(newest: number): void {
+  /** Makes room for `bytes` more; one unit stays. */
+  #evict(bytes: number, stays: number): void {
     for (const [index, oldest] of this.#kept) {
-      if (this.#keptBytes <= SOURCE_CACHE_BYTES) break;
-      if (index === newest || this.#pinned.has(index)) continue;
+      if (this.#keptBytes + bytes <= SOURCE_CACHE_BYTES) break;
+      if (index === stays || this.#pinned.has(index)) continue;
       this.#kept.delete(index);
       this.#keptBytes -= bytesOf(oldest);
       this.memory.take(-bytesOf(oldest));

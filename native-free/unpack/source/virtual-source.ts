@@ -36,18 +36,19 @@ export class VirtualSource {
   async readAll(reads: readonly VirtualRead[], pause?: () => Promise<void>): Promise<void> {
     const parts = reads.flatMap((read) => this.#partsOf(read));
     parts.sort((a, b) => a.unit - b.unit);
-    let unit = -1;
-    let content: Uint8Array | null = null;
-    for (const part of parts) {
-      if (part.unit < 0) await this.#image.read(part.offset, part.into);
-      else {
-        if (content === null || part.unit !== unit) {
-          await pause?.();
-          content = await this.#units.content(part.unit);
-          unit = part.unit;
-        }
-        part.into.set(content.subarray(part.offset, part.offset + part.into.length));
+    for (let at = 0; at < parts.length;) {
+      const { unit, offset, into } = parts[at]!;
+      const first = at++;
+      if (unit < 0) {
+        await this.#image.read(offset, into);
+        continue;
       }
+      while (parts[at]?.unit === unit) at++;
+      await pause?.();
+      await this.#units.read(unit, (content) => {
+        for (const part of parts.slice(first, at))
+          part.into.set(content.subarray(part.offset, part.offset + part.into.length));
+      });
     }
   }
 

@@ -13,8 +13,9 @@ const DEPTH = 4096;
 const COMPARED_MAX = 512;
 /** Matches of fewer bytes are not in chains. */
 const CHAINED_MIN = 4;
-/** Distances that are looked at; the memory for them is 8 bytes each. */
-const REACH_MAX = 2 ** 22 - 2;
+/** Distances that are looked at, four bytes of memory each; those of matches of three bytes, which are dear if far. */
+const REACH_MAX = 2 ** 21 - 2;
+const TRIPLE_REACH_MAX = 2 ** 16 - 2;
 /** Matches of fewer bytes have no rank. */
 export const RANKED_MIN = 3;
 /** Ranks in a chain are below. */
@@ -25,11 +26,19 @@ const HASH_BITS_MAX = 16;
 const COMPARED_BITS = 6;
 export const BYTES_A_STEP = 8;
 
-/** Memory of a finder for units of so many bytes. */
+/** Memory of a finder for units of so many bytes: two rings, and three tables. */
 export function finderBytes({ distanceMax }: TokenRules, bytes: number): number {
   const reach = Math.min(distanceMax, bytes, REACH_MAX);
-  return 8 * 2 ** (32 - Math.clz32(reach + 1)) + 8 * 2 ** HASH_BITS_MAX;
+  const places = ringOf(reach, bytes) + ringOf(Math.min(reach, TRIPLE_REACH_MAX), bytes);
+  return 4 * places + 12 * 2 ** HASH_BITS_MAX;
 }
+
+/** Places of a ring: one more than distances reach, and one for the place after the one that is asked for; or all. */
+function ringOf(reach: number, bytes: number): number {
+  return Math.min(bytes, 2 ** (32 - Math.clz32(reach + 1)));
+}
+
+const maskOf = (ring: number, bytes: number): number => (ring === bytes ? -1 : ring - 1);
 
 /** Length of the match at `at` with what is `distance` before, at most `max`. */
 export function matchLength(bytes: Uint8Array, at: number, distance: number, max: number): number {
@@ -58,16 +67,29 @@ export class MatchFinder {
   #pairsInserted = 0;
   #mask = 0;
   #head: Int32Array = new Int32Array(0);
-  #before = new Int32Array(0);
+  #before: Int32Array = new Int32Array(0);
   /** The same of three bytes, of which only the nearest is looked for. */
   #tripleHead: Int32Array = new Int32Array(0);
-  #tripleBefore = new Int32Array(0);
+  #tripleBefore: Int32Array = new Int32Array(0);
+  #tripleReach = 0;
+  #tripleMask = 0;
   /** The last places of two bytes. */
   #pairs: Int32Array = new Int32Array(0);
   /** What was found at the byte behind the last place. */
   #nextAt = -1;
   #nextLength = 0;
   #nextDistance = 0;
+
+  /** A unit is done. */
+  forget(): void {
+    this.#bytes = new Uint8Array(0);
+  }
+
+  /** Gives its memory back. */
+  release(): void {
+    this.#before = new Int32Array(0);
+    this.#tripleBefore = new Int32Array(0);
+  }
 
   /** Another unit; places before `first` may be matched, but are not asked for. */
   start(bytes: Uint8Array, first: number, rules: TokenRules): void {
@@ -76,18 +98,20 @@ export class MatchFinder {
     this.#matchMin = rules.matchMin;
     this.#matchMax = rules.matchMax;
     this.#inserted = Math.max(0, first - this.#distanceMax);
-    this.#triplesInserted = this.#inserted;
     this.#pairsInserted = this.#inserted;
     this.#nextAt = -1;
     const bits = Math.min(HASH_BITS_MAX, Math.max(HASH_BITS_MIN, 32 - Math.clz32(bytes.length)));
     this.#shift = 32 - bits;
     this.#head = cleared(this.#head, 2 ** bits);
-    // One place more than distances reach, and one for the place after the one that is asked for.
-    const ring = 2 ** (32 - Math.clz32(this.#distanceMax + 1));
-    this.#mask = ring - 1;
-    if (this.#before.length < ring) this.#before = new Int32Array(ring);
+    const ring = ringOf(this.#distanceMax, bytes.length);
+    this.#mask = maskOf(ring, bytes.length);
+    this.#before = room(this.#before, ring);
     if (this.#matchMin < CHAINED_MIN) this.#tripleHead = cleared(this.#tripleHead, 2 ** bits);
-    if (this.#matchMin < CHAINED_MIN && this.#tripleBefore.length < ring) this.#tripleBefore = new Int32Array(ring);
+    this.#tripleReach = Math.min(this.#distanceMax, TRIPLE_REACH_MAX);
+    this.#triplesInserted = Math.max(0, first - this.#tripleReach);
+    const triples = ringOf(this.#tripleReach, bytes.length);
+    this.#tripleMask = maskOf(triples, bytes.length);
+    if (this.#matchMin < CHAINED_MIN) this.#tripleBefore = room(this.#tripleBefore, triples);
     if (this.#matchMin <= 2) this.#pairs = cleared(this.#pairs, 2 ** 16);
     this.steps += (2 * 2 ** bits + 2 ** 16) / 16;
   }
@@ -203,7 +227,11 @@ export class MatchFinder {
   }
 
   #next(place: number, at: number, length: number): number {
-    const next = length < CHAINED_MIN ? this.#tripleBefore[place & this.#mask]! : this.#before[place & this.#mask]!;
+    if (length < CHAINED_MIN) {
+      const next = this.#tripleBefore[place & this.#tripleMask]!;
+      return next >= at - this.#tripleReach ? next : -1;
+    }
+    const next = this.#before[place & this.#mask]!;
     return next >= at - this.#distanceMax ? next : -1;
   }
 
@@ -227,7 +255,7 @@ export class MatchFinder {
     const bytes = this.#bytes;
     const head = this.#tripleHead;
     const before = this.#tripleBefore;
-    const mask = this.#mask;
+    const mask = this.#tripleMask;
     const shift = this.#shift;
     for (let place = this.#triplesInserted; place <= at; place++) {
       const value = bytes[place]! | (bytes[place + 1]! << 8) | (bytes[place + 2]! << 16);
@@ -237,6 +265,11 @@ export class MatchFinder {
     }
     if (this.#triplesInserted <= at) this.#triplesInserted = at + 1;
   }
+}
+
+/** A ring of `size` at least, with anything in it. */
+function room(ring: Int32Array, size: number): Int32Array {
+  return ring.length < size ? new Int32Array(size) : ring;
 }
 
 function cleared(table: Int32Array, size: number): Int32Array {

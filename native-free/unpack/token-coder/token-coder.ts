@@ -34,6 +34,8 @@ const TRUST_FIRST = 62_000;
 const TRUST_LEARNING = 4;
 const NOTHING_EXPECTED = 63;
 
+const NO_BYTES = new Uint8Array(0);
+
 /** A unit whose tokens are coded. */
 export interface TokenUnit {
   /** What tokens are about (`tokenBytes` of its codec), complete. */
@@ -94,6 +96,7 @@ export class TokenCoder {
 
   /** A segment begins, with fresh models. */
   reset(): void {
+    this.#finder.release();
     this.#groupMisses = 0;
     this.#trust.fill(TRUST_FIRST);
     this.#misses = 0;
@@ -120,7 +123,18 @@ export class TokenCoder {
       at = this.#group(at);
       this.#spend();
     }
-    return this.#tokens;
+    const coded = this.#tokens;
+    this.#forget(rules);
+    return coded;
+  }
+
+  /** What a unit had must not stay for the sake of those who do not need it any more. */
+  #forget(rules: TokenRules): void {
+    this.#bytes = NO_BYTES;
+    this.#tokens = new TokenList(0);
+    this.#guide.start(NO_BYTES, rules, []);
+    this.#surprises.start(NO_BYTES, rules);
+    this.#finder.forget();
   }
 
   #spend(): void {

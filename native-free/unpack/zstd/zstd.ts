@@ -45,7 +45,12 @@ export function unpackZstd(packed: Uint8Array, limits: UnpackLimits): Unpacked<Z
   if (contentBytes !== null && contentBytes > limits.contentBytesMax)
     malformed('zstd', `it unpacks to ${contentBytes} bytes, over ${limits.contentBytesMax}`);
   const state: Unpacking = {
-    content: new ContentBuffer('zstd', contentBytes ?? limits.contentBytesMax, packed.length * CONTENT_FOR_PACKED),
+    content: new ContentBuffer(
+      'zstd',
+      contentBytes ?? limits.contentBytesMax,
+      packed.length * CONTENT_FOR_PACKED,
+      limits.isExact,
+    ),
     tokens: new TokenList(limits.tokensMax ?? limits.contentBytesMax),
     literals: new LiteralsReader(),
     sequences: new SequenceList(),

@@ -22,7 +22,9 @@ export function streamContent(container: Container, bytes: Uint8Array): Buffer {
     const goesOn = units[i + 1]?.continues === true;
     if (goesOn) expect(contentBytes).toBeGreaterThanOrEqual(HISTORY_BYTES);
     const packed = bytes.subarray(offset, offset + packedBytes + (goesOn ? 1 : 0));
-    const unpacked = codecOf(codec).unpack(packed, { packedBytes, contentBytes }, continues ? state : null, true);
+    const unpacked = codecOf(codec).unpack(packed, { packedBytes, contentBytes }, continues ? state : null, {
+      exact: true,
+    });
     state = unpacked.after;
     const again = Buffer.from(codecOf(codec).pack(unpacked.content, unpacked.tokens, unpacked.params));
     // Compared so, since a matcher looks at each byte on its own.

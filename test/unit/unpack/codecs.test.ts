@@ -39,7 +39,7 @@ const asCodec = (codec: unknown): Codec => codec as Codec;
 const content = FIXTURE_CONTENT;
 
 const unpackUnit = (codec: Codec, packed: Uint8Array, contentBytes: number): UnpackedUnit<unknown> =>
-  codec.unpack(packed, { packedBytes: packed.length, contentBytes }, null, true);
+  codec.unpack(packed, { packedBytes: packed.length, contentBytes }, null, { exact: true });
 
 const FIXTURES: readonly (readonly [string, Codec, Uint8Array])[] = [
   ['xz with SHA-256', asCodec(xzCodec), XZ_SHA256],
@@ -105,7 +105,7 @@ describe('params of units', () => {
 
   it.each(FIXTURES)("are refused for sizes that are not the map's: %s", (_, codec, packed) => {
     const sizes = (packedBytes: number, contentBytes: number): string | null =>
-      refusalOf(() => codec.unpack(packed, { packedBytes, contentBytes }, null, true));
+      refusalOf(() => codec.unpack(packed, { packedBytes, contentBytes }, null, { exact: true }));
     expect(sizes(packed.length, content.length)).toBeNull();
     expect(sizes(packed.length - 1, content.length)).not.toBeNull();
     expect(sizes(packed.length, content.length - 1)).not.toBeNull();
@@ -135,7 +135,7 @@ describe('params of units', () => {
       ZSTD_BEST,
       { packedBytes: ZSTD_BEST.length, contentBytes: content.length },
       null,
-      true,
+      { exact: true },
     );
     const [first, ...rest] = params.blocks;
     const { weights } = first!.literals!.tree!;
@@ -169,7 +169,7 @@ describe('params of units', () => {
 
   it('of LZMA2 may have any chunks', () => {
     const sizes = { packedBytes: XZ_ARM.length, contentBytes: content.length };
-    const { tokens, params } = xzCodec.unpack(XZ_ARM, sizes, null, true);
+    const { tokens, params } = xzCodec.unpack(XZ_ARM, sizes, null, { exact: true });
     const properties = params.blocks[0]!.chunks.properties[0]!;
     const starts: number[] = [];
     for (let token = 0, at = 0; token < tokens.count; at += tokens.lengthAt(token++)) starts.push(at);
