@@ -15,7 +15,7 @@ import { cutSegments, UNIT_SEGMENT_CONTENT_BYTES } from './units/cut.ts';
 import { explore } from './units/explore.ts';
 import { programsIn } from './units/programs.ts';
 import type { ExploredImage } from './units/select.ts';
-import { unitImages, unitPayloadParts, unpackPair, type UnpackedPair } from './units/unpack-pair.ts';
+import { takesTooMuch, unitImages, unitPayloadParts, unpackPair, type UnpackedPair } from './units/unpack-pair.ts';
 import { encodeUnitSegment, type EncodedUnitSegment } from './write/encode-unit-segment.ts';
 import { assembleDelta } from './write/assemble.ts';
 import { SegmentEncoder } from './write/encode-segment.ts';
@@ -31,6 +31,8 @@ export interface MakeDeltaOptions {
   readonly models?: ModelCoderFactory;
   /** Default true: look inside of compressed images. */
   readonly unpack?: boolean;
+  /** Images stay packed where unpacking would make decoders take more; default: 64 MiB. */
+  readonly memoryBytesMax?: number;
 }
 
 /**
@@ -52,7 +54,7 @@ export async function makeDelta(
   const finished = finishPlan(contents, { layouts, covers }, wanted);
   const parts =
     unpacked === null ? plainParts(images, finished, options) : unitParts(images, finished, unpacked, options);
-  return assembleDelta({
+  const payload = assembleDelta({
     sourceBytes: images.source.length,
     sourceDigest: digestOf(hash, images.source),
     targetBytes: images.target.length,
@@ -61,6 +63,8 @@ export async function makeDelta(
     hash,
     ...(await parts),
   });
+  if (unpacked === null || !takesTooMuch(payload, options.memoryBytesMax)) return payload;
+  return makeDelta(images.source, images.target, { ...options, unpack: false });
 }
 
 const explored = (image: Uint8Array): ExploredImage => ({

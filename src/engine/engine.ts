@@ -27,6 +27,7 @@ import {
   WORKER_FLOOR_BYTES,
 } from './memory-plan.ts';
 import { bytesOf, checkObject, type BytesLike } from '../../native-free/views.ts';
+import { takesTooMuch } from '../../native-free/diff/units/unpack-pair.ts';
 import { matchByBsdiff } from './bsdiff/matcher.ts';
 import { builtFile } from './workers/built-file.ts';
 import {
@@ -305,6 +306,8 @@ export class DeltaEngine {
       const refused = made.length > 0 || unpacked !== null ? null : await worthless(job, image, matched);
       if (refused !== null) return refused;
       const encoded = await encodeDelta(job, image, matched, unpacked?.pair);
+      if (unpacked !== null && takesTooMuch(encoded.payload))
+        return this.#encode(job, image, { ...options, unpack: false });
       const units = encoded.units && { ...encoded.units, containers: unpacked!.containers };
       made.unshift({ ...encoded, units, matcher: 'own', fellBack });
     }

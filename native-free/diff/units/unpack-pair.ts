@@ -3,7 +3,7 @@
  * @module
  */
 import { concat } from '../../format/bytes.ts';
-import type { SegmentSpan } from '../../format/payload-header.ts';
+import { parseHeader, type SegmentSpan } from '../../format/payload-header.ts';
 import { LIMITS } from '../../limits.ts';
 import type { FinishedPlan, ImageParts } from '../stages.ts';
 import { MixCoder } from '../../model/mix-coder.ts';
@@ -44,6 +44,16 @@ export function unpackPair(
     virtual: { source: virtualA.bytes, target: virtualB.bytes },
     parts: { source: streamsIn(virtualA.layout), target: streamsIn(virtualB.layout) },
   };
+}
+
+/**
+ * What devices allow a decoder by default. Units that take more would be refused there, so they are left packed.
+ */
+export const UNIT_PAYLOAD_MEMORY_BYTES_MAX = 64 * 2 ** 20;
+
+/** Whether a payload asks too much of devices for the sake of its units. */
+export function takesTooMuch(payload: Uint8Array, memoryBytesMax = UNIT_PAYLOAD_MEMORY_BYTES_MAX): boolean {
+  return parseHeader(payload).decoderMemoryBytes > memoryBytesMax;
 }
 
 /** Everything that segments are encoded from. */

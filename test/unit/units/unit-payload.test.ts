@@ -226,6 +226,19 @@ describe('images with compressed streams', () => {
     }
   });
 
+  it('that take more of a decoder than it may spend stay packed', async () => {
+    const content = records(8, 200_000);
+    const [source, target] = [zlib.gzipSync(content), zlib.gzipSync(revised(content))];
+    const options = { hash: sha256Node, modelSizes: TEST_SIZES };
+    const unpacked = parseHeader(await makeDelta(source, target, options));
+    const { decoderMemoryBytes } = unpacked;
+    const bounded = async (memoryBytesMax: number): Promise<number> =>
+      codecOf(await makeDelta(source, target, { ...options, memoryBytesMax }));
+    expect(unpacked.codec).toBe(CODEC.units);
+    expect(await bounded(decoderMemoryBytes)).toBe(CODEC.units);
+    expect(await bounded(decoderMemoryBytes - 1)).toBe(CODEC.mixing);
+  });
+
   it('of which nothing changed are copied', async () => {
     const payload = await expectRoundTrip(squash, squash);
     expect(payload.length).toBeLessThan(300);
