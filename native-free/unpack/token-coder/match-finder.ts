@@ -15,7 +15,7 @@ const COMPARED_MAX = 512;
 const CHAINED_MIN = 4;
 /** Distances that are looked at, four bytes of memory each; those of matches of three bytes, which are dear if far. */
 const REACH_MAX = 2 ** 21 - 2;
-const TRIPLE_REACH_MAX = 2 ** 16 - 2;
+const TRIPLE_REACH_MAX = 2 ** 20 - 2;
 /** Matches of fewer bytes have no rank. */
 export const RANKED_MIN = 3;
 /** Ranks in a chain are below. */
