@@ -14,13 +14,15 @@ const COMPARED_MAX = 512;
 /** Matches of fewer bytes are not in chains. */
 const CHAINED_MIN = 4;
 /** Distances that are looked at; the memory for them is 8 bytes each. */
-const REACH_MAX = 2 ** 22 - 2;
+const REACH_MAX = 2 ** 22 - 1024;
+/** Strings that are looked at for the rarest. */
+const SHIFTS_MAX = 16;
 /** Matches of fewer bytes have no rank. */
 export const RANKED_MIN = 3;
 /** Ranks in a chain are below. */
 export const RANKS = DEPTH;
 const HASH_BITS_MIN = 8;
-const HASH_BITS_MAX = 16;
+const HASH_BITS_MAX = 18;
 /** Bytes compared, as a power of two, that count as a step of a walk; and beside walks. */
 const COMPARED_BITS = 6;
 export const BYTES_A_STEP = 8;
@@ -64,6 +66,8 @@ export class MatchFinder {
   #tripleBefore = new Int32Array(0);
   /** The last places of two bytes. */
   #pairs: Int32Array = new Int32Array(0);
+  /** Of the string that `#rarest` chose. */
+  #rarestShift = 0;
   /** What was found at the byte behind the last place. */
   #nextAt = -1;
   #nextLength = 0;
@@ -92,46 +96,52 @@ export class MatchFinder {
     this.steps += (2 * 2 ** bits + 2 ** 16) / 16;
   }
 
-  /** Looks for the longest matches at `at`, which is more than in the call before, and at the byte behind; returns the latter's length. */
-  search(at: number): number {
-    if (this.#nextAt !== at) this.#find(at);
+  /**
+   * Looks for the longest match at `at`, which is more than in the call before and where there is one of `known` bytes
+   * (0 if that is not known). Returns the length of the longest at the byte behind if it is longer, else 0.
+   */
+  search(at: number, known: number): number {
+    if (this.#nextAt !== at) this.#find(at, Math.max(CHAINED_MIN, known));
     else {
       this.length = this.#nextLength;
       this.distance = this.#nextDistance;
     }
     const { length, distance } = this;
-    this.#find(at + 1);
-    this.#nextAt = at + 1;
-    this.#nextLength = this.length;
+    this.#find(at + 1, Math.max(CHAINED_MIN, length + 1));
+    const next = this.length;
+    this.#nextAt = next > 0 || length < CHAINED_MIN ? at + 1 : -1;
+    this.#nextLength = next;
     this.#nextDistance = this.distance;
     this.length = length;
     this.distance = distance;
-    return this.#nextLength;
+    return next > length ? next : 0;
   }
 
-  #find(at: number): void {
+  /** The longest match at `at` of `min` bytes at least; of fewer only where `min` asks for all. */
+  #find(at: number, min: number): void {
     const bytes = this.#bytes;
     this.length = 0;
     this.distance = 0;
     const max = Math.min(bytes.length - at, this.#matchMax);
-    if (max >= CHAINED_MIN) {
-      this.#insert(at);
-      this.#follow(at, Math.min(max, COMPARED_MAX));
-      if (this.length === COMPARED_MAX) {
+    if (max >= min) {
+      const compared = Math.min(max, Math.max(COMPARED_MAX, min));
+      this.#follow(at, min - 1, compared);
+      if (this.length === compared) {
         this.length = matchLength(bytes, at, this.distance, max);
         this.steps += this.length / BYTES_A_STEP;
       }
     }
-    if (this.length === 0 && this.#matchMin < CHAINED_MIN) this.#short(at, max);
+    if (this.length === 0 && min === CHAINED_MIN && this.#matchMin < CHAINED_MIN) this.#short(at, max);
   }
 
-  #follow(at: number, max: number): void {
+  /** The longest match of more than `best` bytes, of up to `max` that are compared. */
+  #follow(at: number, best: number, max: number): void {
     const bytes = this.#bytes;
     const before = this.#before;
     const mask = this.#mask;
     const nearest = Math.max(0, at - this.#distanceMax);
-    let best = CHAINED_MIN - 1;
-    let place = before[at & mask]!;
+    let place = this.#rarest(at, best + 1, at);
+    let shift = this.#rarestShift;
     let left = DEPTH;
     while (place >= nearest && left > 0) {
       left--;
@@ -144,11 +154,37 @@ export class MatchFinder {
           this.length = length;
           this.distance = at - place;
           if (length === max) break;
+          const rarer = this.#rarest(at, best + 1, place);
+          if (rarer < place) {
+            place = rarer;
+            shift = this.#rarestShift;
+            continue;
+          }
         }
       }
-      place = before[place & mask]!;
+      place = before[(place + shift) & mask]! - shift;
     }
     this.steps += DEPTH - left;
+  }
+
+  /**
+   * Matches of `length` bytes have all strings within them, so that the rarest has the shortest way past them. Returns
+   * the last place before `at` that has the string whose last place is farthest, if that is before `place`.
+   */
+  #rarest(at: number, length: number, place: number): number {
+    const before = this.#before;
+    const mask = this.#mask;
+    const last = length - CHAINED_MIN;
+    this.#insert(at + last);
+    this.#rarestShift = 0;
+    for (let shift = Math.max(0, last - SHIFTS_MAX); shift <= last; shift++) {
+      const other = before[(at + shift) & mask]! - shift;
+      if (other >= place) continue;
+      place = other;
+      this.#rarestShift = shift;
+    }
+    this.steps += 1;
+    return place;
   }
 
   /** A match of three bytes, or of two, at the last place that has it. */
@@ -181,7 +217,11 @@ export class MatchFinder {
     this.rank = -1;
     this.rankedDistance = 0;
     let seen = 0;
-    for (let place = this.#first(at, length); place >= 0 && left > 0; place = this.#next(place, at, length)) {
+    const chain = length < CHAINED_MIN ? this.#tripleBefore : this.#before;
+    const nearest = Math.max(0, at - this.#distanceMax);
+    let place = this.#first(at, length);
+    const shift = this.#rarestShift;
+    for (; place >= nearest && left > 0; place = chain[(place + shift) & this.#mask]! - shift) {
       const matched = matchLength(this.#bytes, at, at - place, length);
       left -= 1 + (matched >> COMPARED_BITS);
       if (matched < length) continue;
@@ -196,15 +236,11 @@ export class MatchFinder {
   }
 
   #first(at: number, length: number): number {
+    this.#rarestShift = 0;
     if (this.#bytes.length - at < length) return -1;
-    if (length < CHAINED_MIN) this.#insertTriples(at);
-    else this.#insert(at);
-    return this.#next(at, at, length);
-  }
-
-  #next(place: number, at: number, length: number): number {
-    const next = length < CHAINED_MIN ? this.#tripleBefore[place & this.#mask]! : this.#before[place & this.#mask]!;
-    return next >= at - this.#distanceMax ? next : -1;
+    if (length >= CHAINED_MIN) return this.#rarest(at, Math.min(length, COMPARED_MAX), at);
+    this.#insertTriples(at);
+    return this.#tripleBefore[at & this.#mask]!;
   }
 
   /** All places up to `at`, that one too. */
