@@ -13,9 +13,9 @@ const DEPTH = 4096;
 const COMPARED_MAX = 512;
 /** Matches of fewer bytes are not in chains. */
 const CHAINED_MIN = 4;
-/** Distances that are looked at; the memory for them is 8 bytes each. */
+/** Distances that are looked at, and room for what is looked at ahead; the memory for them is 8 bytes each. */
 const REACH_MAX = 2 ** 22 - 1024;
-/** Strings that are looked at for the rarest. */
+/** Strings that the rarest is chosen from, less one: the last ones. */
 const SHIFTS_MAX = 16;
 /** Matches of fewer bytes have no rank. */
 export const RANKED_MIN = 3;
@@ -23,6 +23,8 @@ export const RANKED_MIN = 3;
 export const RANKS = DEPTH;
 const HASH_BITS_MIN = 8;
 const HASH_BITS_MAX = 18;
+/** Of three bytes, which are fewer. */
+const TRIPLE_BITS_MAX = 16;
 /** Bytes compared, as a power of two, that count as a step of a walk; and beside walks. */
 const COMPARED_BITS = 6;
 export const BYTES_A_STEP = 8;
@@ -30,7 +32,16 @@ export const BYTES_A_STEP = 8;
 /** Memory of a finder for units of so many bytes. */
 export function finderBytes({ distanceMax }: TokenRules, bytes: number): number {
   const reach = Math.min(distanceMax, bytes, REACH_MAX);
-  return 8 * 2 ** (32 - Math.clz32(reach + 1)) + 8 * 2 ** HASH_BITS_MAX;
+  return 8 * ringPlaces(reach) + 4 * 2 ** hashBits(reach, HASH_BITS_MAX) + 8 * 2 ** TRIPLE_BITS_MAX;
+}
+
+/** One place more than distances reach, and one for the place after the one that is asked for. */
+function ringPlaces(reach: number): number {
+  return 2 ** (32 - Math.clz32(reach + 1));
+}
+
+function hashBits(reach: number, max: number): number {
+  return Math.min(max, Math.max(HASH_BITS_MIN, 32 - Math.clz32(reach)));
 }
 
 /** Length of the match at `at` with what is `distance` before, at most `max`. */
@@ -52,6 +63,7 @@ export class MatchFinder {
   steps = 0;
   #bytes: Uint8Array = new Uint8Array(0);
   #shift = 0;
+  #tripleShift = 0;
   #distanceMax = 0;
   #matchMin = 0;
   #matchMax = 0;
@@ -83,17 +95,18 @@ export class MatchFinder {
     this.#triplesInserted = this.#inserted;
     this.#pairsInserted = this.#inserted;
     this.#nextAt = -1;
-    const bits = Math.min(HASH_BITS_MAX, Math.max(HASH_BITS_MIN, 32 - Math.clz32(bytes.length)));
+    const bits = hashBits(this.#distanceMax, HASH_BITS_MAX);
     this.#shift = 32 - bits;
     this.#head = cleared(this.#head, 2 ** bits);
-    // One place more than distances reach, and one for the place after the one that is asked for.
-    const ring = 2 ** (32 - Math.clz32(this.#distanceMax + 1));
+    const tripleBits = hashBits(this.#distanceMax, TRIPLE_BITS_MAX);
+    this.#tripleShift = 32 - tripleBits;
+    const ring = ringPlaces(this.#distanceMax);
     this.#mask = ring - 1;
     if (this.#before.length < ring) this.#before = new Int32Array(ring);
-    if (this.#matchMin < CHAINED_MIN) this.#tripleHead = cleared(this.#tripleHead, 2 ** bits);
+    if (this.#matchMin < CHAINED_MIN) this.#tripleHead = cleared(this.#tripleHead, 2 ** tripleBits);
     if (this.#matchMin < CHAINED_MIN && this.#tripleBefore.length < ring) this.#tripleBefore = new Int32Array(ring);
     if (this.#matchMin <= 2) this.#pairs = cleared(this.#pairs, 2 ** 16);
-    this.steps += (2 * 2 ** bits + 2 ** 16) / 16;
+    this.steps += (2 ** bits + 2 ** tripleBits + 2 ** 16) / 16;
   }
 
   /**
@@ -101,13 +114,14 @@ export class MatchFinder {
    * (0 if that is not known). Returns the length of the longest at the byte behind if it is longer, else 0.
    */
   search(at: number, known: number): number {
-    if (this.#nextAt !== at) this.#find(at, Math.max(CHAINED_MIN, known));
+    if (this.#nextAt !== at) this.#find(at, Math.max(CHAINED_MIN, Math.min(known, COMPARED_MAX)));
     else {
       this.length = this.#nextLength;
       this.distance = this.#nextDistance;
     }
     const { length, distance } = this;
-    this.#find(at + 1, Math.max(CHAINED_MIN, length + 1));
+    this.length = 0;
+    if (length < COMPARED_MAX) this.#find(at + 1, Math.max(CHAINED_MIN, length + 1));
     const next = this.length;
     this.#nextAt = next > 0 || length < CHAINED_MIN ? at + 1 : -1;
     this.#nextLength = next;
@@ -124,7 +138,7 @@ export class MatchFinder {
     this.distance = 0;
     const max = Math.min(bytes.length - at, this.#matchMax);
     if (max >= min) {
-      const compared = Math.min(max, Math.max(COMPARED_MAX, min));
+      const compared = Math.min(max, COMPARED_MAX);
       this.#follow(at, min - 1, compared);
       if (this.length === compared) {
         this.length = matchLength(bytes, at, this.distance, max);
@@ -177,13 +191,14 @@ export class MatchFinder {
     const last = length - CHAINED_MIN;
     this.#insert(at + last);
     this.#rarestShift = 0;
-    for (let shift = Math.max(0, last - SHIFTS_MAX); shift <= last; shift++) {
+    const first = Math.max(0, last - SHIFTS_MAX);
+    for (let shift = first; shift <= last; shift++) {
       const other = before[(at + shift) & mask]! - shift;
       if (other >= place) continue;
       place = other;
       this.#rarestShift = shift;
     }
-    this.steps += 1;
+    this.steps += 1 + (last - first) / BYTES_A_STEP;
     return place;
   }
 
@@ -264,7 +279,7 @@ export class MatchFinder {
     const head = this.#tripleHead;
     const before = this.#tripleBefore;
     const mask = this.#mask;
-    const shift = this.#shift;
+    const shift = this.#tripleShift;
     for (let place = this.#triplesInserted; place <= at; place++) {
       const value = bytes[place]! | (bytes[place + 1]! << 8) | (bytes[place + 2]! << 16);
       const hash = Math.imul(value, 0x9e3779b1) >>> shift;
