@@ -13,15 +13,19 @@ const DEPTH = 4096;
 const COMPARED_MAX = 512;
 /** Matches of fewer bytes are not in chains. */
 const CHAINED_MIN = 4;
-/** Distances that are looked at, four bytes of memory each; those of matches of three bytes, which are dear if far. */
-const REACH_MAX = 2 ** 21 - 2;
-const TRIPLE_REACH_MAX = 2 ** 20 - 2;
+/** Distances that are looked at, four bytes of memory each, and room for what is looked at ahead; those of matches of three bytes, which are dear if far. */
+const REACH_MAX = 2 ** 21 - 1024;
+const TRIPLE_REACH_MAX = 2 ** 16 - 2;
+/** Strings that the rarest is chosen from, less one: the last ones. */
+const SHIFTS_MAX = 16;
 /** Matches of fewer bytes have no rank. */
 export const RANKED_MIN = 3;
 /** Ranks in a chain are below. */
 export const RANKS = DEPTH;
 const HASH_BITS_MIN = 8;
-const HASH_BITS_MAX = 16;
+const HASH_BITS_MAX = 18;
+/** Of three bytes, which are fewer. */
+const TRIPLE_BITS_MAX = 16;
 /** Bytes compared, as a power of two, that count as a step of a walk; and beside walks. */
 const COMPARED_BITS = 6;
 export const BYTES_A_STEP = 8;
@@ -30,7 +34,11 @@ export const BYTES_A_STEP = 8;
 export function finderBytes({ distanceMax }: TokenRules, bytes: number): number {
   const reach = Math.min(distanceMax, bytes, REACH_MAX);
   const places = ringOf(reach, bytes) + ringOf(Math.min(reach, TRIPLE_REACH_MAX), bytes);
-  return 4 * places + 12 * 2 ** HASH_BITS_MAX;
+  return 4 * places + 4 * 2 ** hashBits(reach, HASH_BITS_MAX) + 8 * 2 ** TRIPLE_BITS_MAX;
+}
+
+function hashBits(reach: number, max: number): number {
+  return Math.min(max, Math.max(HASH_BITS_MIN, 32 - Math.clz32(reach)));
 }
 
 /** Places of a ring: one more than distances reach, and one for the place after the one that is asked for; or all. */
@@ -59,6 +67,7 @@ export class MatchFinder {
   steps = 0;
   #bytes: Uint8Array = new Uint8Array(0);
   #shift = 0;
+  #tripleShift = 0;
   #distanceMax = 0;
   #matchMin = 0;
   #matchMax = 0;
@@ -75,6 +84,8 @@ export class MatchFinder {
   #tripleMask = 0;
   /** The last places of two bytes. */
   #pairs: Int32Array = new Int32Array(0);
+  /** Of the string that `#rarest` chose. */
+  #rarestShift = 0;
   /** What was found at the byte behind the last place. */
   #nextAt = -1;
   #nextLength = 0;
@@ -100,62 +111,73 @@ export class MatchFinder {
     this.#inserted = Math.max(0, first - this.#distanceMax);
     this.#pairsInserted = this.#inserted;
     this.#nextAt = -1;
-    const bits = Math.min(HASH_BITS_MAX, Math.max(HASH_BITS_MIN, 32 - Math.clz32(bytes.length)));
+    const bits = hashBits(this.#distanceMax, HASH_BITS_MAX);
     this.#shift = 32 - bits;
     this.#head = cleared(this.#head, 2 ** bits);
     const ring = ringOf(this.#distanceMax, bytes.length);
     this.#mask = maskOf(ring, bytes.length);
     this.#before = room(this.#before, ring);
-    if (this.#matchMin < CHAINED_MIN) this.#tripleHead = cleared(this.#tripleHead, 2 ** bits);
     this.#tripleReach = Math.min(this.#distanceMax, TRIPLE_REACH_MAX);
     this.#triplesInserted = Math.max(0, first - this.#tripleReach);
+    const tripleBits = hashBits(this.#tripleReach, TRIPLE_BITS_MAX);
+    this.#tripleShift = 32 - tripleBits;
     const triples = ringOf(this.#tripleReach, bytes.length);
     this.#tripleMask = maskOf(triples, bytes.length);
-    if (this.#matchMin < CHAINED_MIN) this.#tripleBefore = room(this.#tripleBefore, triples);
+    if (this.#matchMin < CHAINED_MIN) {
+      this.#tripleHead = cleared(this.#tripleHead, 2 ** tripleBits);
+      this.#tripleBefore = room(this.#tripleBefore, triples);
+    }
     if (this.#matchMin <= 2) this.#pairs = cleared(this.#pairs, 2 ** 16);
-    this.steps += (2 * 2 ** bits + 2 ** 16) / 16;
+    this.steps += (2 ** bits + 2 ** tripleBits + 2 ** 16) / 16;
   }
 
-  /** Looks for the longest matches at `at`, which is more than in the call before, and at the byte behind; returns the latter's length. */
-  search(at: number): number {
-    if (this.#nextAt !== at) this.#find(at);
+  /**
+   * Looks for the longest match at `at`, which is more than in the call before and where there is one of `known` bytes
+   * (0 if that is not known). Returns the length of the longest at the byte behind if it is longer, else 0.
+   */
+  search(at: number, known: number): number {
+    if (this.#nextAt !== at) this.#find(at, Math.max(CHAINED_MIN, Math.min(known, COMPARED_MAX)));
     else {
       this.length = this.#nextLength;
       this.distance = this.#nextDistance;
     }
     const { length, distance } = this;
-    this.#find(at + 1);
-    this.#nextAt = at + 1;
-    this.#nextLength = this.length;
+    this.length = 0;
+    if (length < COMPARED_MAX) this.#find(at + 1, Math.max(CHAINED_MIN, length + 1));
+    const next = this.length;
+    this.#nextAt = next > 0 || length < CHAINED_MIN ? at + 1 : -1;
+    this.#nextLength = next;
     this.#nextDistance = this.distance;
     this.length = length;
     this.distance = distance;
-    return this.#nextLength;
+    return next > length ? next : 0;
   }
 
-  #find(at: number): void {
+  /** The longest match at `at` of `min` bytes at least; of fewer only where `min` asks for all. */
+  #find(at: number, min: number): void {
     const bytes = this.#bytes;
     this.length = 0;
     this.distance = 0;
     const max = Math.min(bytes.length - at, this.#matchMax);
-    if (max >= CHAINED_MIN) {
-      this.#insert(at);
-      this.#follow(at, Math.min(max, COMPARED_MAX));
-      if (this.length === COMPARED_MAX) {
+    if (max >= min) {
+      const compared = Math.min(max, COMPARED_MAX);
+      this.#follow(at, min - 1, compared);
+      if (this.length === compared) {
         this.length = matchLength(bytes, at, this.distance, max);
         this.steps += this.length / BYTES_A_STEP;
       }
     }
-    if (this.length === 0 && this.#matchMin < CHAINED_MIN) this.#short(at, max);
+    if (this.length === 0 && min === CHAINED_MIN && this.#matchMin < CHAINED_MIN) this.#short(at, max);
   }
 
-  #follow(at: number, max: number): void {
+  /** The longest match of more than `best` bytes, of up to `max` that are compared. */
+  #follow(at: number, best: number, max: number): void {
     const bytes = this.#bytes;
     const before = this.#before;
     const mask = this.#mask;
     const nearest = Math.max(0, at - this.#distanceMax);
-    let best = CHAINED_MIN - 1;
-    let place = before[at & mask]!;
+    let place = this.#rarest(at, best + 1, at);
+    let shift = this.#rarestShift;
     let left = DEPTH;
     while (place >= nearest && left > 0) {
       left--;
@@ -168,11 +190,38 @@ export class MatchFinder {
           this.length = length;
           this.distance = at - place;
           if (length === max) break;
+          const rarer = this.#rarest(at, best + 1, place);
+          if (rarer < place) {
+            place = rarer;
+            shift = this.#rarestShift;
+            continue;
+          }
         }
       }
-      place = before[place & mask]!;
+      place = before[(place + shift) & mask]! - shift;
     }
     this.steps += DEPTH - left;
+  }
+
+  /**
+   * Matches of `length` bytes have all strings within them, so that the rarest has the shortest way past them. Returns
+   * the last place before `at` that has the string whose last place is farthest, if that is before `place`.
+   */
+  #rarest(at: number, length: number, place: number): number {
+    const before = this.#before;
+    const mask = this.#mask;
+    const last = length - CHAINED_MIN;
+    this.#insert(at + last);
+    this.#rarestShift = 0;
+    const first = Math.max(0, last - SHIFTS_MAX);
+    for (let shift = first; shift <= last; shift++) {
+      const other = before[(at + shift) & mask]! - shift;
+      if (other >= place) continue;
+      place = other;
+      this.#rarestShift = shift;
+    }
+    this.steps += 1 + (last - first) / BYTES_A_STEP;
+    return place;
   }
 
   /** A match of three bytes, or of two, at the last place that has it. */
@@ -205,7 +254,13 @@ export class MatchFinder {
     this.rank = -1;
     this.rankedDistance = 0;
     let seen = 0;
-    for (let place = this.#first(at, length); place >= 0 && left > 0; place = this.#next(place, at, length)) {
+    const isTriple = length < CHAINED_MIN;
+    const chain = isTriple ? this.#tripleBefore : this.#before;
+    const mask = isTriple ? this.#tripleMask : this.#mask;
+    const nearest = Math.max(0, at - (isTriple ? this.#tripleReach : this.#distanceMax));
+    let place = this.#first(at, length);
+    const shift = this.#rarestShift;
+    for (; place >= nearest && left > 0; place = chain[(place + shift) & mask]! - shift) {
       const matched = matchLength(this.#bytes, at, at - place, length);
       left -= 1 + (matched >> COMPARED_BITS);
       if (matched < length) continue;
@@ -220,19 +275,11 @@ export class MatchFinder {
   }
 
   #first(at: number, length: number): number {
+    this.#rarestShift = 0;
     if (this.#bytes.length - at < length) return -1;
-    if (length < CHAINED_MIN) this.#insertTriples(at);
-    else this.#insert(at);
-    return this.#next(at, at, length);
-  }
-
-  #next(place: number, at: number, length: number): number {
-    if (length < CHAINED_MIN) {
-      const next = this.#tripleBefore[place & this.#tripleMask]!;
-      return next >= at - this.#tripleReach ? next : -1;
-    }
-    const next = this.#before[place & this.#mask]!;
-    return next >= at - this.#distanceMax ? next : -1;
+    if (length >= CHAINED_MIN) return this.#rarest(at, Math.min(length, COMPARED_MAX), at);
+    this.#insertTriples(at);
+    return this.#tripleBefore[at & this.#tripleMask]!;
   }
 
   /** All places up to `at`, that one too. */
@@ -256,7 +303,7 @@ export class MatchFinder {
     const head = this.#tripleHead;
     const before = this.#tripleBefore;
     const mask = this.#tripleMask;
-    const shift = this.#shift;
+    const shift = this.#tripleShift;
     for (let place = this.#triplesInserted; place <= at; place++) {
       const value = bytes[place]! | (bytes[place + 1]! << 8) | (bytes[place + 2]! << 16);
       const hash = Math.imul(value, 0x9e3779b1) >>> shift;

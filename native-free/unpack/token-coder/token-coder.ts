@@ -302,7 +302,7 @@ export class TokenCoder {
   #search(at: number): void {
     const finder = this.#finder;
     const place = this.#surprise;
-    const next = finder.search(at);
+    const next = finder.search(at, this.#guide.known === KNOWN.match ? this.#guide.length : 0);
     place.at = at;
     place.length = finder.length;
     place.distance = finder.distance;
