@@ -40,6 +40,8 @@ export const LIMITS = {
   /** No compressor makes much more of what it cannot compress. */
   unit_packed_bytes_max: 17 * MIB,
   unit_pieces_max: 2 ** 19,
+  /** Stretches of an image that its units pass over: one for each block of a flash. */
+  unit_skips_max: 2 ** 17,
   /** Blocks of one deflate stream, and how many more of them may be empty than not: flushes make one each. */
   unit_blocks_max: 2 ** 17,
   unit_blocks_empty_max: 2 ** 10,

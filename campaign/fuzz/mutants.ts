@@ -69,7 +69,7 @@ export const PLANTED: readonly PlantedBug[] = [
   {
     name: 'segments may end within a unit',
     file: `${APPLY}/unit-segment-decoder.ts`,
-    from: 'if (unit === end || layout.units[unit]!.offset >= border) continue;',
+    from: 'if (unit === end || layout.extentOf(unit).start >= border) continue;',
     to: 'if (border >= 0) continue;',
   },
   {
@@ -77,6 +77,18 @@ export const PLANTED: readonly PlantedBug[] = [
     file: `${UNPACK}/map/virtual-layout.ts`,
     from: 'if (length < 1) badMap',
     to: 'if (length < 0) badMap',
+  },
+  {
+    name: 'skips may be as close as they like',
+    file: `${UNPACK}/map/virtual-layout.ts`,
+    from: 'if (offset < least || length < 1) badMap',
+    to: 'if (length < 1) badMap',
+  },
+  {
+    name: 'skips may leave the image',
+    file: `${UNPACK}/map/virtual-layout.ts`,
+    from: 'if (offset + length > imageBytes) badMap',
+    to: 'if (offset + length < 0) badMap',
   },
   {
     name: 'any codec is taken for known',

@@ -117,12 +117,14 @@ export class UnitSegmentDecoder implements SegmentDecoder {
     const inner = new Map<number, Uint8Array>();
     for (const index of parts.units) {
       await this.#pauses.work();
-      const { copyOf, parent, offset, packedBytes } = this.#layout.units[index]!;
+      const { copyOf, parent, packedBytes } = this.#layout.units[index]!;
       const packed = copyOf >= 0 ? await this.#copy(index, room) : await this.#pack(index, segment, inner, room);
       if (packed.length !== packedBytes)
         throw new UpdateError('unit_malformed', `unit ${index} packs to ${packed.length} bytes, not ${packedBytes}`);
       if (parent >= 0) inner.set(index, packed);
-      else target.set(packed, offset - parts.start);
+      else
+        for (const { from, to, at } of this.#layout.partsOf(index))
+          target.set(packed.subarray(at, at + to - from), from - parts.start);
     }
   }
 
@@ -192,8 +194,8 @@ function checkSegments(layout: VirtualLayout, segments: PayloadHeaderFields['seg
   let unit = first;
   for (const { offset, length } of segments) {
     const border = offset + length;
-    while (unit < end && layout.units[unit]!.offset + layout.units[unit]!.packedBytes <= border) unit++;
-    if (unit === end || layout.units[unit]!.offset >= border) continue;
+    while (unit < end && layout.extentOf(unit).end <= border) unit++;
+    if (unit === end || layout.extentOf(unit).start >= border) continue;
     throw new UpdateError('plan_malformed', `a segment ends at byte ${border}, in unit ${unit}`);
   }
 }

@@ -39,6 +39,7 @@ export const PLAN_BYTES = {
   /** A unit and a piece of the virtual stream, with what is made of them. */
   unit: 256,
   unitPiece: 128,
+  unitSkip: 64,
   /** What is kept between two units of a stream, so that it can be entered there. */
   unitHistory: 32_768 + 256,
 } as const;

@@ -31,7 +31,7 @@ export const CODEC_ID = {
 export interface Unit {
   /** Index of the unit in whose content it lies, always a smaller one; -1: in the image. */
   readonly parent: number;
-  /** Where it begins there. */
+  /** Where it begins there; of the image, what it skips does not count. */
   readonly offset: number;
   readonly packedBytes: number;
   readonly contentBytes: number;
@@ -58,13 +58,27 @@ export interface VirtualPiece {
   readonly zeros: number;
 }
 
+/**
+ * Bytes of the image that its units pass over, as if they were not there: headers of flash blocks, which cut a volume in
+ * pieces wherever its streams begin and end (decision 0133). They are raw.
+ */
+export interface Skip {
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** Units by parent and offset: those of the image first, in its order, each before the units in its content. */
 export interface UnitMap {
+  /** In the order of the image. */
+  readonly skips: readonly Skip[];
   readonly units: readonly Unit[];
   readonly pieces: readonly VirtualPiece[];
 }
 
 export const ALIGNMENT = 4;
+
+/** Between two skips there are so many bytes at least: each part of a unit may be a read of the device. */
+export const SKIPS_APART_BYTES = 1024;
 
 /** Units in units. */
 export const UNIT_DEPTH_MAX = 3;

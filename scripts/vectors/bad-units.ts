@@ -102,9 +102,13 @@ function maps(base: UnitVectorImages, parts: DeltaParts): BadVector[] {
   };
   const of = (name: string, map: UnitMap): BadVector =>
     made(name, mapBytesOf({ source, target: map }), virtualBytesOf(map, target));
-  const units = (name: string, ...list: Unit[]): BadVector => of(name, { units: list, pieces: [] });
-  const pieces = (name: string, ...list: VirtualPiece[]): BadVector => of(name, { units: target.units, pieces: list });
+  const units = (name: string, ...list: Unit[]): BadVector => of(name, { skips: [], units: list, pieces: [] });
+  const pieces = (name: string, ...list: VirtualPiece[]): BadVector =>
+    of(name, { skips: [], units: target.units, pieces: list });
+  const skips = (name: string, ...list: [number, number][]): BadVector =>
+    of(name, { ...target, skips: list.map(([offset, length]) => ({ offset, length })) });
   const changed = (fields: Partial<Unit>): UnitMap => ({
+    skips: [],
     units: target.units.map((one) => ({ ...one, ...fields })),
     pieces: target.pieces,
   });
@@ -119,6 +123,7 @@ function maps(base: UnitVectorImages, parts: DeltaParts): BadVector[] {
     made(
       'unit of more content than one may have',
       numbersOf((numbers) => {
+        numbers.code(0, 13);
         numbers.code(1, 0);
         writePlace(numbers, CODEC_ID.zlib);
         numbers.code(8, 4, CODEC_ID.zlib);
@@ -135,13 +140,14 @@ function maps(base: UnitVectorImages, parts: DeltaParts): BadVector[] {
     made(
       'copy of a unit that is not there',
       numbersOf((numbers) => {
-        for (const kind of [0, 7]) numbers.code(0, kind);
+        for (const kind of [13, 0, 7]) numbers.code(0, kind);
         writeCopy(numbers, CODEC_ID.zlib);
       }),
     ),
     made(
       'copy of a unit of another codec',
       numbersOf((numbers) => {
+        numbers.code(0, 13);
         numbers.code(1, 0);
         writePlace(numbers, CODEC_ID.zlib);
         numbers.code(8, 4, CODEC_ID.zlib);
@@ -153,19 +159,26 @@ function maps(base: UnitVectorImages, parts: DeltaParts): BadVector[] {
     of('unit of an unknown codec', changed({ codec: 9 })),
     made(
       'more units than there may be',
-      numbersOf((numbers) => void numbers.code(LIMITS.units_max + 1, 0)),
+      numbersOf((numbers) => {
+        numbers.code(0, 13);
+        numbers.code(LIMITS.units_max + 1, 0);
+      }),
+    ),
+    made(
+      'more skips than there may be',
+      numbersOf((numbers) => void numbers.code(LIMITS.unit_skips_max + 1, 13)),
     ),
     made(
       'more pieces than there may be',
       numbersOf((numbers) => {
-        numbers.code(0, 0);
+        for (const kind of [13, 0]) numbers.code(0, kind);
         numbers.code(LIMITS.unit_pieces_max + 1, 7);
       }),
     ),
     made(
       'piece found in no known way',
       numbersOf((numbers) => {
-        numbers.code(0, 0);
+        for (const kind of [13, 0]) numbers.code(0, kind);
         numbers.code(1, 7);
         numbers.code(5, 8);
       }),
@@ -173,7 +186,7 @@ function maps(base: UnitVectorImages, parts: DeltaParts): BadVector[] {
     made(
       'piece of a unit that is not there',
       numbersOf((numbers) => {
-        numbers.code(0, 0);
+        for (const kind of [13, 0]) numbers.code(0, kind);
         numbers.code(1, 7);
         numbers.code(0, 8);
       }),
@@ -182,12 +195,19 @@ function maps(base: UnitVectorImages, parts: DeltaParts): BadVector[] {
     made(
       'piece before the image',
       numbersOf((numbers) => {
-        for (const kind of [0, 7, 0]) numbers.code(0, kind);
+        for (const kind of [13, 0, 7, 13, 0]) numbers.code(0, kind);
         numbers.code(1, 7);
         numbers.code(3, 8);
         numbers.signed(-4, 10, 3);
       }),
     ),
+    skips('skip of nothing', [8, 0]),
+    skips('skips that touch', [8, 4], [12, 4]),
+    skips('skips that are too close', [0, 4], [4 + 1023, 4]),
+    skips('skip over the end of the image', [target.image.length - 3, 4]),
+    skips('skip far behind the image', [2 ** 50, 4]),
+    skips('skip that leaves a unit no room', [0, target.image.length - 60]),
+    skips('skip that moves a unit', [4, 4]),
     pieces('zeros over all bounds', piece(-1, 0, 8, 2 ** 40)),
     pieces('byte that is made twice', ...target.pieces, piece(0, 8, 8)),
     pieces('byte that is made by nothing', ...target.pieces.slice(0, -1)),
@@ -220,6 +240,7 @@ function continued({ source, target, name }: UnitVectorImages): BadVector[] {
   const { pieces } = target;
   return [
     made('unit that continues less than 32 KiB', {
+      skips: [],
       units: [{ ...first, contentBytes: 32_767 }, second],
       pieces: [piece(0, 0, 32_767), pieces[1]!],
     }),
@@ -242,6 +263,7 @@ function writePlace(numbers: NumberCoder, codec: number): void {
 
 /** A target's map of one unit, that is a copy of the source's first. */
 function writeCopy(numbers: NumberCoder, codec: number): void {
+  numbers.code(0, 13);
   numbers.code(1, 0);
   writePlace(numbers, codec);
   numbers.flag(true, 3, codec);

@@ -9,14 +9,15 @@ import { concat } from '../../native-free/format/bytes.ts';
 import { coverListOf, type Cover } from '../../native-free/format/cover.ts';
 import type { ModelSizes } from '../../native-free/format/model-sizes.ts';
 import type { SegmentSpan } from '../../native-free/format/payload-header.ts';
-import { CODEC_ID, type Unit, type VirtualPiece } from '../../native-free/format/unit-map.ts';
+import { CODEC_ID, type Skip, type Unit, type VirtualPiece } from '../../native-free/format/unit-map.ts';
 import { MixCoder, referenceModels } from '../../native-free/model/mix-coder.ts';
 import type { ModelCoderFactory } from '../../native-free/model/model-coder.ts';
 import { decodePlan, encodePlan, needsOf } from '../../native-free/model/plan-coder.ts';
 import { MapCoder, type UnitMaps } from '../../native-free/unpack/map/map-coder.ts';
+import { Skips } from '../../native-free/unpack/map/skips.ts';
 import { VirtualLayout } from '../../native-free/unpack/map/virtual-layout.ts';
 import { gzipTrailer } from '../../native-free/unpack/deflate/wrappers.ts';
-import { join, prose, repeated, text } from './bytes.ts';
+import { join, noise, prose, repeated, text } from './bytes.ts';
 import { sha256 } from './payloads.ts';
 import { deflated, lz4ed, lzmaed, lzoed, microLzmaed, xzed, zlibbed, zstded } from './streams.ts';
 
@@ -35,6 +36,7 @@ interface Stream {
 /** An image of a vector: units by parent and offset, pieces in the order of the virtual stream. */
 export interface UnitImage {
   readonly image: Uint8Array;
+  readonly skips: readonly Skip[];
   readonly units: readonly Unit[];
   readonly contents: readonly Uint8Array[];
   readonly pieces: readonly VirtualPiece[];
@@ -69,19 +71,43 @@ function imageOf(...parts: readonly (Stream | Uint8Array)[]): UnitImage {
   }
   for (let i = 0; i < streams.length; i++) for (const inner of streams[i]!.inner ?? []) add(inner, i, inner.at);
   const contents = streams.map(({ content }) => content);
-  return { image, units, contents, pieces: piecesBetween(units, image.length) };
+  return { image, skips: [], units, contents, pieces: piecesBetween(units, image.length, []) };
+}
+
+/** The image with bytes put into it that its units skip: each behind so many of its own. */
+function cutBy(
+  laid: UnitImage,
+  ...skipped: readonly { readonly behind: number; readonly bytes: Uint8Array }[]
+): UnitImage {
+  const { units, contents } = laid;
+  const parts: Uint8Array[] = [];
+  const skips: Skip[] = [];
+  let [at, passed] = [0, 0];
+  for (const { behind, bytes } of skipped) {
+    parts.push(laid.image.subarray(at, behind), bytes);
+    skips.push({ offset: behind + passed, length: bytes.length });
+    passed += bytes.length;
+    at = behind;
+  }
+  const image = concat([...parts, laid.image.subarray(at)]);
+  return { image, skips, units, contents, pieces: piecesBetween(units, image.length, skips) };
 }
 
 /** All that no unit has, of the image and then of each content. */
-function piecesBetween(units: readonly Unit[], imageBytes: number): VirtualPiece[] {
+function piecesBetween(units: readonly Unit[], imageBytes: number, skips: readonly Skip[]): VirtualPiece[] {
+  const places = new Skips(skips);
   const pieces: VirtualPiece[] = [];
   for (let unit = -1; unit < units.length; unit++) {
     if (unit >= 0 && units[unit]!.copyOf >= 0) continue;
-    const children = units.filter(({ parent }) => parent === unit);
-    const ends = [...children.map(({ offset }) => offset), unit < 0 ? imageBytes : units[unit]!.contentBytes];
+    const children = units
+      .filter(({ parent }) => parent === unit)
+      .flatMap(({ offset, packedBytes }) =>
+        unit < 0 ? [...places.parts(offset, packedBytes)] : [{ from: offset, to: offset + packedBytes }],
+      );
+    const ends = [...children.map(({ from }) => from), unit < 0 ? imageBytes : units[unit]!.contentBytes];
     ends.forEach((end, i) => {
       const before = children[i - 1];
-      const offset = before === undefined ? 0 : before.offset + before.packedBytes;
+      const offset = before?.to ?? 0;
       const joined = offset === 0 && (units[unit]?.continues ?? false);
       if (end > offset) pieces.push({ unit, offset, length: end - offset, joined, zeros: 0 });
     });
@@ -89,8 +115,8 @@ function piecesBetween(units: readonly Unit[], imageBytes: number): VirtualPiece
   return pieces;
 }
 
-function virtualOf({ image, units, contents, pieces }: UnitImage): Uint8Array {
-  const layout = new VirtualLayout({ units, pieces }, image.length);
+function virtualOf({ image, skips, units, contents, pieces }: UnitImage): Uint8Array {
+  const layout = new VirtualLayout({ skips, units, pieces }, image.length);
   const bytes = new Uint8Array(layout.bytes);
   pieces.forEach(({ unit, offset, length }, i) => {
     const from = unit < 0 ? image : contents[unit]!;
@@ -308,7 +334,34 @@ function firstPartBytes(packed: Uint8Array, first: Uint8Array): number {
   return equal;
 }
 
+/** Streams in blocks of a flash: what stands at the start of each is skipped, by units of one, two and three parts. */
+function inBlocks(): UnitVectorImages {
+  const image = (content: Uint8Array, version: number): UnitImage => {
+    const codec = CODEC_ID.lz4;
+    const random = noise(2600, version === 0 ? 63 : 64);
+    const stored = join(random.subarray(0, 1300), noise(1300, 65));
+    const laid = imageOf(
+      HEAD,
+      { codec, packed: lz4ed(content), content },
+      { codec, packed: lz4ed(stored), content: stored },
+      { codec: CODEC_ID.zlib, packed: zlibbed(content), content },
+      TAIL,
+    );
+    const behind = (block: number): number => 1100 * block - 37;
+    const skipped = Array.from({ length: Math.floor((laid.image.length + 37) / 1100) }, (_, i) => ({
+      behind: behind(i + 1),
+      bytes: text(`block ${i + 1}, made by version ${version}, and so on`),
+    }));
+    return cutBy(laid, ...skipped);
+  };
+  const [source, target] = [image(OLD, 0), image(NEW, 1)];
+  const { offset, packedBytes } = target.units[0]!;
+  const ends = [new Skips(target.skips).imageAt(offset + packedBytes)];
+  const about = 'streams over the ends of blocks, whose heads they skip; a segment ends between two streams';
+  return { name: 'units-skips', about, source, target, ends };
+}
+
 /** All of them, in the order of the file. */
 export function unitVectorImages(): UnitVectorImages[] {
-  return [...eachCodec(), twoFiles(), nested(), scattered(), inParts()];
+  return [...eachCodec(), twoFiles(), nested(), scattered(), inParts(), inBlocks()];
 }

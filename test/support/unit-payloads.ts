@@ -61,7 +61,7 @@ export function streamMap(streams: readonly { packed: Uint8Array; contentBytes: 
     offset += packed.length;
     return unit({ offset: offset - packed.length, packedBytes: packed.length, contentBytes, codec });
   });
-  return { units, pieces: units.map(({ contentBytes }, i) => piece(i, 0, contentBytes)) };
+  return { skips: [], units, pieces: units.map(({ contentBytes }, i) => piece(i, 0, contentBytes)) };
 }
 
 export interface MappedImages extends Images {

@@ -5,6 +5,7 @@
  * unknown is no container, or ends it, and its bytes stay raw.
  * @module
  */
+import type { Skip } from '../../format/unit-map.ts';
 
 /** A compressed stream as its container describes it. */
 export interface FoundUnit {
@@ -54,6 +55,11 @@ export interface Container {
    * the range is laid out behind the files, in order of offset.
    */
   readonly files: readonly FoundFile[];
+  /**
+   * Ranges between two parts of a file over which streams go on as if they were not there, in order and at least
+   * SKIPS_APART_BYTES apart; nothing else is in them. Default: none.
+   */
+  readonly skips?: readonly Skip[];
   /** Where in the contents of files to look for containers again: no compressed file system has another one's blocks in it. */
   readonly nests: boolean;
 }

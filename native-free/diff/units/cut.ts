@@ -13,13 +13,15 @@ const STEP = 4096;
 
 export function cutSegments(layout: VirtualLayout): SegmentSpan[] {
   const cutter = new Cutter();
-  const { first, end } = layout.unitsIn(-1);
+  const units = layout.unitsIn(-1);
   let at = 0;
-  for (let unit = first; unit < end; unit++) {
-    const { offset, packedBytes, contentBytes, copyOf } = layout.units[unit]!;
-    cutter.raw(at, offset);
-    cutter.whole(offset, packedBytes, copyOf < 0 ? contentBytes : 0);
-    at = offset + packedBytes;
+  for (let unit = units.first; unit < units.end; unit++) {
+    const { packedBytes, contentBytes, copyOf } = layout.units[unit]!;
+    const { start, end } = layout.extentOf(unit);
+    cutter.raw(at, start);
+    // What it skips is content of the segment, too.
+    cutter.whole(start, end - start, (copyOf < 0 ? contentBytes : 0) + end - start - packedBytes);
+    at = end;
   }
   cutter.raw(at, layout.imageBytes);
   cutter.end(layout.imageBytes);

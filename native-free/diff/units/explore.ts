@@ -2,15 +2,17 @@
  * Looks into an image: containers, their streams, and containers in those.
  * @module
  */
-import { HISTORY_BYTES, UNIT_DEPTH_MAX } from '../../format/unit-map.ts';
+import { HISTORY_BYTES, UNIT_DEPTH_MAX, type Skip } from '../../format/unit-map.ts';
 import { concat } from '../../format/bytes.ts';
 import { LIMITS } from '../../limits.ts';
 import { UpdateError } from '../../status.ts';
 import { codecOf, isCodecKnown } from '../../unpack/codecs/list.ts';
+import { Skips } from '../../unpack/map/skips.ts';
 import type { StreamState } from '../../unpack/unit-codec.ts';
 import type { Container, FoundPart, FoundUnit } from '../containers/container.ts';
 import { findContainers } from '../containers/list.ts';
 import type { Explored, ExploredUnit, LayoutItem, Span } from './explored.ts';
+import { View } from './view.ts';
 
 /** Containers in containers, compressed or not. */
 const NESTING_MAX = 8;
@@ -26,19 +28,16 @@ export interface ExploreOptions {
   readonly closed?: (bytes: Uint8Array) => readonly { readonly offset: number; readonly length: number }[];
 }
 
-/** Bytes that are searched, and where they lie: one span behind the other. */
-interface View {
-  readonly bytes: Uint8Array;
-  readonly spans: readonly Span[];
-}
-
 export function explore(image: Uint8Array, options: ExploreOptions): Explored {
   return new Explorer(options).explored(image);
 }
 
 class Explorer {
   readonly #options: ExploreOptions;
+  /** Those of the image say where they begin in the image until all skips are known. */
   readonly #units: ExploredUnit[] = [];
+  /** Skips of the image, by where they begin: where they end. */
+  readonly #skips = new Map<number, number>();
   readonly #depth: number[] = [];
   readonly #items: LayoutItem[] = [];
   readonly #containers: Record<string, number> = {};
@@ -50,9 +49,19 @@ class Explorer {
 
   explored(image: Uint8Array): Explored {
     const spans = [{ unit: -1, offset: 0, length: image.length }];
-    const view = { bytes: image, spans };
+    const view = new View(image, spans);
     this.#layOut(view, this.#containersIn(view), 0);
-    return { units: this.#units, items: this.#items, containers: this.#containers };
+    return { ...this.#joined(), items: this.#items, containers: this.#containers };
+  }
+
+  #joined(): Pick<Explored, 'skips' | 'units'> {
+    const skips = [...this.#skips].map(([offset, end]): Skip => ({ offset, length: end - offset }));
+    skips.sort((a, b) => a.offset - b.offset);
+    const places = new Skips(skips);
+    const units = this.#units.map((unit) =>
+      unit.parent < 0 ? { ...unit, offset: places.joinedAt(unit.offset) } : unit,
+    );
+    return { skips, units };
   }
 
   #containersIn(view: View): Container[] {
@@ -68,11 +77,11 @@ class Explorer {
   #layOut(view: View, containers: readonly Container[], nesting: number): void {
     let at = 0;
     for (const container of containers) {
-      this.#rest(spansIn(view, at, container.offset));
+      this.#rest(view.spansIn(at, container.offset));
       this.#open(view, container, nesting);
       at = container.offset + container.bytes;
     }
-    this.#rest(spansIn(view, at, view.bytes.length));
+    this.#rest(view.spansIn(at, view.bytes.length));
   }
 
   #rest(spans: readonly Span[]): void {
@@ -82,6 +91,7 @@ class Explorer {
   #open(view: View, container: Container, nesting: number): void {
     const { kind, units, files, offset, bytes, nests } = container;
     this.#containers[kind] = (this.#containers[kind] ?? 0) + 1;
+    this.#skip(view, container.skips ?? []);
     const indexes = this.#unpackAll(view, units);
     for (const file of files) {
       const spans = file.parts.flatMap((part) => this.#spansOf(view, part, indexes));
@@ -91,7 +101,26 @@ class Explorer {
     }
     for (const index of indexes)
       if (index >= 0) this.#rest([{ unit: index, offset: 0, length: this.#units[index]!.content.length }]);
-    this.#rest(spansIn(view, offset, offset + bytes));
+    this.#rest(view.spansIn(offset, offset + bytes));
+  }
+
+  /** Only of what lies in the image as it is searched: else skips of one container could be too close to another's. */
+  #skip({ spans }: View, skips: readonly Skip[]): void {
+    const { unit, offset: base } = spans[0]!;
+    if (spans.length > 1 || unit >= 0) return;
+    for (const { offset, length } of skips) {
+      if (this.#skips.size === LIMITS.unit_skips_max) break;
+      this.#skips.set(base + offset, base + offset + length);
+    }
+  }
+
+  /** Whether spans are one run of bytes of the image for its units, or all one. */
+  #isOneRun(spans: readonly Span[]): boolean {
+    return spans.every(({ unit, offset }, i) => {
+      const before = spans[i - 1];
+      if (before === undefined) return true;
+      return unit < 0 && before.unit < 0 && this.#skips.get(before.offset + before.length) === offset;
+    });
   }
 
   #spansOf(view: View, part: FoundPart, indexes: readonly number[]): Span[] {
@@ -100,7 +129,7 @@ class Explorer {
       const index = indexes[unit]!;
       return index < 0 || length === 0 ? [] : [{ unit: index, offset, length, zeros: zerosBefore }];
     }
-    const [first, ...others] = spansIn(view, offset, offset + length);
+    const [first, ...others] = view.spansIn(offset, offset + length);
     return first === undefined ? [] : [{ ...first, zeros: zerosBefore }, ...others];
   }
 
@@ -108,7 +137,7 @@ class Explorer {
   #openFile(view: View, spans: readonly Span[], nesting: number): boolean {
     if (nesting >= NESTING_MAX) return false;
     const bytes = this.#bytesOf(view, spans);
-    const inner = { bytes, spans };
+    const inner = new View(bytes, spans);
     const containers = this.#containersIn(inner);
     if (containers.length === 0) return false;
     this.#layOut(inner, containers, nesting);
@@ -117,7 +146,7 @@ class Explorer {
 
   #bytesOf(view: View, spans: readonly Span[]): Uint8Array {
     const parts = spans.map(({ unit, offset, length }) => {
-      const at = viewOffset(view, unit, offset);
+      const at = view.offsetOf(unit, offset);
       if (at !== null) return view.bytes.subarray(at, at + length);
       return this.#units[unit]!.content.subarray(offset, offset + length);
     });
@@ -151,12 +180,12 @@ class Explorer {
     goesOn: boolean,
   ): { readonly state: StreamState | null } | null {
     const { offset, packedBytes, contentBytes, codec } = found;
-    const places = spansIn(view, offset, offset + packedBytes);
-    const place = places[0];
+    const continues = found.continues === true;
+    const place = view.spansIn(offset, offset + packedBytes)[0];
+    const isOneRun = this.#isOneRun(view.spansIn(continues ? offset - 1 : offset, offset + packedBytes));
     const depth = place === undefined || place.unit < 0 ? 1 : this.#depth[place.unit]! + 1;
     const total = this.#contentBytes + contentBytes;
-    if (places.length !== 1 || depth > UNIT_DEPTH_MAX || packedBytes < PACKED_BYTES_MIN || !isCodecKnown(codec))
-      return null;
+    if (!isOneRun || depth > UNIT_DEPTH_MAX || packedBytes < PACKED_BYTES_MIN || !isCodecKnown(codec)) return null;
     if (packedBytes > LIMITS.unit_packed_bytes_max) return null;
     if (contentBytes > LIMITS.unit_content_bytes_max || total > LIMITS.image_bytes_max) return null;
     if (this.#units.length >= LIMITS.units_max || this.#isHistory(place!, packedBytes)) return null;
@@ -166,7 +195,6 @@ class Explorer {
     this.#contentBytes = total;
     const content = this.#options.allocate?.(contentBytes) ?? new Uint8Array(contentBytes);
     content.set(unpacked.content);
-    const continues = found.continues === true;
     this.#units.push({ parent: place!.unit, offset: place!.offset, packedBytes, codec, continues, content });
     this.#depth.push(depth);
     return { state: unpacked.after };
@@ -191,29 +219,4 @@ function tryUnpack(found: FoundUnit, packed: Uint8Array, before: StreamState | n
     if (UpdateError.is(error) && error.code === 'unit_malformed') return null;
     throw error;
   }
-}
-
-/** Where bytes [from, to) of a view lie. */
-function spansIn({ spans }: View, from: number, to: number): Span[] {
-  const found: Span[] = [];
-  let at = 0;
-  for (const { unit, offset, length } of spans) {
-    const start = Math.max(from, at);
-    const end = Math.min(to, at + length);
-    if (start < end) found.push({ unit, offset: offset + start - at, length: end - start });
-    at += length;
-    if (at >= to) break;
-  }
-  return found;
-}
-
-/** Where a view has byte `offset` of a unit's content or of the image; null where it has not. */
-function viewOffset({ spans }: View, unit: number, offset: number): number | null {
-  let at = 0;
-  for (const span of spans) {
-    if (span.unit === unit && offset >= span.offset && offset < span.offset + span.length)
-      return at + offset - span.offset;
-    at += span.length;
-  }
-  return null;
 }

@@ -3,10 +3,15 @@
  * @module
  */
 
+import { concat } from '../../format/bytes.ts';
+import type { Skip } from '../../format/unit-map.ts';
+import { Skips } from '../../unpack/map/skips.ts';
+
 /** A compressed stream that was unpacked (and, in a target, packed again to the same bytes). */
 export interface ExploredUnit {
   /** Index of the unit in whose content it lies; -1: in the image. */
   readonly parent: number;
+  /** Of the image, what it skips does not count. */
   readonly offset: number;
   readonly packedBytes: number;
   readonly codec: number;
@@ -32,8 +37,19 @@ export interface LayoutItem {
 }
 
 export interface Explored {
+  readonly skips: readonly Skip[];
   readonly units: readonly ExploredUnit[];
   readonly items: readonly LayoutItem[];
   /** Kinds of the containers that were found, with how many. */
   readonly containers: Readonly<Record<string, number>>;
+}
+
+/** The packed bytes of each unit of an image. */
+export function packedUnits(image: Uint8Array, { skips, units }: Explored): Uint8Array[] {
+  const places = new Skips(skips);
+  return units.map(({ parent, offset, packedBytes }) => {
+    if (parent >= 0) return units[parent]!.content.subarray(offset, offset + packedBytes);
+    const parts = Array.from(places.parts(offset, packedBytes), ({ from, to }) => image.subarray(from, to));
+    return parts.length === 1 ? parts[0]! : concat(parts);
+  });
 }

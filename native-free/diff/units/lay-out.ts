@@ -3,6 +3,7 @@
  * @module
  */
 import type { Unit, UnitMap, VirtualPiece } from '../../format/unit-map.ts';
+import { Skips } from '../../unpack/map/skips.ts';
 import { VirtualLayout } from '../../unpack/map/virtual-layout.ts';
 import { Ranges, type Range } from '../containers/ranges.ts';
 import type { TargetRange } from '../images.ts';
@@ -30,7 +31,8 @@ export function layOut({ explored }: ExploredImage, selected: Selected, copies: 
       ...{ contentBytes: content.length, copyOf: copies?.[origin] ?? -1 },
     };
   });
-  return { map: { units, pieces: piecesFor(explored, selected, indexes, units) }, indexes, origins };
+  const { skips } = explored;
+  return { map: { skips, units, pieces: piecesFor(explored, selected, indexes, units) }, indexes, origins };
 }
 
 /** Units of the image first, in its order; then those in the contents of the first, and so on. */
@@ -61,7 +63,11 @@ function piecesFor(
   const pieces: VirtualPiece[] = [];
   const claims = new Claims();
   const indexOf = (unit: number): number => (unit < 0 ? -1 : indexes[unit]!);
-  for (const { parent, offset, packedBytes } of units) claims.take(parent, offset, offset + packedBytes);
+  const places = new Skips(explored.skips);
+  for (const { parent, offset, packedBytes } of units) {
+    if (parent >= 0) claims.take(parent, offset, offset + packedBytes);
+    else for (const { from, to } of places.parts(offset, packedBytes)) claims.take(-1, from, to);
+  }
   for (const item of selected.items)
     for (const { unit, offset, length } of explored.items[item]!.spans)
       claims.take(indexOf(unit), offset, offset + length);

@@ -7,7 +7,7 @@
  * @module
  */
 import { ALIGNMENT } from '../../format/unit-map.ts';
-import type { Explored, ExploredUnit, Span } from './explored.ts';
+import { packedUnits, type Explored, type ExploredUnit, type Span } from './explored.ts';
 
 /** An image that was explored. */
 export interface ExploredImage {
@@ -30,11 +30,6 @@ export interface SelectedPair {
 }
 
 const HASH_PRIME = 0x01000193;
-
-function packedBytesOf({ image, explored }: ExploredImage, unit: ExploredUnit): Uint8Array {
-  const bytes = unit.parent < 0 ? image : explored.units[unit.parent]!.content;
-  return bytes.subarray(unit.offset, unit.offset + unit.packedBytes);
-}
 
 export function selectUnits(source: ExploredImage, target: ExploredImage): SelectedPair {
   const copies = sameUnits(source, target);
@@ -135,14 +130,16 @@ function streamStart(units: readonly ExploredUnit[], unit: number): number {
 /** For each unit of the target the first of the source with equal packed bytes, or -1. */
 function sameUnits(source: ExploredImage, target: ExploredImage): Int32Array {
   const byHash = new Map<number, number[]>();
-  source.explored.units.forEach((unit, i) => push(byHash, hashOf(packedBytesOf(source, unit)), i));
+  const known = packedUnits(source.image, source.explored);
+  known.forEach((packed, i) => push(byHash, hashOf(packed), i));
+  const wanted = packedUnits(target.image, target.explored);
   let before = -1;
-  return Int32Array.from(target.explored.units, (unit) => {
-    const packed = packedBytesOf(target, unit);
+  return Int32Array.from(target.explored.units, (unit, index) => {
+    const packed = wanted[index]!;
     const fits = (byHash.get(hashOf(packed)) ?? []).filter((i) => {
       const other = source.explored.units[i]!;
       const isSame = other.codec === unit.codec && other.content.length === unit.content.length;
-      return isSame && other.continues === unit.continues && equal(packedBytesOf(source, other), packed);
+      return isSame && other.continues === unit.continues && equal(known[i]!, packed);
     });
     // Of several the one behind the last, which costs least to say.
     before = fits.find((i) => i > before) ?? fits[0] ?? -1;

@@ -72,8 +72,9 @@ function encodeMaps(maps: UnitMaps, modelSizes: ModelSizes): { readonly bytes: U
   new MapCoder(coder).code(maps);
   const units = maps.source.units.length + maps.target.units.length;
   const pieces = maps.source.pieces.length + maps.target.pieces.length;
+  const skips = maps.source.skips.length + maps.target.skips.length;
   const histories = PLAN_BYTES.unitHistory * countHistories(maps.source);
-  const memoryBytes = PLAN_BYTES.unit * units + PLAN_BYTES.unitPiece * pieces + histories;
+  const memoryBytes = PLAN_BYTES.unit * units + PLAN_BYTES.unitPiece * pieces + PLAN_BYTES.unitSkip * skips + histories;
   return { bytes: coder.finish(), needs: { memoryBytes, work: coder.work.spent } };
 }
 

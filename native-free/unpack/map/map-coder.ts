@@ -7,13 +7,14 @@
  * @module
  */
 import type { PlanRoom } from '../../format/plan.ts';
-import { CODEC_ID, type Unit, type UnitMap, type VirtualPiece } from '../../format/unit-map.ts';
+import { CODEC_ID, type Skip, type Unit, type UnitMap, type VirtualPiece } from '../../format/unit-map.ts';
 import { LIMITS } from '../../limits.ts';
 import { bitLength } from '../../model/hash.ts';
 import type { ModelCoder } from '../../model/model-coder.ts';
 import { NumberCoder } from '../../model/number-coder.ts';
-import { firstWhere } from '../../search.ts';
-import { badMap } from './virtual-layout.ts';
+import { badMap } from './bad-map.ts';
+import { PieceState, WAY } from './piece-state.ts';
+import { Skips } from './skips.ts';
 
 /** Kinds of numbers and flags of a map; part of the format. */
 const NUMBER = {
@@ -30,6 +31,9 @@ const NUMBER = {
   offset: 10,
   length: 11,
   zeros: 12,
+  skips: 13,
+  skipDistance: 14,
+  skipLength: 15,
 } as const;
 const FLAG = {
   sameParent: 0,
@@ -40,23 +44,9 @@ const FLAG = {
   sameLength: 5,
   toEnd: 6,
   zeros: 7,
+  sameDistance: 8,
+  sameSkip: 9,
 } as const;
-
-/** How a piece is found from those before it. */
-const WAY = {
-  /** The whole unit behind the last whole one. */
-  whole: 0,
-  /** Goes on where the last part of a unit ended. */
-  on: 1,
-  /** The beginning of the unit behind the last of which a part was taken. */
-  nextPart: 2,
-  /** Bytes of the image behind the last ones. */
-  image: 3,
-  other: 4,
-} as const;
-
-/** Pieces of the source that a length is looked for in. */
-const AHEAD = 32;
 
 /** Both maps of a payload. */
 export interface UnitMaps {
@@ -82,15 +72,36 @@ export class MapCoder {
   }
 
   #map(map: UnitMap | null, source: UnitMap | null): UnitMap {
+    const skips = this.#skips(map?.skips ?? null);
     const units = this.#units(map?.units ?? null, source?.units ?? null);
-    return { units, pieces: this.#pieces(map?.pieces ?? null, units, source?.pieces ?? []) };
+    const state = new PieceState(new Skips(skips), units, source?.pieces ?? []);
+    return { skips, units, pieces: this.#pieces(map?.pieces ?? null, state) };
   }
 
-  #count(count: number, kind: number, max: number, part: 'unit' | 'unitPiece'): number {
+  #count(count: number, kind: number, max: number, part: 'unit' | 'unitPiece' | 'unitSkip'): number {
     const coded = this.#numbers.code(count, kind);
     if (coded > max) badMap(`${coded} of a kind of which ${max} may be`);
     this.#room?.take(part, coded);
     return coded;
+  }
+
+  /** Blocks of a flash are all alike: the next skip is as far off as the last one was, and as long. */
+  #skips(given: readonly Skip[] | null): readonly Skip[] {
+    const numbers = this.#numbers;
+    const count = this.#count(given?.length ?? 0, NUMBER.skips, LIMITS.unit_skips_max, 'unitSkip');
+    const skips: Skip[] = [];
+    let [end, distance, length] = [0, 0, 0];
+    for (let i = 0; i < count; i++) {
+      this.#coder.work.check();
+      const skip = given?.[i] ?? { offset: end, length: 0 };
+      if (!numbers.flag(skip.offset - end === distance, FLAG.sameDistance))
+        distance = numbers.code(skip.offset - end, NUMBER.skipDistance);
+      if (!numbers.flag(skip.length === length, FLAG.sameSkip)) length = numbers.code(skip.length, NUMBER.skipLength);
+      const coded = { offset: end + distance, length };
+      end = coded.offset + length;
+      skips.push(coded);
+    }
+    return given ?? skips;
   }
 
   #units(given: readonly Unit[] | null, source: readonly Unit[] | null): readonly Unit[] {
@@ -142,14 +153,9 @@ export class MapCoder {
     return { ...place, ...sizes(before?.contentBytes ?? 0), copyOf: -1 };
   }
 
-  #pieces(
-    given: readonly VirtualPiece[] | null,
-    units: readonly Unit[],
-    source: readonly VirtualPiece[],
-  ): readonly VirtualPiece[] {
+  #pieces(given: readonly VirtualPiece[] | null, state: PieceState): readonly VirtualPiece[] {
     const count = this.#count(given?.length ?? 0, NUMBER.pieces, LIMITS.unit_pieces_max, 'unitPiece');
     const pieces: VirtualPiece[] = [];
-    const state = new PieceState(units, source);
     for (let i = 0; i < count; i++) {
       this.#coder.work.check();
       pieces.push(this.#piece(given?.[i] ?? null, state));
@@ -166,7 +172,7 @@ export class MapCoder {
     if (way === WAY.other || way === WAY.image)
       offset += numbers.signed((piece?.offset ?? 0) - offset, NUMBER.offset, way);
     if (offset < 0) badMap('a piece before the beginning');
-    let length = unit < 0 ? state.toNextUnit(offset) : state.units[unit]!.contentBytes - offset;
+    let length = unit < 0 ? state.toNext(offset) : state.units[unit]!.contentBytes - offset;
     if (way !== WAY.whole) length = this.#length(piece, length, way, state);
     else if (state.expectedLength() === length) state.hit(length);
     const joined = numbers.flag(piece?.joined ?? false, FLAG.joined, way, state.ways & 7);
@@ -186,103 +192,5 @@ export class MapCoder {
       return state.hit(expected);
     if (numbers.flag(wanted === toEnd, FLAG.toEnd, way)) return state.miss(toEnd);
     return state.miss(numbers.code(wanted, NUMBER.length, way, state.ways & 7));
-  }
-}
-
-/** What pieces before say of the next one. */
-class PieceState {
-  readonly units: readonly Unit[];
-  readonly #source: readonly VirtualPiece[];
-  /** The last unit that was taken whole, the last of which a part was, and where that part ended. */
-  whole = -1;
-  part = -1;
-  #partEnd = 0;
-  #imageEnd = 0;
-  /** Where units of the image that follow each other end, by the first: a walk for each piece could take hours. */
-  readonly #runEnds: Float64Array;
-  /** Ways and hits of the last pieces, three bits and one each. */
-  ways = 0;
-  hits = 0;
-  #next = 0;
-
-  constructor(units: readonly Unit[], source: readonly VirtualPiece[]) {
-    this.units = units;
-    this.#source = source;
-    this.#runEnds = new Float64Array(units.length);
-    for (let i = units.length - 1; i >= 0; i--) {
-      const end = units[i]!.offset + units[i]!.packedBytes;
-      const next = units[i + 1];
-      this.#runEnds[i] = next?.parent === -1 && next.offset === end ? this.#runEnds[i + 1]! : end;
-    }
-  }
-
-  wayOf({ unit, offset, length }: VirtualPiece): number {
-    if (unit < 0) return WAY.image;
-    const isWhole = offset === 0 && length === this.units[unit]!.contentBytes;
-    if (isWhole && unit === this.whole + 1) return WAY.whole;
-    if (unit === this.part && offset === this.#partEnd) return WAY.on;
-    if (unit === this.part + 1 && offset === 0) return WAY.nextPart;
-    return WAY.other;
-  }
-
-  placeOf(way: number): { unit: number; offset: number } {
-    if (way === WAY.whole) return { unit: this.whole + 1, offset: 0 };
-    if (way === WAY.on) return { unit: this.part, offset: this.#partEnd };
-    if (way === WAY.nextPart) return { unit: this.part + 1, offset: 0 };
-    if (way === WAY.image) return { unit: -1, offset: this.#behindUnits() };
-    if (way === WAY.other) return { unit: this.part, offset: 0 };
-    return badMap('a piece that is found in no known way');
-  }
-
-  /** Where the last bytes of the image ended, or, if units begin there, where those end. */
-  #behindUnits(): number {
-    const next = this.#unitAt(this.#imageEnd);
-    const isNext = this.units[next]?.parent === -1 && this.units[next]!.offset === this.#imageEnd;
-    return isNext ? this.#runEnds[next]! : this.#imageEnd;
-  }
-
-  /** Bytes from `offset` of the image to the next unit; 0 where none follows. */
-  toNextUnit(offset: number): number {
-    const next = this.units[this.#unitAt(offset)];
-    return next?.parent === -1 ? next.offset - offset : 0;
-  }
-
-  /** The first unit of the image that does not begin before `offset`. */
-  #unitAt(offset: number): number {
-    return firstWhere(0, this.units.length, (i) => this.units[i]!.parent >= 0 || this.units[i]!.offset >= offset);
-  }
-
-  /** Length of the source's piece that is due, or -1. */
-  expectedLength(): number {
-    return this.#source[this.#next]?.length ?? -1;
-  }
-
-  hit(length: number): number {
-    this.#next++;
-    this.hits = ((this.hits << 1) | 1) & 15;
-    return length;
-  }
-
-  /** Goes on behind the next piece of the source that has this length. */
-  miss(length: number): number {
-    this.hits = (this.hits << 1) & 15;
-    for (let i = 0; i < AHEAD; i++) {
-      if (this.#source[this.#next + i]?.length !== length) continue;
-      this.#next += i + 1;
-      break;
-    }
-    return length;
-  }
-
-  learn({ unit, offset, length }: VirtualPiece, way: number): void {
-    this.ways = ((this.ways << 3) | way) & 0xffff;
-    if (unit < 0) this.#imageEnd = offset + length;
-    else if (offset === 0 && length === this.units[unit]!.contentBytes) {
-      this.whole = unit;
-      if (way === WAY.nextPart) this.part = unit;
-    } else {
-      this.part = unit;
-      this.#partEnd = offset + length;
-    }
   }
 }

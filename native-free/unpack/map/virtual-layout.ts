@@ -5,19 +5,17 @@
 import {
   ALIGNMENT,
   HISTORY_BYTES,
+  SKIPS_APART_BYTES,
   UNIT_DEPTH_MAX,
+  type Skip,
   type Unit,
   type UnitMap,
   type VirtualPiece,
 } from '../../format/unit-map.ts';
 import { LIMITS } from '../../limits.ts';
 import { firstWhere } from '../../search.ts';
-import { UpdateError } from '../../status.ts';
-
-/** @throws UpdateError plan_malformed */
-export function badMap(what: string): never {
-  throw new UpdateError('plan_malformed', `unit map: ${what}`);
-}
+import { badMap } from './bad-map.ts';
+import { Skips, type StretchPart } from './skips.ts';
 
 /** A map with the places that follow from it. */
 export class VirtualLayout {
@@ -26,17 +24,20 @@ export class VirtualLayout {
   /** Offset of each piece in the virtual stream, and, last, the stream's length. */
   readonly starts: Float64Array;
   readonly imageBytes: number;
+  readonly skips: Skips;
   /** Indexes of pieces by unit, then by offset; those of unit u from `#firstOf[u + 1]`. */
   readonly #byPlace: Int32Array;
   readonly #firstOf: Int32Array;
   /** Units by parent: they are in this order already; those of unit u from `#childrenOf[u + 1]`. */
   readonly #childrenOf: Int32Array;
 
-  /** @throws UpdateError plan_malformed where units or pieces leave what they lie in, or nest too deep */
+  /** @throws UpdateError plan_malformed where skips, units or pieces leave what they lie in, or nest too deep */
   constructor(map: UnitMap, imageBytes: number) {
     this.units = map.units;
     this.pieces = map.pieces;
     this.imageBytes = imageBytes;
+    checkSkips(map.skips, imageBytes);
+    this.skips = new Skips(map.skips);
     this.#childrenOf = this.#checkUnits();
     this.starts = this.#layOut();
     const order = Int32Array.from(map.pieces.keys());
@@ -55,6 +56,25 @@ export class VirtualLayout {
   /** Bytes of what has index `unit`: a unit's content, or (-1) the image. */
   lengthOf(unit: number): number {
     return unit < 0 ? this.imageBytes : this.units[unit]!.contentBytes;
+  }
+
+  /** Bytes that units may lie in: a unit's content, or (-1) the image without what is skipped. */
+  roomIn(unit: number): number {
+    return unit < 0 ? this.imageBytes - this.skips.bytes : this.lengthOf(unit);
+  }
+
+  /** Image bytes [start, end) from the first byte of a unit of the image to its last, with what it skips. */
+  extentOf(unit: number): { readonly start: number; readonly end: number } {
+    const { offset, packedBytes } = this.units[unit]!;
+    const start = this.skips.imageAt(offset);
+    return { start, end: packedBytes === 0 ? start : this.skips.imageAt(offset + packedBytes - 1) + 1 };
+  }
+
+  /** Where a unit's packed bytes lie in what it is a unit of. */
+  *partsOf(unit: number): Generator<StretchPart> {
+    const { parent, offset, packedBytes } = this.units[unit]!;
+    if (parent < 0) yield* this.skips.parts(offset, packedBytes);
+    else yield { from: offset, to: offset + packedBytes, at: 0 };
   }
 
   /** Indexes of the pieces of a unit's content, or (-1) of the image, by offset. */
@@ -89,7 +109,7 @@ export class VirtualLayout {
         badMap(`unit ${i} is out of order`);
       const isSibling = before?.parent === parent;
       const from = isSibling ? before.offset + before.packedBytes : 0;
-      if (unit.offset < from || unit.offset + unit.packedBytes > this.lengthOf(parent))
+      if (unit.offset < from || unit.offset + unit.packedBytes > this.roomIn(parent))
         badMap(`unit ${i} leaves its place`);
       depth[i] = parent < 0 ? 1 : depth[parent]! + 1;
       if (depth[i]! > UNIT_DEPTH_MAX) badMap(`unit ${i} lies deeper than ${UNIT_DEPTH_MAX}`);
@@ -124,9 +144,25 @@ export class VirtualLayout {
   }
 }
 
+function checkSkips(skips: readonly Skip[], imageBytes: number): void {
+  let least = 0;
+  skips.forEach(({ offset, length }, i) => {
+    if (offset < least || length < 1) badMap(`skip ${i} is empty or too close to the one before`);
+    if (offset + length > imageBytes) badMap(`skip ${i} leaves the image`);
+    least = offset + length + SKIPS_APART_BYTES;
+  });
+}
+
 /** Places where streams of an image may be entered. */
 export function countHistories({ units }: UnitMap): number {
   return units.reduce((count, { continues }) => count + (continues ? 1 : 0), 0);
+}
+
+/** Bytes of the units in a unit's content, or (-1) in the image, in order. */
+function* childPartsIn(layout: VirtualLayout, unit: number): Generator<StretchPart, undefined> {
+  const { first, end } = layout.unitsIn(unit);
+  for (let child = first; child < end; child++) yield* layout.partsOf(child);
+  return undefined;
 }
 
 /** A unit that continues another one has all the history that it may refer to. */
@@ -153,18 +189,17 @@ export function checkComplete(layout: VirtualLayout): void {
     if (unit >= 0 && layout.units[unit]!.copyOf >= 0) continue;
     if (unit >= 0 && layout.units[unit]!.continues) checkHistory(layout, unit);
     const pieces = layout.piecesOf(unit);
-    const { first: firstChild, end } = layout.unitsIn(unit);
-    let first = firstChild;
+    const children = childPartsIn(layout, unit);
+    let child = children.next();
     let at = 0;
-    for (let p = 0; p < pieces.length || first < end;) {
+    for (let p = 0; p < pieces.length || child.done !== true;) {
       const piece = p < pieces.length ? layout.pieces[pieces[p]!]! : null;
-      const child = first < end ? layout.units[first]! : null;
-      const isPiece = piece !== null && (child === null || piece.offset < child.offset);
-      const { offset } = isPiece ? piece : child!;
+      const isPiece = piece !== null && (child.done === true || piece.offset < child.value.from);
+      const offset = isPiece ? piece.offset : child.value!.from;
       if (offset !== at) badMap(`byte ${at} of unit ${unit} is made ${offset < at ? 'twice' : 'by nothing'}`);
-      at += isPiece ? piece.length : child!.packedBytes;
+      at += isPiece ? piece.length : child.value!.to - child.value!.from;
       if (isPiece) p++;
-      else first++;
+      else child = children.next();
     }
     if (at !== layout.lengthOf(unit)) badMap(`byte ${at} of unit ${unit} is made by nothing`);
   }

@@ -48,7 +48,7 @@ export function partsOf(layout: VirtualLayout, start: number, end: number): Segm
   };
   for (const part of rawPartsOf(layout, start, end)) want(part);
   const { first, end: last } = layout.unitsIn(-1);
-  for (let unit = firstUnitAt(layout, first, last, start); unit < last && layout.units[unit]!.offset < end; unit++)
+  for (let unit = firstUnitAt(layout, first, last, start); unit < last && layout.extentOf(unit).start < end; unit++)
     addUnit(unit);
   return { start, end, units, ...merged(wanted) };
 }
@@ -60,7 +60,7 @@ export interface PiecePart {
   readonly to: number;
 }
 
-/** What of image bytes [start, end) is in no unit, in order. */
+/** What of image bytes [start, end) is in no unit, in order: what units skip is. */
 export function* rawPartsOf(layout: VirtualLayout, start: number, end: number): Generator<PiecePart> {
   const pieces = layout.piecesOf(-1);
   for (let i = firstPieceAt(layout, start); i < pieces.length; i++) {
@@ -111,7 +111,7 @@ function firstPieceAt(layout: VirtualLayout, at: number): number {
 }
 
 function firstUnitAt(layout: VirtualLayout, first: number, end: number, at: number): number {
-  return firstWhere(first, end, (i) => layout.units[i]!.offset >= at);
+  return firstWhere(first, end, (i) => layout.extentOf(i).start >= at);
 }
 
 /** Copies bytes [start, start + into.length) of the virtual stream out of a segment's content. */

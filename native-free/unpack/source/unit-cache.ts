@@ -110,10 +110,11 @@ export class UnitCache {
   /** The packed bytes of a unit, and `more` bytes behind them where there are any. */
   async packed(index: number, more = 0): Promise<Uint8Array> {
     const { parent, offset, packedBytes } = this.layout.units[index]!;
-    const length = Math.min(packedBytes + more, this.layout.lengthOf(parent) - offset);
+    const length = Math.min(packedBytes + more, this.layout.roomIn(parent) - offset);
     if (parent >= 0) return (await this.unit(parent)).content.subarray(offset, offset + length);
     const packed = new Uint8Array(length);
-    await this.#image.read(offset, packed);
+    for (const { from, to, at } of this.layout.skips.parts(offset, length))
+      await this.#image.read(from, packed.subarray(at, at + to - from));
     return packed;
   }
 

@@ -7,59 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ubi } from '../../../native-free/diff/containers/archives/ubi.ts';
-import { crc32 } from '../../../native-free/unpack/checksums.ts';
 import { soundWhenDamaged, span } from '../../support/containers/damage.ts';
+import { block, BLOCK_BYTES, CAPACITY, header, LAYOUT, STATIC } from '../../support/containers/flash.ts';
 import { expectSound, filesOf, isInstalled, run } from '../../support/containers/tools.ts';
 import { noise, prose } from '../../support/containers/tree.ts';
 
 const hasTool = isInstalled('ubinize');
 if (!hasTool) console.info('mtd-utils is not installed: images are made by hand only');
-
-const BLOCK_BYTES = 4096;
-const DATA_AT = 256;
-const CAPACITY = BLOCK_BYTES - DATA_AT;
-const [DYNAMIC, STATIC] = [1, 2];
-const LAYOUT = 0x7fffefff;
-
-interface BlockOptions {
-  readonly volume: number;
-  readonly number: number;
-  readonly data: Uint8Array;
-  readonly type?: number;
-  readonly sequence?: number;
-  readonly padding?: number;
-}
-
-function header(magic: string, numbers: readonly (readonly [number, number])[], type = 0): Buffer {
-  const bytes = Buffer.alloc(64);
-  bytes.write(magic, 'latin1');
-  bytes[4] = 1;
-  bytes[5] = type;
-  for (const [at, value] of numbers) bytes.writeUInt32BE(value, at);
-  bytes.writeUInt32BE(~crc32(bytes.subarray(0, 60)) >>> 0, 60);
-  return bytes;
-}
-
-/** An eraseblock; null: one that no volume has. */
-function block(options: BlockOptions | null): Buffer {
-  const bytes = Buffer.alloc(BLOCK_BYTES, 0xff);
-  header('UBI#', [
-    [16, 64],
-    [20, DATA_AT],
-  ]).copy(bytes);
-  if (options === null) return bytes;
-  const { volume, number, data, type = DYNAMIC, sequence = 0, padding = 0 } = options;
-  const numbers = [
-    [8, volume],
-    [12, number],
-    [20, type === STATIC ? data.length : 0],
-    [28, padding],
-    [44, sequence],
-  ] as const;
-  header('UBI!', numbers, type).copy(bytes, 64);
-  bytes.set(data, DATA_AT);
-  return bytes;
-}
 
 const [a, b, c] = [1, 2, 3].map((seed) => noise(seed, CAPACITY)) as [Buffer, Buffer, Buffer];
 const tail = prose(4, 1000);
@@ -116,6 +70,29 @@ describe('UBI images by hand', () => {
     expect(found(Buffer.concat([old, young, padded]))).toEqual([Buffer.concat([b, c.subarray(0, -1000)])]);
     expect(found(Buffer.concat([young, old]))).toEqual([b]);
     expect(found(Buffer.concat([old, old]))).toEqual([a]);
+  });
+
+  it('skip what is between blocks that follow each other in the image, and only that', () => {
+    const own = (number: number, volume = 1) => block({ volume, number, data: a });
+    const erased = Buffer.alloc(BLOCK_BYTES, 0xff);
+    const skipsOf = (...blocks: Buffer[]) =>
+      ubi
+        .at(Buffer.concat([...layout, ...blocks, own(0, 5)]), 0)!
+        .skips!.map(({ offset, length }) => [offset / BLOCK_BYTES - 2, length]);
+    expect(skipsOf(own(0), own(1), own(2))).toEqual([[1, 256], [2, 256]]); // prettier-ignore
+    expect(skipsOf(own(0), erased, block(null), layout[0]!, own(1))).toEqual([[1, 3 * BLOCK_BYTES + 256]]);
+    expect(skipsOf(own(0), own(0, 2), own(1))).toEqual([]);
+    expect(skipsOf(own(1), own(0), own(2), own(3))).toEqual([[3, 256]]);
+    expect(skipsOf(own(0), own(2))).toEqual([]);
+    const short = (number: number) => block({ volume: 1, number, data: tail, padding: CAPACITY - 1023 });
+    expect(skipsOf(short(0), short(1))).toEqual([]);
+  });
+
+  it('end with the last block that has a header', () => {
+    const erased = Buffer.alloc(3 * BLOCK_BYTES, 0xff);
+    expect(ubi.at(Buffer.concat([image, erased]), 0)!.bytes).toBe(image.length);
+    expect(ubi.at(Buffer.concat([image, erased, block(null)]), 0)!.bytes).toBe(image.length + 4 * BLOCK_BYTES);
+    expect(ubi.at(Buffer.concat([image, noise(8, BLOCK_BYTES), image]), 0)!.bytes).toBe(image.length);
   });
 
   it('are what is there of them when cut, and sound when damaged', () => {

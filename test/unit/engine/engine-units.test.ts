@@ -53,7 +53,10 @@ describe('the report of a delta', () => {
 
   it('counts a unit that two segments need once, and once for each of them', () => {
     const unit = { parent: -1, offset: 0, packedBytes: 40, codec: 1, continues: false, contentBytes: 90, copyOf: -1 };
-    const side = (copies: readonly number[]) => ({ units: copies.map((copyOf) => ({ ...unit, copyOf })), pieces: [] });
+    const side = (copies: readonly number[]) => ({
+      ...{ skips: [], pieces: [] },
+      units: copies.map((copyOf) => ({ ...unit, copyOf })),
+    });
     const segments = [
       { unitsNeeded: Uint32Array.of(0, 1), unitsUnpacked: 5 },
       { unitsNeeded: Uint32Array.of(1), unitsUnpacked: 1 },

@@ -35,33 +35,47 @@ async function refused(hostile: Hostile, source: Uint8Array): Promise<string> {
 
 /** A target of one zlib stream, in whatever the source has. */
 const oneUnit = (packedBytes: number, contentBytes: number, codec: number = CODEC_ID.zlib): UnitMap => ({
+  skips: [],
   units: [unit({ packedBytes, contentBytes, codec })],
   pieces: contentBytes === 0 ? [] : [piece(0, 0, contentBytes)],
 });
 
 describe('a signed map that lies', () => {
   const source = noise(4096, 7);
-  const raw = (bytes: number): UnitMap => ({ units: [], pieces: [piece(-1, 0, bytes)] });
+  const raw = (bytes: number): UnitMap => ({ skips: [], units: [], pieces: [piece(-1, 0, bytes)] });
+
+  const skipping = (...skips: [number, number][]): UnitMap => ({
+    ...raw(1000),
+    skips: skips.map(([offset, length]) => ({ offset, length })),
+  });
 
   it.each<[string, UnitMap, string]>([
-    ['empty pieces', { units: [], pieces: [piece(-1, 0, 1000), piece(-1, 1000, 0)] }, 'plan_malformed'],
+    ['empty pieces', { skips: [], units: [], pieces: [piece(-1, 0, 1000), piece(-1, 1000, 0)] }, 'plan_malformed'],
     [
       'an empty piece of a unit at the end of all',
       { ...oneUnit(1000, 300), pieces: [piece(0, 0, 300), piece(0, 300, 0)] },
       'plan_malformed',
     ],
-    ['a hole of 2^31 bytes', { units: [], pieces: [piece(-1, 0, 1000, false, 2 ** 31)] }, 'plan_malformed'],
-    ['a hole of 2^50 bytes', { units: [], pieces: [piece(-1, 0, 1000, false, 2 ** 50)] }, 'plan_malformed'],
+    ['a hole of 2^31 bytes', { skips: [], units: [], pieces: [piece(-1, 0, 1000, false, 2 ** 31)] }, 'plan_malformed'],
+    ['a hole of 2^50 bytes', { skips: [], units: [], pieces: [piece(-1, 0, 1000, false, 2 ** 50)] }, 'plan_malformed'],
+    ['skips that are too close', skipping([0, 4], [990, 4]), 'plan_malformed'],
+    ['a skip over the end of the image', skipping([990, 20]), 'plan_malformed'],
+    ['a skip of 2^50 bytes', skipping([8, 2 ** 50]), 'plan_malformed'],
     ['a codec that nobody knows', oneUnit(1000, 300, 77), 'plan_malformed'],
-    ['a unit of 2^40 bytes', { units: [unit({ packedBytes: 2 ** 40 })], pieces: [] }, 'plan_malformed'],
+    ['a unit of 2^40 bytes', { skips: [], units: [unit({ packedBytes: 2 ** 40 })], pieces: [] }, 'plan_malformed'],
     [
       'a unit of no bytes with content',
-      { units: [unit({ packedBytes: 0, contentBytes: 300 })], pieces: [piece(0, 0, 300), piece(-1, 0, 1000)] },
+      {
+        skips: [],
+        units: [unit({ packedBytes: 0, contentBytes: 300 })],
+        pieces: [piece(0, 0, 300), piece(-1, 0, 1000)],
+      },
       'segment_digest',
     ],
     [
       'a stream without its history',
       {
+        skips: [],
         units: [
           unit({ codec: CODEC_ID.deflate, packedBytes: 500 }),
           unit({ codec: CODEC_ID.deflate, offset: 500, packedBytes: 500, continues: true }),
@@ -87,7 +101,7 @@ describe('a signed map that lies', () => {
 
   it('of a great many units of a byte takes no longer than it declares', async () => {
     const units = Array.from({ length: 2 ** 13 }, (_, i) => unit({ offset: i, packedBytes: 1, contentBytes: 1 }));
-    const map = { units, pieces: units.map((_, i) => piece(i, 0, 1)) };
+    const map = { skips: [], units, pieces: units.map((_, i) => piece(i, 0, 1)) };
     const all = { sourceBytes: 2 ** 13, targetBytes: 2 ** 13, memoryBytes: 90 * MIB };
     const image = noise(2 ** 13, 3);
     expect(await refused({ maps: { source: map, target: map }, ...all }, image)).not.toBe('taken');
@@ -101,15 +115,15 @@ describe('a signed map that lies', () => {
     const count = 2 ** 14;
     const units = Array.from({ length: count }, (_, i) => unit({ offset: i + 1, packedBytes: 1, contentBytes: 0 }));
     const pieces = Array.from({ length: count }, () => piece(-1, 0, 1));
-    const maps = { source: { units, pieces }, target: raw(1000) };
+    const maps = { source: { skips: [], units, pieces }, target: raw(1000) };
     const all = { sourceBytes: 2 ** 17, targetBytes: 1000, memoryBytes: 90 * MIB };
     expect(await refused({ maps, ...all }, noise(2 ** 17, 3))).not.toBe('taken');
   });
 
   it('with a unit copied from a stream in a stream that is none is a fault of the source', async () => {
     const inner = unit({ parent: 0, offset: 0, packedBytes: 1000, contentBytes: 10 });
-    const map: UnitMap = { units: [unit({ packedBytes: 4000, contentBytes: 2000 }), inner], pieces: [] };
-    const target = { units: [unit({ packedBytes: 1000, contentBytes: 10, copyOf: 1 })], pieces: [] };
+    const map: UnitMap = { skips: [], units: [unit({ packedBytes: 4000, contentBytes: 2000 }), inner], pieces: [] };
+    const target = { skips: [], units: [unit({ packedBytes: 1000, contentBytes: 10, copyOf: 1 })], pieces: [] };
     expect(await refused({ maps: { source: map, target }, sourceBytes: 4096, targetBytes: 1000 }, source)).toBe(
       'segment_digest',
     );
@@ -120,7 +134,7 @@ describe('a signed map that lies', () => {
     const sourceMap = streamMap([{ packed, contentBytes: 900, codec: CODEC_ID.zlib }]);
     const copy = unit({ packedBytes: packed.length, contentBytes: 900, copyOf: 0 });
     const within = unit({ parent: 0, packedBytes: 800, contentBytes: 5 });
-    const target = { units: [copy, within], pieces: [piece(0, 0, 800), piece(0, 0, 800), piece(1, 0, 5)] };
+    const target = { skips: [], units: [copy, within], pieces: [piece(0, 0, 800), piece(0, 0, 800), piece(1, 0, 5)] };
     const maps = { source: sourceMap, target };
     // The copy is right; only the digest, which here is none, is not.
     expect(await refused({ maps, sourceBytes: packed.length, targetBytes: packed.length }, packed)).toBe(
@@ -150,7 +164,10 @@ describe('memory', () => {
       const units = Array.from({ length: count }, (_, i) =>
         unit({ ...sizes, offset: i * part.length, continues: continues && i > 0 }),
       );
-      const cache = new UnitCache(new VirtualLayout({ units, pieces: [] }, image.length), memorySource(image));
+      const cache = new UnitCache(
+        new VirtualLayout({ skips: [], units, pieces: [] }, image.length),
+        memorySource(image),
+      );
       await cache.unit(count - 1);
       expect(cache.unpacked).toBe(continues ? count : 1);
       expect(cache.statesKept).toBe(continues ? count - 1 : 0);

@@ -73,7 +73,7 @@ describe('memory of units', () => {
     const contentBytes = 200_000;
     const packed = new Uint8Array(zlib.deflateSync(noise(contentBytes, 9)));
     const units = [unit({ packedBytes: packed.length, contentBytes, codec: CODEC_ID.zlib })];
-    const layout = new VirtualLayout({ units, pieces: [] }, packed.length);
+    const layout = new VirtualLayout({ units, pieces: [], skips: [] }, packed.length);
     const readWith = async (bytes: number): Promise<{ peak: number; message: string }> => {
       const memory = new UnitMemory(bytes);
       const error = await new UnitCache(layout, memorySource(packed), { memory }).unit(0).catch((e: unknown) => e);
