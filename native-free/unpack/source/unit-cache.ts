@@ -28,6 +28,8 @@ export interface UnitCacheOptions {
   readonly memory?: UnitMemory;
   /** All is wanted that packing needs. */
   readonly exact?: boolean;
+  /** What stands before a part of a stream, for who knows it: what comes before is counted, but not unpacked. */
+  readonly entry?: ((index: number) => StreamState | null) | undefined;
 }
 
 export class UnitCache {
@@ -36,6 +38,7 @@ export class UnitCache {
   readonly #image: RandomSource;
   readonly #work: WorkMeter | null;
   readonly #exact: boolean;
+  readonly #entry: (index: number) => StreamState | null;
   /** Least recently used first. */
   readonly #kept = new Map<number, DecodedUnit>();
   readonly #states = new Map<number, StreamState>();
@@ -52,6 +55,7 @@ export class UnitCache {
     this.memory = options.memory ?? new UnitMemory();
     this.#work = options.work ?? null;
     this.#exact = options.exact ?? false;
+    this.#entry = options.entry ?? (() => null);
   }
 
   /** Places where streams may be entered. */
@@ -110,27 +114,45 @@ export class UnitCache {
   async #unpack(index: number): Promise<DecodedUnit> {
     const unit = this.layout.units[index]!;
     const before = unit.continues ? await this.#stateBefore(index) : null;
+    const packed = await this.#fetch(index);
+    const { content, tokens, params, after } = codecOf(unit.codec).unpack(packed, unit, before, this.#exact);
+    this.#unpackedNow(index, after);
+    return { index, content, tokens, params };
+  }
+
+  /** The packed bytes of a unit that is unpacked now; all that this takes is counted. */
+  async #fetch(index: number): Promise<Uint8Array> {
+    const { packedBytes, contentBytes } = this.layout.units[index]!;
+    this.memory.take(packedBytes);
     // The byte in which the next part of a stream begins holds the last bits of this one.
-    this.memory.take(unit.packedBytes);
     const packed = await this.packed(index, this.layout.units[index + 1]?.continues === true ? 1 : 0);
     if (this.#work !== null) {
-      this.#work.spent += WORK.unpackedByte * unit.contentBytes + WORK.unpackedUnit;
+      this.#work.spent += WORK.unpackedByte * contentBytes + WORK.unpackedUnit;
       this.#work.check();
     }
-    const { content, tokens, params, after } = codecOf(unit.codec).unpack(packed, unit, before, this.#exact);
-    this.memory.take(-unit.packedBytes);
+    return packed;
+  }
+
+  #unpackedNow(index: number, after: StreamState | null): void {
+    this.memory.take(-this.layout.units[index]!.packedBytes);
     // Room for all of these was taken with the map, and only for those that a unit goes on from.
     if (after !== null && this.layout.units[index + 1]?.continues === true) this.#states.set(index, after);
     this.unpacked++;
     this.seen.add(index);
-    return { index, content, tokens, params };
   }
 
   /** Unpacks the parts of a stream up to this one, as far as it was not done before. */
   async #stateBefore(index: number): Promise<StreamState | null> {
     let first = index - 1;
     while (!this.#states.has(first) && this.layout.units[first]!.continues) first--;
-    for (let i = this.#states.has(first) ? first + 1 : first; i < index; i++) await this.#unpack(i);
+    for (let i = this.#states.has(first) ? first + 1 : first; i < index; i++) {
+      const after = this.#entry(i + 1);
+      if (after === null) await this.#unpack(i);
+      else {
+        await this.#fetch(i);
+        this.#unpackedNow(i, after);
+      }
+    }
     return this.#states.get(index - 1) ?? null;
   }
 
