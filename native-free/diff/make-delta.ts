@@ -15,6 +15,7 @@ import { cutSegments, UNIT_SEGMENT_CONTENT_BYTES } from './units/cut.ts';
 import { explore } from './units/explore.ts';
 import { programsIn } from './units/programs.ts';
 import type { ExploredImage } from './units/select.ts';
+import { smallestOf, trialOf, withoutUnits, type Trial, type TriedDelta } from './units/trial.ts';
 import { takesTooMuch, unitImages, unitPayloadParts, unpackPair, type UnpackedPair } from './units/unpack-pair.ts';
 import { encodeUnitSegment, type EncodedUnitSegment } from './write/encode-unit-segment.ts';
 import { assembleDelta } from './write/assemble.ts';
@@ -45,26 +46,20 @@ export async function makeDelta(
   options: MakeDeltaOptions = {},
 ): Promise<Uint8Array> {
   const images = { source: bytesOf(source, 'source'), target: bytesOf(target, 'target') };
-  const { hash = sha256Pure, sort } = options;
-  const unpacked = options.unpack === false ? null : unpackPair(explored(images.source), explored(images.target));
-  const contents = unpacked?.virtual ?? images;
-  const layouts = analyse(contents, unpacked?.parts);
-  const covers = await matchImages(contents, inlineSteps(contents, layouts, sort));
-  const wanted = unpacked === null ? options : { ...options, segmentBytes: UNIT_SEGMENT_CONTENT_BYTES };
-  const finished = finishPlan(contents, { layouts, covers }, wanted);
-  const parts =
-    unpacked === null ? plainParts(images, finished, options) : unitParts(images, finished, unpacked, options);
-  const payload = assembleDelta({
-    sourceBytes: images.source.length,
-    sourceDigest: digestOf(hash, images.source),
-    targetBytes: images.target.length,
-    targetDigest: digestOf(hash, images.target),
-    modelSizes: finished.modelSizes,
-    hash,
-    ...(await parts),
-  });
-  if (unpacked === null || !takesTooMuch(payload, options.memoryBytesMax)) return payload;
-  return makeDelta(images.source, images.target, { ...options, unpack: false });
+  if (options.unpack === false) return (await encoded(images, null, options)).payload;
+  const a = explored(images.source);
+  const b = explored(images.target);
+  const pairWithout = (dear: ReadonlySet<number>): UnpackedPair | null =>
+    unpackPair(a, { ...b, explored: withoutUnits(b.explored, dear) });
+  const best = await smallestOf(
+    await encoded(images, pairWithout(new Set()), options),
+    (dear) => encoded(images, pairWithout(dear), options),
+    () => encoded(images, null, options),
+  );
+  const isUnits = best.trial !== null;
+  if (isUnits && takesTooMuch(best.payload, options.memoryBytesMax))
+    return (await encoded(images, null, options)).payload;
+  return best.payload;
 }
 
 const explored = (image: Uint8Array): ExploredImage => ({
@@ -72,13 +67,37 @@ const explored = (image: Uint8Array): ExploredImage => ({
   explored: explore(image, { exact: true, closed: programsIn }),
 });
 
+/** The delta of contents, or (null) of the images as they are. */
+async function encoded(images: Images, unpacked: UnpackedPair | null, options: MakeDeltaOptions): Promise<TriedDelta> {
+  const { hash = sha256Pure, sort } = options;
+  const contents = unpacked?.virtual ?? images;
+  const layouts = analyse(contents, unpacked?.parts);
+  const covers = await matchImages(contents, inlineSteps(contents, layouts, sort));
+  const wanted = unpacked === null ? options : { ...options, segmentBytes: UNIT_SEGMENT_CONTENT_BYTES };
+  const finished = finishPlan(contents, { layouts, covers }, wanted);
+  const { trialFor, ...parts } =
+    unpacked === null
+      ? await plainParts(images, finished, options)
+      : await unitParts(images, finished, unpacked, options);
+  const payload = assembleDelta({
+    sourceBytes: images.source.length,
+    sourceDigest: digestOf(hash, images.source),
+    targetBytes: images.target.length,
+    targetDigest: digestOf(hash, images.target),
+    modelSizes: finished.modelSizes,
+    hash,
+    ...parts,
+  });
+  return { payload, trial: trialFor?.(payload.length) ?? null };
+}
+
 async function plainParts(images: Images, finished: FinishedPlan, { hash = sha256Pure, models }: MakeDeltaOptions) {
   const { segmentBytes, bytes: plan, needs: planNeeds } = finished;
   const encoder = new SegmentEncoder(images, finished, { models });
   const ranges = rangesOf(images.target.length, segmentBytes);
   const segments = ranges.map(({ start, end }) => encoder.encode(start, end));
   const segmentDigests = ranges.map(({ start, end }) => digestOf(hash, images.target.subarray(start, end)));
-  return { segments, segmentDigests, segmentBytes, segmentWork: encoder.work, plan, planNeeds };
+  return { segments, segmentDigests, segmentBytes, segmentWork: encoder.work, plan, planNeeds, trialFor: null };
 }
 
 async function unitParts(
@@ -95,5 +114,9 @@ async function unitParts(
   const segmentDigests = spans.map(({ offset, length }) =>
     digestOf(hash, images.target.subarray(offset, offset + length)),
   );
-  return { ...unitPayloadParts(unpacked, finished, spans, segments), segmentDigests };
+  const parts = unitPayloadParts(unpacked, finished, spans, segments);
+  const { mapBytes } = parts.units;
+  const trialFor = (bytes: number): Trial =>
+    trialOf(unpacked, segments, { bytes, mapBytes, targetBytes: images.target.length });
+  return { ...parts, segmentDigests, trialFor };
 }

@@ -3,7 +3,7 @@
  * @module
  */
 
-export const STREAM = { flags: 0, misses: 1, literals: 2, units: 3 } as const;
+export const STREAM = { flags: 0, misses: 1, literals: 2, tokens: 3, params: 4 } as const;
 type StreamNumber = (typeof STREAM)[keyof typeof STREAM];
 
 /** Attributes what a coder spends to streams. */
@@ -21,7 +21,7 @@ export const noMeter: CostMeter = {
 
 /** Counts bits, as told by `spentBits`. */
 export class BitMeter implements CostMeter {
-  readonly bits = new Float64Array(4);
+  readonly bits = new Float64Array(Object.keys(STREAM).length);
   readonly #spentBits: () => number;
   #last = 0;
   #current: StreamNumber = STREAM.flags;

@@ -18,6 +18,9 @@ export interface ModelCoder {
   /** Counted by those who call, who know what else they do. */
   readonly work: WorkMeter;
 
+  /** Encoder: bytes written since `start`, without the last few that `finish` adds. */
+  readonly written: number;
+
   /** A new stream with fresh models: to be written (null), or read from `bytes`; past their end zeros are read. */
   start(bytes: Uint8Array | null): void;
   /** One decision, mixed from the first `count` contexts with weight set `set`. */

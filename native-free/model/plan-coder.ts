@@ -39,7 +39,7 @@ export function encodePlan(
   const coder = new MixCoder(true, modelSizes);
   coder.start(null);
   new CoverCoder(coder).code(covers, sizes);
-  const coversEnd = coder.length;
+  const coversEnd = coder.written;
   new RegionCoder(coder, covers, sizes).code(regions);
   const bytes = coder.finish();
   if (costs !== undefined) {

@@ -160,7 +160,7 @@ export async function unitDeltaParts(
 ): Promise<DeltaParts> {
   const virtual = { source: virtualOf(source), target: virtualOf(target) };
   const maps = { source, target };
-  const pair: UnpackedPair = { maps, virtual, parts: { source: [], target: [] } };
+  const pair: UnpackedPair = { maps, virtual, parts: { source: [], target: [] }, origins: [] };
   const images = { source: source.image, target: target.image };
   const lengths = { sourceBytes: virtual.source.length, targetBytes: virtual.target.length };
   const covers = coverListOf(coversOf(virtual.source, virtual.target));

@@ -27,16 +27,14 @@ import {
   WORKER_FLOOR_BYTES,
 } from './memory-plan.ts';
 import { bytesOf, checkObject, type BytesLike } from '../../native-free/views.ts';
-import { takesTooMuch } from '../../native-free/diff/units/unpack-pair.ts';
 import { matchByBsdiff } from './bsdiff/matcher.ts';
+import { ownDelta, plainDelta, type OwnDelta } from './own-delta.ts';
 import { builtFile } from './workers/built-file.ts';
 import {
   analyse,
   compressFull,
   encodeDelta,
-  matchOwn,
   prove,
-  unpack,
   type DeltaCosts,
   type EngineProgress,
   type Job,
@@ -44,7 +42,6 @@ import {
 } from './job.ts';
 import type { UnitReport } from './unit-counts.ts';
 import { WorkerPool } from './workers/pool.ts';
-import { worthless } from './worthless.ts';
 
 export type Matcher = 'own' | 'bsdiff';
 
@@ -284,35 +281,19 @@ export class DeltaEngine {
 
   /** A delta that is not proved; the refusal where none can be worth its while. */
   async #encode(job: Job, image: SourceImage, options: MakeOptions): Promise<MadeDelta | UpdateError> {
-    const packed = { source: image.source, target: job.target };
     const matcher = options.matcher ?? 'own';
-    // bsdiff knows nothing of contents.
-    const unpacked = options.unpack === false || matcher !== 'own' ? null : await unpack(job, packed);
-    const images = unpacked?.pair.virtual ?? packed;
-    const layouts = await analyse(job, images, unpacked?.pair.parts);
-    const made: MadeDelta[] = [];
-    let fellBack: string | undefined;
-    if (matcher !== 'own') {
-      const found = await this.#matchByBsdiff(job, image.source, options);
-      if ('covers' in found) {
-        const encoded = await encodeDelta(job, image, { layouts, covers: found.covers });
-        made.push({ ...encoded, units: null, matcher: 'bsdiff' });
-      } else {
-        fellBack = found.reason;
-      }
-    }
-    if (made.length === 0 || matcher === 'both') {
-      const matched = await matchOwn(job, images, layouts);
-      const refused = made.length > 0 || unpacked !== null ? null : await worthless(job, image, matched);
-      if (refused !== null) return refused;
-      const encoded = await encodeDelta(job, image, matched, unpacked?.pair);
-      if (unpacked !== null && takesTooMuch(encoded.payload))
-        return this.#encode(job, image, { ...options, unpack: false });
-      const units = encoded.units && { ...encoded.units, containers: unpacked!.containers };
-      made.unshift({ ...encoded, units, matcher: 'own', fellBack });
-    }
-    // The first of equals, which is our own: the same choice every time.
-    return made.reduce((best, other) => (other.payload.length < best.payload.length ? other : best));
+    const ownOf = (own: OwnDelta | UpdateError, fellBack?: string): MadeDelta | UpdateError =>
+      UpdateError.is(own) ? own : { ...own, matcher: 'own', fellBack };
+    if (matcher === 'own') return ownOf(await ownDelta(job, image, options.unpack !== false));
+    // bsdiff knows nothing of contents, nor does what it is compared with.
+    const layouts = await analyse(job, { source: image.source, target: job.target });
+    const found = await this.#matchByBsdiff(job, image.source, options);
+    if (!('covers' in found)) return ownOf(await plainDelta(job, image, layouts), found.reason);
+    const encoded = await encodeDelta(job, image, { layouts, covers: found.covers });
+    const bsdiff: MadeDelta = { ...encoded, units: null, matcher: 'bsdiff' };
+    const own = matcher === 'both' ? ownOf(await plainDelta(job, image, layouts)) : bsdiff;
+    // Of equals our own: the same choice every time.
+    return UpdateError.is(own) || bsdiff.payload.length < own.payload.length ? bsdiff : own;
   }
 
   async #matchByBsdiff(job: Job, source: Uint8Array, options: MakeOptions) {

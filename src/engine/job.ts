@@ -10,7 +10,7 @@ import type { PairedLayouts } from '../../native-free/diff/layout/pair-regions.t
 import { matchImages, type MatchSteps } from '../../native-free/diff/match-images.ts';
 import { type FinishedPlan, type ImageParts, type Matched, type Window } from '../../native-free/diff/stages.ts';
 import { cutSegments, UNIT_SEGMENT_CONTENT_BYTES } from '../../native-free/diff/units/cut.ts';
-import type { ExploredImage } from '../../native-free/diff/units/select.ts';
+import { trialOf, type Trial } from '../../native-free/diff/units/trial.ts';
 import { unitPayloadParts, type UnpackedPair } from '../../native-free/diff/units/unpack-pair.ts';
 import { VirtualLayout } from '../../native-free/unpack/map/virtual-layout.ts';
 import { rangesOf, type TargetRange, type Images } from '../../native-free/diff/images.ts';
@@ -22,10 +22,14 @@ import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
 import { every } from '../platform/timers.ts';
 import { sharedBytes } from '../platform/files/node-io.ts';
 import { sha256Node } from '../platform/hash.ts';
-import { countUnits, type PairContainers, type UnitCounts } from './unit-counts.ts';
+import { countUnits, type UnitCounts } from './unit-counts.ts';
 import type { TaskContext, WorkerPool } from './workers/pool.ts';
 
-export type Phase = 'unpack' | 'analyse' | 'match' | 'encode' | 'full' | 'prove';
+/**
+ * `retry` and `plain` are deltas that are made beside the first one, where they may be smaller: with some streams left
+ * packed, and with all.
+ */
+export type Phase = 'unpack' | 'analyse' | 'match' | 'encode' | 'retry' | 'plain' | 'full' | 'prove';
 
 /** `done` and `total` are bytes of the image that the phase works through. */
 export interface EngineProgress {
@@ -92,37 +96,13 @@ export async function inLanes<I, R>(
 }
 
 /** A progress reporter that adds up bytes. */
-function counter(job: Job, phase: Phase, total: number): (bytes: number) => void {
+export function counter(job: Job, phase: Phase, total: number): (bytes: number) => void {
   let done = 0;
   job.onProgress({ phase, done, total });
   return (bytes) => {
     done += bytes;
     job.onProgress({ phase, done, total });
   };
-}
-
-/** Both images taken apart, and what was found in them. */
-interface Unpacked {
-  readonly pair: UnpackedPair;
-  readonly containers: PairContainers;
-}
-
-/** Both images taken apart; null where there is nothing to take apart. */
-export async function unpack(job: Job, images: Images): Promise<Unpacked | null> {
-  const done = counter(job, 'unpack', images.source.length + images.target.length);
-  const explored = async (image: Uint8Array): Promise<ExploredImage> => {
-    const found = await job.pool.run({ kind: 'explore', image }, job);
-    done(image.length);
-    return { image, explored: found };
-  };
-  const [source, target] = await inLanes([images.source, images.target], job.workers, explored);
-  const bytes = ({ image, explored: { units } }: ExploredImage): number =>
-    units.reduce((sum, { content }) => sum + content.length, image.length);
-  if (source!.explored.units.length + target!.explored.units.length === 0) return null;
-  await job.grow({ source: bytes(source!), target: bytes(target!) });
-  const pair = await job.pool.run({ kind: 'unpack', source: source!, target: target! }, job);
-  const containers = { source: source!.explored.containers, target: target!.explored.containers };
-  return pair && { pair, containers };
 }
 
 /** The structure of both images. */
@@ -189,12 +169,13 @@ export interface DeltaCosts extends SegmentCosts, PlanCosts {
   maps: number;
 }
 
-interface EncodedDelta {
+export interface EncodedDelta {
   readonly payload: Uint8Array;
   readonly covers: CoverList;
   readonly costs: DeltaCosts | null;
   /** Null where nothing was taken apart. */
   readonly units: UnitCounts | null;
+  readonly trial: Trial | null;
 }
 
 /** A delta payload from covers; not proved. Where images were taken apart, `matched` speaks of their contents. */
@@ -225,7 +206,7 @@ async function encodePlain(job: Job, image: SourceImage, images: Images, matched
     segments: parts.map((part) => part.encoded),
   });
   const costs = job.metered ? costsOf(finished.costs, parts, payload.length) : null;
-  return { payload, covers: coded.plan.covers, costs, units: null };
+  return { payload, covers: coded.plan.covers, costs, units: null, trial: null };
 }
 
 async function encodeUnits(
@@ -244,7 +225,9 @@ async function encodeUnits(
   const { units, ...rest } = unitPayloadParts(unpacked, finished, spans, parts);
   const payload = assembleDelta({ ...knownParts(job, image, finished, parts), units, ...rest });
   const costs = job.metered ? costsOf({ ...finished.costs, maps: units.mapBytes }, parts, payload.length) : null;
-  return { payload, covers: coded.plan.covers, costs, units: countUnits(maps, parts) };
+  const sizes = { bytes: payload.length, mapBytes: units.mapBytes, targetBytes: job.target.length };
+  const trial = trialOf(unpacked, parts, sizes);
+  return { payload, covers: coded.plan.covers, costs, units: countUnits(maps, parts), trial };
 }
 
 /** The plan, and what segments are coded with. */
@@ -294,11 +277,12 @@ function costsOf(
   parts: readonly { readonly costs: SegmentCosts | null; readonly encoded: Uint8Array }[],
   payloadBytes: number,
 ): DeltaCosts {
-  const costs: DeltaCosts = { header: 0, maps: 0, ...plan, flags: 0, misses: 0, literals: 0, units: 0 };
+  const costs: DeltaCosts = { header: 0, maps: 0, ...plan, flags: 0, misses: 0, literals: 0, tokens: 0, params: 0 };
   let coded = plan.covers + plan.regions + (plan.maps ?? 0);
   for (const part of parts) {
     coded += part.encoded.length;
-    for (const name of ['flags', 'misses', 'literals', 'units'] as const) costs[name] += part.costs?.[name] ?? 0;
+    for (const name of ['flags', 'misses', 'literals', 'tokens', 'params'] as const)
+      costs[name] += part.costs?.[name] ?? 0;
   }
   costs.header = payloadBytes - coded;
   return costs;

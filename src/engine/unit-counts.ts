@@ -26,9 +26,34 @@ export interface UnitCounts {
   readonly unpacked: number;
 }
 
-/** What a delta says of its units. */
+/** What was found when a pair was looked into; numbers are of the target. */
+export interface FoundUnits {
+  readonly containers: PairContainers;
+  /** Compressed streams of its containers. */
+  readonly streams: number;
+  /** Those that can be made again, and are not left packed for what they cost. */
+  readonly units: number;
+  /** Those that are. */
+  readonly dear: number;
+}
+
+/** What a delta says of its units. Streams of the target are replayed, copied, unchanged or raw. */
 export interface UnitReport extends UnitCounts {
   readonly containers: PairContainers;
+  readonly streams: number;
+  readonly replayed: number;
+  /** Both images have them to the byte, and nothing asked for what is in them: they stay packed. */
+  readonly unchanged: number;
+  /** They do not come back exactly, or are dearer than their bytes. */
+  readonly raw: number;
+  /** The latter, of the raw ones. */
+  readonly dear: number;
+}
+
+export function reportOf(counts: UnitCounts, { containers, streams, units, dear }: FoundUnits): UnitReport {
+  const { target, copied } = counts;
+  const modes = { replayed: target - copied, unchanged: units - target, raw: streams - units, dear };
+  return { ...counts, containers, streams, ...modes };
 }
 
 interface SegmentUnits {

@@ -21,6 +21,7 @@ interface Exports {
   flag(value: number, count: number, set: number): number;
   byte(value: number, count: number, set: number): number;
   bit(value: number, index: number): number;
+  written(): number;
   finish(): number;
 }
 
@@ -52,6 +53,10 @@ export class WasmCoder implements ModelCoder {
     this.byte = exports.byte;
     this.bit = exports.bit;
     this.contexts = this.#view();
+  }
+
+  get written(): number {
+    return this.#exports.written();
   }
 
   start(bytes: Uint8Array | null): void {

@@ -84,14 +84,14 @@ export async function mappedSegments({ source, target, maps, spans }: MappedImag
     source: await virtualBytes(maps.source, source),
     target: await virtualBytes(maps.target, target),
   };
-  const pair: UnpackedPair = { maps, virtual, parts: { source: [], target: [] } };
+  const pair: UnpackedPair = { maps, virtual, parts: { source: [], target: [] }, origins: [] };
   const layouts = analyse(virtual, pair.parts);
   const covers = await matchImages(virtual, inlineSteps(virtual, layouts));
   const segmentBytes = LIMITS.segment_bytes_max;
   const finished = finishPlan(virtual, { layouts, covers }, { modelSizes: TEST_SIZES, segmentBytes });
   const layoutOf = (map: UnitMap, image: Uint8Array): VirtualLayout => new VirtualLayout(map, image.length);
   const images = {
-    ...{ source, target, virtualTarget: virtual.target },
+    ...{ source, target, virtual },
     layouts: { source: layoutOf(maps.source, source), target: layoutOf(maps.target, target) },
   };
   const segments: EncodedUnitSegment[] = [];

@@ -17,6 +17,9 @@ export interface ExploredUnit {
   readonly codec: number;
   readonly continues: boolean;
   readonly content: Uint8Array;
+  /** Where in its first byte it begins: bits of that belong to the unit before. */
+  readonly bit: number;
+  readonly tokens: number;
 }
 
 /** Bytes of a unit's content, or (-1) of the image. */
@@ -42,6 +45,8 @@ export interface Explored {
   readonly items: readonly LayoutItem[];
   /** Kinds of the containers that were found, with how many. */
   readonly containers: Readonly<Record<string, number>>;
+  /** Streams that containers have, with those that are no units. */
+  readonly streams: number;
 }
 
 /** The packed bytes of each unit of an image. */

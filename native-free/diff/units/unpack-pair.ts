@@ -13,8 +13,8 @@ import type { PlanNeeds } from '../../model/plan-coder.ts';
 import { MapCoder, type UnitMaps } from '../../unpack/map/map-coder.ts';
 import { countHistories, VirtualLayout } from '../../unpack/map/virtual-layout.ts';
 import type { Images } from '../images.ts';
-import type { EncodedUnitSegment, UnitImages } from '../write/encode-unit-segment.ts';
-import { layOut, streamsIn, virtualImage } from './lay-out.ts';
+import type { EncodedUnitSegment, UnitEntries, UnitImages } from '../write/encode-unit-segment.ts';
+import { layOut, streamsIn, virtualImage, type LaidOut } from './lay-out.ts';
 import { selectUnits, type ExploredImage } from './select.ts';
 
 /** Both images laid out: plain data, which threads may share. */
@@ -24,6 +24,10 @@ export interface UnpackedPair {
   readonly virtual: Images;
   /** Streams within them that are large enough to be an image of their own. */
   readonly parts: ImageParts;
+  /** For each unit of the target's map that which was explored. */
+  readonly origins: readonly number[];
+  /** See UnitImages. */
+  readonly entries?: UnitImages['entries'];
 }
 
 /** Null where there is nothing to unpack: the images are their own contents. */
@@ -43,6 +47,8 @@ export function unpackPair(
     maps: { source: a.map, target: b.map },
     virtual: { source: virtualA.bytes, target: virtualB.bytes },
     parts: { source: streamsIn(virtualA.layout), target: streamsIn(virtualB.layout) },
+    origins: b.origins,
+    entries: { source: entriesOf(source, a), target: entriesOf(target, b) },
   };
 }
 
@@ -56,13 +62,18 @@ export function takesTooMuch(payload: Uint8Array, memoryBytesMax = UNIT_PAYLOAD_
   return parseHeader(payload).decoderMemoryBytes > memoryBytesMax;
 }
 
+function entriesOf({ explored }: ExploredImage, { origins }: LaidOut): UnitEntries {
+  const units = origins.map((origin) => explored.units[origin]!);
+  return { bits: Uint8Array.from(units, ({ bit }) => bit), tokens: Uint32Array.from(units, ({ tokens }) => tokens) };
+}
+
 /** Everything that segments are encoded from. */
-export function unitImages(images: Images, { maps, virtual }: UnpackedPair): UnitImages {
+export function unitImages(images: Images, { maps, virtual, entries }: UnpackedPair): UnitImages {
   const layouts = {
     source: new VirtualLayout(maps.source, images.source.length),
     target: new VirtualLayout(maps.target, images.target.length),
   };
-  return { ...images, virtualTarget: virtual.target, layouts };
+  return { ...images, virtual, entries, layouts };
 }
 
 /** The maps' bytes, with which the plan section begins, and what they ask of a decoder. */

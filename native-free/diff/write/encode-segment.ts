@@ -21,8 +21,9 @@ export interface SegmentCosts {
   flags: number;
   misses: number;
   literals: number;
-  /** What compressors chose. */
-  units: number;
+  /** What compressors chose: how contents are said, and all else. */
+  tokens: number;
+  params: number;
 }
 
 /**
@@ -98,8 +99,8 @@ export function encodingCoder(
 
 export function costsIn(meter: BitMeter): SegmentCosts {
   meter.stream(STREAM.flags);
-  const [flags, misses, literals, units] = Array.from(meter.bits, (bits) => bits / 8);
-  return { flags: flags!, misses: misses!, literals: literals!, units: units! };
+  const [flags, misses, literals, tokens, params] = Array.from(meter.bits, (bits) => bits / 8);
+  return { flags: flags!, misses: misses!, literals: literals!, tokens: tokens!, params: params! };
 }
 
 /** Encodes segments of one delta: what follows from the plan is worked out once. */

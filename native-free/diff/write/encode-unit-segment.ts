@@ -3,17 +3,17 @@
  * @module
  */
 import { memorySource } from '../../apply/bytes-source.ts';
-import { STREAM } from '../../model/costs.ts';
 import { SegmentCoder } from '../../model/segment-coder.ts';
 import type { VirtualLayout } from '../../unpack/map/virtual-layout.ts';
-import { historyIn, partsOf } from '../../unpack/segment/parts.ts';
+import { historyFrom, historyIn, partsOf } from '../../unpack/segment/parts.ts';
 import { sourceWindows } from '../../unpack/segment/source-windows.ts';
 import { UnitRoom } from '../../unpack/segment/unit-room.ts';
 import { UnitReplay } from '../../unpack/segment/unit-replay.ts';
-import { UnitCache } from '../../unpack/source/unit-cache.ts';
+import { UnitCache, type StreamEntry } from '../../unpack/source/unit-cache.ts';
 import { UnitMemory } from '../../unpack/source/unit-memory.ts';
 import { VirtualSource } from '../../unpack/source/virtual-source.ts';
 import type { Images, TargetRange } from '../images.ts';
+import { UnitMeter, type UnitCosts } from './unit-meter.ts';
 import {
   costsIn,
   encodingCoder,
@@ -22,10 +22,18 @@ import {
   type SegmentEncoderOptions,
 } from './encode-segment.ts';
 
-/** Both images as they are, the virtual stream of the target, and where everything lies. */
+/** Both images as they are, their virtual streams, and where everything lies. */
 export interface UnitImages extends Images {
-  readonly virtualTarget: Uint8Array;
+  readonly virtual: Images;
+  /** Default: streams are unpacked from their beginning on. */
+  readonly entries?: { readonly source: UnitEntries; readonly target: UnitEntries } | undefined;
   readonly layouts: { readonly source: VirtualLayout; readonly target: VirtualLayout };
+}
+
+/** Of each unit the bit of its first byte at which it begins, and how many tokens it has. */
+export interface UnitEntries {
+  readonly bits: Uint8Array;
+  readonly tokens: Uint32Array;
 }
 
 export interface EncodedUnitSegment {
@@ -38,6 +46,23 @@ export interface EncodedUnitSegment {
   readonly unitsNeeded: Uint32Array;
   readonly unitsUnpacked: number;
   readonly costs: SegmentCosts | null;
+  /** Its length before it was found to be no gain. */
+  readonly codedBytes: number;
+  /** About what each unit costs in it: content, tokens and params. */
+  readonly unitCosts: UnitCosts;
+}
+
+/**
+ * Where streams of one image may be entered: the virtual stream has what stands before. Units are independent of each
+ * other for who has it, where a decoder has to begin with the stream.
+ */
+function entryOf({ virtual, layouts, entries }: UnitImages, side: 'source' | 'target') {
+  if (entries === undefined) return undefined;
+  const { bits, tokens } = entries[side];
+  return (unit: number): StreamEntry | null => {
+    const history = historyFrom(layouts[side], virtual[side], unit);
+    return history && { state: { bit: bits[unit]!, history }, tokensBefore: tokens[unit - 1]! };
+  };
 }
 
 /** Encodes target range [start, end), which begins and ends with units; the target's own bytes where that is no gain. */
@@ -53,19 +78,24 @@ export async function encodeUnitSegment(
   const parts = partsOf(layout, start, end);
   const memory = new UnitMemory();
   const image = memorySource(images.source);
-  const source = new UnitCache(sourceLayout, image, { work: coder.work, memory });
+  const source = new UnitCache(sourceLayout, image, { work: coder.work, memory, entry: entryOf(images, 'source') });
   const virtual = new VirtualSource(source, image);
   const room = new UnitRoom(memory, layout, parts);
   segment.begin(null);
   const content = new Uint8Array(parts.contentBytes);
-  for (const range of parts.ranges) content.set(images.virtualTarget.subarray(range.start, range.end), range.at);
+  for (const range of parts.ranges) content.set(images.virtual.target.subarray(range.start, range.end), range.at);
   // The source is read as a device reads it, so that what that takes is known.
   const { windows, heldBytes } = await sourceWindows(plan.covers, parts, virtual, memory);
-  for (const { piece, at, source: bytes } of windows) segment.piece(piece, bytes, content, at);
+  const unitMeter = new UnitMeter(coder, layout);
+  for (const { piece, at, source: bytes } of windows) {
+    segment.piece(piece, bytes, content, at);
+    unitMeter.content(piece.targetOffset, piece.length);
+  }
   memory.take(-heldBytes);
-  meter?.stream(STREAM.units);
-  const target = new UnitCache(layout, memorySource(images.target), { exact: true });
-  const replay = new UnitReplay(coder, plan.covers, source, layout);
+  const target = new UnitCache(layout, memorySource(images.target), {
+    ...{ exact: true, entry: entryOf(images, 'target') },
+  });
+  const replay = new UnitReplay(coder, plan.covers, source, layout, meter ?? undefined);
   replay.reset();
   for (const index of parts.units) {
     const { copyOf } = layout.units[index]!;
@@ -78,6 +108,7 @@ export async function encodeUnitSegment(
     room.begin(index);
     room.gathered(index);
     room.packs(index, await replay.code(index, unit.content, historyIn(layout, parts, content, index), unit));
+    unitMeter.unit(index);
   }
   const encoded = coder.finish();
   const isStored = encoded.length >= end - start;
@@ -88,5 +119,7 @@ export async function encodeUnitSegment(
     unitsNeeded: isStored ? new Uint32Array(0) : Uint32Array.from(source.seen),
     unitsUnpacked: isStored ? 0 : source.unpacked,
     costs: meter && costsIn(meter),
+    codedBytes: encoded.length,
+    unitCosts: unitMeter.costs,
   };
 }

@@ -132,3 +132,14 @@ export function historyIn(layout: VirtualLayout, parts: SegmentParts, content: U
   }
   return history;
 }
+
+/** The same out of a whole virtual stream; null where that has not all of it. */
+export function historyFrom(layout: VirtualLayout, stream: Uint8Array, unit: number): Uint8Array | null {
+  const history = new Uint8Array(HISTORY_BYTES);
+  let at = 0;
+  for (const { piece, from, to } of historyOf(layout, unit)) {
+    history.set(stream.subarray(layout.placeOf(piece, from), layout.placeOf(piece, to)), at);
+    at += to - from;
+  }
+  return at === HISTORY_BYTES ? history : null;
+}

@@ -5,6 +5,7 @@
 import type { CoverList } from '../../format/cover.ts';
 import { concat } from '../../format/bytes.ts';
 import { WORK } from '../../format/work.ts';
+import { noMeter, STREAM, type CostMeter } from '../../model/costs.ts';
 import type { ModelCoder } from '../../model/model-coder.ts';
 import { NumberCoder, UNIT_SPACE } from '../../model/number-coder.ts';
 import { codecOf } from '../codecs/list.ts';
@@ -31,14 +32,22 @@ export class UnitReplay {
   readonly #target: VirtualLayout;
   /** Memory of the finder, which is kept until the segment ends. */
   #finderBytes = 0;
+  readonly #meter: CostMeter;
 
-  constructor(coder: ModelCoder, covers: CoverList, source: UnitCache, target: VirtualLayout) {
+  constructor(
+    coder: ModelCoder,
+    covers: CoverList,
+    source: UnitCache,
+    target: VirtualLayout,
+    meter: CostMeter = noMeter,
+  ) {
     this.#coder = coder;
     this.#numbers = new NumberCoder(coder, UNIT_SPACE);
     this.#tokens = new TokenCoder(coder);
     this.#covers = covers;
     this.#source = source;
     this.#target = target;
+    this.#meter = meter;
   }
 
   /** A segment begins. */
@@ -76,16 +85,19 @@ export class UnitReplay {
       runs.push({ at: history.length + at, length, from, source: source.unit });
     }
     const like = sources.get(mostOf(found))?.params ?? null;
+    this.#meter.stream(STREAM.params);
     const head = codeHead(this.#numbers, given === null ? null : headOf(given.params), like, content);
     // What filters make of it, or what it is with its history, is another copy.
     const copied = isFiltered(head) || history.length > 0 ? history.length + content.length : 0;
     memory.take(copied + GROWING_BYTES);
     const own = tokenBytes(content, head);
     const bytes = history.length === 0 ? own : concat([history, own]);
+    this.#meter.stream(STREAM.tokens);
     const tokens = this.#tokens.code(
       { bytes, first: history.length, rules, runs, tokensMax: memory.tokensLeft },
       given?.tokens ?? null,
     );
+    this.#meter.stream(STREAM.params);
     const params = codeTail(this.#numbers, head, given?.params ?? null, like, content, tokens);
     memory.take(TOKEN_BYTES * tokens.count);
     memory.take(-copied - GROWING_BYTES - filtered);

@@ -29,6 +29,16 @@ export interface UnitCacheOptions {
   readonly memory?: UnitMemory;
   /** All is wanted that packing needs. */
   readonly exact?: boolean;
+  /** For who knows it: what comes before is counted, but not unpacked. */
+  readonly entry?: ((index: number) => StreamEntry | null) | undefined;
+}
+
+/** Where a part of a stream may be entered. */
+export interface StreamEntry {
+  /** What stands before it. */
+  readonly state: StreamState;
+  /** Of the part before it. */
+  readonly tokensBefore: number;
 }
 
 export class UnitCache {
@@ -37,6 +47,7 @@ export class UnitCache {
   readonly #image: RandomSource;
   readonly #work: WorkMeter | null;
   readonly #exact: boolean;
+  readonly #entry: (index: number) => StreamEntry | null;
   /** Least recently used first. */
   readonly #kept = new Map<number, DecodedUnit>();
   readonly #states = new Map<number, StreamState>();
@@ -53,6 +64,7 @@ export class UnitCache {
     this.memory = options.memory ?? new UnitMemory();
     this.#work = options.work ?? null;
     this.#exact = options.exact ?? false;
+    this.#entry = options.entry ?? (() => null);
   }
 
   /** Places where streams may be entered. */
@@ -122,32 +134,54 @@ export class UnitCache {
   async #unpack(index: number): Promise<DecodedUnit> {
     const unit = this.layout.units[index]!;
     const before = unit.continues ? await this.#stateBefore(index) : null;
-    // Packed bytes, what stood before, and tokens that grow are not needed any more when it is there.
-    const passing = unit.packedBytes + (unit.continues ? HISTORY_BYTES : 0) + GROWING_BYTES;
-    this.memory.take(passing + unit.contentBytes);
+    const packed = await this.#fetch(index);
+    const wanted = { exact: this.#exact, tokensMax: this.memory.tokensLeft };
+    const { content, tokens, params, after } = codecOf(unit.codec).unpack(packed, unit, before, wanted);
+    this.#unpackedNow(index, tokens.count, after);
+    return { index, content, tokens: tokens.trim(), params };
+  }
+
+  /** The packed bytes of a unit that is unpacked now; all that this takes is counted, but for its tokens. */
+  async #fetch(index: number): Promise<Uint8Array> {
+    const { contentBytes } = this.layout.units[index]!;
+    this.memory.take(this.#passing(index) + contentBytes);
     // The byte in which the next part of a stream begins holds the last bits of this one.
     const packed = await this.packed(index, this.layout.units[index + 1]?.continues === true ? 1 : 0);
     if (this.#work !== null) {
-      this.#work.spent += WORK.unpackedByte * unit.contentBytes + WORK.unpackedUnit;
+      this.#work.spent += WORK.unpackedByte * contentBytes + WORK.unpackedUnit;
       this.#work.check();
     }
-    const wanted = { exact: this.#exact, tokensMax: this.memory.tokensLeft };
-    const { content, tokens, params, after } = codecOf(unit.codec).unpack(packed, unit, before, wanted);
-    this.memory.take(TOKEN_BYTES * tokens.count);
-    this.memory.take(-passing);
+    return packed;
+  }
+
+  /** Packed bytes, what stood before, and tokens that grow are not needed any more when a unit is there. */
+  #passing(index: number): number {
+    const { packedBytes, continues } = this.layout.units[index]!;
+    return packedBytes + (continues ? HISTORY_BYTES : 0) + GROWING_BYTES;
+  }
+
+  #unpackedNow(index: number, tokens: number, after: StreamState | null): void {
+    this.memory.take(TOKEN_BYTES * tokens);
+    this.memory.take(-this.#passing(index));
     // Room for all of these was taken with the map, and only for those that a unit goes on from.
     if (after !== null && this.layout.units[index + 1]?.continues === true) this.#states.set(index, after);
     this.unpacked++;
     this.seen.add(index);
-    return { index, content, tokens: tokens.trim(), params };
   }
 
   /** Unpacks the parts of a stream up to this one, as far as it was not done before. */
   async #stateBefore(index: number): Promise<StreamState | null> {
     let first = index - 1;
     while (!this.#states.has(first) && this.layout.units[first]!.continues) first--;
-    for (let i = this.#states.has(first) ? first + 1 : first; i < index; i++)
-      this.memory.take(-bytesOf(await this.#unpack(i)));
+    for (let i = this.#states.has(first) ? first + 1 : first; i < index; i++) {
+      const next = this.#entry(i + 1);
+      if (next === null) this.memory.take(-bytesOf(await this.#unpack(i)));
+      else {
+        await this.#fetch(i);
+        this.#unpackedNow(i, next.tokensBefore, next.state);
+        this.memory.take(-(this.layout.units[i]!.contentBytes + TOKEN_BYTES * next.tokensBefore));
+      }
+    }
     return this.#states.get(index - 1) ?? null;
   }
 

@@ -246,9 +246,14 @@ function textOf(made: PayloadResult, output: string, seconds: number): string {
   return formatTable(rows.map(([name, value]) => [`${name}:`, value!]));
 }
 
-/** What was found in the target, and what became of its units. */
-function unpackedText({ containers, target, copied }: UnitReport): string {
+/** What was found in the target, and what became of it. */
+function unpackedText({ containers, streams, replayed, copied, unchanged, raw, dear }: UnitReport): string {
   const kinds = Object.entries(containers.target).map(([kind, count]) => `${formatCount(count)} ${kind}`);
-  const units = `${formatCounted(target, 'unit')} of the target, ${formatCount(copied)} copied`;
-  return `${kinds.join(', ') || 'nothing'}; ${units}`;
+  const modes = [
+    `${formatCount(replayed)} made again`,
+    `${formatCount(copied)} copied`,
+    `${formatCount(unchanged)} left as in the source`,
+    `${formatCount(raw)} raw${dear === 0 ? '' : ` (${formatCount(dear)} for what they cost)`}`,
+  ];
+  return `${kinds.join(', ') || 'nothing'}; ${formatCounted(streams, 'stream')} of the target: ${modes.join(', ')}`;
 }

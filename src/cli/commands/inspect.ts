@@ -155,7 +155,7 @@ function textOf(header: PayloadHeader, damage: Damage, units: UnitFacts | null, 
     ],
     ['payload', `${formatCount(header.payloadBytes)} bytes`],
     ['  header', headerText(header)],
-    ['  plan', `${formatCount(header.planBytes)} bytes`],
+    ['  plan', planText(header)],
     ['  segments', segmentsText(header, encodedBytes)],
     ['target', `${formatCount(header.targetBytes)} bytes, sha256 ${toHex(header.targetDigest)}`],
     ['decoder memory', formatBytes(header.decoderMemoryBytes)],
@@ -175,6 +175,11 @@ function textOf(header: PayloadHeader, damage: Damage, units: UnitFacts | null, 
     toHex(segment.digest),
   ]);
   return `${text}\n\n${formatTable([['segment', 'target bytes', 'coded bytes', 'sha256'], ...list])}`;
+}
+
+function planText({ planBytes, units }: PayloadHeader): string {
+  const maps = units === null ? '' : `, ${formatCount(units.mapBytes)} of them unit maps`;
+  return `${formatCount(planBytes)} bytes${maps}`;
 }
 
 function segmentsText({ segments, segmentBytes, units }: PayloadHeader, encodedBytes: number): string {

@@ -19,6 +19,8 @@ interface SideFacts {
   readonly pieces: number;
   readonly packedBytes: number;
   readonly contentBytes: number;
+  /** Bytes of the image that are in no unit. */
+  readonly rawBytes: number;
 }
 
 export interface UnitFacts {
@@ -46,17 +48,19 @@ export function unitFacts(header: PayloadHeader, section: Uint8Array): UnitFacts
   };
 }
 
-function sideFacts({ units, pieces }: VirtualLayout): SideFacts {
+function sideFacts({ units, pieces, imageBytes }: VirtualLayout): SideFacts {
   const byCodec: Record<string, number> = {};
   let packedBytes = 0;
   let contentBytes = 0;
+  let rawBytes = imageBytes;
   for (const unit of units) {
     const name = CODEC_NAMES.get(unit.codec) ?? String(unit.codec);
     byCodec[name] = (byCodec[name] ?? 0) + 1;
     packedBytes += unit.packedBytes;
     contentBytes += unit.contentBytes;
+    if (unit.parent < 0) rawBytes -= unit.packedBytes;
   }
-  return { units: units.length, byCodec, pieces: pieces.length, packedBytes, contentBytes };
+  return { units: units.length, byCodec, pieces: pieces.length, packedBytes, contentBytes, rawBytes };
 }
 
 /** Rows of a report. */
@@ -65,8 +69,8 @@ export function unitRows({ source, target }: UnitFacts): [string, string][] {
     Object.entries(byCodec)
       .map(([name, count]) => `${formatCount(count)} ${name}`)
       .join(', ') || 'none';
-  const sizes = ({ packedBytes, contentBytes, pieces }: SideFacts): string =>
-    `${formatCount(packedBytes)} bytes for ${formatCount(contentBytes)}, in ${formatCounted(pieces, 'piece')}`;
+  const sizes = ({ packedBytes, contentBytes, rawBytes, pieces }: SideFacts): string =>
+    `${formatCount(packedBytes)} bytes for ${formatCount(contentBytes)}, ${formatCount(rawBytes)} raw, in ${formatCounted(pieces, 'piece')}`;
   return [
     ['source units', `${list(source)}; ${sizes(source)}`],
     [

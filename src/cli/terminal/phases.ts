@@ -11,13 +11,15 @@ const NAMES: Record<Phase, string> = {
   analyse: 'analyse',
   match: 'match',
   encode: 'encode',
+  retry: 'try raw',
+  plain: 'try plain',
   full: 'compress',
   prove: 'prove',
 };
 
 /** About how the time of one payload is spent; a total that runs unevenly is better than none. */
 const SHARES: Record<'delta' | 'full', Partial<Record<Phase, number>>> = {
-  delta: { analyse: 0.06, match: 0.4, encode: 0.4, full: 0.08, prove: 0.06 },
+  delta: { unpack: 0.05, analyse: 0.05, match: 0.38, encode: 0.38, retry: 0, plain: 0, full: 0.08, prove: 0.06 },
   full: { full: 0.9, prove: 0.1 },
 };
 

@@ -9,8 +9,9 @@ import type { Images } from '../../../native-free/diff/images.ts';
 import type { PairedLayouts } from '../../../native-free/diff/layout/pair-regions.ts';
 import type { Tables } from '../../../native-free/diff/naming/find-bases.ts';
 import type { FinishedPlan, ImageParts, Matched, Refinement, Window } from '../../../native-free/diff/stages.ts';
-import type { Explored } from '../../../native-free/diff/units/explored.ts';
+import type { Container } from '../../../native-free/diff/containers/container.ts';
 import type { ExploredImage } from '../../../native-free/diff/units/select.ts';
+import type { StreamRun, UnpackedRun } from '../../../native-free/diff/units/stream-runs.ts';
 import type { UnpackedPair } from '../../../native-free/diff/units/unpack-pair.ts';
 import type { EncodedUnitSegment } from '../../../native-free/diff/write/encode-unit-segment.ts';
 import type { CoverList } from '../../../native-free/format/cover.ts';
@@ -82,10 +83,16 @@ interface EncodeTask {
   readonly metered: boolean;
 }
 
-/** What an image consists of. */
+/** Containers in each of some byte strings. */
+interface FindTask {
+  readonly kind: 'find';
+  readonly views: readonly Uint8Array[];
+}
+
+/** Streams, taken apart and made again to see that they come back. */
 interface ExploreTask {
   readonly kind: 'explore';
-  readonly image: Uint8Array;
+  readonly runs: readonly StreamRun[];
 }
 
 /** Two explored images, laid out for each other. */
@@ -133,6 +140,7 @@ export type Task =
   | MatchTask
   | PlanTask
   | EncodeTask
+  | FindTask
   | ExploreTask
   | UnpackTask
   | EncodeUnitsTask
@@ -154,7 +162,8 @@ export interface TaskResults {
     readonly work: number;
     readonly costs: SegmentCosts | null;
   };
-  explore: Explored;
+  find: readonly (readonly Container[])[];
+  explore: readonly UnpackedRun[];
   unpack: UnpackedPair | null;
   'encode-units': EncodedUnitSegment & { readonly digest: Uint8Array };
   full: { readonly encoded: Uint8Array; readonly digest: Uint8Array };

@@ -7,8 +7,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { SegmentEncoder } from '../../../native-free/diff/write/encode-segment.ts';
-import { explore } from '../../../native-free/diff/units/explore.ts';
+import { openContainers } from '../../../native-free/diff/units/explore.ts';
 import { programsIn } from '../../../native-free/diff/units/programs.ts';
+import { unpackRuns } from '../../../native-free/diff/units/stream-runs.ts';
 import { unitImages, unpackPair } from '../../../native-free/diff/units/unpack-pair.ts';
 import { encodeUnitSegment } from '../../../native-free/diff/write/encode-unit-segment.ts';
 import * as stages from '../../../native-free/diff/stages.ts';
@@ -63,8 +64,10 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
       const digest = segmentDigest({ target: images.target, start: task.start, end: task.end });
       return { encoded: tight(encoded), digest, work: encoder.work, costs: encoder.costs };
     }
+    case 'find':
+      return task.views.map((bytes) => openContainers(bytes, programsIn));
     case 'explore':
-      return explore(task.image, { exact: true, allocate: sharedBytes, closed: programsIn });
+      return unpackRuns(task.runs, { exact: true, allocate: sharedBytes });
     case 'unpack':
       return unpackPair(task.source, task.target, sharedBytes);
     case 'encode-units': {

@@ -51,6 +51,18 @@ describe('the report of a delta', () => {
     expect((await engine.delta(source, target, { unpack: false })).units).toBeUndefined();
   });
 
+  it('tells what became of each stream, and the bytes of contents, tokens, params and maps', async () => {
+    const texts = [1, 2, 3].map((seed) => settings(seed, 30_000));
+    const image = (contents: readonly Uint8Array[]): Buffer => Buffer.concat(contents.map((each) => gzipSync(each)));
+    const source = image(texts);
+    const target = image([texts[0]!, edited(texts[1]!), edited(texts[2]!)]);
+    const { units, costs, payload } = await engine.delta(source, target, { metered: true });
+    expect(units).toMatchObject({ streams: 3, replayed: 2, copied: 0, unchanged: 1, raw: 0, dear: 0 });
+    for (const part of ['maps', 'tokens', 'params', 'flags'] as const) expect(costs![part], part).toBeGreaterThan(0);
+    const sum = Object.values(costs!).reduce((bytes: number, each: number) => bytes + each, 0);
+    expect(Math.abs(sum - payload.length)).toBeLessThan(8);
+  });
+
   it('counts a unit that two segments need once, and once for each of them', () => {
     const unit = { parent: -1, offset: 0, packedBytes: 40, codec: 1, continues: false, contentBytes: 90, copyOf: -1 };
     const side = (copies: readonly number[]) => ({

@@ -121,6 +121,12 @@ describe('its WebAssembly twin', () => {
         const calls = callsOf(seed, 20_000);
         const bytes = encode(reference, calls);
         expect(Buffer.compare(encode(twin, calls), bytes)).toBe(0);
+        for (const coder of [reference, twin]) coder.start(null);
+        for (const call of calls) {
+          for (const coder of [reference, twin]) perform(coder, call);
+          if (twin.written !== reference.written) expect(twin.written).toBe(reference.written);
+        }
+        expect(reference.written).toBeGreaterThan(bytes.length - 5);
         reader.start(bytes);
         expect(calls.every((call) => perform(reader, call) === call.value)).toBe(true);
       }

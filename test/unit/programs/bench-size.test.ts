@@ -231,7 +231,8 @@ describe('report', () => {
 
 describe('compressed images', () => {
   const containers = { source: { zip: 1 }, target: { zip: 1, gzip: 2 } };
-  const units = { source: 9, target: 8, copied: 3, needed: 4, neededBySegment: 5, unpacked: 10, containers };
+  const counts = { source: 9, target: 8, copied: 3, needed: 4, neededBySegment: 5, unpacked: 10 };
+  const units = { ...counts, containers, streams: 12, replayed: 5, unchanged: 3, raw: 1, dear: 0 };
   const facts = { kind: 'delta', covers: 7, coveredBytes: 9, decoderMemoryBytes: 3 * 2 ** 20, units };
   const compressed = (bytes: number, more: Partial<CompressedRow> = {}): CompressedRow => ({
     ...{ date: '2026-11-30', commit: 'abc', command: '', targetBytes: 5000, floor: usage(0.1, 40) },

@@ -22,8 +22,8 @@ it('writes one line a phase, with its size, the share of all the work and the ti
   show({ phase: 'prove', done: 0, total: 4096 }, { ...place, name: 'delta from 1.0' });
   progress.stop();
   expect(lines).toEqual([
-    'analyse: 4.00 KiB (50 % of all after 0.0 s)',
-    'match: 8.00 KiB (53 % of all after 1:04)',
+    'analyse: 4.00 KiB (52 % of all after 0.0 s)',
+    'match: 8.00 KiB (55 % of all after 1:04)',
     'delta from 1.0: prove: 4.00 KiB (97 % of all after 1:04)',
   ]);
 });

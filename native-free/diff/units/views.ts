@@ -1,19 +1,18 @@
 /**
- * Bytes that are searched for containers, and where they lie: parts of the image and of contents, one behind the other.
+ * Bytes that are searched for containers, and where they lie: a file's may be all over the contents of units.
  * @module
  */
 import { firstWhere } from '../../search.ts';
 import type { Span } from './explored.ts';
 
-export class View {
-  readonly bytes: Uint8Array;
+/** One span behind the other. */
+export class Place {
   readonly spans: readonly Span[];
-  /** Where each span begins in `bytes`. */
+  /** Where each span begins among the bytes. */
   readonly #starts: Float64Array;
   readonly #units: ReadonlySet<number>;
 
-  constructor(bytes: Uint8Array, spans: readonly Span[]) {
-    this.bytes = bytes;
+  constructor(spans: readonly Span[]) {
     this.spans = spans;
     this.#starts = new Float64Array(spans.length);
     this.#units = new Set(spans.map(({ unit }) => unit));
@@ -41,4 +40,23 @@ export class View {
     );
     return i < 0 ? null : this.#starts[i]! + offset - this.spans[i]!.offset;
   }
+}
+
+/** All parts one behind the other; no copy where they lie so already. */
+export function joined(parts: readonly Uint8Array[], allocate: (bytes: number) => Uint8Array): Uint8Array {
+  const first = parts[0]!;
+  let length = 0;
+  let isOneRun = true;
+  for (const part of parts) {
+    isOneRun &&= part.buffer === first.buffer && part.byteOffset === first.byteOffset + length;
+    length += part.length;
+  }
+  if (isOneRun) return new Uint8Array(first.buffer, first.byteOffset, length);
+  const bytes = allocate(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
