@@ -77,7 +77,7 @@ describe('making a delta', () => {
     const [before, after] = [gzipSync(long), gzipSync(revised(long, everywhere))];
     const delta = await makeDelta(before, after, { hash: sha256Node, models: modelCoder });
     // Where all params are asked for; without them the source is read as a device reads it.
-    const exactly = unpack.mock.calls.filter(([, , , exact]) => exact).length;
+    const exactly = unpack.mock.calls.filter(([, , , { exact }]) => exact).length;
     const [ofSource, ofTarget] = [before, after].map((bytes) => explore(bytes, { exact: true }).units.length);
     expect(parseHeader(delta).segments.length).toBeGreaterThan(1);
     expect(exactly).toBe(ofSource! + 2 * ofTarget!);

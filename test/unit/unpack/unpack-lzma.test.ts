@@ -327,10 +327,10 @@ describe('hostile xz', () => {
 
 describe('tokens that do not belong to their content', () => {
   const pack = (content: number[], ...tokens: (readonly [number, number, number])[]): string => {
-    const list = new TokenList(100);
-    for (const [op, length, distance] of tokens) list.push(op, length, distance);
     const params = { properties: 93, dictionaryBytes: 4096, hasEndMarker: false };
     return refusal(() => {
+      const list = new TokenList(100);
+      for (const [op, length, distance] of tokens) list.push(op, length, distance);
       const packed = packRawLzma(Uint8Array.from(content), list, params);
       const again = unpackRawLzma(packed, LIMITS, params, content.length);
       expect([...again.content]).toEqual(content);
