@@ -365,6 +365,11 @@ function findGroup(index: u32, check: u32): usize {
   return victim;
 }
 
+/** Bytes of an encoder's stream so far. */
+export function written(): usize {
+  return length;
+}
+
 /** Ends an encoder's stream; returns its length, which is more than there was room for if it did not fit. */
 export function finish(): usize {
   for (let count = 0; count <= 4; count++) {

@@ -49,7 +49,7 @@ export async function makeDelta(
   const layouts = analyse(contents, unpacked?.parts);
   const covers = await matchImages(contents, inlineSteps(contents, layouts, sort));
   const wanted = unpacked === null ? options : { ...options, segmentBytes: UNIT_SEGMENT_CONTENT_BYTES };
-  const finished = finishPlan(contents, { layouts, covers }, wanted);
+  const finished = finishPlan(contents, { layouts, covers }, wanted, options.models);
   const parts =
     unpacked === null ? plainParts(images, finished, options) : unitParts(images, finished, unpacked, options);
   return assembleDelta({

@@ -66,7 +66,6 @@ export class MixCoder implements ModelCoder {
     this.#bytes = new Uint32Array(2 ** sizes.byteBits);
   }
 
-  /** Bytes written so far, without the last few that `finish` adds. */
   get length(): number {
     return this.#range.length;
   }

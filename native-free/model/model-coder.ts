@@ -26,6 +26,8 @@ export interface ModelCoder {
   byte(value: number, count: number, set: number): number;
   /** One decision with one adaptive probability of its own, `index` below PLAIN_BITS. */
   bit(value: number, index: number): number;
+  /** Bytes written since `start`, without the last few that `finish` adds. */
+  readonly length: number;
   /** The stream written since `start`. */
   finish(): Uint8Array;
 }

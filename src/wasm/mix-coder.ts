@@ -21,6 +21,7 @@ interface Exports {
   flag(value: number, count: number, set: number): number;
   byte(value: number, count: number, set: number): number;
   bit(value: number, index: number): number;
+  written(): number;
   finish(): number;
 }
 
@@ -64,6 +65,10 @@ export class WasmCoder implements ModelCoder {
     }
     this.work.start(this.#sizes);
     start();
+  }
+
+  get length(): number {
+    return this.#exports.written();
   }
 
   finish(): Uint8Array {
