@@ -8,7 +8,9 @@
  * @module
  */
 import type { ModelSizes } from '../format/model-sizes.ts';
+import type { Plan } from '../format/plan.ts';
 import type { WorkMeter } from '../format/work.ts';
+import type { UnitLoop } from './unit-loop.ts';
 
 export interface ModelCoder {
   /** True if values are read by the calls, false if they are returned only. */
@@ -30,6 +32,11 @@ export interface ModelCoder {
   readonly length: number;
   /** The stream written since `start`. */
   finish(): Uint8Array;
+  /**
+   * The coder's own loop over units under covers, which codes into its stream; of those that it made, one at a time. Null
+   * where the plan is too large for it.
+   */
+  unitLoop?(plan: Plan): UnitLoop | null;
 }
 
 export type ModelCoderFactory = (encoding: boolean, sizes: ModelSizes) => ModelCoder;
