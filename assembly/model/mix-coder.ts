@@ -25,17 +25,17 @@ const ERROR_MIN: i32 = 128;
 const FLAG_LEARNING: i32 = 6;
 const BYTE_LEARNING: i32 = 10;
 
-const CONTEXTS = memory.data(64, 16);
-const AT = memory.data(64, 16);
-const BASE = memory.data(64, 16);
-const INPUTS = memory.data(128, 16);
-const SQUASH = memory.data(8192, 16);
-const STRETCH = memory.data(8192, 16);
-const RATE = memory.data(1024, 16);
-const BITS = memory.data(PLAIN_BITS << 2, 16);
-const MEANINGS = memory.data(CONTEXTS_MAX * 256 * 4, 16);
-const FLAG_WEIGHTS = memory.data(FLAG_SETS * STRIDE * 4, 16);
-const BYTE_WEIGHTS = memory.data((BYTE_SETS + TREE_SETS) * STRIDE * 4, 16);
+const CONTEXTS = memory.data(64, 64);
+const AT = memory.data(64, 64);
+const BASE = memory.data(64, 64);
+const INPUTS = memory.data(128, 64);
+const SQUASH = memory.data(8192, 64);
+const STRETCH = memory.data(8192, 64);
+const RATE = memory.data(1024, 64);
+const BITS = memory.data(PLAIN_BITS << 2, 64);
+const MEANINGS = memory.data(CONTEXTS_MAX * 256 * 4, 64);
+const FLAG_WEIGHTS = memory.data(FLAG_SETS * STRIDE * 4, 64);
+const BYTE_WEIGHTS = memory.data((BYTE_SETS + TREE_SETS) * STRIDE * 4, 64);
 
 /** Behind what has a fixed size: the tables that `create` was told the size of, the address map, the stream. */
 let flags: usize = 0;
