@@ -1,5 +1,5 @@
 /**
- * Compiles every module of assembly/ to WebAssembly and embeds it: src/wasm/NAME.generated.ts.
+ * Compiles every module of assembly/ (a file there, with what it imports) to WebAssembly and embeds it: src/wasm/NAME.generated.ts.
  *
  * The generated files are committed, so that a build needs no second compiler; with --check nothing is written, and the
  * exit code is 1 when a committed file is not what the sources give.

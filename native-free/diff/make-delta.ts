@@ -74,7 +74,7 @@ async function encoded(images: Images, unpacked: UnpackedPair | null, options: M
   const layouts = analyse(contents, unpacked?.parts);
   const covers = await matchImages(contents, inlineSteps(contents, layouts, sort));
   const wanted = unpacked === null ? options : { ...options, segmentBytes: UNIT_SEGMENT_CONTENT_BYTES };
-  const finished = finishPlan(contents, { layouts, covers }, wanted);
+  const finished = finishPlan(contents, { layouts, covers }, wanted, options.models);
   const { trialFor, ...parts } =
     unpacked === null
       ? await plainParts(images, finished, options)

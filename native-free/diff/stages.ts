@@ -13,10 +13,13 @@
  * @module
  */
 import { coverAt, coverListOf, coversIn, firstCoverEndingAfter, type Cover, type CoverList } from '../format/cover.ts';
-import { MixCoder } from '../model/mix-coder.ts';
+import { LIMITS } from '../limits.ts';
+import { referenceModels } from '../model/mix-coder.ts';
+import type { ModelCoderFactory } from '../model/model-coder.ts';
 import type { ModelSizes } from '../format/model-sizes.ts';
 import { decodePlan, encodePlan, needsOf, type PlanCosts, type PlanNeeds } from '../model/plan-coder.ts';
 import { AddressMap } from '../predict/address-map.ts';
+import { UpdateError } from '../status.ts';
 import { rangesOf, type Images, type TargetRange } from './images.ts';
 import { canonicalImage, masked, sourceNames, targetNames } from './naming/canonical.ts';
 import { coarseCovers } from './match/coarse-align.ts';
@@ -211,11 +214,15 @@ export interface FinishedPlan extends CodedPlan {
   readonly segmentBytes: number;
 }
 
-/** Stage 6; the size of segments and of model tables is chosen where none is wanted. */
+/**
+ * Stage 6; the size of segments and of model tables is chosen where none is wanted. All `models` give the same bytes.
+ * @throws UpdateError limit_exceeded for a plan longer than any may be
+ */
 export function finishPlan(
   images: Images,
   { layouts, covers }: Matched,
   wanted: { readonly segmentBytes?: number | null; readonly modelSizes?: ModelSizes | null } = {},
+  models: ModelCoderFactory = referenceModels,
 ): FinishedPlan {
   const { source, target } = layouts;
   const trimmed = trimCovers(covers, source, target);
@@ -224,9 +231,11 @@ export function finishPlan(
   const sizes = { sourceBytes: images.source.length, targetBytes: images.target.length };
   const segmentBytes = wanted.segmentBytes ?? segmentBytesOf(trimmed, images.target.length);
   const modelSizes = wanted.modelSizes ?? modelSizesFor(trimmed, images.target.length, segmentBytes);
-  const bytes = encodePlan(trimmed, withBases(layouts, bases), sizes, costs, modelSizes);
+  const bytes = encodePlan(trimmed, withBases(layouts, bases), sizes, costs, modelSizes, models);
+  if (bytes.length > LIMITS.plan_bytes_max)
+    throw new UpdateError('limit_exceeded', `a plan of ${bytes.length} bytes is over ${LIMITS.plan_bytes_max}`);
   // What the decoder will know, and nothing else, is what segments are encoded with.
-  const coder = new MixCoder(false, modelSizes);
+  const coder = models(false, modelSizes);
   const plan = decodePlan(bytes, sizes, undefined, coder);
   return { plan, bytes, costs, needs: needsOf(plan, coder), modelSizes, segmentBytes };
 }

@@ -7,7 +7,7 @@ import { LIMITS } from '../limits.ts';
 import { modelBytes } from './model-sizes.ts';
 import { UpdateError } from '../status.ts';
 
-/** Memories of a segment (predict/memories.ts and its neighbours), the windows of covers, and small objects. */
+/** Memories of a segment (predict/memories.ts and its neighbours, or their twins), windows, and small objects. */
 const DELTA_FIXED_BYTES = 2.5 * 1024 * 1024;
 /** Tables and block buffers of the zstd decoder, and the chunk. */
 const FULL_FIXED_BYTES = 1024 * 1024;

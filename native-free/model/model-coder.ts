@@ -3,12 +3,14 @@
  *
  * Models are written once against this interface: an encoder is told each value, a decoder ignores what it is told and
  * returns the real one. There are two coders of equal output, byte for byte: MixCoder in TypeScript, the reference, and
- * a WebAssembly twin for runtimes that have it. Calls are few and their arguments are numbers, so that crossing into
- * WebAssembly costs little.
+ * a WebAssembly twin for runtimes that have it, which brings its own loop over units along. Calls are few and their
+ * arguments are numbers, so that crossing into WebAssembly costs little.
  * @module
  */
 import type { ModelSizes } from '../format/model-sizes.ts';
+import type { Plan } from '../format/plan.ts';
 import type { WorkMeter } from '../format/work.ts';
+import type { UnitLoop } from './unit-loop.ts';
 
 export interface ModelCoder {
   /** True if values are read by the calls, false if they are returned only. */
@@ -31,6 +33,11 @@ export interface ModelCoder {
   bit(value: number, index: number): number;
   /** The stream written since `start`. */
   finish(): Uint8Array;
+  /**
+   * The coder's own loop over units under covers, which codes into its stream; of those that it made, one at a time. Null
+   * where the plan is too large for it, or has regions of a kind that it does not know.
+   */
+  unitLoop?(plan: Plan): UnitLoop | null;
 }
 
 export type ModelCoderFactory = (encoding: boolean, sizes: ModelSizes) => ModelCoder;

@@ -5,8 +5,8 @@
 import { PLAN_BYTES, type Plan, type PlanRoom } from '../format/plan.ts';
 import { countStretches } from '../predict/stretches.ts';
 import { CoverCoder, type ImageSizes } from './cover-coder.ts';
-import { MixCoder } from './mix-coder.ts';
-import { type ModelCoder } from './model-coder.ts';
+import { MixCoder, referenceModels } from './mix-coder.ts';
+import type { ModelCoder, ModelCoderFactory } from './model-coder.ts';
 import { DEFAULT_SIZES, type ModelSizes } from '../format/model-sizes.ts';
 import { RegionCoder, type PairedRegions } from './region-coder.ts';
 import { allAtOnce, type Steps } from '../steps.ts';
@@ -35,8 +35,9 @@ export function encodePlan(
   sizes: ImageSizes = { sourceBytes: Infinity, targetBytes: Infinity },
   costs?: PlanCosts,
   modelSizes: ModelSizes = DEFAULT_SIZES,
+  models: ModelCoderFactory = referenceModels,
 ): Uint8Array {
-  const coder = new MixCoder(true, modelSizes);
+  const coder = models(true, modelSizes);
   coder.start(null);
   new CoverCoder(coder).code(covers, sizes);
   const coversEnd = coder.written;

@@ -8,18 +8,14 @@
 import type { Piece } from '../format/pieces.ts';
 import type { Plan } from '../format/plan.ts';
 import { REGION_KIND, type Region } from '../format/regions.ts';
-import { AddressMap } from '../predict/address-map.ts';
-import { AddressSpace } from '../predict/address-space.ts';
-import { Candidates } from '../predict/candidates.ts';
-import { Knowledge } from '../predict/knowledge.ts';
-import { Readers } from '../predict/readers.ts';
 import { RegionCursor } from '../predict/region-cursor.ts';
 import type { Run } from '../predict/unit-reader.ts';
 import { BITS_OF } from './contexts.ts';
 import { noMeter, type CostMeter } from './costs.ts';
 import { LiteralCoder } from './literal-coder.ts';
 import type { ModelCoder } from './model-coder.ts';
-import { UnitCoder } from './unit-coder.ts';
+import { ReferenceUnits } from './reference-units.ts';
+import type { UnitLoop } from './unit-loop.ts';
 import { WORK } from '../format/work.ts';
 
 /** A page of this many bytes is first asked whether it is the source's, as it is. */
@@ -27,32 +23,24 @@ const PAGE_BYTES = 4096;
 
 export class SegmentCoder {
   readonly #coder: ModelCoder;
-  readonly #knowledge: Knowledge;
-  readonly #candidates = new Candidates();
-  readonly #units: UnitCoder;
+  readonly #units: UnitLoop;
   readonly #literals: LiteralCoder;
-  readonly #readers: Readers;
   readonly #source: RegionCursor;
   readonly #target: RegionCursor;
   #pageHistory = 0;
 
   constructor(plan: Plan, coder: ModelCoder, meter: CostMeter = noMeter) {
     this.#coder = coder;
-    const space = new AddressSpace(plan.source, plan.target);
-    this.#knowledge = new Knowledge(new AddressMap(plan.covers, plan.source, plan.target), space);
-    this.#units = new UnitCoder(coder, this.#candidates, meter);
+    this.#units = coder.unitLoop?.(plan) ?? new ReferenceUnits(plan, coder, meter);
     this.#literals = new LiteralCoder(coder, meter);
-    this.#readers = new Readers(this.#knowledge, plan.bases);
     this.#source = new RegionCursor(plan.source.regions);
     this.#target = new RegionCursor(plan.target.regions);
   }
 
   /** Starts a segment; a decoder gives the coded bytes. */
   begin(encoded: Uint8Array | null): void {
-    this.#coder.start(encoded);
-    this.#knowledge.reset();
-    this.#candidates.reset();
     this.#units.reset();
+    this.#coder.start(encoded);
     this.#literals.reset();
     this.#pageHistory = 0;
   }
@@ -93,22 +81,15 @@ export class SegmentCoder {
         targetVa: addressOf(b, piece.targetOffset + done),
         region: this.#source.index,
       };
-      if (a !== null) this.#select(a.module);
+      if (a !== null) this.#units.select(a.module);
       this.#codeRun(run, a, target, at + done, piece.coverLeft + piece.length - end);
       done = end;
     }
   }
 
-  #select(module: number): void {
-    if (this.#knowledge.space.isSelected(module)) return;
-    this.#knowledge.space.select(module);
-    this.#knowledge.map.select(module);
-  }
-
   /** Pages that are the source's as they are, and everything between them. */
   #codeRun(run: Run, region: Region | null, target: Uint8Array, at: number, coverLeft: number): void {
     const kind = region?.kind ?? REGION_KIND.raw;
-    const reader = this.#readers.of(kind, run);
     let begun = false;
     for (let from = run.start; from < run.end;) {
       const to = at + from - run.start;
@@ -119,11 +100,11 @@ export class SegmentCoder {
         continue;
       }
       if (!begun) {
-        reader.begin(run);
+        this.#units.beginRun(kind, run);
         this.#coder.work.spent += WORK.begin;
       }
       begun = true;
-      end = this.#units.code({ reader, run, regionKind: kind, from, end, coverLeft }, target, to);
+      end = this.#units.code({ run, regionKind: kind, from, end, coverLeft }, target, to);
       from = end;
     }
   }

@@ -10,28 +10,18 @@
 import { storeBytes } from '../format/words.ts';
 import type { Candidates } from '../predict/candidates.ts';
 import { BLOCK_BYTES, UnitBlock } from '../predict/unit-block.ts';
-import type { Run, UnitReader } from '../predict/unit-reader.ts';
+import type { UnitReader } from '../predict/unit-reader.ts';
 import { BYTE_SETS_OF, CONTEXT_TAGS, FLAG_SETS_OF } from './contexts.ts';
 import { bitLength, contextHash } from './hash.ts';
 import type { ModelCoder } from './model-coder.ts';
 import { STREAM, type CostMeter } from './costs.ts';
+import type { Stretch } from './unit-loop.ts';
 import { WORK } from '../format/work.ts';
 
 const { block: BLOCK, candidate: CANDIDATE, miss: MISS } = CONTEXT_TAGS;
 /** Units of known trouble: how often a word or address was a miss lately, in 1/256. */
 const RISK_BITS = 16;
 const RISK_FIRST = 24;
-
-/** Part of a run. */
-interface Stretch {
-  readonly reader: UnitReader;
-  readonly run: Run;
-  readonly regionKind: number;
-  readonly from: number;
-  readonly end: number;
-  /** Bytes of the cover behind the run. */
-  readonly coverLeft: number;
-}
 
 export class UnitCoder {
   readonly #coder: ModelCoder;
@@ -70,11 +60,10 @@ export class UnitCoder {
 
   /**
    * Codes source bytes [from, end) of a run that the reader has begun, or a little more where a unit crosses `end`;
-   * returns where it stopped. `target[at..]`, for `from`, is read by an encoder and filled by a decoder; `regionKind`
-   * is that of the source; `coverLeft` is how many bytes of the cover follow the run.
+   * returns where it stopped. `target[at..]`, for `from`, is read by an encoder and filled by a decoder.
    */
-  code(stretch: Stretch, target: Uint8Array, at: number): number {
-    const { reader, run, end } = stretch;
+  code(reader: UnitReader, stretch: Stretch, target: Uint8Array, at: number): number {
+    const { run, end } = stretch;
     const block = this.#block;
     this.#kindBase = stretch.regionKind << 5;
     this.#region = run.region;

@@ -12,8 +12,8 @@ import type { Layout } from '../format/regions.ts';
 import { NOWHERE } from './isa/instruction-set.ts';
 import { StretchWalk, type VisitStretch } from './stretches.ts';
 
-/** Stretches of all modules, one module behind the other, each in the order of its source addresses, without overlap. */
-interface Laid {
+/** What the map consists of: stretches of all modules, one module behind the other, each in the order of its source addresses, without overlap. */
+export interface Stretches {
   readonly start: Uint32Array;
   /** Address of the last byte, so that a stretch may end at 2^32 - 1. */
   readonly last: Uint32Array;
@@ -36,7 +36,7 @@ export class AddressMap {
 
   /** Modules of both layouts have the same numbers. */
   constructor(covers: CoverList, source: Layout, target: Layout) {
-    const { start, last, delta, first } = laidDown(covers, source, target);
+    const { start, last, delta, first } = stretchesOf(covers, source, target);
     this.#start = start;
     this.#last = last;
     this.#delta = delta;
@@ -79,11 +79,12 @@ export class AddressMap {
   }
 }
 
-function laidDown(covers: CoverList, source: Layout, target: Layout): Laid {
+/** The stretches of a map; modules of both layouts have the same numbers. */
+export function stretchesOf(covers: CoverList, source: Layout, target: Layout): Stretches {
   const found = collect(covers, source, target);
   const modules = found.first.length - 1;
   const total = found.first[modules]!;
-  const laid: Laid = {
+  const laid: Stretches = {
     ...{ start: new Uint32Array(total), last: new Uint32Array(total), delta: new Int32Array(total) },
     first: new Uint32Array(modules + 1),
   };
@@ -94,7 +95,7 @@ function laidDown(covers: CoverList, source: Layout, target: Layout): Laid {
 }
 
 /** All stretches, by module, as they are found: counted first, so that nothing grows. */
-function collect(covers: CoverList, source: Layout, target: Layout): Laid {
+function collect(covers: CoverList, source: Layout, target: Layout): Stretches {
   const modules = Math.max(source.vaHigh.length, target.vaHigh.length);
   const first = new Uint32Array(modules + 1);
   const all = (visit: VisitStretch): void => {
@@ -121,7 +122,7 @@ function collect(covers: CoverList, source: Layout, target: Layout): Laid {
  * Lays stretches [begin, end) of `found` down behind `at`, sorted by start; of two that overlap the longer one keeps what
  * both name. Returns where they end.
  */
-function layDown(found: Laid, begin: number, end: number, laid: Laid, at: number): number {
+function layDown(found: Stretches, begin: number, end: number, laid: Stretches, at: number): number {
   const { start, last, delta } = laid;
   let kept = at;
   for (const i of ordered(found.start, begin, end)) {

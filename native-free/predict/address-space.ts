@@ -14,8 +14,9 @@ export class AddressSpace {
   /** High words of the module's addresses on both sides. */
   sourceHigh = 0;
   targetHigh = 0;
-  #first = 0;
-  #last = 0;
+  /** The lowest and the highest of its source addresses. */
+  first = 0;
+  last = 0;
   readonly #firsts: number[];
   readonly #lasts: number[];
   readonly #source: Layout;
@@ -43,12 +44,12 @@ export class AddressSpace {
     this.module = module;
     this.sourceHigh = this.#source.vaHigh[module] ?? 0;
     this.targetHigh = this.#target.vaHigh[module] ?? 0;
-    this.#first = Math.max(ADDRESS_MIN, this.#firsts[module] ?? 0xffffffff);
-    this.#last = this.#lasts[module] ?? 0;
+    this.first = Math.max(ADDRESS_MIN, this.#firsts[module] ?? 0xffffffff);
+    this.last = this.#lasts[module] ?? 0;
   }
 
   /** Whether these low 32 bits lie within the module. */
   isAddress(value: number): boolean {
-    return value >= this.#first && value <= this.#last;
+    return value >= this.first && value <= this.last;
   }
 }

@@ -14,7 +14,8 @@ import type { Run, UnitReader } from './unit-reader.ts';
 export class Readers {
   readonly #knowledge: Knowledge;
   readonly #bases: readonly (readonly Base[])[];
-  readonly #raw = new RawReader();
+  /** For bytes of no known structure. */
+  readonly raw: UnitReader = new RawReader();
   readonly #made: ({ readonly reader: UnitReader; readonly alignment: number } | undefined)[] = [];
 
   constructor(knowledge: Knowledge, bases: readonly (readonly Base[])[]) {
@@ -26,7 +27,7 @@ export class Readers {
   of(kind: RegionKind, run: Run): UnitReader {
     const { reader, alignment } = (this.#made[kind] ??= this.#make(kind));
     // Code that moved by half a unit is not the same code.
-    return ((run.sourceVa ^ run.targetVa) & (alignment - 1)) === 0 ? reader : this.#raw;
+    return ((run.sourceVa ^ run.targetVa) & (alignment - 1)) === 0 ? reader : this.raw;
   }
 
   #make(kind: RegionKind): { readonly reader: UnitReader; readonly alignment: number } {
@@ -34,7 +35,7 @@ export class Readers {
       return { reader: new DataReader(kind === REGION_KIND.data64, this.#bases, this.#knowledge), alignment: 4 };
     }
     const set = instructionSetOf(kind);
-    if (set === null) return { reader: this.#raw, alignment: 1 };
+    if (set === null) return { reader: this.raw, alignment: 1 };
     return { reader: new CodeReader(set, this.#knowledge), alignment: set.alignment };
   }
 }

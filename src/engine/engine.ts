@@ -2,8 +2,8 @@
  * The engine: payloads from images, on a pool of worker threads.
  *
  * A job is admitted when its memory is free, then goes through index, match, encode, comparison with the full payload
- * and proof. Nothing that was not proved, and no delta that is not smaller than the full payload, is handed out. The
- * same images give the same bytes for any number of workers.
+ * and proof. Nothing that was not proved is handed out, and no delta that is not smaller than the full payload, unless it
+ * is far smaller than the target. The same images give the same bytes for any number of workers.
  *
  * @module
  */
@@ -150,15 +150,15 @@ export class DeltaEngine {
 
   /**
    * The delta payload that brings a slot from `source` to `target`, proved.
-   * Throws UpdateError `delta_not_smaller` when the full payload is as small, and what `full` throws.
+   * Throws UpdateError `delta_not_smaller` when the full payload is as small, unless both are below an eighth of the
+   * target, and what `full` throws.
    */
   async delta(source: BytesLike, target: BytesLike, options: MakeOptions = {}): Promise<PayloadResult> {
     const bytes = bytesOf(source, 'source');
     return this.#admitted(bytes, target, options, async (job, image) => {
       const delta = await this.#encode(job, image!, options);
       if (UpdateError.is(delta)) throw delta;
-      const full = await compressFull(job, delta.payload.length);
-      const refused = full === null ? null : notSmaller(delta.payload, full);
+      const refused = await refusalOf(job, delta.payload);
       if (refused !== null) throw refused;
       await prove(job, image!.source, delta.payload);
       return resultOf(job, delta.payload, delta);
@@ -329,6 +329,16 @@ function checkedSegmentBytes(bytes: number): number {
   if (isPowerOfTwo && bytes >= LIMITS.segment_bytes_min && bytes <= LIMITS.segment_bytes_max) return bytes;
   const { segment_bytes_min: min, segment_bytes_max: max } = LIMITS;
   throw new UpdateError('usage_invalid', `the segment size must be a power of two from ${min} to ${max}, not ${bytes}`);
+}
+
+/** A delta of less than this share of its target is not compared: images hardly ever compress to so little. */
+const COMPARED_SHARE = 1 / 8;
+
+/** Why a delta is worth nothing, or null. Compresses as much of the target as it takes to know. */
+async function refusalOf(job: Job, delta: Uint8Array): Promise<UpdateError | null> {
+  if (delta.length < COMPARED_SHARE * job.target.length) return null;
+  const full = await compressFull(job, delta.length, 1);
+  return full === null ? null : notSmaller(delta, full);
 }
 
 function notSmaller(delta: Uint8Array, full: Uint8Array): UpdateError | null {

@@ -290,15 +290,19 @@ function costsOf(
 
 /**
  * A full payload; not proved. Null as soon as it is known to be larger than `stopOverBytes`: to know that a delta is
- * smaller, the first few segments of the full payload are enough.
+ * smaller, the first few segments of the full payload are enough. One `lane` compresses none that is not needed for that.
  */
-export async function compressFull(job: Job, stopOverBytes = Infinity): Promise<Uint8Array | null> {
+export async function compressFull(
+  job: Job,
+  stopOverBytes = Infinity,
+  lanes = job.workers + 1,
+): Promise<Uint8Array | null> {
   const { target, segmentBytes } = job;
   const compressed = counter(job, 'full', target.length);
   let encodedBytes = 0;
   const parts = await inLanes(
     rangesOf(target.length, segmentBytes),
-    job.workers + 1,
+    lanes,
     async ({ start, end }) => {
       const part = await job.pool.run({ kind: 'full', target, start, end }, job);
       compressed(end - start);

@@ -1,5 +1,5 @@
 /**
- * The two hot loops in WebAssembly: `engraft/wasm`, for every runtime that has it. Each gives what its twin in
+ * The hot loops in WebAssembly: `engraft/wasm`, for every runtime that has it. Each gives what its twin in
  * `engraft/native-free` gives, byte for byte, and falls back to that where WebAssembly cannot be had.
  *
  * `modelCoder` is what `ApplyOptions.models` takes, `suffixArrayWasm` what the matchers of `engraft/native-free/diff`

@@ -14,6 +14,7 @@ import { goodImages } from '../../scripts/vectors/good.ts';
 import { payloadOf, sha256 } from '../../scripts/vectors/payloads.ts';
 import { unitPayloadOf, unitVectorImages } from '../../scripts/vectors/units.ts';
 import { WasmCoder } from '../../src/wasm/mix-coder.ts';
+import { random } from '../support/images.ts';
 
 const file = readFileSync(new URL('payloads.json', import.meta.url), 'utf8');
 const vectors = JSON.parse(file) as Vectors;
@@ -44,6 +45,17 @@ async function apply(
   for (;;) {
     const step = await run.next();
     if (step.done === true) return target.subarray(0, step.value.targetBytes);
+  }
+}
+
+/** What was thrown, where and with which figures; or the digest of what came out. */
+async function endOf(payload: Uint8Array, source: Uint8Array, options: Partial<ApplyOptions>): Promise<object> {
+  try {
+    return { target: toHex(sha256(await apply(payload, source, 64, options))) };
+  } catch (error) {
+    if (!UpdateError.is(error)) throw error;
+    const { code, message, detail } = error;
+    return { code, message, detail };
   }
 }
 
@@ -81,17 +93,31 @@ describe('stored payloads', () => {
     };
     change(payload, vector.edits);
     change(source, vector.sourceEdits);
-    const error = await apply(payload, source, 64, {
+    const options = {
       ...(vector.memoryBytesMax === undefined ? {} : { memoryBytesMax: vector.memoryBytesMax }),
       ...(vector.workMax === undefined ? {} : { workMax: vector.workMax }),
       ...(vector.isSigned === true
         ? { expectedHeaderDigest: new Uint8Array(Buffer.from(base.headerSha256, 'hex')) }
         : {}),
-    }).then(
-      () => null,
-      (caught: unknown) => caught,
+    };
+    const ends = await Promise.all(
+      Object.values(CODERS).map((models) => endOf(payload, source, { ...options, models })),
     );
-    expect(UpdateError.is(error) && error.code, error instanceof Error ? error.message : undefined).toBe(vector.error);
+    expect(ends[0], JSON.stringify(ends[0])).toMatchObject({ code: vector.error });
+    expect(ends[1]).toEqual(ends[0]);
+  });
+
+  it.each(vectors.good)('$name ends alike with both coders, whatever is damaged', async (vector) => {
+    const next = random(vector.name.length);
+    for (let i = 0; i < 6; i++) {
+      const payload = bytes(vector.payloadBase64);
+      for (let flips = 0; flips <= i % 2; flips++)
+        payload[Math.floor(next() * payload.length)]! ^= 1 << Math.floor(next() * 8);
+      const ends = await Promise.all(
+        Object.values(CODERS).map((models) => endOf(payload, sourceOf(vector), { models, memoryBytesMax: 2 ** 26 })),
+      );
+      expect(ends[1]).toEqual(ends[0]);
+    }
   });
 
   it('are small, have names of their own, and are what npm run vectors writes', async () => {

@@ -139,9 +139,11 @@ class TableJudge {
   readonly #region: Region;
   readonly #map: AddressMap;
   readonly #space: AddressSpace;
-  /** Words of the target's table, and the addresses that they mean as distances from their place. */
+  readonly #target: Uint8Array;
+  readonly #other: Region;
+  /** Words of the target's table, and the addresses that they mean as distances from their place, once asked for. */
   readonly #known = new WordSet();
-  readonly #places = new WordSet();
+  #places: WordSet | null = null;
 
   constructor(
     source: Uint8Array,
@@ -155,12 +157,19 @@ class TableJudge {
     this.#region = region;
     this.#map = map;
     this.#space = space;
+    this.#target = target;
+    this.#other = other;
     const end = other.offset + other.length - 4;
-    for (let at = firstWord(other); at <= end; at += 4) {
-      const word = loadWord(target, at);
-      this.#known.add(word);
-      this.#places.add((other.va + at - other.offset + word) >>> 0);
+    for (let at = firstWord(other); at <= end; at += 4) this.#known.add(loadWord(target, at));
+  }
+
+  #placesInTarget(): WordSet {
+    const places = new WordSet();
+    const { va, offset, length } = this.#other;
+    for (let at = firstWord(this.#other); at <= offset + length - 4; at += 4) {
+      places.add((va + at - offset + loadWord(this.#target, at)) >>> 0);
     }
+    return places;
   }
 
   /** Meanings of each MEANING_BYTES. */
@@ -231,7 +240,7 @@ class TableJudge {
     if (!this.#space.isAddress(address)) return meaning !== 'place' && this.#known.has(word);
     const mapped = this.#map.map(address);
     if (mapped === NOWHERE) return false;
-    if (meaning === 'place') return this.#places.has(mapped);
+    if (meaning === 'place') return (this.#places ??= this.#placesInTarget()).has(mapped);
     const distance = (mapped - meaning.target) | 0;
     return distance % meaning.scale === 0 && this.#known.has((distance / meaning.scale) >>> 0);
   }

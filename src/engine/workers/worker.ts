@@ -56,7 +56,7 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
     case 'match':
       return stages.matchNamed(task.copies, task.window, suffixArrayWasm, task.refine);
     case 'plan':
-      return stages.finishPlan(task.images, task.matched, task.wanted);
+      return stages.finishPlan(task.images, task.matched, task.wanted, modelCoder);
     case 'encode': {
       const { images, coded, metered } = task;
       const encoder = new SegmentEncoder(images, coded, { models: modelCoder, metered });

@@ -22,6 +22,9 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** Too little of a source for a delta that needs no comparison. */
+const halfOfSource = pair.source.slice(0, pair.source.length / 2);
+
 function noise(length: number, seed: number): Uint8Array {
   const next = random(seed);
   return Uint8Array.from({ length }, () => next() * 256);
@@ -148,7 +151,7 @@ describe('an abort', () => {
     const onProgress = (event: EngineProgress): void => {
       if (event.phase === phase) abort.abort();
     };
-    const job = engine.delta(pair.source, pair.target, { segmentBytes, signal: abort.signal, onProgress });
+    const job = engine.delta(halfOfSource, pair.target, { segmentBytes, signal: abort.signal, onProgress });
     await expect(job).rejects.toMatchObject({ code: 'aborted' });
     expect((await engine.full(pair.target, { segmentBytes })).kind).toBe('full');
   });
@@ -231,6 +234,20 @@ describe('memory', () => {
   });
 });
 
+describe('a delta far smaller than its target', () => {
+  const phasesOf = async (source: Uint8Array, target: Uint8Array): Promise<Set<Phase>> => {
+    const phases = new Set<Phase>();
+    await engine.delta(source, target, { onProgress: ({ phase }: EngineProgress) => void phases.add(phase) });
+    return phases;
+  };
+
+  it('is not compared with a full payload; one that may be larger is', async () => {
+    const target = noise(200_000, 2);
+    expect(await phasesOf(target.slice(0, 190_000), target)).not.toContain('full');
+    expect(await phasesOf(target.slice(0, 150_000), target)).toContain('full');
+  });
+});
+
 describe('a target that nothing helps', () => {
   const next = random(77);
   const noise = Uint8Array.from({ length: 2 ** 21 + 5000 }, () => next() * 256);
@@ -269,7 +286,7 @@ describe('arguments', () => {
 describe('progress', () => {
   it('goes through the phases in bytes and ends each at its total', async () => {
     const last = new Map<Phase, EngineProgress>();
-    await engine.delta(pair.source, pair.target, {
+    await engine.delta(halfOfSource, pair.target, {
       segmentBytes,
       onProgress: (event) => {
         expect(event.done).toBeGreaterThanOrEqual(last.get(event.phase)?.done ?? 0);
@@ -279,9 +296,9 @@ describe('progress', () => {
     expect([...last.keys()]).toEqual(['unpack', 'analyse', 'match', 'encode', 'full', 'prove']);
     for (const [phase, { done, total }] of last) {
       // The target is matched twice: with references masked, then named.
-      const { source, target } = pair;
-      const both = source.length + target.length;
-      const expected = { unpack: both, analyse: source.length, match: 2 * target.length };
+      const { target } = pair;
+      const both = halfOfSource.length + target.length;
+      const expected = { unpack: both, analyse: halfOfSource.length, match: 2 * target.length };
       expect(total).toBe(expected[phase as 'unpack' | 'analyse' | 'match'] ?? target.length);
       // The comparison stops as soon as the full payload is known to be larger.
       if (phase === 'full') expect(done).toBeGreaterThan(0);

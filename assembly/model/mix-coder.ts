@@ -25,22 +25,22 @@ const ERROR_MIN: i32 = 128;
 const FLAG_LEARNING: i32 = 6;
 const BYTE_LEARNING: i32 = 10;
 
-/** Addresses: small tables first, then what `create` was told the size of, then the stream. */
-const CONTEXTS: usize = 1024;
-const AT: usize = CONTEXTS + 64;
-const BASE: usize = AT + 64;
-const INPUTS: usize = BASE + 64;
-const SQUASH: usize = INPUTS + 128;
-const STRETCH: usize = SQUASH + 8192;
-const RATE: usize = STRETCH + 8192;
-const BITS: usize = RATE + 1024;
-const MEANINGS: usize = BITS + ((<usize>PLAIN_BITS) << 2);
-const FLAG_WEIGHTS: usize = MEANINGS + <usize>(CONTEXTS_MAX * 256 * 4);
-const BYTE_WEIGHTS: usize = FLAG_WEIGHTS + <usize>(FLAG_SETS * STRIDE * 4);
-const TABLES: usize = (BYTE_WEIGHTS + <usize>((BYTE_SETS + TREE_SETS) * STRIDE * 4) + 63) & ~63;
+const CONTEXTS = memory.data(64, 64);
+const AT = memory.data(64, 64);
+const BASE = memory.data(64, 64);
+const INPUTS = memory.data(128, 64);
+const SQUASH = memory.data(8192, 64);
+const STRETCH = memory.data(8192, 64);
+const RATE = memory.data(1024, 64);
+const BITS = memory.data(PLAIN_BITS << 2, 64);
+const MEANINGS = memory.data(CONTEXTS_MAX * 256 * 4, 64);
+const FLAG_WEIGHTS = memory.data(FLAG_SETS * STRIDE * 4, 64);
+const BYTE_WEIGHTS = memory.data((BYTE_SETS + TREE_SETS) * STRIDE * 4, 64);
 
+/** Behind what has a fixed size: the tables that `create` was told the size of, the address map, the stream. */
 let flags: usize = 0;
 let bytes: usize = 0;
+let map: usize = 0;
 let stream: usize = 0;
 let flagSlots: i32 = 0;
 let byteSlots: i32 = 0;
@@ -52,10 +52,11 @@ let low: u32 = 0;
 let high: u32 = 0;
 let code: u32 = 0;
 
-function reserve(end: usize): void {
+/** False where the host has no memory left. */
+function reserve(end: usize): bool {
   const pages = <i32>((end + 0xffff) >> 16);
   const have = memory.size();
-  if (pages > have) memory.grow(pages - have);
+  return pages <= have || memory.grow(pages - have) >= 0;
 }
 
 function knot(i: i32): i32 {
@@ -98,19 +99,27 @@ function makeTables(): void {
 }
 
 /** Lays out the memory; once. */
-export function create(isEncoder: bool, flagBits: i32, byteBits: i32): void {
+export function createCoder(isEncoder: bool, flagBits: i32, byteBits: i32): void {
   encoding = isEncoder;
   flagSlots = 1 << flagBits;
   byteSlots = 1 << byteBits;
-  flags = TABLES;
+  flags = (__heap_base + 63) & ~63;
   bytes = flags + (<usize>flagSlots << 2);
-  stream = bytes + (<usize>byteSlots << 2);
+  map = bytes + (<usize>byteSlots << 2);
+  stream = map;
   reserve(stream);
   makeTables();
 }
 
 export function contexts(): usize {
   return CONTEXTS;
+}
+
+/** Room for `count` bytes that outlive streams, the address map; 0 where there is none. A stream that is there is lost. */
+export function mapRoom(count: usize): usize {
+  if (!reserve(map + count)) return 0;
+  stream = map + count;
+  return map;
 }
 
 /** Room for a stream: a decoder's, which the host writes there before `start`, or an encoder's. */
@@ -193,6 +202,16 @@ export function bit(value: i32, index: i32): i32 {
   const coded = range(value, probability < 32 ? 32 : probability > 65504 ? 65504 : probability);
   store<u32>(at, learned(slot, coded));
   return coded;
+}
+
+export function isEncoder(): bool {
+  return encoding;
+}
+
+// @ts-ignore: decorator
+@inline
+export function setContext(i: i32, hash: u32): void {
+  store<u32>(CONTEXTS + (<usize>i << 2), hash);
 }
 
 // @ts-ignore: decorator

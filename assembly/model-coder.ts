@@ -1,0 +1,40 @@
+/**
+ * The twin of what prices a segment: the mix coder, and the loop over units under covers that calls it. Literals are
+ * coded by the host, with `flag` and `byte`.
+ */
+import { makeShapes } from './model/isa/x64-opcodes.ts';
+import { createCoder, bit, byte, contexts, finish, flag, mapRoom, room, start, written } from './model/mix-coder.ts';
+import { placeMap, selectModule } from './model/knowledge.ts';
+import { knowsKind } from './model/readers.ts';
+import { baseRoom, sourceRoom, targetRoom } from './model/run.ts';
+import { beginCover, beginRun, codeUnits, forgetLoop, resetUnits, spent } from './model/unit-coder.ts';
+
+export {
+  bit,
+  byte,
+  contexts,
+  finish,
+  flag,
+  mapRoom,
+  room,
+  start,
+  written,
+  placeMap,
+  selectModule,
+  baseRoom,
+  sourceRoom,
+  targetRoom,
+  beginCover,
+  beginRun,
+  codeUnits,
+  knowsKind,
+  forgetLoop,
+  resetUnits,
+  spent,
+};
+
+/** Lays out the memory; once. */
+export function create(isEncoder: bool, flagBits: i32, byteBits: i32): void {
+  createCoder(isEncoder, flagBits, byteBits);
+  makeShapes();
+}
