@@ -94,7 +94,7 @@ export class UnitSegmentDecoder implements SegmentDecoder {
     const { memory } = this.#source;
     const content = new Uint8Array(parts.contentBytes);
     const pause = (): Promise<void> => this.#pauses.work();
-    const { windows, heldBytes } = await sourceWindows(this.#covers, parts, this.#virtual, memory, pause);
+    const { windows, heldBytes } = await sourceWindows(this.#covers, parts, this.#virtual, pause);
     for (const { piece, at, source } of windows) {
       await this.#pauses.work();
       this.#segment.piece(piece, source, content, at);

@@ -28,8 +28,8 @@ export interface Base {
 
 /** Bytes that the parts of a plan take in a decoder, and what is made of them. */
 export const PLAN_BYTES = {
-  /** Three numbers, and the order in which regions look for them. */
-  cover: 48,
+  /** Three numbers, and the order in which regions look for them: as it is sorted, and as it is kept. */
+  cover: 36,
   /** A stretch of the address map while it is made: as found, in order, laid down. */
   stretch: 40,
   /** Two regions and their pair. */

@@ -242,11 +242,14 @@ class OffsetMap {
   readonly #covers: CoverList;
 
   constructor(covers: CoverList) {
-    const { sourceOffset } = covers;
+    const { count, sourceOffset } = covers;
     this.#covers = covers;
-    this.#order = Uint32Array.from({ length: covers.count }, (_, i) => i).sort(
-      (a, b) => sourceOffset[a]! - sourceOffset[b]! || a - b,
-    );
+    // Sorted in place, which comparing is not; both factors have bounds that keep the numbers exact.
+    const keys = new Float64Array(count);
+    for (let i = 0; i < count; i++) keys[i] = sourceOffset[i]! * count + i;
+    keys.sort();
+    this.#order = new Uint32Array(count);
+    for (let i = 0; i < count; i++) this.#order[i] = keys[i]! % count;
   }
 
   map(offset: number): number {

@@ -70,12 +70,9 @@ export interface MappedImages extends Images {
 }
 
 async function virtualBytes(map: UnitMap, image: Uint8Array): Promise<Uint8Array> {
-  const bytes = new Uint8Array(new VirtualLayout(map, image.length).bytes);
   const source = memorySource(image);
-  await new VirtualSource(new UnitCache(new VirtualLayout(map, image.length), source), source).readAll([
-    { offset: 0, into: bytes },
-  ]);
-  return bytes;
+  const layout = new VirtualLayout(map, image.length);
+  return new VirtualSource(new UnitCache(layout, source), source).readAll(() => [{ offset: 0, length: layout.bytes }]);
 }
 
 /** Segments between two images with these maps, cut at these places, and all that they were encoded with. */

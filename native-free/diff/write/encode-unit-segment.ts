@@ -85,7 +85,7 @@ export async function encodeUnitSegment(
   const content = new Uint8Array(parts.contentBytes);
   for (const range of parts.ranges) content.set(images.virtual.target.subarray(range.start, range.end), range.at);
   // The source is read as a device reads it, so that what that takes is known.
-  const { windows, heldBytes } = await sourceWindows(plan.covers, parts, virtual, memory);
+  const { windows, heldBytes } = await sourceWindows(plan.covers, parts, virtual);
   const unitMeter = new UnitMeter(coder, layout);
   for (const { piece, at, source: bytes } of windows) {
     segment.piece(piece, bytes, content, at);

@@ -19,7 +19,7 @@ export interface UnitRun {
  * more: a decoder holds them all at once.
  */
 const UNITS_MAX = 8;
-const CONTENT_BYTES_MAX = 1.5 * 2 ** 20;
+const CONTENT_BYTES_MAX = 2 ** 20;
 
 /** The runs of target unit `unit`, by `at`, from the units that resemble most of it. */
 export function runsOf(covers: CoverList, source: VirtualLayout, target: VirtualLayout, unit: number): UnitRun[] {

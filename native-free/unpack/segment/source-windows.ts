@@ -5,7 +5,6 @@
  */
 import type { CoverList } from '../../format/cover.ts';
 import { piecesOf, sourceBytesOf, type Piece } from '../../format/pieces.ts';
-import type { UnitMemory } from '../source/unit-memory.ts';
 import type { VirtualSource } from '../source/virtual-source.ts';
 import type { SegmentParts } from './parts.ts';
 
@@ -17,41 +16,41 @@ export interface SourceWindow {
   readonly source: Uint8Array;
 }
 
-/** Memory of a window, beside its bytes. */
-const WINDOW_BYTES = 256;
+/** A window before it is read. */
+interface WantedWindow {
+  readonly piece: Piece;
+  readonly at: number;
+  readonly offset: number;
+  readonly length: number;
+}
 
-/** Windows of a segment, in the order of its content, and what they take of `memory` until it is given back. */
+/**
+ * Windows of a segment, in the order of its content. What they take of the source's memory, `bytes`, is the caller's to
+ * give back. They are listed anew for each purpose: a list of them would take more than the bytes of many.
+ */
 export async function sourceWindows(
   covers: CoverList,
   parts: SegmentParts,
   source: VirtualSource,
-  memory: UnitMemory,
   pause?: () => Promise<void>,
-): Promise<{ readonly windows: SourceWindow[]; readonly heldBytes: number }> {
-  const wanted: { piece: Piece; at: number; offset: number; length: number }[] = [];
-  let bytes = 0;
-  for (const range of parts.ranges) {
+): Promise<{ readonly windows: Iterable<SourceWindow>; readonly heldBytes: number }> {
+  const wanted = (): Iterable<WantedWindow> => wantedWindows(covers, parts, source.size);
+  const bytes = await source.readAll(wanted, pause);
+  return { windows: windowsIn(wanted(), bytes), heldBytes: bytes.length };
+}
+
+function* wantedWindows(covers: CoverList, { ranges }: SegmentParts, sourceBytes: number): Generator<WantedWindow> {
+  for (const range of ranges) {
     for (const piece of piecesOf(covers, range.start, range.end)) {
-      const window = {
-        piece,
-        at: range.at + piece.targetOffset - range.start,
-        ...sourceBytesOf(piece, source.size),
-      };
-      memory.take(WINDOW_BYTES);
-      bytes += window.length;
-      wanted.push(window);
+      yield { piece, at: range.at + piece.targetOffset - range.start, ...sourceBytesOf(piece, sourceBytes) };
     }
   }
-  memory.take(bytes);
-  const buffer = new Uint8Array(bytes);
+}
+
+function* windowsIn(wanted: Iterable<WantedWindow>, bytes: Uint8Array): Generator<SourceWindow> {
   let from = 0;
-  const windows = wanted.map(({ piece, at, offset, length }) => {
+  for (const { piece, at, length } of wanted) {
+    yield { piece, at, source: bytes.subarray(from, from + length) };
     from += length;
-    return { piece, at, offset, source: buffer.subarray(from - length, from) };
-  });
-  await source.readAll(
-    windows.map(({ offset, source: into }) => ({ offset, into })),
-    pause,
-  );
-  return { windows, heldBytes: bytes + WINDOW_BYTES * windows.length };
+  }
 }

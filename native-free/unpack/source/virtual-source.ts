@@ -9,15 +9,19 @@ import type { UnitCache } from './unit-cache.ts';
 /** Bytes that are wanted from `offset` of the virtual stream. */
 export interface VirtualRead {
   readonly offset: number;
-  readonly into: Uint8Array;
+  readonly length: number;
 }
 
-/** Part of a read that lies in one unit, or (-1) in the image. */
+/** Part of a read that lies in one unit, or (-1) in the image; it goes to `at` of all that is read. */
 interface PartRead {
   readonly unit: number;
   readonly offset: number;
-  readonly into: Uint8Array;
+  readonly at: number;
+  readonly length: number;
 }
+
+/** Memory of a part while all are read. */
+const PART_BYTES = 28;
 
 export class VirtualSource {
   readonly size: number;
@@ -32,39 +36,91 @@ export class VirtualSource {
     this.size = this.#layout.bytes;
   }
 
-  /** Performs all reads, unit by unit. `into` is zeros before. */
-  async readAll(reads: readonly VirtualRead[], pause?: () => Promise<void>): Promise<void> {
-    const parts = reads.flatMap((read) => this.#partsOf(read));
-    parts.sort((a, b) => a.unit - b.unit);
-    for (let at = 0; at < parts.length;) {
-      const { unit, offset, into } = parts[at]!;
-      const first = at++;
+  /**
+   * Performs all reads, which are listed more than once, unit by unit. Their bytes stand one behind the other, and stay
+   * taken of the units' memory.
+   */
+  async readAll(reads: () => Iterable<VirtualRead>, pause?: () => Promise<void>): Promise<Uint8Array> {
+    const { memory } = this.#units;
+    let bytes = 0;
+    let count = 0;
+    for (const read of reads()) bytes += read.length;
+    for (const _ of this.#partsOf(reads())) count++;
+    memory.take(bytes + PART_BYTES * count);
+    const into = new Uint8Array(bytes);
+    const parts = new PartTable(count, this.#partsOf(reads()));
+    for (let i = 0; i < count;) {
+      const { unit, offset, at, length } = parts.inOrder(i);
       if (unit < 0) {
-        await this.#image.read(offset, into);
+        await this.#image.read(offset, into.subarray(at, at + length));
+        i++;
         continue;
       }
-      while (parts[at]?.unit === unit) at++;
       await pause?.();
       await this.#units.read(unit, (content) => {
-        for (const part of parts.slice(first, at))
-          part.into.set(content.subarray(part.offset, part.offset + part.into.length));
+        for (; i < count; i++) {
+          const part = parts.inOrder(i);
+          if (part.unit !== unit) break;
+          into.set(content.subarray(part.offset, part.offset + part.length), part.at);
+        }
       });
     }
+    memory.take(-PART_BYTES * count);
+    return into;
   }
 
   /** What lies between two pieces are zeros. */
-  #partsOf({ offset, into }: VirtualRead): PartRead[] {
+  *#partsOf(reads: Iterable<VirtualRead>): Generator<PartRead> {
     const { pieces, starts } = this.#layout;
-    const end = offset + into.length;
-    const parts: PartRead[] = [];
-    for (let i = this.#layout.pieceAt(offset); i < pieces.length && starts[i]! < end; i++) {
-      const piece = pieces[i]!;
-      const from = Math.max(offset, starts[i]!);
-      const to = Math.min(end, starts[i]! + piece.length);
-      if (from >= to) continue;
-      const own = into.subarray(from - offset, to - offset);
-      parts.push({ unit: piece.unit, offset: piece.offset + from - starts[i]!, into: own });
+    let at = 0;
+    for (const { offset, length } of reads) {
+      const end = offset + length;
+      for (let i = this.#layout.pieceAt(offset); i < pieces.length && starts[i]! < end; i++) {
+        const piece = pieces[i]!;
+        const from = Math.max(offset, starts[i]!);
+        const to = Math.min(end, starts[i]! + piece.length);
+        if (from >= to) continue;
+        yield {
+          ...{ unit: piece.unit, offset: piece.offset + from - starts[i]! },
+          ...{ at: at + from - offset, length: to - from },
+        };
+      }
+      at += length;
     }
-    return parts;
+  }
+}
+
+/** Parts in columns, and the order in which they are read: by unit. */
+class PartTable {
+  /** (unit + 1) · count + index: sorted in place, and of equal units in order. */
+  readonly #keys: Float64Array;
+  readonly #offset: Float64Array;
+  readonly #at: Float64Array;
+  readonly #length: Uint32Array;
+
+  constructor(count: number, parts: Iterable<PartRead>) {
+    this.#keys = new Float64Array(count);
+    this.#offset = new Float64Array(count);
+    this.#at = new Float64Array(count);
+    this.#length = new Uint32Array(count);
+    let i = 0;
+    for (const { unit, offset, at, length } of parts) {
+      this.#keys[i] = (unit + 1) * count + i;
+      this.#offset[i] = offset;
+      this.#at[i] = at;
+      this.#length[i] = length;
+      i++;
+    }
+    this.#keys.sort();
+  }
+
+  inOrder(i: number): PartRead {
+    const count = this.#keys.length;
+    const key = this.#keys[i]!;
+    const index = key % count;
+    return {
+      ...{ unit: (key - index) / count - 1, offset: this.#offset[index]! },
+      ...{ at: this.#at[index]!, length: this.#length[index]! },
+    };
   }
 }
