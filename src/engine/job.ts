@@ -23,7 +23,7 @@ import { every } from '../platform/timers.ts';
 import { sharedBytes } from '../platform/files/node-io.ts';
 import { sha256Node } from '../platform/hash.ts';
 import { countUnits, type UnitCounts } from './unit-counts.ts';
-import type { TaskContext, WorkerPool } from './workers/pool.ts';
+import type { TaskContext, TaskRunner } from './workers/runner.ts';
 
 /**
  * `retry` and `plain` are deltas that are made beside the first one, where they may be smaller: with some streams left
@@ -40,7 +40,7 @@ export interface EngineProgress {
 
 /** What every step needs to know of its job. */
 export interface Job extends TaskContext {
-  readonly pool: WorkerPool;
+  readonly pool: TaskRunner;
   readonly workers: number;
   readonly onProgress: (progress: EngineProgress) => void;
   readonly segmentBytes: number;
