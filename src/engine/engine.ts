@@ -34,6 +34,7 @@ import {
   analyse,
   compressFull,
   encodeDelta,
+  inLanes,
   prove,
   type DeltaCosts,
   type EngineProgress,
@@ -261,13 +262,11 @@ export class DeltaEngine {
       const pool: TaskRunner = {
         run: (task, of) => (isSmall ? this.#inline : this.#pool).run(task, of),
       };
-      const targetDigest = await pool.run({ kind: 'digest', image: shared }, context);
-      let image: SourceImage | null = null;
-      if (source !== null) {
-        const sharedSource = shareImage(source);
-        const sourceDigest = await pool.run({ kind: 'digest', image: sharedSource }, context);
-        image = { source: sharedSource, sourceDigest };
-      }
+      const sharedSource = source && shareImage(source);
+      const digestOf = (image: Uint8Array): Promise<Uint8Array> => pool.run({ kind: 'digest', image }, context);
+      const images = sharedSource === null ? [shared] : [shared, sharedSource];
+      const [targetDigest, sourceDigest] = await inLanes(images, 2, digestOf);
+      const image = sharedSource && { source: sharedSource, sourceDigest: sourceDigest! };
       const onProgress = options.onProgress ?? (() => undefined);
       const { workers } = this;
       const job: Job = {
@@ -280,7 +279,7 @@ export class DeltaEngine {
         lowMemory,
         mayGrowSegments: options.segmentBytes === undefined && !lowMemory,
         target: shared,
-        targetDigest,
+        targetDigest: targetDigest!,
         grow: async (contents) => {
           const shape = { ...this.#shapeOf(contents.source, contents.target, options), segmentBytes };
           isSmall &&= this.#isSmall(contents.source, contents.target, segmentBytes);

@@ -20,8 +20,9 @@ import { evenSegments, type SegmentSpan } from '../../native-free/format/payload
 import { DEFAULT_SIZES, SMALL_SIZES } from '../../native-free/format/model-sizes.ts';
 import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
 import { every } from '../platform/timers.ts';
-import { sharedBytes } from '../platform/files/node-io.ts';
+import { shareImage, sharedBytes } from '../platform/files/node-io.ts';
 import { sha256Node } from '../platform/hash.ts';
+import { checkProvenWork, proofParts, provenHeader } from './proof-parts.ts';
 import { countUnits, type UnitCounts } from './unit-counts.ts';
 import type { TaskContext, TaskRunner } from './workers/runner.ts';
 
@@ -327,15 +328,22 @@ export async function compressFull(
 /** How often the progress of a proof is looked at. */
 const PROVE_POLL_MS = 200;
 
-/** Apply a payload in a worker and compare. Throws UpdateError `proof_failed`. */
+/** Apply a payload on all workers and compare. Throws UpdateError `proof_failed`. */
 export async function prove(job: Job, source: Uint8Array, payload: Uint8Array): Promise<void> {
-  const total = job.target.length;
+  const { target, pool, workers } = job;
+  const total = target.length;
+  const header = provenHeader(payload);
+  const parts = proofParts(header.segments, workers);
+  const shared = parts.length === 1 ? payload : shareImage(payload);
   const doneKib = new Int32Array(new SharedArrayBuffer(4));
   const tell = (done: number): void => job.onProgress({ phase: 'prove', done, total });
   tell(0);
   const timer = every(PROVE_POLL_MS, () => tell(Math.min(total, Atomics.load(doneKib, 0) * 1024)));
   try {
-    await job.pool.run({ kind: 'prove', payload, source, target: job.target, doneKib }, job);
+    const proven = await inLanes(parts, workers, (part) =>
+      pool.run({ kind: 'prove', payload: shared, source, target, doneKib, ...part }, job),
+    );
+    checkProvenWork(proven, header);
   } finally {
     timer.cancel();
   }

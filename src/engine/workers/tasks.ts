@@ -16,6 +16,7 @@ import type { UnpackedPair } from '../../../native-free/diff/units/unpack-pair.t
 import type { EncodedUnitSegment } from '../../../native-free/diff/write/encode-unit-segment.ts';
 import type { CoverList } from '../../../native-free/format/cover.ts';
 import type { ModelSizes } from '../../../native-free/format/model-sizes.ts';
+import type { ProofPart, ProvenPart } from '../proof-parts.ts';
 import type { StatusCode } from '../../../native-free/status.ts';
 
 /** Digest of a whole image. */
@@ -121,13 +122,13 @@ interface FullTask {
   readonly end: number;
 }
 
-/** Apply a payload and compare what comes out with the target. */
-export interface ProveTask {
+/** Apply some segments of a payload and compare what comes out with the target. */
+export interface ProveTask extends ProofPart {
   readonly kind: 'prove';
   readonly payload: Uint8Array;
   readonly source: Uint8Array;
   readonly target: Uint8Array;
-  /** Element 0 counts the KiB that are proved, for progress. Shared. */
+  /** Element 0 counts the KiB that all parts have proved, for progress. Shared. */
   readonly doneKib: Int32Array;
 }
 
@@ -167,7 +168,7 @@ export interface TaskResults {
   unpack: UnpackedPair | null;
   'encode-units': EncodedUnitSegment & { readonly digest: Uint8Array };
   full: { readonly encoded: Uint8Array; readonly digest: Uint8Array };
-  prove: true;
+  prove: ProvenPart;
 }
 
 /** An UpdateError does not survive the way between threads as one; its parts do. */

@@ -20,7 +20,7 @@ import { suffixSorter } from '../../wasm/suffix-sort.ts';
 import { isAllocationFailure } from '../memory-plan.ts';
 import { sharedBytes } from '../../platform/files/node-io.ts';
 import { sha256Node } from '../../platform/hash.ts';
-import { provePayload } from '../prove.ts';
+import { provePart } from '../prove.ts';
 import type { Task, TaskOutcome, TaskResults } from './tasks.ts';
 import { compressSegment } from '../zstd.ts';
 
@@ -85,8 +85,7 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
       return { encoded: tight(encoded), digest: segmentDigest(task) };
     }
     case 'prove':
-      await provePayload(task);
-      return true;
+      return provePart(task);
   }
 }
 
