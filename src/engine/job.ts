@@ -119,6 +119,8 @@ export async function matchOwn(job: Job, images: Images, layouts: PairedLayouts)
   return { layouts, covers: shareCovers(await matchImages(images, poolSteps(job, images, layouts))) };
 }
 
+const SIDES = ['source', 'target'] as const;
+
 /** The steps of matching, performed by workers. */
 function poolSteps(job: Job, images: Images, layouts: PairedLayouts): MatchSteps {
   const { pool } = job;
@@ -137,10 +139,24 @@ function poolSteps(job: Job, images: Images, layouts: PairedLayouts): MatchSteps
     });
   };
   return {
-    align: () => pool.run({ kind: 'align', images, layouts, copies }, job),
+    async align() {
+      await inLanes(SIDES, 2, (side) =>
+        pool.run({ kind: 'mask', image: images[side], layout: layouts[side], copy: copies[side] }, job),
+      );
+      return pool.run({ kind: 'align', copies }, job);
+    },
     matchMasked: (windows, known) =>
       inWindows(windows, known, (window) => pool.run({ kind: 'masked', copies, window }, job)),
-    name: (known) => pool.run({ kind: 'name', images, layouts, copies, covers: shareCovers(known) }, job),
+    async name(known) {
+      const covers = shareCovers(known);
+      const tables = await pool.run({ kind: 'tables', images, layouts, covers }, job);
+      await inLanes(SIDES, 2, (side) => {
+        const [image, copy] = [images[side], copies[side]];
+        const by = side === 'target' ? covers : null;
+        return pool.run({ kind: 'name', image, layouts, tables, covers: by, copy }, job);
+      });
+      return tables;
+    },
     matchNamed: (windows, known, tables) => {
       const refine = tables && { images, layouts, tables };
       return inWindows(windows, known, (window) => pool.run({ kind: 'match', copies, window, refine }, job));

@@ -50,12 +50,19 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
       return tight(digestOf(sha256Node, task.image));
     case 'analyse':
       return stages.analyse(task.images, task.parts);
+    case 'mask':
+      stages.maskReferences(task.image, task.layout, task.copy);
+      return true;
     case 'align':
-      return stages.alignMasked(task.images, task.layouts, task.copies);
+      return stages.alignMasked(task.copies);
     case 'masked':
       return stages.matchMasked(task.copies, task.window, sort);
+    case 'tables':
+      return stages.tablesOf(task.images, task.layouts, task.covers);
     case 'name':
-      return stages.nameReferences(task.images, task.layouts, task.covers, task.copies);
+      if (task.covers === null) stages.nameSource(task.image, task.layouts, task.tables, task.copy);
+      else stages.nameTarget(task.image, task, task.covers, task.copy);
+      return true;
     case 'match':
       return stages.matchNamed(task.copies, task.window, sort, task.refine);
     case 'plan':
