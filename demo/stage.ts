@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { UpdateError } from '../native-free/index.ts';
 
 const program = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-export const ENGRAFT = program('../src/cli/engraft.js');
+export const ENGRAFT = program('../program/engraft.js');
 export const DEVICE = program('./device.js');
 
 export interface Finished {

@@ -111,7 +111,7 @@ async function main(): Promise<number> {
     guest: join(root, 'qemu/guest'),
     programs: join(root, 'corpus/small', SMALL_PAIR),
     agent: join(root, 'dist/engraft-agent.mjs'),
-    engraft: join(root, 'dist/src/cli/engraft.js'),
+    engraft: join(root, 'dist/program/engraft.js'),
     sources: sources.map((name) => join(root, 'qemu', name)),
     say,
   });

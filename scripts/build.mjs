@@ -1,6 +1,6 @@
 /**
  * `npm run build`: compiles the rooms to dist/, removes from there what has no source any more, bundles the one-file
- * agent, makes the programs executable.
+ * agent and the program, makes the programs executable.
  *
  * Plain JavaScript, because it runs before anything is built.
  */
@@ -21,6 +21,7 @@ for (const built of readdirSync(`${root}dist`, { recursive: true })) {
   if (source !== built && !existsSync(root + source)) rmSync(`${root}dist/${built}`);
 }
 if (existsSync(`${root}scripts/bundle-agent.mjs`)) node('scripts/bundle-agent.mjs');
+if (existsSync(`${root}scripts/bundle-program.mjs`)) node('scripts/bundle-program.mjs');
 
 const { bin } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 for (const program of Object.values(bin)) if (existsSync(root + program)) chmodSync(root + program, 0o755);

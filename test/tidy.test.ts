@@ -166,8 +166,12 @@ describe('the package', () => {
   });
 
   it('maps every entry and program to a source that exists', () => {
+    // What is in dist/program is bundled from the sources of src/cli.
     const programs = Object.fromEntries(
-      Object.entries(manifest.bin).map(([name, file]) => [name, { default: `./${file}` }]),
+      Object.entries(manifest.bin).map(([name, file]) => [
+        name,
+        { default: `./${file.replace('dist/program/', 'dist/src/cli/')}` },
+      ]),
     );
     expect(Object.keys(programs)).toEqual(['engraft', 'engraft-agent']);
     for (const [entry, source] of Object.entries(entrySources({ ...manifest.exports, ...programs }))) {

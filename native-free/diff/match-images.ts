@@ -45,13 +45,18 @@ export function inlineSteps(images: Images, layouts: PairedLayouts, sort?: Suffi
   const copies = { source: new Uint8Array(images.source.length), target: new Uint8Array(images.target.length) };
   return {
     async align() {
-      return stages.alignMasked(images, layouts, copies);
+      stages.maskReferences(images.source, layouts.source, copies.source);
+      stages.maskReferences(images.target, layouts.target, copies.target);
+      return stages.alignMasked(copies);
     },
     async matchMasked(windows, covers) {
       return windows.map((window) => stages.matchMasked(copies, { ...window, covers }, sort));
     },
     async name(covers) {
-      return stages.nameReferences(images, layouts, covers, copies);
+      const tables = stages.tablesOf(images, layouts, covers);
+      stages.nameSource(images.source, layouts, tables, copies.source);
+      stages.nameTarget(images.target, { layouts, tables }, covers, copies.target);
+      return tables;
     },
     async matchNamed(windows, covers, tables) {
       const refine = tables && { images, layouts, tables };

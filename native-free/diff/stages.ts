@@ -4,15 +4,16 @@
  * and memory.
  *
  * 1. `analyse`: the structure of both images.
- * 2. `alignMasked`: copies with references masked, and their coarse alignment.
+ * 2. `maskReferences` of each image: a copy with all references alike; `alignMasked`: their coarse alignment.
  * 3. `matchMasked`, for each window of the target: what resembles what, good enough for an address map.
- * 4. `nameReferences`: copies of both images in which references are what they mean, given the covers so far.
+ * 4. `tablesOf`, then `nameSource` and `nameTarget`: copies in which references are what they mean, given the covers so far.
  * 5. `matchNamed`, for each window of the target: covers by cost.
  * 6. `finishPlan`: covers trimmed, bases of tables, the plan's bytes.
  * 7. SegmentEncoder, for each segment.
  * @module
  */
 import { coverAt, coverListOf, coversIn, firstCoverEndingAfter, type Cover, type CoverList } from '../format/cover.ts';
+import type { Layout } from '../format/regions.ts';
 import { LIMITS } from '../limits.ts';
 import { referenceModels } from '../model/mix-coder.ts';
 import type { ModelCoderFactory } from '../model/model-coder.ts';
@@ -78,10 +79,13 @@ export function analyse(images: Images, parts?: ImageParts): PairedLayouts {
   return pairRegions(source, target, changedPairs(images, source, target));
 }
 
-/** Stage 2. `copies`, which have the images' lengths, are overwritten. */
-export function alignMasked(images: Images, layouts: PairedLayouts, copies: Images): CoverList {
-  canonicalImage(images.source, layouts.source, masked, [], copies.source);
-  canonicalImage(images.target, layouts.target, masked, [], copies.target);
+/** Stage 2, for each image. `copy`, which has the image's length, is overwritten. */
+export function maskReferences(image: Uint8Array, layout: Layout, copy: Uint8Array): void {
+  canonicalImage(image, layout, masked, [], copy);
+}
+
+/** Stage 2, of masked copies. */
+export function alignMasked(copies: Images): CoverList {
   return coverListOf(coarseCovers(copies.source, copies.target));
 }
 
@@ -149,18 +153,26 @@ export function matchMasked(copies: Images, window: Window, sort: SuffixSorter =
   return together(prepared, found);
 }
 
-/** Stage 4. `copies` become canonical: equal bytes mean that the coder will expect the right thing. */
-export function nameReferences(images: Images, layouts: PairedLayouts, covers: CoverList, copies: Images): Tables {
+/** Stage 4: what is known of both images' tables. */
+export function tablesOf(images: Images, layouts: PairedLayouts, covers: CoverList): Tables {
   const { source, target } = layouts;
-  const tables = findTables(images.source, images.target, { covers, source, target }, layouts);
-  canonicalImage(images.source, source, sourceNames(), tables.source, copies.source);
-  nameTarget(images, layouts, covers, tables, copies);
-  return tables;
+  return findTables(images.source, images.target, { covers, source, target }, layouts);
 }
 
-function nameTarget(images: Images, layouts: PairedLayouts, covers: CoverList, tables: Tables, copies: Images): void {
+/** Stage 4: the copy of the source becomes canonical. Equal bytes of both mean that the coder will expect the right thing. */
+export function nameSource(image: Uint8Array, layouts: PairedLayouts, tables: Tables, copy: Uint8Array): void {
+  canonicalImage(image, layouts.source, sourceNames(), tables.source, copy);
+}
+
+/** Stage 4: the copy of the target becomes canonical. */
+export function nameTarget(
+  image: Uint8Array,
+  { layouts, tables }: Omit<Refinement, 'images'>,
+  covers: CoverList,
+  copy: Uint8Array,
+): void {
   const inverse = new AddressMap(inverted(covers), layouts.target, layouts.source);
-  canonicalImage(images.target, layouts.target, targetNames(inverse), tables.target, copies.target);
+  canonicalImage(image, layouts.target, targetNames(inverse), tables.target, copy);
 }
 
 /** What it takes to name a target again with better covers. */
@@ -196,8 +208,7 @@ export function matchNamed(
   };
   const found = parse(known);
   if (refine === null) return found;
-  const { images, layouts, tables } = refine;
-  nameTarget(images, layouts, found, tables, copies);
+  nameTarget(refine.images.target, refine, found, target);
   return parse(coversIn(found));
 }
 

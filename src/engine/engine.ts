@@ -34,6 +34,7 @@ import {
   analyse,
   compressFull,
   encodeDelta,
+  inLanes,
   prove,
   type DeltaCosts,
   type EngineProgress,
@@ -41,7 +42,9 @@ import {
   type SourceImage,
 } from './job.ts';
 import type { UnitReport } from './unit-counts.ts';
+import { InlineTasks } from './workers/inline.ts';
 import { WorkerPool } from './workers/pool.ts';
+import type { TaskRunner } from './workers/runner.ts';
 
 export type Matcher = 'own' | 'bsdiff';
 
@@ -50,6 +53,11 @@ export interface EngineOptions {
   readonly workers?: number;
   /** What all jobs together may take, worker threads included; default: three quarters of the memory. */
   readonly memoryBytesMax?: number;
+  /**
+   * Images up to this size are worked on by the caller's thread, where other threads could not help. It is busy then for
+   * seconds at 1 MiB, and an abort waits for the end of a step. Default 0: never.
+   */
+  readonly inlineBytesMax?: number;
   /** Another compiled worker module; for tests that need one that misbehaves. */
   readonly workerFile?: string;
   /** Another bsdiff child; for the same kind of tests. */
@@ -119,8 +127,10 @@ const BSDIFF_TIMEOUT_MS = 120_000;
 export class DeltaEngine {
   readonly workers: number;
   readonly #pool: WorkerPool;
+  readonly #inline = new InlineTasks();
   readonly #gate: MemoryGate;
   readonly #memoryBytesMax: number;
+  readonly #inlineBytesMax: number;
   readonly #bsdiffChildFile: string | undefined;
   readonly #closing = new AbortController();
 
@@ -133,6 +143,7 @@ export class DeltaEngine {
     this.#memoryBytesMax = options.memoryBytesMax ?? defaultMemoryBytesMax();
     this.#gate = new MemoryGate(this.#memoryBytesMax - this.workers * WORKER_FLOOR_BYTES);
     this.#pool = new WorkerPool(options.workerFile ?? builtFile('workers/worker'), this.workers);
+    this.#inlineBytesMax = options.inlineBytesMax ?? 0;
     this.#bsdiffChildFile = options.bsdiffChildFile;
   }
 
@@ -211,6 +222,12 @@ export class DeltaEngine {
     return { sourceBytes, targetBytes, workers: this.workers, matcher: options.matcher ?? 'own' };
   }
 
+  /** Whether threads would cost more than they could save: one segment has nothing to share. */
+  #isSmall(sourceBytes: number, targetBytes: number, segmentBytes: number): boolean {
+    if (Math.max(sourceBytes, targetBytes) > this.#inlineBytesMax) return false;
+    return this.workers === 1 || targetBytes <= segmentBytes;
+  }
+
   /** End all threads; jobs that run end as `aborted`. */
   async close(): Promise<void> {
     this.#closing.abort(new UpdateError('aborted', 'the engine was closed'));
@@ -241,18 +258,20 @@ export class DeltaEngine {
       const shared = shareImage(target);
       const cpu = { seconds: 0 };
       const context = { signal, cpu };
-      const targetDigest = await this.#pool.run({ kind: 'digest', image: shared }, context);
-      let image: SourceImage | null = null;
-      if (source !== null) {
-        const sharedSource = shareImage(source);
-        const sourceDigest = await this.#pool.run({ kind: 'digest', image: sharedSource }, context);
-        image = { source: sharedSource, sourceDigest };
-      }
+      let isSmall = this.#isSmall(source?.length ?? 0, target.length, segmentBytes);
+      const pool: TaskRunner = {
+        run: (task, of) => (isSmall ? this.#inline : this.#pool).run(task, of),
+      };
+      const sharedSource = source && shareImage(source);
+      const digestOf = (image: Uint8Array): Promise<Uint8Array> => pool.run({ kind: 'digest', image }, context);
+      const images = sharedSource === null ? [shared] : [shared, sharedSource];
+      const [targetDigest, sourceDigest] = await inLanes(images, 2, digestOf);
+      const image = sharedSource && { source: sharedSource, sourceDigest: sourceDigest! };
       const onProgress = options.onProgress ?? (() => undefined);
       const { workers } = this;
       const job: Job = {
         ...context,
-        pool: this.#pool,
+        pool,
         workers,
         onProgress,
         segmentBytes,
@@ -260,9 +279,10 @@ export class DeltaEngine {
         lowMemory,
         mayGrowSegments: options.segmentBytes === undefined && !lowMemory,
         target: shared,
-        targetDigest,
+        targetDigest: targetDigest!,
         grow: async (contents) => {
           const shape = { ...this.#shapeOf(contents.source, contents.target, options), segmentBytes };
+          isSmall &&= this.#isSmall(contents.source, contents.target, segmentBytes);
           // Given back before more is asked for: two jobs that wait for each other would wait for ever.
           release();
           release = await this.#gate.acquire(memoryBytes + jobMemoryBytes(shape), signal);

@@ -20,10 +20,11 @@ import { evenSegments, type SegmentSpan } from '../../native-free/format/payload
 import { DEFAULT_SIZES, SMALL_SIZES } from '../../native-free/format/model-sizes.ts';
 import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
 import { every } from '../platform/timers.ts';
-import { sharedBytes } from '../platform/files/node-io.ts';
+import { shareImage, sharedBytes } from '../platform/files/node-io.ts';
 import { sha256Node } from '../platform/hash.ts';
+import { checkProvenWork, proofParts, provenHeader } from './proof-parts.ts';
 import { countUnits, type UnitCounts } from './unit-counts.ts';
-import type { TaskContext, WorkerPool } from './workers/pool.ts';
+import type { TaskContext, TaskRunner } from './workers/runner.ts';
 
 /**
  * `retry` and `plain` are deltas that are made beside the first one, where they may be smaller: with some streams left
@@ -40,7 +41,7 @@ export interface EngineProgress {
 
 /** What every step needs to know of its job. */
 export interface Job extends TaskContext {
-  readonly pool: WorkerPool;
+  readonly pool: TaskRunner;
   readonly workers: number;
   readonly onProgress: (progress: EngineProgress) => void;
   readonly segmentBytes: number;
@@ -118,6 +119,8 @@ export async function matchOwn(job: Job, images: Images, layouts: PairedLayouts)
   return { layouts, covers: shareCovers(await matchImages(images, poolSteps(job, images, layouts))) };
 }
 
+const SIDES = ['source', 'target'] as const;
+
 /** The steps of matching, performed by workers. */
 function poolSteps(job: Job, images: Images, layouts: PairedLayouts): MatchSteps {
   const { pool } = job;
@@ -136,10 +139,24 @@ function poolSteps(job: Job, images: Images, layouts: PairedLayouts): MatchSteps
     });
   };
   return {
-    align: () => pool.run({ kind: 'align', images, layouts, copies }, job),
+    async align() {
+      await inLanes(SIDES, 2, (side) =>
+        pool.run({ kind: 'mask', image: images[side], layout: layouts[side], copy: copies[side] }, job),
+      );
+      return pool.run({ kind: 'align', copies }, job);
+    },
     matchMasked: (windows, known) =>
       inWindows(windows, known, (window) => pool.run({ kind: 'masked', copies, window }, job)),
-    name: (known) => pool.run({ kind: 'name', images, layouts, copies, covers: shareCovers(known) }, job),
+    async name(known) {
+      const covers = shareCovers(known);
+      const tables = await pool.run({ kind: 'tables', images, layouts, covers }, job);
+      await inLanes(SIDES, 2, (side) => {
+        const [image, copy] = [images[side], copies[side]];
+        const by = side === 'target' ? covers : null;
+        return pool.run({ kind: 'name', image, layouts, tables, covers: by, copy }, job);
+      });
+      return tables;
+    },
     matchNamed: (windows, known, tables) => {
       const refine = tables && { images, layouts, tables };
       return inWindows(windows, known, (window) => pool.run({ kind: 'match', copies, window, refine }, job));
@@ -327,15 +344,22 @@ export async function compressFull(
 /** How often the progress of a proof is looked at. */
 const PROVE_POLL_MS = 200;
 
-/** Apply a payload in a worker and compare. Throws UpdateError `proof_failed`. */
+/** Apply a payload on all workers and compare. Throws UpdateError `proof_failed`. */
 export async function prove(job: Job, source: Uint8Array, payload: Uint8Array): Promise<void> {
-  const total = job.target.length;
+  const { target, pool, workers } = job;
+  const total = target.length;
+  const header = provenHeader(payload);
+  const parts = proofParts(header.segments, workers);
+  const shared = parts.length === 1 ? payload : shareImage(payload);
   const doneKib = new Int32Array(new SharedArrayBuffer(4));
   const tell = (done: number): void => job.onProgress({ phase: 'prove', done, total });
   tell(0);
   const timer = every(PROVE_POLL_MS, () => tell(Math.min(total, Atomics.load(doneKib, 0) * 1024)));
   try {
-    await job.pool.run({ kind: 'prove', payload, source, target: job.target, doneKib }, job);
+    const proven = await inLanes(parts, workers, (part) =>
+      pool.run({ kind: 'prove', payload: shared, source, target, doneKib, ...part }, job),
+    );
+    checkProvenWork(proven, header);
   } finally {
     timer.cancel();
   }

@@ -17,8 +17,8 @@ const CHILD_FLOOR_BYTES = 64 * MIB;
 /** bsdiff's qsufsort holds two 8-byte arrays and the source; then the target three times. */
 const BSDIFF_BYTES_PER_SOURCE_BYTE = 17;
 const BSDIFF_BYTES_PER_TARGET_BYTE = 3;
-/** Of the part of the source that a window is matched with: itself, its suffix array, and both once more in the sorter. */
-const INDEX_BYTES_PER_VIEW_BYTE = 10;
+/** Of the part of the source that a window is matched with: itself, once more in the sorter, suffix array and bit map. */
+const INDEX_BYTES_PER_VIEW_BYTE = 7;
 /** Match tables of zstd at level 19, measured over segments of 1 to 4 MiB. */
 const ZSTD_BYTES_PER_SEGMENT_BYTE = 16;
 /** Coded segments, and once more while they are put together. */

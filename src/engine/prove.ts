@@ -6,62 +6,66 @@
  */
 import { applyPayload } from '../../native-free/apply/patcher.ts';
 import { bytesSource, memorySource } from '../../native-free/apply/bytes-source.ts';
+import type { PayloadHeader } from '../../native-free/format/payload-header.ts';
 import { bytesEqual, digestOf } from '../../native-free/hash.ts';
 import type { SegmentSink } from '../../native-free/io.ts';
+import type { ModelCoder } from '../../native-free/model/model-coder.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { modelCoder } from '../wasm/mix-coder.ts';
 import { sha256Node } from '../platform/hash.ts';
+import { checkFact, proofFailure, type ProvenPart } from './proof-parts.ts';
 import type { ProveTask } from './workers/tasks.ts';
 
 /**
- * Apply `payload` to `source` and compare with `target`, segment by segment and by digest.
+ * Apply segments `first` to `end - 1` of `payload` to `source` and compare them with `target`; the part that begins with
+ * the first segment also checks what the header says of the images.
  * Throws UpdateError `proof_failed`, with what the decoder said as its cause.
  */
-export async function provePayload(task: Omit<ProveTask, 'kind'>): Promise<void> {
-  const { payload, source, target, doneKib } = task;
-  const hash = sha256Node();
-  let proved = 0;
+export async function provePart(task: Omit<ProveTask, 'kind'>): Promise<ProvenPart> {
+  const { payload, source, target, doneKib, first, end } = task;
+  let next = first;
   const sink: SegmentSink = {
     async write({ index, offset, bytes }) {
-      if (Buffer.compare(bytes, target.subarray(offset, offset + bytes.length)) !== 0 || offset !== proved) {
+      if (index !== next || Buffer.compare(bytes, target.subarray(offset, offset + bytes.length)) !== 0) {
         throw new UpdateError('proof_failed', `segment ${index} came out different from the target`, {
           detail: { segment: index },
         });
       }
-      hash.update(bytes);
-      proved += bytes.length;
-      Atomics.store(doneKib, 0, proved >>> 10);
+      next++;
+      Atomics.add(doneKib, 0, bytes.length >>> 10);
     },
   };
+  let coder: ModelCoder | undefined;
+  let planWork = 0;
+  const spent = (): number => coder?.work.spent ?? 0;
   try {
     const apply = applyPayload({
       payload: bytesSource(payload),
       source: memorySource(source),
       sink,
       hash: sha256Node,
-      models: modelCoder,
+      models: (...args) => (coder = modelCoder(...args)),
+      resumeSegment: first,
     });
     for await (const event of apply) {
-      if (event.type !== 'header') continue;
-      const { header } = event;
-      const isDelta = header.kind === 'delta';
-      checkFact('target digest', bytesEqual(header.targetDigest, digestOf(sha256Node, target)));
-      checkFact('source digest', !isDelta || bytesEqual(header.sourceDigest, digestOf(sha256Node, source)));
-      checkFact('source size', !isDelta || header.sourceBytes === source.length);
-      checkFact('payload size', header.payloadBytes === payload.length);
+      if (event.type === 'header' && first === 0) checkHeader(event.header, task);
+      if (event.type === 'plan') planWork = spent();
+      if (event.type === 'segment' && next === end) break;
     }
-    checkFact('length', proved === target.length);
-    checkFact('digest', bytesEqual(hash.digest(), digestOf(sha256Node, target)));
+    checkFact('number of segments', next === end);
   } catch (error) {
-    if (UpdateError.is(error) && error.code === 'proof_failed') throw error;
-    const said = error instanceof Error ? error.message : String(error);
-    throw new UpdateError('proof_failed', `the new payload does not apply: ${said}`, {
-      detail: UpdateError.is(error) ? { code: error.code, ...error.detail } : {},
-      cause: error,
-    });
+    throw proofFailure(error);
   }
+  return { planWork, segmentWork: spent() - planWork };
 }
 
-function checkFact(name: string, holds: boolean): void {
-  if (!holds) throw new UpdateError('proof_failed', `the new payload gives a wrong ${name}`);
+function checkHeader(header: PayloadHeader, { payload, source, target }: Omit<ProveTask, 'kind'>): void {
+  const isDelta = header.kind === 'delta';
+  checkFact('target digest', bytesEqual(header.targetDigest, digestOf(sha256Node, target)));
+  checkFact('source digest', !isDelta || bytesEqual(header.sourceDigest, digestOf(sha256Node, source)));
+  checkFact('source size', !isDelta || header.sourceBytes === source.length);
+  checkFact('payload size', header.payloadBytes === payload.length);
+  // Segments lie one behind the other, which parsing has checked.
+  const last = header.segments.at(-1);
+  checkFact('length', (last === undefined ? 0 : last.offset + last.length) === target.length);
 }

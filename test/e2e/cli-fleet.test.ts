@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { start, until, type Running } from '../support/program.ts';
 import { imageOf, publisher, temporaryFolder, type Publisher } from '../support/release.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../dist/src/cli/engraft.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../dist/program/engraft.js', import.meta.url));
 const TOKEN = { ENGRAFT_MANAGEMENT_TOKEN: 'tok' };
 
 let made: Publisher;

@@ -87,7 +87,7 @@ describe.skipIf(why !== null)(`apply onto a block device ${why ?? ''}`, () => {
     const source = device({ content: pair.source });
     const target = device();
     symlinkSync(target.path, at('link'));
-    const script = `cat '${at('patch')}' | '${process.execPath}' dist/src/cli/engraft.js apply '${source.path}' - -o '${at('link')}'`;
+    const script = `cat '${at('patch')}' | '${process.execPath}' dist/program/engraft.js apply '${source.path}' - -o '${at('link')}'`;
     expect(spawnSync('sh', ['-c', script], { encoding: 'utf8' })).toMatchObject({ status: 0 });
     expectTarget(target.path);
   });

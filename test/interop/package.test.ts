@@ -77,11 +77,25 @@ describe.skipIf(why !== '')(`the packed package ${why}`, () => {
   it('runs both programs, and the agent that is one file', () => {
     const at = join(folder, 'node_modules', 'engraft', 'dist');
     writeFileSync(join(folder, 'image'), imageBytes(100_000, 3));
-    const made = run(join(at, 'src/cli/engraft.js'), 'diff', '--full', '-', 'image', '-o', 'full', '-w', '1', '--json');
+    const made = run(join(at, 'program/engraft.js'), 'diff', '--full', '-', 'image', '-o', 'full', '-w', '1', '--json');
     expect(made).toMatchObject({ status: 0 });
-    expect(run(join(at, 'src/cli/engraft.js'), 'apply', '-', 'full', '-o', 'copy')).toMatchObject({ status: 0 });
+    expect(run(join(at, 'program/engraft.js'), 'apply', '-', 'full', '-o', 'copy')).toMatchObject({ status: 0 });
     expect(readFileSync(join(folder, 'copy')).equals(readFileSync(join(folder, 'image')))).toBe(true);
-    expect(run(join(at, 'src/cli/engraft.js'), 'keygen', 'keys')).toMatchObject({ status: 0 });
+    // What runs beside the program: threads, as there are segments to share, and the child of the other matcher.
+    writeFileSync(join(folder, 'old'), imageBytes(100_000, 3).subarray(5000));
+    const pair = ['old', 'image', '-o', 'patch', '--json'];
+    for (const way of [
+      ['-w', '2', '--segment-size', '64'],
+      ['-m', 'bsdiff'],
+    ]) {
+      const delta = run(join(at, 'program/engraft.js'), 'diff', ...pair, ...way);
+      expect(delta).toMatchObject({ status: 0 });
+      const { fellBack } = JSON.parse(delta.stdout) as { fellBack: string | null };
+      expect(fellBack ?? '').not.toMatch(/missing|without an answer/);
+      expect(run(join(at, 'program/engraft.js'), 'apply', 'old', 'patch', '-o', 'copy')).toMatchObject({ status: 0 });
+      expect(readFileSync(join(folder, 'copy')).equals(readFileSync(join(folder, 'image')))).toBe(true);
+    }
+    expect(run(join(at, 'program/engraft.js'), 'keygen', 'keys')).toMatchObject({ status: 0 });
     for (const agent of ['src/cli/engraft-agent.js', 'engraft-agent.mjs']) {
       expect(run(join(at, agent), '--version')).toMatchObject({
         status: 0,

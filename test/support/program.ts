@@ -5,7 +5,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 
-export const ENGRAFT = fileURLToPath(new URL('../../dist/src/cli/engraft.js', import.meta.url));
+export const ENGRAFT = fileURLToPath(new URL('../../dist/program/engraft.js', import.meta.url));
 
 export interface Ended {
   readonly code: number | null;

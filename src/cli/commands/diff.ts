@@ -89,9 +89,13 @@ function targetMissing(source: string, { full }: DiffOptions): UpdateError {
   });
 }
 
-async function engineOf(options: DiffOptions): Promise<DeltaEngine> {
+/** Up to this size one pair is made on this thread: there is nobody here whom it keeps waiting. */
+const INLINE_BYTES_MAX = 2 ** 20;
+
+async function engineOf(options: DiffOptions, inlineBytesMax = 0): Promise<DeltaEngine> {
   const { DeltaEngine: Engine } = await import('../../engine/index.ts');
   return new Engine({
+    inlineBytesMax,
     ...(options.workers === undefined ? {} : { workers: options.workers }),
     ...(options.memory === undefined ? {} : { memoryBytesMax: options.memory * 2 ** 20 }),
   });
@@ -124,7 +128,7 @@ async function diffPair(sourcePath: string, targetPath: string | undefined, opti
       { what: 'the target', path: targetPath },
       ...(options.full === true ? [] : [{ what: 'the source', path: sourcePath }]),
     ]);
-    const engine = await engineOf(options);
+    const engine = await engineOf(options, INLINE_BYTES_MAX);
     try {
       const show = phaseProgress(progress);
       const isFull = options.full === true;

@@ -16,7 +16,7 @@ import { LIMITS } from '../../../native-free/limits.ts';
 import { after } from '../../platform/timers.ts';
 import { abortedError, throwIfAborted } from '../admission.ts';
 import { builtFile } from '../workers/built-file.ts';
-import type { CpuMeter } from '../workers/pool.ts';
+import type { CpuMeter } from '../workers/runner.ts';
 
 interface BsdiffJob {
   readonly source: Uint8Array;

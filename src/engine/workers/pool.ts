@@ -4,42 +4,45 @@
  *
  * @module
  */
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import { codeOfErrno, ioCode } from '../../../native-free/errno.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { abortedError, throwIfAborted } from '../admission.ts';
 import { isAllocationFailure } from '../memory-plan.ts';
+import { resultOf, type TaskContext, type TaskRunner } from './runner.ts';
 import type { Task, TaskOutcome, TaskResults } from './tasks.ts';
-
-/** Accumulates the CPU seconds of one job. */
-export interface CpuMeter {
-  seconds: number;
-}
-
-export interface TaskContext {
-  readonly signal?: AbortSignal | undefined;
-  readonly cpu: CpuMeter;
-}
 
 /** Heap bound of one thread: covers of a window are objects, everything large is outside of the heap. */
 const HEAP_MIB_MAX = 1024;
 
-export class WorkerPool {
-  readonly #pool: Piscina<Task, TaskOutcome<unknown>>;
+type Threads = Piscina<Task, TaskOutcome<unknown>>;
+
+export class WorkerPool implements TaskRunner {
+  readonly #filename: string;
+  readonly #workers: number;
+  #threads: Promise<Threads> | undefined;
   #closed = false;
 
+  /** @param filename a compiled module; the first task loads it */
   constructor(filename: string, workers: number) {
-    this.#pool = new Piscina({
-      filename,
+    this.#filename = filename;
+    this.#workers = workers;
+  }
+
+  async #start(): Promise<Threads> {
+    const { Piscina: Pool } = await import('piscina');
+    const threads: Threads = new Pool({
+      filename: this.#filename,
       minThreads: 0,
-      maxThreads: workers,
+      maxThreads: this.#workers,
       idleTimeout: 10_000,
       // Loaders and flags of a test runner are not for compiled workers.
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB_MAX },
     });
     // A thread that dies between tasks has failed nobody; without a listener it would take the process down.
-    this.#pool.on('error', () => undefined);
+    threads.on('error', () => undefined);
+    return threads;
   }
 
   /**
@@ -51,16 +54,13 @@ export class WorkerPool {
     throwIfAborted(signal);
     let outcome: TaskOutcome<unknown>;
     try {
-      outcome = await this.#pool.run(task, signal === undefined ? {} : { signal });
+      const threads = await (this.#threads ??= this.#start());
+      if (this.#closed) throw new Error('the threads have ended');
+      outcome = await threads.run(task, signal === undefined ? {} : { signal });
     } catch (error) {
       throw this.#crash(error, task.kind, signal);
     }
-    cpu.seconds += outcome.cpuSeconds;
-    if (outcome.failure !== undefined) {
-      const { code, message, detail } = outcome.failure;
-      throw new UpdateError(code, message, { detail });
-    }
-    return outcome.result as TaskResults[T['kind']];
+    return resultOf<T>(outcome, cpu);
   }
 
   #crash(error: unknown, kind: string, signal?: AbortSignal): UpdateError {
@@ -78,6 +78,6 @@ export class WorkerPool {
   /** End all threads; running tasks end as `aborted`. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#pool.destroy();
+    await (await this.#threads)?.destroy();
   }
 }

@@ -6,6 +6,7 @@
  */
 import type { CodedPlan, SegmentCosts } from '../../../native-free/diff/write/encode-segment.ts';
 import type { Images } from '../../../native-free/diff/images.ts';
+import type { Layout } from '../../../native-free/format/regions.ts';
 import type { PairedLayouts } from '../../../native-free/diff/layout/pair-regions.ts';
 import type { Tables } from '../../../native-free/diff/naming/find-bases.ts';
 import type { FinishedPlan, ImageParts, Matched, Refinement, Window } from '../../../native-free/diff/stages.ts';
@@ -16,6 +17,7 @@ import type { UnpackedPair } from '../../../native-free/diff/units/unpack-pair.t
 import type { EncodedUnitSegment } from '../../../native-free/diff/write/encode-unit-segment.ts';
 import type { CoverList } from '../../../native-free/format/cover.ts';
 import type { ModelSizes } from '../../../native-free/format/model-sizes.ts';
+import type { ProofPart, ProvenPart } from '../proof-parts.ts';
 import type { StatusCode } from '../../../native-free/status.ts';
 
 /** Digest of a whole image. */
@@ -31,21 +33,37 @@ interface AnalyseTask {
   readonly parts?: ImageParts | undefined;
 }
 
-/** Coarse covers; masked copies are left in `copies`. */
+/** A copy of an image with all references masked. */
+interface MaskTask {
+  readonly kind: 'mask';
+  readonly image: Uint8Array;
+  readonly layout: Layout;
+  readonly copy: Uint8Array;
+}
+
+/** Coarse covers of masked copies. */
 interface AlignTask {
   readonly kind: 'align';
-  readonly images: Images;
-  readonly layouts: PairedLayouts;
   readonly copies: Images;
 }
 
-/** Canonical copies of both images, given covers. */
-interface NameTask {
-  readonly kind: 'name';
+/** What is known of tables, given covers. */
+interface TablesTask {
+  readonly kind: 'tables';
   readonly images: Images;
-  readonly copies: Images;
   readonly layouts: PairedLayouts;
   readonly covers: CoverList;
+}
+
+/** The canonical copy of one image. */
+interface NameTask {
+  readonly kind: 'name';
+  readonly image: Uint8Array;
+  readonly layouts: PairedLayouts;
+  readonly tables: Tables;
+  /** Of a target; null: it is the source. */
+  readonly covers: CoverList | null;
+  readonly copy: Uint8Array;
 }
 
 /** Covers of one window of the target, in masked copies. */
@@ -121,21 +139,23 @@ interface FullTask {
   readonly end: number;
 }
 
-/** Apply a payload and compare what comes out with the target. */
-export interface ProveTask {
+/** Apply some segments of a payload and compare what comes out with the target. */
+export interface ProveTask extends ProofPart {
   readonly kind: 'prove';
   readonly payload: Uint8Array;
   readonly source: Uint8Array;
   readonly target: Uint8Array;
-  /** Element 0 counts the KiB that are proved, for progress. Shared. */
+  /** Element 0 counts the KiB that all parts have proved, for progress. Shared. */
   readonly doneKib: Int32Array;
 }
 
 export type Task =
   | DigestTask
   | AnalyseTask
+  | MaskTask
   | AlignTask
   | MaskedTask
+  | TablesTask
   | NameTask
   | MatchTask
   | PlanTask
@@ -151,9 +171,11 @@ export type Task =
 export interface TaskResults {
   digest: Uint8Array;
   analyse: PairedLayouts;
+  mask: true;
   align: CoverList;
   masked: CoverList;
-  name: Tables;
+  tables: Tables;
+  name: true;
   match: CoverList;
   plan: FinishedPlan;
   encode: {
@@ -167,7 +189,7 @@ export interface TaskResults {
   unpack: UnpackedPair | null;
   'encode-units': EncodedUnitSegment & { readonly digest: Uint8Array };
   full: { readonly encoded: Uint8Array; readonly digest: Uint8Array };
-  prove: true;
+  prove: ProvenPart;
 }
 
 /** An UpdateError does not survive the way between threads as one; its parts do. */

@@ -1,5 +1,5 @@
 /**
- * A worker thread of the engine: one small task at a time, no state between tasks but loaded codecs.
+ * A worker thread of the engine: one small task at a time, no state between tasks but loaded codecs and work space.
  *
  * Always runs as compiled JavaScript (see built-file.ts).
  *
@@ -16,13 +16,16 @@ import * as stages from '../../../native-free/diff/stages.ts';
 import { digestOf } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { modelCoder } from '../../wasm/mix-coder.ts';
-import { suffixArrayWasm } from '../../wasm/suffix-sort.ts';
+import { suffixSorter } from '../../wasm/suffix-sort.ts';
 import { isAllocationFailure } from '../memory-plan.ts';
 import { sharedBytes } from '../../platform/files/node-io.ts';
 import { sha256Node } from '../../platform/hash.ts';
-import { provePayload } from '../prove.ts';
+import { provePart } from '../prove.ts';
 import type { Task, TaskOutcome, TaskResults } from './tasks.ts';
 import { compressSegment } from '../zstd.ts';
+
+/** Both matches of a window sort; the first one's array is forgotten when its task is over. */
+const sort = suffixSorter();
 
 /** CPU seconds of this thread so far, or null where nothing tells. */
 function threadCpuSeconds(): number | null {
@@ -47,14 +50,21 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
       return tight(digestOf(sha256Node, task.image));
     case 'analyse':
       return stages.analyse(task.images, task.parts);
+    case 'mask':
+      stages.maskReferences(task.image, task.layout, task.copy);
+      return true;
     case 'align':
-      return stages.alignMasked(task.images, task.layouts, task.copies);
+      return stages.alignMasked(task.copies);
     case 'masked':
-      return stages.matchMasked(task.copies, task.window, suffixArrayWasm);
+      return stages.matchMasked(task.copies, task.window, sort);
+    case 'tables':
+      return stages.tablesOf(task.images, task.layouts, task.covers);
     case 'name':
-      return stages.nameReferences(task.images, task.layouts, task.covers, task.copies);
+      if (task.covers === null) stages.nameSource(task.image, task.layouts, task.tables, task.copy);
+      else stages.nameTarget(task.image, task, task.covers, task.copy);
+      return true;
     case 'match':
-      return stages.matchNamed(task.copies, task.window, suffixArrayWasm, task.refine);
+      return stages.matchNamed(task.copies, task.window, sort, task.refine);
     case 'plan':
       return stages.finishPlan(task.images, task.matched, task.wanted, modelCoder);
     case 'encode': {
@@ -82,8 +92,7 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
       return { encoded: tight(encoded), digest: segmentDigest(task) };
     }
     case 'prove':
-      await provePayload(task);
-      return true;
+      return provePart(task);
   }
 }
 

@@ -66,7 +66,7 @@ export class GuideBoard {
     writeFileSync(this.#at('etc/fw_env.config'), copies.join(''));
     const config = this.#at('etc/fw_env.config');
     const node = process.execPath;
-    this.#program('bin/engraft', `exec ${node} ${at('dist/src/cli/engraft.js')} "$@"`);
+    this.#program('bin/engraft', `exec ${node} ${at('dist/program/engraft.js')} "$@"`);
     this.#program('bin/engraft-agent', `exec ${node} ${at('dist/engraft-agent.mjs')} "$@"`);
     this.#program('bin/fw_printenv', `exec $(PATH=/usr/sbin:/usr/bin which fw_printenv) -c ${config} "$@"`);
     this.#program('bin/fw_setenv', `exec $(PATH=/usr/sbin:/usr/bin which fw_setenv) -c ${config} "$@"`);

@@ -7,7 +7,7 @@ import { repositoryRoot } from '../../../corpus/manifest.ts';
 import { suffixArray } from '../../../native-free/diff/match/suffix-array.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { suffixArrayWasm } from '../../../src/wasm/suffix-sort.ts';
+import { suffixArrayWasm, suffixSorter } from '../../../src/wasm/suffix-sort.ts';
 import { random } from '../../support/images.ts';
 import { anyText, everyShortText, periodicText } from '../../support/texts.ts';
 
@@ -26,7 +26,8 @@ function compare(bytes: Uint8Array, what: string): void {
   const inWasm = sortInWasm(bytes);
   const expected = suffixArray(bytes);
   expect(inWasm.length, what).toBe(bytes.length);
-  expect(Buffer.from(inWasm.buffer).equals(Buffer.from(expected.buffer)), what).toBe(true);
+  const bytesOf = ({ buffer, byteOffset, byteLength }: Int32Array) => Buffer.from(buffer, byteOffset, byteLength);
+  expect(bytesOf(inWasm).equals(bytesOf(expected)), what).toBe(true);
 }
 
 function word(first: string, next: (word: string, before: string) => string, length: number): Uint8Array {
@@ -99,6 +100,13 @@ describe('suffixArrayWasm', () => {
     expect(Array.from(first)).toEqual([5, 3, 1, 0, 4, 2]);
   });
 
+  it('leaves a result in the memory where it was sorted', () => {
+    const suffixes = sortInWasm(noise(2 ** 20, 256, 5));
+    // The text is there as well, and a memory of WebAssembly consists of pages of 64 KiB.
+    expect(suffixes.buffer.byteLength).toBeGreaterThan(5 * 2 ** 20);
+    expect(suffixes.buffer.byteLength % 65536).toBe(0);
+  });
+
   it('refuses a text over the limit before it allocates', () => {
     const tooLong = Object.create(Uint8Array.prototype, {
       length: { value: LIMITS.image_bytes_max + 1 },
@@ -126,6 +134,29 @@ describe('suffixArrayWasm', () => {
     expect(sort(new TextEncoder().encode('banana'), into)).toBe(into);
     expect(create).toHaveBeenCalledOnce();
     expect(Array.from(into)).toEqual([5, 3, 1, 0, 4, 2]);
+  });
+});
+
+describe('a sorter that is used again', () => {
+  it('sorts longer and shorter texts one after the other in one memory, which grows', () => {
+    const sort = suffixSorter();
+    let memory: ArrayBufferLike | undefined;
+    for (const bytes of [noise(300_000, 256, 6), noise(10, 2, 7), new Uint8Array(1), noise(299_999, 4, 8)]) {
+      const suffixes = sort(bytes);
+      expect(Buffer.compare(Buffer.from(suffixes.slice().buffer), Buffer.from(suffixArray(bytes).buffer))).toBe(0);
+      memory ??= suffixes.buffer;
+      expect(suffixes.buffer).toBe(memory);
+    }
+    const longer = noise(2_000_000, 256, 9);
+    expect(Buffer.from(sort(longer).slice().buffer).equals(Buffer.from(suffixArray(longer).buffer))).toBe(true);
+  });
+
+  it('takes an array of the caller, which later calls leave alone', () => {
+    const sort = suffixSorter();
+    const into = sort(new TextEncoder().encode('banana'), new Int32Array(6));
+    sort(noise(6, 256, 4));
+    expect(Array.from(into)).toEqual([5, 3, 1, 0, 4, 2]);
+    expect(() => sort(new Uint8Array(6), new Int32Array(5))).toThrow(UpdateError);
   });
 });
 
