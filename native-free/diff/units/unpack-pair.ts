@@ -55,7 +55,7 @@ export function unpackPair(
 /**
  * What devices allow a decoder by default. Units that take more would be refused there, so they are left packed.
  */
-export const UNIT_PAYLOAD_MEMORY_BYTES_MAX = 64 * 2 ** 20;
+const UNIT_PAYLOAD_MEMORY_BYTES_MAX = 64 * 2 ** 20;
 
 /** Whether a payload asks too much of devices for the sake of its units. */
 export function takesTooMuch(payload: Uint8Array, memoryBytesMax = UNIT_PAYLOAD_MEMORY_BYTES_MAX): boolean {
