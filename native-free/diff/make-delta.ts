@@ -16,7 +16,14 @@ import { explore } from './units/explore.ts';
 import { programsIn } from './units/programs.ts';
 import type { ExploredImage } from './units/select.ts';
 import { smallestOf, trialOf, withoutUnits, type Trial, type TriedDelta } from './units/trial.ts';
-import { takesTooMuch, unitImages, unitPayloadParts, unpackPair, type UnpackedPair } from './units/unpack-pair.ts';
+import {
+  isBeyondBounds,
+  takesTooMuch,
+  unitImages,
+  unitPayloadParts,
+  unpackPair,
+  type UnpackedPair,
+} from './units/unpack-pair.ts';
 import { encodeUnitSegment, type EncodedUnitSegment } from './write/encode-unit-segment.ts';
 import { assembleDelta } from './write/assemble.ts';
 import { SegmentEncoder } from './write/encode-segment.ts';
@@ -51,11 +58,16 @@ export async function makeDelta(
   const b = explored(images.target);
   const pairWithout = (dear: ReadonlySet<number>): UnpackedPair | null =>
     unpackPair(a, { ...b, explored: withoutUnits(b.explored, dear) });
-  const best = await smallestOf(
-    await encoded(images, pairWithout(new Set()), options),
-    (dear) => encoded(images, pairWithout(dear), options),
-    () => encoded(images, null, options),
-  );
+  const plain = (): Promise<TriedDelta> => encoded(images, null, options);
+  const withoutSome = async (dear: ReadonlySet<number>): Promise<TriedDelta> => {
+    try {
+      return await encoded(images, pairWithout(dear), options);
+    } catch (error) {
+      if (isBeyondBounds(error)) return plain();
+      throw error;
+    }
+  };
+  const best = await smallestOf(await withoutSome(new Set()), withoutSome, plain);
   const isUnits = best.trial !== null;
   if (isUnits && takesTooMuch(best.payload, options.memoryBytesMax))
     return (await encoded(images, null, options)).payload;

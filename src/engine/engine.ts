@@ -282,10 +282,13 @@ export class DeltaEngine {
         targetDigest: targetDigest!,
         grow: async (contents) => {
           const shape = { ...this.#shapeOf(contents.source, contents.target, options), segmentBytes };
+          const needed = memoryBytes + jobMemoryBytes(shape);
+          // What can never be had leaves the job what it has: it goes on without.
+          checkMemory(needed, this.workers, this.#memoryBytesMax);
           isSmall &&= this.#isSmall(contents.source, contents.target, segmentBytes);
           // Given back before more is asked for: two jobs that wait for each other would wait for ever.
           release();
-          release = await this.#gate.acquire(memoryBytes + jobMemoryBytes(shape), signal);
+          release = await this.#gate.acquire(needed, signal);
         },
       };
       return await work(job, image, stop);

@@ -5,7 +5,7 @@
 import type { Images } from '../../native-free/diff/images.ts';
 import type { PairedLayouts } from '../../native-free/diff/layout/pair-regions.ts';
 import { smallestOf } from '../../native-free/diff/units/trial.ts';
-import { takesTooMuch } from '../../native-free/diff/units/unpack-pair.ts';
+import { isBeyondBounds, takesTooMuch } from '../../native-free/diff/units/unpack-pair.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import {
   analyse,
@@ -32,11 +32,13 @@ const NONE: ReadonlySet<number> = new Set();
 export async function ownDelta(job: Job, image: SourceImage, mayUnpack: boolean): Promise<OwnDelta | UpdateError> {
   const first = mayUnpack ? await deltaOfContents(job, image, NONE) : null;
   if (first === null) return plainDelta(job, image);
+  if (UpdateError.is(first)) return plainDelta(asOnePhase(job, 'plain'), image);
   const best = await smallestOf(
     first,
     async (dear) => {
       const again = asOnePhase(job, 'retry');
-      const made = (await deltaOfContents(again, image, dear)) ?? (await plainDelta(again, image));
+      const some = await deltaOfContents(again, image, dear);
+      const made = some === null || UpdateError.is(some) ? await plainDelta(again, image) : some;
       // What nothing helps was worth making once, and that is kept.
       return UpdateError.is(made) ? first : made;
     },
@@ -49,8 +51,21 @@ export async function ownDelta(job: Job, image: SourceImage, mayUnpack: boolean)
   return plainDelta(asOnePhase(job, 'plain'), image);
 }
 
-/** Null where nothing can be taken apart. */
-async function deltaOfContents(job: Job, image: SourceImage, dear: ReadonlySet<number>): Promise<OwnDelta | null> {
+/** Null where nothing can be taken apart; what is in the way where contents are beyond a bound that images may keep. */
+async function deltaOfContents(
+  job: Job,
+  image: SourceImage,
+  dear: ReadonlySet<number>,
+): Promise<OwnDelta | UpdateError | null> {
+  try {
+    return await deltaWithinBounds(job, image, dear);
+  } catch (error) {
+    if (isBeyondBounds(error)) return error;
+    throw error;
+  }
+}
+
+async function deltaWithinBounds(job: Job, image: SourceImage, dear: ReadonlySet<number>): Promise<OwnDelta | null> {
   const unpacked = await unpack(job, imagesOf(job, image), dear);
   if (unpacked === null) return null;
   const { pair, found } = unpacked;

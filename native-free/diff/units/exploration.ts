@@ -14,6 +14,12 @@ import { joined, Place } from './views.ts';
 
 /** Containers in containers, compressed or not. */
 const NESTING_MAX = 8;
+/**
+ * Content for a byte of the image, and of any image: more is a bomb, and what is over it stays packed. Zeros may become so
+ * much, but nothing that a delta knows to be zeros costs much when it is packed.
+ */
+const CONTENT_PER_BYTE_MAX = 32;
+const CONTENT_BYTES_MIN = 64 * 2 ** 20;
 /** Less is not worth a unit of its own. */
 const PACKED_BYTES_MIN = 32;
 
@@ -62,6 +68,7 @@ export class Exploration {
   #asked: readonly Asked[] = [];
   /** Of units, and how many they are: with those that were asked for. */
   #contentBytes = 0;
+  readonly #contentBytesMax: number;
   #count = 0;
   #streams = 0;
 
@@ -71,6 +78,8 @@ export class Exploration {
     this.#root = { bytes: image, length: image.length, place: new Place(spans), nesting: 0, opened: [] };
     this.#round = [this.#root];
     this.#allocate = allocate;
+    const allowed = CONTENT_BYTES_MIN + CONTENT_PER_BYTE_MAX * image.length;
+    this.#contentBytesMax = Math.min(LIMITS.image_bytes_max, allowed);
   }
 
   /** What is to be searched now; none when all is done. */
@@ -87,7 +96,8 @@ export class Exploration {
       });
       for (const opened of view.opened) {
         this.#skip(view, opened.container.skips ?? []);
-        asked.push(...this.#runsOf(view, opened));
+        // One by one: a call takes no list as long as this may be.
+        for (const run of this.#runsOf(view, opened)) asked.push(run);
       }
     });
     this.#asked = asked;
@@ -145,7 +155,7 @@ export class Exploration {
     if (packedBytes < PACKED_BYTES_MIN || !isCodecKnown(codec)) return false;
     const total = this.#contentBytes + contentBytes;
     if (packedBytes > LIMITS.unit_packed_bytes_max || contentBytes > LIMITS.unit_content_bytes_max) return false;
-    if (total > LIMITS.image_bytes_max || this.#count >= LIMITS.units_max) return false;
+    if (total > this.#contentBytesMax || this.#count >= LIMITS.units_max) return false;
     if (this.#isHistory(place!, packedBytes)) return false;
     this.#contentBytes = total;
     this.#count++;

@@ -2,7 +2,9 @@
  * From what was chosen of an image to its unit map and its virtual stream.
  * @module
  */
-import type { Unit, UnitMap, VirtualPiece } from '../../format/unit-map.ts';
+import { ALIGNMENT, type Unit, type UnitMap, type VirtualPiece } from '../../format/unit-map.ts';
+import { LIMITS } from '../../limits.ts';
+import { UpdateError } from '../../status.ts';
 import { Skips } from '../../unpack/map/skips.ts';
 import { VirtualLayout } from '../../unpack/map/virtual-layout.ts';
 import { Ranges, type Range } from '../containers/ranges.ts';
@@ -32,7 +34,18 @@ export function layOut({ explored }: ExploredImage, selected: Selected, copies: 
     };
   });
   const { skips } = explored;
-  return { map: { skips, units, pieces: piecesFor(explored, selected, indexes, units) }, indexes, origins };
+  const pieces = piecesFor(explored, selected, indexes, units);
+  checkPieces(pieces);
+  return { map: { skips, units, pieces }, indexes, origins };
+}
+
+/** Honest images may have too many files, or too much in them. @throws UpdateError limit_exceeded */
+function checkPieces(pieces: readonly VirtualPiece[]): void {
+  if (pieces.length > LIMITS.unit_pieces_max)
+    throw new UpdateError('limit_exceeded', `contents in ${pieces.length} pieces are over ${LIMITS.unit_pieces_max}`);
+  const bytes = pieces.reduce((sum, { length, zeros }) => sum + length + zeros + ALIGNMENT, 0);
+  if (bytes > LIMITS.image_bytes_max)
+    throw new UpdateError('limit_exceeded', `contents of ${bytes} bytes are over ${LIMITS.image_bytes_max}`);
 }
 
 /** Units of the image first, in its order; then those in the contents of the first, and so on. */
@@ -46,8 +59,9 @@ function inOrder({ units }: Explored, wanted: ReadonlySet<number>): number[] {
     else siblings.push(unit);
   }
   const add = (parent: number): void => {
-    const children = childrenOf.get(parent) ?? [];
-    order.push(...children.sort((a, b) => units[a]!.offset - units[b]!.offset));
+    // One by one: a call takes no list as long as this may be.
+    const children = (childrenOf.get(parent) ?? []).sort((a, b) => units[a]!.offset - units[b]!.offset);
+    for (const child of children) order.push(child);
   };
   add(-1);
   for (let i = 0; i < order.length; i++) add(order[i]!);

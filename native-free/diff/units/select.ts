@@ -7,6 +7,7 @@
  * @module
  */
 import { ALIGNMENT } from '../../format/unit-map.ts';
+import { firstWhere } from '../../search.ts';
 import { packedUnits, type Explored, type ExploredUnit, type Span } from './explored.ts';
 
 /** An image that was explored. */
@@ -127,24 +128,43 @@ function streamStart(units: readonly ExploredUnit[], unit: number): number {
   return start;
 }
 
-/** For each unit of the target the first of the source with equal packed bytes, or -1. */
+/** For each unit of the target one of the source with equal packed bytes, or -1. */
 function sameUnits(source: ExploredImage, target: ExploredImage): Int32Array {
-  const byHash = new Map<number, number[]>();
-  const known = packedUnits(source.image, source.explored);
-  known.forEach((packed, i) => push(byHash, hashOf(packed), i));
+  const known = new EqualUnits(source);
   const wanted = packedUnits(target.image, target.explored);
   let before = -1;
   return Int32Array.from(target.explored.units, (unit, index) => {
-    const packed = wanted[index]!;
-    const fits = (byHash.get(hashOf(packed)) ?? []).filter((i) => {
-      const other = source.explored.units[i]!;
-      const isSame = other.codec === unit.codec && other.content.length === unit.content.length;
-      return isSame && other.continues === unit.continues && equal(known[i]!, packed);
-    });
+    const fits = known.like(unit, wanted[index]!) ?? [];
     // Of several the one behind the last, which costs least to say.
-    before = fits.find((i) => i > before) ?? fits[0] ?? -1;
+    before = fits[firstWhere(0, fits.length, (i) => fits[i]! > before)] ?? fits[0] ?? -1;
     return before;
   });
+}
+
+/** Units of an image by what they are; equal ones are one list, since an image may have nothing but equal ones. */
+class EqualUnits {
+  readonly #units: readonly ExploredUnit[];
+  readonly #packed: readonly Uint8Array[];
+  readonly #byHash = new Map<number, number[][]>();
+
+  constructor({ image, explored }: ExploredImage) {
+    this.#units = explored.units;
+    this.#packed = packedUnits(image, explored);
+    this.#packed.forEach((packed, i) => {
+      const equals = this.like(this.#units[i]!, packed);
+      if (equals === undefined) push(this.#byHash, hashOf(packed), [i]);
+      else equals.push(i);
+    });
+  }
+
+  /** In order, or undefined. */
+  like({ codec, content, continues }: ExploredUnit, packed: Uint8Array): number[] | undefined {
+    return this.#byHash.get(hashOf(packed))?.find(([first]) => {
+      const other = this.#units[first!]!;
+      const isSame = other.codec === codec && other.content.length === content.length && other.continues === continues;
+      return isSame && equal(this.#packed[first!]!, packed);
+    });
+  }
 }
 
 function hashOf(bytes: Uint8Array): number {
@@ -159,7 +179,7 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-function push(lists: Map<number, number[]>, key: number, value: number): void {
+function push<T>(lists: Map<number, T[]>, key: number, value: T): void {
   const list = lists.get(key);
   if (list === undefined) lists.set(key, [value]);
   else list.push(value);

@@ -4,7 +4,7 @@
  * compressor made is the usual case: its tokens are nearly as dear as its bytes.
  * @module
  */
-import type { Unit } from '../../format/unit-map.ts';
+import { CODEC_ID, type Unit } from '../../format/unit-map.ts';
 import type { EncodedUnitSegment } from '../write/encode-unit-segment.ts';
 import type { Explored } from './explored.ts';
 import type { UnpackedPair } from './unpack-pair.ts';
@@ -16,6 +16,14 @@ const SAVED_SHARE = 1 / 32;
 const SAVED_BYTES_MIN = 64;
 /** Units that cost less than this share of their packed bytes are better than any match of those. */
 const PLAIN_SHARE = 1 / 2;
+/**
+ * The same of units whose packed bytes are literals as they are: what did not change in the content did not change there
+ * either, wherever it went, so the images as they are may win by far.
+ */
+const PLAIN_SHARE_BYTEWISE = 1 / 128;
+/** Targets of more bytes are tried as they are only where more is in question: it takes as long again. */
+const QUICK_BYTES = 8 * 2 ** 20;
+const PLAIN_SHARE_LARGE = 1 / 16;
 /** Less than this share of the target is noise. */
 const NOISE_SHARE = 1 / 4096;
 
@@ -114,11 +122,17 @@ function mayBePlain(
   { bytes, mapBytes, targetBytes }: { readonly bytes: number; readonly mapBytes: number; readonly targetBytes: number },
 ): boolean {
   const spent = costs.reduce((sum, cost) => sum + cost, mapBytes);
-  const packed = units.reduce((sum, { parent, copyOf, packedBytes }) => {
-    return sum + (parent < 0 && copyOf < 0 ? packedBytes : 0);
+  const bytewise = targetBytes > QUICK_BYTES ? PLAIN_SHARE_LARGE : PLAIN_SHARE_BYTEWISE;
+  const allowed = units.reduce((sum, unit) => {
+    const share = isBytewise(unit) ? bytewise : PLAIN_SHARE;
+    return sum + (unit.parent < 0 && unit.copyOf < 0 ? share * unit.packedBytes : 0);
   }, 0);
-  return spent > PLAIN_SHARE * packed && spent > SAVED_SHARE * bytes && spent > NOISE_SHARE * targetBytes;
+  return spent > allowed && spent > SAVED_SHARE * bytes && spent > NOISE_SHARE * targetBytes;
 }
+
+/** Codecs that write whole bytes; others do so where there is nothing to gain. */
+const isBytewise = ({ codec, packedBytes, contentBytes }: Unit): boolean =>
+  codec === CODEC_ID.lz4 || codec === CODEC_ID.lzo || packedBytes >= contentBytes;
 
 /** What was explored, but for some units, and what lies in them: their packed bytes are raw. */
 export function withoutUnits(explored: Explored, gone: ReadonlySet<number>): Explored {

@@ -13,6 +13,7 @@ import type { PlanNeeds } from '../../model/plan-coder.ts';
 import { MapCoder, type UnitMaps } from '../../unpack/map/map-coder.ts';
 import { countHistories, VirtualLayout } from '../../unpack/map/virtual-layout.ts';
 import type { Images } from '../images.ts';
+import { UpdateError } from '../../status.ts';
 import type { EncodedUnitSegment, UnitEntries, UnitImages } from '../write/encode-unit-segment.ts';
 import { layOut, streamsIn, virtualImage, type LaidOut } from './lay-out.ts';
 import { selectUnits, type ExploredImage } from './select.ts';
@@ -56,6 +57,11 @@ export function unpackPair(
  * What devices allow a decoder by default. Units that take more would be refused there, so they are left packed.
  */
 const UNIT_PAYLOAD_MEMORY_BYTES_MAX = 64 * 2 ** 20;
+
+/** Whether an error says that contents are beyond a bound: the images as they are may keep it. */
+export function isBeyondBounds(error: unknown): error is UpdateError {
+  return UpdateError.is(error) && (error.code === 'limit_exceeded' || error.code === 'memory_exceeded');
+}
 
 /** Whether a payload asks too much of devices for the sake of its units. */
 export function takesTooMuch(payload: Uint8Array, memoryBytesMax = UNIT_PAYLOAD_MEMORY_BYTES_MAX): boolean {

@@ -133,11 +133,21 @@ describe('the judgement of units', () => {
   });
 
   it('asks for a plain delta only where units cost a good part of their bytes, and more than noise', () => {
-    const units = [unit({ packedBytes: 1000 })];
+    const units = [unit({ packedBytes: 1000, contentBytes: 4000 })];
     expect(judged(units, [600]).mayBePlain).toBe(true);
     expect(judged(units, [400]).mayBePlain).toBe(false);
     expect(judged(units, [600], { targetBytes: 10_000_000 }).mayBePlain).toBe(false);
     expect(judged([unit({ packedBytes: 1000, copyOf: 0 })], [0]).mayBePlain).toBe(false);
+  });
+
+  it('asks for one far sooner where packed bytes are literals as they are', () => {
+    const sizes = { packedBytes: 20_000, contentBytes: 50_000 };
+    const whole = (codec: number, more = {}): boolean => judged([unit({ ...sizes, codec, ...more })], [400]).mayBePlain;
+    expect(whole(CODEC_ID.lz4)).toBe(true);
+    expect(whole(CODEC_ID.lzo)).toBe(true);
+    expect(whole(CODEC_ID.deflate)).toBe(false);
+    expect(whole(CODEC_ID.deflate, { contentBytes: 19_990 })).toBe(true);
+    expect(judged([unit({ ...sizes, codec: CODEC_ID.lz4 })], [100]).mayBePlain).toBe(false);
   });
 
   it('takes the smallest of what is made, and the first of equals', async () => {
