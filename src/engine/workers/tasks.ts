@@ -31,6 +31,12 @@ interface AnalyseTask {
   readonly parts?: ImageParts | undefined;
 }
 
+/** How many bytes of the target resemble the source, by long parts alone. */
+interface AlikeTask {
+  readonly kind: 'alike';
+  readonly images: Images;
+}
+
 /** Coarse covers; masked copies are left in `copies`. */
 interface AlignTask {
   readonly kind: 'align';
@@ -134,6 +140,7 @@ export interface ProveTask {
 export type Task =
   | DigestTask
   | AnalyseTask
+  | AlikeTask
   | AlignTask
   | MaskedTask
   | NameTask
@@ -151,6 +158,7 @@ export type Task =
 export interface TaskResults {
   digest: Uint8Array;
   analyse: PairedLayouts;
+  alike: number;
   align: CoverList;
   masked: CoverList;
   name: Tables;

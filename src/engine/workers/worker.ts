@@ -7,6 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { SegmentEncoder } from '../../../native-free/diff/write/encode-segment.ts';
+import { coarseCovers } from '../../../native-free/diff/match/coarse-align.ts';
 import { openContainers } from '../../../native-free/diff/units/explore.ts';
 import { programsIn } from '../../../native-free/diff/units/programs.ts';
 import { unpackRuns } from '../../../native-free/diff/units/stream-runs.ts';
@@ -47,6 +48,8 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
       return tight(digestOf(sha256Node, task.image));
     case 'analyse':
       return stages.analyse(task.images, task.parts);
+    case 'alike':
+      return coarseCovers(task.images.source, task.images.target).reduce((sum, { length }) => sum + length, 0);
     case 'align':
       return stages.alignMasked(task.images, task.layouts, task.copies);
     case 'masked':
