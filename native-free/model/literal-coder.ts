@@ -45,6 +45,11 @@ export class LiteralCoder {
   readonly #blocks: StoredBlocks;
   /** Last place in the target of each hash of MATCH_BYTES bytes, plus one. */
   readonly #places = new Int32Array(1 << MATCH_BITS);
+  /**
+   * Whether blocks were stored in this segment. What models code is found again by their contexts, and noted before it is
+   * looked for; stored bytes are found by the match alone, so from then on a place is only noted after the look-up.
+   */
+  #hasStored = false;
   /** What the literals at hand are: code of this instruction set, and its units; null for other bytes. */
   #set: InstructionSet | null = null;
   #units: LiteralUnits = LITERAL_BYTES;
@@ -66,6 +71,7 @@ export class LiteralCoder {
   reset(): void {
     this.#places.fill(0);
     this.#blocks.reset();
+    this.#hasStored = false;
   }
 
   /**
@@ -114,8 +120,9 @@ export class LiteralCoder {
   /** A stored block is behind us: the match has ended, others may lead into it. */
   #stored(target: Uint8Array, at: number, end: number): void {
     for (let next = at + STORED_STEP; next <= end; next += STORED_STEP) {
-      this.#places[placeHash(target, next)] = next + 1;
+      this.#note(target, next);
     }
+    this.#hasStored = true;
     this.#matchAt = -1;
     this.#matched = 0;
     this.#trouble = 0;
@@ -249,9 +256,14 @@ export class LiteralCoder {
   #expectedAt(target: Uint8Array, at: number, count: number): number {
     if (this.#trouble > TROUBLE_MAX) this.#matchAt = -1;
     if (this.#matchAt < 0 || this.#matched < 8) this.#findMatch(target, at);
+    if (this.#hasStored) this.#note(target, at);
     const available = this.#match === target ? at : this.#match.length;
     if (this.#matchAt + count > available) this.#matchAt = -1;
     return this.#matchAt;
+  }
+
+  #note(target: Uint8Array, place: number): void {
+    if (place >= MATCH_BYTES) this.#places[placeHash(target, place)] = place + 1;
   }
 
   /** A longer match among the target bytes of this segment, if the last bytes occurred before. */
@@ -274,8 +286,7 @@ export class LiteralCoder {
       this.#matched = held ? Math.min(60, this.#matched + count) : 0;
       this.#trouble = held ? Math.max(0, this.#trouble - 1) : this.#trouble + TROUBLE;
     }
-    const next = at + count;
-    if (next >= MATCH_BYTES) this.#places[placeHash(target, next)] = next + 1;
+    if (!this.#hasStored) this.#note(target, at + count);
   }
 }
 
