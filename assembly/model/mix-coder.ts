@@ -389,15 +389,18 @@ export function written(): usize {
   return length;
 }
 
-/** Ends an encoder's stream; returns its length, which is more than there was room for if it did not fit. */
-export function finish(): usize {
+/**
+ * Ends an encoder's stream, which stored bytes may follow; returns its length, which is more than there was room for if it
+ * did not fit.
+ */
+export function finish(followed: bool): usize {
   for (let count = 0; count <= 4; count++) {
     const step: u64 = (<u64>1) << (32 - 8 * count);
     const end = ((<u64>low + step - 1) / step) * step;
-    if (end > <u64>high) continue;
+    if (end + (followed ? step - 1 : 0) > <u64>high) continue;
     for (let i = 0; i < count; i++) put(<u32>(end >> (24 - 8 * i)) & 255);
     break;
   }
-  if (length <= capacity) while (length > 0 && load<u8>(stream + length - 1) == 0) length--;
+  if (!followed && length <= capacity) while (length > 0 && load<u8>(stream + length - 1) == 0) length--;
   return length;
 }

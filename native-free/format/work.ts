@@ -26,6 +26,8 @@ export const WORK = {
   base: 16,
   /** A step of the walk over covers and regions that makes the address map. */
   step: 4,
+  /** A block of literals: what is before it is counted, or it is stored. */
+  literalBlock: 64,
   /** A unit that is unpacked or packed, and each byte of its content. */
   unpackedUnit: 1024,
   unpackedByte: 1,

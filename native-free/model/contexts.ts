@@ -28,8 +28,8 @@ export const CONTEXT_TAGS = {
 export const FLAG_SETS_OF = { number: 0, block: 0, candidate: 64, unitNumber: 6208, token: 7488 } as const;
 export const BYTE_SETS_OF = { miss: 0, literal: 6144, word: 6656 } as const;
 
-/** First plain bit of each decision: of pages, by region kind and the last eight flags. */
-export const BITS_OF = { page: 0 } as const;
+/** First plain bit of each decision: of pages, by region kind and the last eight flags; of stored blocks, by the last four. */
+export const BITS_OF = { page: 0, stored: 32768 } as const;
 
 /** Kinds of numbers in a plan, below 64. Of those with a hole behind them the next one codes all but multiples of four. */
 export const NUMBER = {

@@ -14,6 +14,7 @@ import { STREAM, type CostMeter } from './costs.ts';
 import { BYTE_SETS_OF, CONTEXT_TAGS } from './contexts.ts';
 import { contextHash } from './hash.ts';
 import type { ModelCoder } from './model-coder.ts';
+import { blockEnd, StoredBlocks } from './stored-blocks.ts';
 
 const { literal: LITERAL, literalBytes: BYTES, literalMatch: MATCH } = CONTEXT_TAGS;
 const { literalHalfwords: HALFWORDS, literalNear: NEAR, word: WORD } = CONTEXT_TAGS;
@@ -25,12 +26,30 @@ const ONE = [0];
 /** A match that was wrong this often in its recent past is dropped. */
 const TROUBLE_MAX = 24;
 const TROUBLE = 8;
+/** Every so many bytes of a stored block are a place where a match may begin. */
+const STORED_STEP = 16;
+/** As many equal bytes are no chance. */
+const KNOWN_BYTES = 8;
+
+/** A block of the run `[start, end)`: `[from, to)`. Offsets into the target. */
+interface LiteralBlock {
+  readonly start: number;
+  readonly from: number;
+  readonly to: number;
+  readonly end: number;
+}
 
 export class LiteralCoder {
   readonly #coder: ModelCoder;
   readonly #meter: CostMeter;
+  readonly #blocks: StoredBlocks;
   /** Last place in the target of each hash of MATCH_BYTES bytes, plus one. */
   readonly #places = new Int32Array(1 << MATCH_BITS);
+  /**
+   * Whether blocks were stored in this segment. What models code is found again by their contexts, and noted before it is
+   * looked for; stored bytes are found by the match alone, so from then on a place is only noted after the look-up.
+   */
+  #hasStored = false;
   /** What the literals at hand are: code of this instruction set, and its units; null for other bytes. */
   #set: InstructionSet | null = null;
   #units: LiteralUnits = LITERAL_BYTES;
@@ -46,10 +65,13 @@ export class LiteralCoder {
   constructor(coder: ModelCoder, meter: CostMeter) {
     this.#coder = coder;
     this.#meter = meter;
+    this.#blocks = new StoredBlocks(coder);
   }
 
   reset(): void {
     this.#places.fill(0);
+    this.#blocks.reset();
+    this.#hasStored = false;
   }
 
   /**
@@ -67,6 +89,22 @@ export class LiteralCoder {
     this.#last = history(target, start);
     this.#older = history(target, start - 4);
     for (let at = start; at < end;) {
+      const from = at;
+      const to = blockEnd(at, end);
+      if (this.#blocks.code(target, from, to, () => this.#isKnown(target, from, to))) {
+        this.#stored(target, from, to);
+        at = to;
+        continue;
+      }
+      at = this.#modelled(target, { start, from, to, end }, kind, va);
+      this.#blocks.modelled(at - from);
+    }
+  }
+
+  /** Codes a block, or a little more where a unit crosses its end; returns where it stopped. */
+  #modelled(target: Uint8Array, { start, from, to, end }: LiteralBlock, kind: RegionKind, va: number): number {
+    let at = from;
+    while (at < to) {
       const place = va + at - start;
       if (this.#units.by === 'words' && (place & 3) === 0 && at + 4 <= end) {
         this.#word(target, at, kind, place);
@@ -76,6 +114,29 @@ export class LiteralCoder {
       const most = this.#units.most(at === start ? -1 : target[at - 1]!, place);
       at += this.#unit(target, at, Math.min(most, end - at), kind, place);
     }
+    return at;
+  }
+
+  /** A stored block is behind us: the match has ended, others may lead into it. */
+  #stored(target: Uint8Array, at: number, end: number): void {
+    for (let next = at + STORED_STEP; next <= end; next += STORED_STEP) {
+      this.#note(target, next);
+    }
+    this.#hasStored = true;
+    this.#matchAt = -1;
+    this.#matched = 0;
+    this.#trouble = 0;
+    this.#last = history(target, end);
+    this.#older = history(target, end - 4);
+  }
+
+  /** Whether the block `[at, end)` has bytes that a match would lead to. */
+  #isKnown(target: Uint8Array, at: number, end: number): boolean {
+    for (let next = at + KNOWN_BYTES; next <= end; next++) {
+      const place = this.#places[placeHash(target, next)]! - 1;
+      if (place >= KNOWN_BYTES && sameBefore(target, place, next, KNOWN_BYTES)) return true;
+    }
+    return false;
   }
 
   /**
@@ -195,9 +256,14 @@ export class LiteralCoder {
   #expectedAt(target: Uint8Array, at: number, count: number): number {
     if (this.#trouble > TROUBLE_MAX) this.#matchAt = -1;
     if (this.#matchAt < 0 || this.#matched < 8) this.#findMatch(target, at);
+    if (this.#hasStored) this.#note(target, at);
     const available = this.#match === target ? at : this.#match.length;
     if (this.#matchAt + count > available) this.#matchAt = -1;
     return this.#matchAt;
+  }
+
+  #note(target: Uint8Array, place: number): void {
+    if (place >= MATCH_BYTES) this.#places[placeHash(target, place)] = place + 1;
   }
 
   /** A longer match among the target bytes of this segment, if the last bytes occurred before. */
@@ -220,9 +286,13 @@ export class LiteralCoder {
       this.#matched = held ? Math.min(60, this.#matched + count) : 0;
       this.#trouble = held ? Math.max(0, this.#trouble - 1) : this.#trouble + TROUBLE;
     }
-    const next = at + count;
-    if (next >= MATCH_BYTES) this.#places[placeHash(target, next)] = next + 1;
+    if (!this.#hasStored) this.#note(target, at + count);
   }
+}
+
+function sameBefore(bytes: Uint8Array, a: number, b: number, count: number): boolean {
+  for (let i = 1; i <= count; i++) if (bytes[a - i] !== bytes[b - i]) return false;
+  return true;
 }
 
 function placeHash(bytes: Uint8Array, at: number): number {

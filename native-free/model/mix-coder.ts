@@ -14,6 +14,7 @@ import { SQUASH, STRETCH } from './logistic.ts';
 import { type ModelCoder, type ModelCoderFactory } from './model-coder.ts';
 import { BYTE_SETS, CONTEXTS_MAX, FLAG_SETS, PLAIN_BITS, type ModelSizes } from '../format/model-sizes.ts';
 import { RangeCoder } from './range-coder.ts';
+import { StoredBytes } from './stored-bytes.ts';
 import { WorkMeter } from '../format/work.ts';
 
 /**
@@ -46,6 +47,7 @@ export class MixCoder implements ModelCoder {
   readonly work = new WorkMeter();
   readonly #sizes: ModelSizes;
   readonly #range: RangeCoder;
+  readonly #stored = new StoredBytes();
   readonly #flags: Uint32Array;
   readonly #bytes: Uint32Array;
   readonly #bits = new Uint32Array(PLAIN_BITS);
@@ -53,6 +55,8 @@ export class MixCoder implements ModelCoder {
   readonly #meanings = new Uint32Array(CONTEXTS_MAX << 8);
   readonly #flagWeights = new Int32Array(FLAG_SETS * STRIDE);
   readonly #byteWeights = new Int32Array((BYTE_SETS + TREE_SETS) * STRIDE);
+  /** Bytes that were stored in streams before, for the meter. */
+  #storedBefore = 0;
   /** Slots of the decision at hand, and their inputs. */
   readonly #at = new Int32Array(CONTEXTS_MAX);
   readonly #base = new Int32Array(CONTEXTS_MAX);
@@ -67,17 +71,19 @@ export class MixCoder implements ModelCoder {
   }
 
   get written(): number {
-    return this.#range.length;
+    return this.#range.length + this.#stored.length;
   }
 
   /** Begins to count; the result tells the bits written so far. */
   metered(): () => number {
     this.#range.metered = true;
-    return () => this.#range.bits;
+    return () => this.#range.bits + 8 * this.#storedBefore + 8 * this.#stored.length;
   }
 
   start(bytes: Uint8Array | null): void {
     this.#range.start(bytes);
+    this.#storedBefore += this.#stored.length;
+    this.#stored.start(bytes);
     this.work.start(this.#sizes);
     this.#flags.fill(FRESH);
     // A group without check is never asked: findGroup makes it fresh first.
@@ -91,7 +97,12 @@ export class MixCoder implements ModelCoder {
   }
 
   finish(): Uint8Array {
-    return this.#range.finish();
+    return this.#stored.behind(this.#range.finish(this.#stored.length > 0));
+  }
+
+  stored(block: Uint8Array): void {
+    if (this.encoding) this.#stored.write(block);
+    else this.#stored.read(block);
   }
 
   bit(value: number, index: number): number {

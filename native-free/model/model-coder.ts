@@ -20,7 +20,7 @@ export interface ModelCoder {
   /** Counted by those who call, who know what else they do. */
   readonly work: WorkMeter;
 
-  /** Encoder: bytes written since `start`, without the last few that `finish` adds. */
+  /** Encoder: bytes written since `start`, stored ones too, without the last few that `finish` adds. */
   readonly written: number;
 
   /** A new stream with fresh models: to be written (null), or read from `bytes`; past their end zeros are read. */
@@ -31,6 +31,8 @@ export interface ModelCoder {
   byte(value: number, count: number, set: number): number;
   /** One decision with one adaptive probability of its own, `index` below PLAIN_BITS. */
   bit(value: number, index: number): number;
+  /** Bytes as they are, at no other price than their length: read from `block`, or written to it. */
+  stored(block: Uint8Array): void;
   /** The stream written since `start`. */
   finish(): Uint8Array;
   /**

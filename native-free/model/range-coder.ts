@@ -80,18 +80,19 @@ export class RangeCoder {
 
   /**
    * The finished bytes of an encoder. A decoder reads zeros past the end, so the shortest tail that lands in the
-   * interval is written and zero bytes at the end are dropped.
+   * interval is written and zero bytes at the end are dropped. Where the stream is `followed` by other bytes, which a
+   * decoder reads instead, the tail is one that lands there whatever they are.
    */
-  finish(): Uint8Array {
+  finish(followed = false): Uint8Array {
     const low = this.#state[LOW]!;
     for (let bytes = 0; bytes <= 4; bytes++) {
       const step = 2 ** (32 - 8 * bytes);
       const value = Math.ceil(low / step) * step;
-      if (value > this.#state[HIGH]!) continue;
+      if (value + (followed ? step - 1 : 0) > this.#state[HIGH]!) continue;
       for (let i = 0; i < bytes; i++) this.#put(Math.floor(value / 2 ** (24 - 8 * i)) & 255);
       break;
     }
-    while (this.#at > 0 && this.#bytes[this.#at - 1] === 0) this.#at--;
+    while (!followed && this.#at > 0 && this.#bytes[this.#at - 1] === 0) this.#at--;
     return this.#bytes.slice(0, this.#at);
   }
 

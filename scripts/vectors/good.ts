@@ -103,6 +103,26 @@ function chunked(): VectorImages {
   };
 }
 
+/** Noise between what compresses: whole blocks of it, the longest last one, the shortest one, and what is too short. */
+function storedLiterals(): VectorImages {
+  const source = prose(4000, 13);
+  const repeats = noise(2048 + 127, 15);
+  const target = join(
+    ...[source.subarray(0, 3000), noise(3 * 2048, 14), repeats, prose(2500, 16), noise(4000, 17)],
+    ...[source.subarray(500, 700), noise(128, 18), source.subarray(700, 900), noise(127, 19), repeats],
+  );
+  return {
+    ...{
+      ...PLAIN,
+      name: 'stored-literals',
+      about: 'literals that are stored, in blocks of all lengths, and one that came before',
+      source: { bytes: source, times: 1 },
+      target,
+    },
+    covers: [cover(0, 0, 3000), cover(500, 17_819, 200), cover(700, 18_147, 200)],
+  };
+}
+
 /** Covers and gaps over the borders of segments and source windows, whole pages unchanged, a stored segment. */
 function segmented(): VectorImages {
   const bytes = join(prose(1500, 21), noise(1500, 22));
@@ -211,5 +231,5 @@ function full(): VectorImages {
 
 /** All of them, in the order of the file. */
 export function goodImages(): VectorImages[] {
-  return [...tiny(), chunked(), segmented(), manyCovers(), ...machines(), realCode(), full()];
+  return [...tiny(), chunked(), storedLiterals(), segmented(), manyCovers(), ...machines(), realCode(), full()];
 }

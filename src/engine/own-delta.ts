@@ -81,10 +81,12 @@ export async function plainDelta(
   image: SourceImage,
   known: PairedLayouts | null = null,
 ): Promise<OwnDelta | UpdateError> {
+  const refusal = await worthless(job, image);
+  if (refusal !== null) return refusal;
   const images = imagesOf(job, image);
   const layouts = known ?? (await analyse(job, images));
   const matched = await matchOwn(job, images, layouts);
-  return (await worthless(job, image, matched)) ?? { ...(await encodeDelta(job, image, matched)), units: null };
+  return { ...(await encodeDelta(job, image, matched)), units: null };
 }
 
 const imagesOf = ({ target }: Job, { source }: SourceImage): Images => ({ source, target });

@@ -5,6 +5,7 @@
  */
 import { LIMITS } from '../../native-free/limits.ts';
 import { MixCoder } from '../../native-free/model/mix-coder.ts';
+import { StoredBytes } from '../../native-free/model/stored-bytes.ts';
 import { type ModelCoder, type ModelCoderFactory } from '../../native-free/model/model-coder.ts';
 import { CONTEXTS_MAX, type ModelSizes } from '../../native-free/format/model-sizes.ts';
 import type { Plan } from '../../native-free/format/plan.ts';
@@ -25,7 +26,8 @@ interface Exports extends UnitExports {
   byte(value: number, count: number, set: number): number;
   bit(value: number, index: number): number;
   written(): number;
-  finish(): number;
+  /** 1 where other bytes follow the stream. */
+  finish(followed: number): number;
 }
 
 /** A coded segment is never kept when it is longer than the segment itself. */
@@ -41,6 +43,7 @@ export class WasmCoder implements ModelCoder {
   readonly bit: (value: number, index: number) => number;
   readonly #exports: Exports;
   readonly #sizes: ModelSizes;
+  readonly #stored = new StoredBytes();
   /** Where the stream is. */
   #stream = 0;
 
@@ -59,7 +62,7 @@ export class WasmCoder implements ModelCoder {
   }
 
   get written(): number {
-    return this.#exports.written();
+    return this.#exports.written() + this.#stored.length;
   }
 
   start(bytes: Uint8Array | null): void {
@@ -69,15 +72,21 @@ export class WasmCoder implements ModelCoder {
     // Room may have been made by growing, which takes views away.
     this.contexts = this.#view();
     this.work.start(this.#sizes);
+    this.#stored.start(bytes);
     start();
   }
 
   finish(): Uint8Array {
     const { memory, finish } = this.#exports;
-    const length = finish();
+    const length = finish(this.#stored.length > 0 ? 1 : 0);
     // Too long for any use: who asks stores the segment as it is, and only needs to know the length.
-    if (length > STREAM_BYTES_MAX) return new Uint8Array(length);
-    return new Uint8Array(memory.buffer).slice(this.#stream, this.#stream + length);
+    if (length > STREAM_BYTES_MAX) return new Uint8Array(length + this.#stored.length);
+    return this.#stored.behind(new Uint8Array(memory.buffer).slice(this.#stream, this.#stream + length));
+  }
+
+  stored(block: Uint8Array): void {
+    if (this.encoding) this.#stored.write(block);
+    else this.#stored.read(block);
   }
 
   unitLoop(plan: Plan): UnitLoop | null {

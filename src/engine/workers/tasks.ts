@@ -33,6 +33,12 @@ interface AnalyseTask {
   readonly parts?: ImageParts | undefined;
 }
 
+/** How many bytes of the target resemble the source, by long parts alone. */
+interface AlikeTask {
+  readonly kind: 'alike';
+  readonly images: Images;
+}
+
 /** A copy of an image with all references masked. */
 interface MaskTask {
   readonly kind: 'mask';
@@ -153,6 +159,7 @@ export type Task =
   | DigestTask
   | AnalyseTask
   | MaskTask
+  | AlikeTask
   | AlignTask
   | MaskedTask
   | TablesTask
@@ -172,6 +179,7 @@ export interface TaskResults {
   digest: Uint8Array;
   analyse: PairedLayouts;
   mask: true;
+  alike: number;
   align: CoverList;
   masked: CoverList;
   tables: Tables;

@@ -7,6 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { SegmentEncoder } from '../../../native-free/diff/write/encode-segment.ts';
+import { coarseCovers } from '../../../native-free/diff/match/coarse-align.ts';
 import { openContainers } from '../../../native-free/diff/units/explore.ts';
 import { programsIn } from '../../../native-free/diff/units/programs.ts';
 import { unpackRuns } from '../../../native-free/diff/units/stream-runs.ts';
@@ -53,6 +54,8 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
     case 'mask':
       stages.maskReferences(task.image, task.layout, task.copy);
       return true;
+    case 'alike':
+      return coarseCovers(task.images.source, task.images.target).reduce((sum, { length }) => sum + length, 0);
     case 'align':
       return stages.alignMasked(task.copies);
     case 'masked':
