@@ -55,7 +55,8 @@ describe.skipIf(missing !== null)(`with the addon${missing === null ? '' : ` (sk
 describe('the analysis', () => {
   it.each([
     ['bsdiff', ['analyse']],
-    ['both', ['analyse', 'align', 'masked', 'name', 'match']],
+    // Each image is named once.
+    ['both', ['analyse', 'align', 'masked', 'name', 'name', 'match']],
   ] as const)('is made once for %s, and nothing is matched that nobody asked for', async (matcher, expected) => {
     const log = join(folder, `tasks-${matcher}`);
     const body = `appendFileSync(${JSON.stringify(log)}, task.kind + '\\n'); return run(task);`;
