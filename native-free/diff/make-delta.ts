@@ -53,12 +53,12 @@ export async function makeDelta(
   options: MakeDeltaOptions = {},
 ): Promise<Uint8Array> {
   const images = { source: bytesOf(source, 'source'), target: bytesOf(target, 'target') };
-  if (options.unpack === false) return (await encoded(images, null, options)).payload;
+  const plain = (): Promise<TriedDelta> => encoded(images, null, options);
+  if (options.unpack === false) return (await plain()).payload;
   const a = explored(images.source);
   const b = explored(images.target);
   const pairWithout = (dear: ReadonlySet<number>): UnpackedPair | null =>
     unpackPair(a, { ...b, explored: withoutUnits(b.explored, dear) });
-  const plain = (): Promise<TriedDelta> => encoded(images, null, options);
   const withoutSome = async (dear: ReadonlySet<number>): Promise<TriedDelta> => {
     try {
       return await encoded(images, pairWithout(dear), options);
@@ -68,10 +68,8 @@ export async function makeDelta(
     }
   };
   const best = await smallestOf(await withoutSome(new Set()), withoutSome, plain);
-  const isUnits = best.trial !== null;
-  if (isUnits && takesTooMuch(best.payload, options.memoryBytesMax))
-    return (await encoded(images, null, options)).payload;
-  return best.payload;
+  const isTooMuch = best.trial !== null && takesTooMuch(best.payload, options.memoryBytesMax);
+  return (isTooMuch ? await plain() : best).payload;
 }
 
 const explored = (image: Uint8Array): ExploredImage => ({

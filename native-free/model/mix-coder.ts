@@ -14,7 +14,7 @@ import { SQUASH, STRETCH } from './logistic.ts';
 import { type ModelCoder, type ModelCoderFactory } from './model-coder.ts';
 import { BYTE_SETS, CONTEXTS_MAX, FLAG_SETS, PLAIN_BITS, type ModelSizes } from '../format/model-sizes.ts';
 import { RangeCoder } from './range-coder.ts';
-import { StoredBytes } from './stored-bytes.ts';
+import { StoredBytes } from './literals/stored-bytes.ts';
 import { WorkMeter } from '../format/work.ts';
 
 /**

@@ -12,7 +12,7 @@ import { RegionCursor } from '../predict/region-cursor.ts';
 import type { Run } from '../predict/unit-reader.ts';
 import { BITS_OF } from './contexts.ts';
 import { noMeter, type CostMeter } from './costs.ts';
-import { LiteralCoder } from './literal-coder.ts';
+import { LiteralCoder } from './literals/literal-coder.ts';
 import type { ModelCoder } from './model-coder.ts';
 import { ReferenceUnits } from './reference-units.ts';
 import type { UnitLoop } from './unit-loop.ts';

@@ -8,7 +8,7 @@
  */
 import { UpdateError } from '../../native-free/status.ts';
 import { rangesOf, type TargetRange } from '../../native-free/diff/images.ts';
-import { NoiseTest } from '../../native-free/model/noise.ts';
+import { NoiseTest } from '../../native-free/model/literals/noise.ts';
 import { compressFull, inLanes, sampleLiterals, type Job, type SourceImage } from './job.ts';
 
 /** Of each segment, its first bytes are coded; before that, fewer are counted. */

@@ -5,7 +5,7 @@
  */
 import { LIMITS } from '../../native-free/limits.ts';
 import { MixCoder } from '../../native-free/model/mix-coder.ts';
-import { StoredBytes } from '../../native-free/model/stored-bytes.ts';
+import { StoredBytes } from '../../native-free/model/literals/stored-bytes.ts';
 import { type ModelCoder, type ModelCoderFactory } from '../../native-free/model/model-coder.ts';
 import { CONTEXTS_MAX, type ModelSizes } from '../../native-free/format/model-sizes.ts';
 import type { Plan } from '../../native-free/format/plan.ts';

@@ -1,20 +1,17 @@
 /** Literals that no model predicts: stored where they are noise, in both coders alike, and nowhere else. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { memorySource } from '../../../native-free/apply/bytes-source.ts';
-import { DeltaSegmentDecoder } from '../../../native-free/apply/segment-decoders.ts';
 import { SegmentEncoder } from '../../../native-free/diff/write/encode-segment.ts';
 import { coverListOf, type Cover } from '../../../native-free/format/cover.ts';
-import type { Plan } from '../../../native-free/format/plan.ts';
 import { REGION_KIND, type RegionKind } from '../../../native-free/format/regions.ts';
 import { MixCoder } from '../../../native-free/model/mix-coder.ts';
 import type { ModelCoder } from '../../../native-free/model/model-coder.ts';
-import { NoiseTest } from '../../../native-free/model/noise.ts';
+import { NoiseTest } from '../../../native-free/model/literals/noise.ts';
 import { RangeCoder } from '../../../native-free/model/range-coder.ts';
-import { StoredBytes } from '../../../native-free/model/stored-bytes.ts';
-import { UpdateError } from '../../../native-free/status.ts';
+import { StoredBytes } from '../../../native-free/model/literals/stored-bytes.ts';
 import { WasmCoder } from '../../../src/wasm/mix-coder.ts';
 import { random, TEST_SIZES } from '../../support/images.ts';
+import { decoded, type SegmentCase } from '../../support/segment-outcome.ts';
 
 const BLOCK = 2048;
 const SHORT = 128;
@@ -41,16 +38,10 @@ function joined(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /** A target without source, all literals but for the covers. */
-interface Case {
-  readonly source: Uint8Array;
-  readonly target: Uint8Array;
-  readonly plan: Plan;
-}
-
 function caseOf(
   target: Uint8Array,
   { covers = [], kind = REGION_KIND.raw, va = 0 }: { covers?: Cover[]; kind?: RegionKind; va?: number } = {},
-): Case {
+): SegmentCase {
   const source = target.slice();
   const region = { module: 0, kind, offset: 0, length: target.length, va };
   const layout = { regions: kind === REGION_KIND.raw ? [] : [region], vaHigh: [0] };
@@ -65,7 +56,7 @@ interface Encoded {
   readonly blocks: readonly number[];
 }
 
-function encoded(images: Case, coder: ModelCoder): Encoded {
+function encoded(images: SegmentCase, coder: ModelCoder): Encoded {
   const blocks: number[] = [];
   const plain = coder.stored.bind(coder);
   coder.stored = (block) => {
@@ -79,26 +70,10 @@ function encoded(images: Case, coder: ModelCoder): Encoded {
   return { bytes, work: coder.work.spent - before, blocks };
 }
 
-async function decoded({ source, target, plan }: Case, coder: ModelCoder, bytes: Uint8Array, limit = Infinity) {
-  const into = new Uint8Array(target.length);
-  const before = coder.work.spent;
-  coder.work.limit = before + limit;
-  const decoder = new DeltaSegmentDecoder(plan, coder, memorySource(source), source.length);
-  const error = await decoder.decode(bytes, into, 0).then(
-    () => null,
-    (caught: unknown) => {
-      if (!UpdateError.is(caught)) throw caught;
-      return caught.code;
-    },
-  );
-  coder.work.limit = Infinity;
-  return { target: into, work: coder.work.spent - before, error };
-}
-
 const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
 /** Both encoders give the same, and both decoders the target, for the work that the encoder counted. */
-async function roundTrip(images: Case): Promise<Encoded> {
+async function roundTrip(images: SegmentCase): Promise<Encoded> {
   const [first, second] = encoders.map((coder) => encoded(images, coder));
   expect(isSame(first!.bytes, second!.bytes)).toBe(true);
   expect([second!.work, second!.blocks]).toEqual([first!.work, first!.blocks]);

@@ -1,22 +1,14 @@
 /** The loop over units in WebAssembly against the one in TypeScript, a kind of region at a time, on what each kind is full of. */
 import { describe, expect, it } from 'vitest';
-import { memorySource } from '../../../native-free/apply/bytes-source.ts';
-import { DeltaSegmentDecoder } from '../../../native-free/apply/segment-decoders.ts';
-import type { Images } from '../../../native-free/diff/images.ts';
 import { SegmentEncoder } from '../../../native-free/diff/write/encode-segment.ts';
 import { coverListOf, type Cover } from '../../../native-free/format/cover.ts';
-import type { Plan } from '../../../native-free/format/plan.ts';
 import { REGION_KIND, type Region, type RegionKind } from '../../../native-free/format/regions.ts';
 import { MixCoder } from '../../../native-free/model/mix-coder.ts';
 import type { ModelCoder } from '../../../native-free/model/model-coder.ts';
 import type { UnitLoop } from '../../../native-free/model/unit-loop.ts';
-import { UpdateError } from '../../../native-free/status.ts';
 import { WasmCoder } from '../../../src/wasm/mix-coder.ts';
 import { random, TEST_SIZES } from '../../support/images.ts';
-
-interface Case extends Images {
-  readonly plan: Plan;
-}
+import { decoded, type Outcome, type SegmentCase } from '../../support/segment-outcome.ts';
 
 const KINDS = Object.entries(REGION_KIND).filter(([, kind]) => kind !== REGION_KIND.bss);
 
@@ -81,7 +73,7 @@ function wordOf(kind: RegionKind, va: number, next: () => number): number {
 }
 
 /** Two regions of one kind, in two modules, and an image in which much of them is elsewhere and a little changed. */
-function caseOf(kind: RegionKind, seed: number): Case {
+function caseOf(kind: RegionKind, seed: number): SegmentCase {
   const next = random(seed * 100 + kind);
   const below = (most: number): number => Math.floor(next() * most);
   const length = 3 * 4096;
@@ -128,44 +120,15 @@ class BareCoder extends WasmCoder {
 const mix = { encoder: new MixCoder(true, TEST_SIZES), decoder: new MixCoder(false, TEST_SIZES) };
 const twin = { encoder: new WasmCoder(true, TEST_SIZES), decoder: new WasmCoder(false, TEST_SIZES) };
 
-function encoded(images: Case, coder: ModelCoder): { readonly bytes: Uint8Array; readonly work: number } {
+function encoded(images: SegmentCase, coder: ModelCoder): { readonly bytes: Uint8Array; readonly work: number } {
   const encoder = new SegmentEncoder(images, { ...images, modelSizes: TEST_SIZES }, { models: () => coder });
   const bytes = encoder.encode(0, images.target.length);
   return { bytes: new Uint8Array(bytes), work: encoder.work };
 }
 
-interface Outcome {
-  readonly target: Uint8Array;
-  readonly work: number;
-  /** Code and message of what was thrown. */
-  readonly error: string | null;
-}
-
-/** What comes out within so much work: all that was decoded until an error, and where that was. */
-async function decoded(
-  { source, target, plan }: Case,
-  coder: ModelCoder,
-  bytes: Uint8Array,
-  limit = Infinity,
-): Promise<Outcome> {
-  const into = new Uint8Array(target.length);
-  const before = coder.work.spent;
-  coder.work.limit = before + limit;
-  const decoder = new DeltaSegmentDecoder(plan, coder, memorySource(source), source.length);
-  const error = await decoder.decode(bytes, into, 0).then(
-    () => null,
-    (caught: unknown) => {
-      if (!UpdateError.is(caught)) throw caught;
-      return caught.code;
-    },
-  );
-  coder.work.limit = Infinity;
-  return { target: into, work: coder.work.spent - before, error };
-}
-
 const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
-async function expectSame(images: Case, bytes: Uint8Array, limit?: number): Promise<Outcome> {
+async function expectSame(images: SegmentCase, bytes: Uint8Array, limit?: number): Promise<Outcome> {
   const a = await decoded(images, mix.decoder, bytes, limit);
   const b = await decoded(images, twin.decoder, bytes, limit);
   expect([b.work, b.error]).toEqual([a.work, a.error]);

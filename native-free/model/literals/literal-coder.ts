@@ -6,14 +6,14 @@
  * fixed-width code come most significant byte first, since that is where the opcode is.
  * @module
  */
-import { loadWord } from '../format/words.ts';
-import type { RegionKind } from '../format/regions.ts';
-import { LITERAL_BYTES, type InstructionSet, type LiteralUnits } from '../predict/isa/instruction-set.ts';
-import { instructionSetOf } from '../predict/isa/list.ts';
-import { STREAM, type CostMeter } from './costs.ts';
-import { BYTE_SETS_OF, CONTEXT_TAGS } from './contexts.ts';
-import { contextHash } from './hash.ts';
-import type { ModelCoder } from './model-coder.ts';
+import { loadWord } from '../../format/words.ts';
+import type { RegionKind } from '../../format/regions.ts';
+import { LITERAL_BYTES, type InstructionSet, type LiteralUnits } from '../../predict/isa/instruction-set.ts';
+import { instructionSetOf } from '../../predict/isa/list.ts';
+import { STREAM, type CostMeter } from '../costs.ts';
+import { BYTE_SETS_OF, CONTEXT_TAGS } from '../contexts.ts';
+import { contextHash } from '../hash.ts';
+import type { ModelCoder } from '../model-coder.ts';
 import { blockEnd, StoredBlocks } from './stored-blocks.ts';
 
 const { literal: LITERAL, literalBytes: BYTES, literalMatch: MATCH } = CONTEXT_TAGS;

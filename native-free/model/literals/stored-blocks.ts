@@ -7,9 +7,9 @@
  * block at hand.
  * @module
  */
-import { WORK } from '../format/work.ts';
-import { BITS_OF } from './contexts.ts';
-import type { ModelCoder } from './model-coder.ts';
+import { WORK } from '../../format/work.ts';
+import { BITS_OF } from '../contexts.ts';
+import type { ModelCoder } from '../model-coder.ts';
 import { looksEven, NoiseTest } from './noise.ts';
 
 /** Length of a block, but for the last of a run, which takes less than BLOCK_BYTES_MIN with it, and is that long at least. */
