@@ -23,20 +23,20 @@ import { imageBytes, sha256, sha256Node, TEST_SIZES } from './images.ts';
 
 const SEGMENT = 64 * 1024;
 
-function segmentsOf(target: Uint8Array): Uint8Array[] {
-  const count = Math.ceil(target.length / SEGMENT);
-  return Array.from({ length: count }, (_, i) => target.subarray(i * SEGMENT, (i + 1) * SEGMENT));
+function segmentsOf(target: Uint8Array, bytes = SEGMENT): Uint8Array[] {
+  const count = Math.ceil(target.length / bytes);
+  return Array.from({ length: count }, (_, i) => target.subarray(i * bytes, (i + 1) * bytes));
 }
 
-function common(target: Uint8Array) {
+function common(target: Uint8Array, segmentBytes = SEGMENT) {
   return {
-    ...{ targetBytes: target.length, targetDigest: sha256(target), segmentBytes: SEGMENT, hash: sha256Node },
-    segmentDigests: segmentsOf(target).map(sha256),
+    ...{ targetBytes: target.length, targetDigest: sha256(target), segmentBytes, hash: sha256Node },
+    segmentDigests: segmentsOf(target, segmentBytes).map(sha256),
   };
 }
 
-/** Real payloads: full ones stored as they are, deltas under one cover that begins at 0 in both images. */
-export const plainMaker: PayloadMaker = {
+/** As plainMaker, with segments of so many bytes in deltas. */
+export const makerWithDeltaSegments = (segmentBytes: number): PayloadMaker => ({
   async full(target) {
     const payload = assembleFull({ ...common(target), segments: segmentsOf(target) });
     return { payload, header: parseHeader(payload), kind: 'full', cpuSeconds: 0 };
@@ -45,13 +45,16 @@ export const plainMaker: PayloadMaker = {
     const length = Math.min(source.length, target.length);
     const covers = coverListOf([{ sourceOffset: 0, targetOffset: 0, length }]);
     const payload = assembleDelta({
-      ...common(target),
-      ...encodeCovered({ source, target, covers }, SEGMENT, TEST_SIZES),
+      ...common(target, segmentBytes),
+      ...encodeCovered({ source, target, covers }, segmentBytes, TEST_SIZES),
       ...{ sourceBytes: source.length, sourceDigest: sha256(source) },
     });
     return { payload, header: parseHeader(payload), kind: 'delta', cpuSeconds: 0 };
   },
-};
+});
+
+/** Real payloads: full ones stored as they are, deltas under one cover that begins at 0 in both images. */
+export const plainMaker: PayloadMaker = makerWithDeltaSegments(SEGMENT);
 
 /** An image of a version: the same for all versions but for a few bytes. */
 export function imageOf(version: number, bytes = 150_000): Uint8Array {

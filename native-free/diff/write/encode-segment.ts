@@ -36,13 +36,16 @@ export function segmentBytesFor(targetBytes: number): number {
 
 /** A patch that is expected to be smaller than this is better off with few digests than with many restart points. */
 const TINY_BYTES = 16 * 1024;
+/** Targets so small are coded in segments of DELTA_SEGMENT_BYTES: what each segment learns again is much of them. */
+const SMALL_TARGET_BYTES = 16 * MIB;
+const DELTA_SEGMENT_BYTES = 4 * MIB;
 
-/** Segment size for a delta: that of its target, but the whole of it, within bounds, when the patch will be tiny. */
+/** Segment size for a delta; the whole target, within bounds, when the patch will be tiny. */
 export function segmentBytesOf(covers: CoverList, targetBytes: number): number {
   let covered = 0;
   for (let i = 0; i < covers.count; i++) covered += covers.length[i]!;
   const expected = 4 * covers.count + (targetBytes - covered);
-  let bytes = segmentBytesFor(targetBytes);
+  let bytes = targetBytes <= SMALL_TARGET_BYTES ? DELTA_SEGMENT_BYTES : segmentBytesFor(targetBytes);
   if (expected > TINY_BYTES) return bytes;
   while (bytes < targetBytes && bytes < LIMITS.segment_bytes_max) bytes *= 2;
   return bytes;

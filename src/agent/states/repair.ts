@@ -9,7 +9,7 @@
  * @module
  */
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
-import { bytesEqual, hexToBytes } from '../../../native-free/hash.ts';
+import { hexToBytes } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { chunkRange, chunksFinished, chunksNeeded, segmentOffset } from '../../transfer/chunks.ts';
 import { checkMonthBudget } from '../payloads/budget.ts';
@@ -41,12 +41,12 @@ export async function repair(context: Context): Promise<Next<'REPAIR'>> {
     attempt.segmentsDone = 0;
     return takeOver(context, attempt, full);
   }
-  if (!sameSegments(delta, full.header)) {
+  const part = sameBytes(delta, full.header, attempt.segmentsDone);
+  if (part === null || fullIsCheaper(delta, full.header, part, attempt)) {
     attempt.segmentsDone = segmentsStanding(delta, full.header, attempt.segmentsDone);
     return takeOver(context, attempt, full);
   }
-  if (fullIsCheaper(delta, full.header, attempt)) return takeOver(context, attempt, full);
-  await repairSegment(context, attempt, full);
+  await repairSegment(context, attempt, full, part);
   return 'APPLY';
 }
 
@@ -85,13 +85,18 @@ async function deltaHeader(context: Context, attempt: Attempt, delta: Plan): Pro
   }
 }
 
-/** Both payloads cut the target in the same way. */
-function sameSegments(delta: PayloadHeader, full: PayloadHeader): boolean {
-  if (delta.segments.length !== full.segments.length) return false;
-  return delta.segments.every(({ offset, digest }, i) => {
-    const other = full.segments[i]!;
-    return offset === other.offset && bytesEqual(digest, other.digest);
-  });
+/** Segments [from, to) of a full payload. */
+interface FullPart {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The segments of the full payload that make what segment `index` of the delta makes; null if it is cut elsewhere. */
+function sameBytes(delta: PayloadHeader, full: PayloadHeader, index: number): FullPart | null {
+  const { offset, length } = delta.segments[index]!;
+  const from = full.segments.findIndex((segment) => segment.offset === offset);
+  const last = full.segments.findIndex((segment) => segment.offset + segment.length === offset + length);
+  return from < 0 || last < from ? null : { from, to: last + 1 };
 }
 
 /** How many segments of the full payload lie in what `done` segments of the delta have made: the target is the same. */
@@ -101,12 +106,12 @@ function segmentsStanding(delta: PayloadHeader, full: PayloadHeader, done: numbe
 }
 
 /** Compares the rest of the full payload with the rest of the delta and the repairs to be expected on the way. */
-function fullIsCheaper(delta: PayloadHeader, full: PayloadHeader, attempt: Attempt): boolean {
+function fullIsCheaper(delta: PayloadHeader, full: PayloadHeader, part: FullPart, attempt: Attempt): boolean {
   const seen = attempt.segmentsDone + 1;
   const badShare = (attempt.repairedSegments + 1) / (seen + GOOD_BEFORE);
-  const restOf = (header: PayloadHeader): number =>
-    header.payloadBytes - segmentOffset(header, Math.min(seen, header.segments.length));
-  return restOf(delta) + badShare * restOf(full) > restOf(full);
+  const restOf = (header: PayloadHeader, from: number): number => header.payloadBytes - segmentOffset(header, from);
+  const fullRest = restOf(full, part.to);
+  return restOf(delta, seen) + badShare * fullRest > fullRest;
 }
 
 /**
@@ -126,14 +131,13 @@ async function takeOver(context: Context, attempt: Attempt, { plan, header }: Op
   return 'APPLY';
 }
 
-/** Segment `segmentsDone` from the full payload into the slot: synced, then counted. */
-async function repairSegment(context: Context, attempt: Attempt, full: OpenPayload): Promise<void> {
+/** What segment `segmentsDone` of the delta should have made, from the full payload into the slot: synced, then counted. */
+async function repairSegment(context: Context, attempt: Attempt, full: OpenPayload, part: FullPart): Promise<void> {
   const { download, header, plan } = full;
-  const index = attempt.segmentsDone;
   // Of earlier repairs; what a power cut now would lose is fetched again only with the segment it belongs to.
-  await download.spool.dropChunks(chunksFinished(header, 0, index));
+  await download.spool.dropChunks(chunksFinished(header, 0, part.from));
   const spooled = await download.spool.chunks();
-  const missing = chunksNeeded(header, index, index + 1).filter((chunk) => !spooled.has(chunk));
+  const missing = chunksNeeded(header, part.from, part.to).filter((chunk) => !spooled.has(chunk));
   const ranges = missing.map((chunk) => chunkRange(header, chunk));
   await checkLimits(
     context,
@@ -142,13 +146,14 @@ async function repairSegment(context: Context, attempt: Attempt, full: OpenPaylo
   const { running } = await context.boot.read();
   const sink = await slotsOf(context, plan.slotClass).sink(attempt.targetSlot, running);
   try {
-    const run = decodeSegments(context, full, { sink, resumeSegment: index, endSegment: index + 1 });
-    for await (const _ of run) break;
+    const run = decodeSegments(context, full, { sink, resumeSegment: part.from, endSegment: part.to });
+    let left = part.to - part.from;
+    for await (const _ of run) if (--left === 0) break;
   } finally {
     download.note();
     await sink.close();
   }
-  attempt.segmentsDone = index + 1;
+  const index = attempt.segmentsDone++;
   attempt.repairedSegments++;
   context.emit({ type: 'note', message: `segment ${index} was repaired from the full payload` });
 }

@@ -17,6 +17,7 @@ import {
   type SimulatedDevice,
 } from '../../support/device/agent.ts';
 import { sha256Node } from '../../support/images.ts';
+import { makerWithDeltaSegments } from '../../support/release.ts';
 
 /** 20 segments of 64 KiB; the fresh bytes are in the middle ones. */
 const SEGMENT = 64 * 1024;
@@ -24,15 +25,20 @@ const SEGMENTS = 20;
 const HOUR_MS = 3_600_000;
 
 let lab: Lab;
+/** The delta's segments are four of the full payload's. */
+let coarse: Lab;
+const COARSE = 4;
 beforeAll(async () => {
-  lab = await makeLab(imagePair(SEGMENTS * SEGMENT, 140_000));
+  const pair = imagePair(SEGMENTS * SEGMENT, 140_000);
+  lab = await makeLab(pair);
+  coarse = await makeLab(pair, true, makerWithDeltaSegments(COARSE * SEGMENT));
 });
 
 /** A device whose running slot differs from what the journal says, in one byte of each of these segments. */
-async function drifted(segments: readonly number[], options: DeviceOptions = {}): Promise<SimulatedDevice> {
-  const it = await device(lab, options);
+async function drifted(segments: readonly number[], options: DeviceOptions = {}, from = lab): Promise<SimulatedDevice> {
+  const it = await device(from, options);
   await it.knowsSource();
-  const slot = lab.source.slice();
+  const slot = from.source.slice();
   // Not where the target has changed bytes of its own: there the source does not matter.
   for (const segment of segments) slot[segment * SEGMENT + 17]! ^= 0xff;
   it.disk.place('/slots/a', slot);
@@ -62,6 +68,21 @@ describe('a source slot that was written to', () => {
     const { sha256, bytes } = last!.plan!.payload;
     expect(it.network.bytesOf(sha256)).toBeLessThanOrEqual(bytes + segments.length * LIMITS.chunk_bytes);
     expect(it.journal().slots['A']).toBeNull();
+  });
+
+  test.each([
+    ['in its first segment', [0], 1],
+    ['in its last segment', [SEGMENTS - 1], 1],
+    ['in two places of one segment of the delta', [8, 11], 1],
+    ['in two segments of the delta', [2, 13], 2],
+  ])('%s is repaired by as many segments of a finer full payload as it takes', async (_where, segments, repaired) => {
+    const it = await drifted(segments, {}, coarse);
+    expect(await it.untilDone()).toMatchObject({ status: 0, code: 'ok' });
+    expect(sameBytes(it.slot('b'), coarse.target)).toBe(true);
+    const { last } = it.journal();
+    expect(last).toMatchObject({ repairedSegments: repaired, plan: { kind: 'delta' } });
+    const most = repaired * (COARSE + 1) * LIMITS.chunk_bytes;
+    expect(it.network.bytesOf(fullSha(it))).toBeLessThanOrEqual(last!.repair!.headerBytes + most);
   });
 
   test('everywhere costs no more than the full payload and a part of the delta', async () => {
