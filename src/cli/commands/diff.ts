@@ -13,6 +13,7 @@ import { integerOption, note, report, withSignals, type CommonOptions } from '..
 import { checkFileOutput } from '../terminal/outputs.ts';
 import { phaseProgress, type PhaseEvent } from '../terminal/phases.ts';
 import { createProgress } from '../terminal/progress.ts';
+import { PhaseTimings, type PhaseSeconds } from '../terminal/timings.ts';
 import { formatBytes, formatCount, formatCounted, formatSeconds, formatTable } from '../terminal/text.ts';
 
 interface DiffOptions extends CommonOptions {
@@ -24,6 +25,7 @@ interface DiffOptions extends CommonOptions {
   readonly bsdiffTimeout: number;
   readonly full?: boolean;
   readonly costs?: boolean;
+  readonly timings?: boolean;
   readonly lowMemory?: boolean;
   /** Commander's way of saying --no-unpack. */
   readonly unpack: boolean;
@@ -64,6 +66,7 @@ export function define(): Command {
     .option('--low-memory', 'for devices that can spare 8 MiB to decode; the patch gets a little larger')
     .option('--no-unpack', 'do not look inside of compressed images; for comparison')
     .option('--costs', 'tell what each part of the patch costs; slower')
+    .option('--timings', 'tell how long each phase took')
     .addHelpText('after', HELP)
     .action((source: string, target: string | undefined, options: DiffOptions) =>
       target === undefined && isFolder(source) ? diffFolder(source, options) : diffPair(source, target, options),
@@ -121,6 +124,7 @@ async function diffPair(sourcePath: string, targetPath: string | undefined, opti
   const { replaceFile } = await import('../../platform/files/atomic-file.ts');
   const { imageSize, readImage } = await import('../../platform/files/node-io.ts');
   const startedAt = performance.now();
+  const timings = new PhaseTimings('start');
   const progress = await createProgress(options);
   const { made, workers } = await withSignals(async (signal) => {
     // Before minutes of work.
@@ -133,7 +137,11 @@ async function diffPair(sourcePath: string, targetPath: string | undefined, opti
       const show = phaseProgress(progress);
       const isFull = options.full === true;
       const place = { kind: isFull ? 'full' : 'delta', index: 0, count: 1 } as const;
-      const makeOptions = { ...makeOptionsOf(options, signal), onProgress: (event: PhaseEvent) => show(event, place) };
+      const onProgress = (event: PhaseEvent): void => {
+        timings.note(event.phase);
+        show(event, place);
+      };
+      const makeOptions = { ...makeOptionsOf(options, signal), onProgress };
       // By size first: nothing is read that there is no memory for.
       engine.checkSizes(isFull ? 0 : imageSize(sourcePath), imageSize(targetPath), makeOptions);
       const source = isFull ? null : readImage(sourcePath);
@@ -144,6 +152,7 @@ async function diffPair(sourcePath: string, targetPath: string | undefined, opti
           : await engine.delta(source, target, makeOptions).catch((error: unknown) => {
               throw namingFull(error, targetPath, output);
             });
+      timings.note('write');
       await replaceFile(output, result.payload, { signal, onRemark: note });
       return { made: result, workers: engine.workers };
     } finally {
@@ -153,7 +162,10 @@ async function diffPair(sourcePath: string, targetPath: string | undefined, opti
   });
   if (made.fellBack !== undefined) note(`own matcher used: ${made.fellBack}`);
   const seconds = (performance.now() - startedAt) / 1000;
-  report(options, { ...factsOf(made), output, seconds, workers }, () => textOf(made, output, seconds));
+  const phases = options.timings === true ? timings.seconds() : null;
+  report(options, { ...factsOf(made), output, seconds, workers, ...(phases && { phases }) }, () =>
+    [textOf(made, output, seconds), ...(phases === null ? [] : [timingsText(phases)])].join('\n'),
+  );
 }
 
 async function diffFolder(folder: string, options: DiffOptions): Promise<void> {
@@ -248,6 +260,15 @@ function textOf(made: PayloadResult, output: string, seconds: number): string {
     }
   }
   return formatTable(rows.map(([name, value]) => [`${name}:`, value!]));
+}
+
+function timingsText(phases: readonly PhaseSeconds[]): string {
+  return formatTable(
+    phases.map(({ phase, wallSeconds, cpuSeconds }) => [
+      `${phase}:`,
+      `${wallSeconds.toFixed(2)} s, ${cpuSeconds.toFixed(2)} CPU seconds`,
+    ]),
+  );
 }
 
 /** What was found in the target, and what became of it. */
