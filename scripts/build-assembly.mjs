@@ -11,11 +11,22 @@ import asc from 'assemblyscript/asc';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const OPTIONS = ['-O3', '--noAssert', '--converge', '--runtime', 'stub', '--enable', 'simd'];
+/** Of modules whose memory is made by the host, as threads share it. A memory ends at 4 GiB. */
+const SHARED_OPTIONS = ['--importMemory', '--sharedMemory', '--maximumMemory', '65536', '--enable', 'threads'];
+const SHARED = new Set(['matcher.ts']);
 
 async function compile(file) {
   let binary;
   const { error, stderr } = await asc.main(
-    [`assembly/${file}`, '--outFile', 'out.wasm', '--baseDir', root, ...OPTIONS],
+    [
+      `assembly/${file}`,
+      '--outFile',
+      'out.wasm',
+      '--baseDir',
+      root,
+      ...OPTIONS,
+      ...(SHARED.has(file) ? SHARED_OPTIONS : []),
+    ],
     {
       writeFile: (name, contents) => {
         if (name.endsWith('.wasm')) binary = contents;

@@ -31,7 +31,7 @@ const RESERVED = new Set<string>([]);
 /** Files that throw plain errors on purpose, and who turns them into an UpdateError. */
 const PLAIN_ERRORS: Readonly<Record<string, string>> = {
   'src/wasm/instance.ts':
-    'modelCoder and suffixArrayWasm take any error for "there is none" and use TypeScript instead',
+    'modelCoder, suffixArrayWasm and wasmMatching take any error for "there is none" and use TypeScript instead',
   'src/platform/filesystem.ts': 'ioError wraps it with the code that fits the file',
 };
 

@@ -15,8 +15,9 @@ export { DEFAULT_SIZES, SMALL_SIZES, type ModelSizes } from '../format/model-siz
 export type { Images } from './images.ts';
 export { makeDelta, type MakeDeltaOptions } from './make-delta.ts';
 export { inlineSteps, matchImages, type MatchSteps } from './match-images.ts';
+export { referenceMatching, type Matching, type SuffixSorter } from './match/matching.ts';
 export { suffixArray } from './match/suffix-array.ts';
-export { analyse, finishPlan, type FinishedPlan, type Matched, type SuffixSorter } from './stages.ts';
+export { analyse, finishPlan, type FinishedPlan, type Matched } from './stages.ts';
 export { contentsOf } from './units/contents.ts';
 export { assembleDelta, assembleFull, type DeltaParts, type TargetParts } from './write/assemble.ts';
 export { SegmentEncoder, type CodedPlan, type SegmentEncoderOptions } from './write/encode-segment.ts';

@@ -9,7 +9,8 @@ import type { HashFactory } from '../io.ts';
 import type { ModelCoderFactory } from '../model/model-coder.ts';
 import { bytesOf, type BytesLike } from '../views.ts';
 import { inlineSteps, matchImages } from './match-images.ts';
-import { analyse, finishPlan, type FinishedPlan, type SuffixSorter } from './stages.ts';
+import { referenceMatching, type SuffixSorter } from './match/matching.ts';
+import { analyse, finishPlan, type FinishedPlan } from './stages.ts';
 import { rangesOf, type Images } from './images.ts';
 import { cutSegments, UNIT_SEGMENT_CONTENT_BYTES } from './units/cut.ts';
 import { explore } from './units/explore.ts';
@@ -82,7 +83,7 @@ async function encoded(images: Images, unpacked: UnpackedPair | null, options: M
   const { hash = sha256Pure, sort } = options;
   const contents = unpacked?.virtual ?? images;
   const layouts = analyse(contents, unpacked?.parts);
-  const covers = await matchImages(contents, inlineSteps(contents, layouts, sort));
+  const covers = await matchImages(contents, inlineSteps(contents, layouts, referenceMatching(sort)));
   const wanted = unpacked === null ? options : { ...options, segmentBytes: UNIT_SEGMENT_CONTENT_BYTES };
   const finished = finishPlan(contents, { layouts, covers }, wanted, options.models);
   const { trialFor, ...parts } =

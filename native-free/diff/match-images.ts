@@ -13,7 +13,7 @@ import type { PairedLayouts } from './layout/pair-regions.ts';
 import { joinCovers } from './match/join-covers.ts';
 import type { Tables } from './naming/find-bases.ts';
 import * as stages from './stages.ts';
-import type { SuffixSorter } from './stages.ts';
+import { referenceMatching, type Matching } from './match/matching.ts';
 import type { TargetRange, Images } from './images.ts';
 
 /** What is done to one pair of images; all steps share copies of them. */
@@ -41,7 +41,11 @@ export async function matchImages({ source, target }: Images, steps: MatchSteps)
 }
 
 /** All steps on the caller's thread, each done when it returns. */
-export function inlineSteps(images: Images, layouts: PairedLayouts, sort?: SuffixSorter): MatchSteps {
+export function inlineSteps(
+  images: Images,
+  layouts: PairedLayouts,
+  matching: Matching = referenceMatching(),
+): MatchSteps {
   const copies = { source: new Uint8Array(images.source.length), target: new Uint8Array(images.target.length) };
   return {
     async align() {
@@ -50,7 +54,7 @@ export function inlineSteps(images: Images, layouts: PairedLayouts, sort?: Suffi
       return stages.alignMasked(copies);
     },
     async matchMasked(windows, covers) {
-      return windows.map((window) => stages.matchMasked(copies, { ...window, covers }, sort));
+      return windows.map((window) => stages.matchMasked(copies, { ...window, covers }, matching));
     },
     async name(covers) {
       const tables = stages.tablesOf(images, layouts, covers);
@@ -60,7 +64,7 @@ export function inlineSteps(images: Images, layouts: PairedLayouts, sort?: Suffi
     },
     async matchNamed(windows, covers, tables) {
       const refine = tables && { images, layouts, tables };
-      return windows.map((window) => stages.matchNamed(copies, { ...window, covers }, sort, refine));
+      return windows.map((window) => stages.matchNamed(copies, { ...window, covers }, matching, refine));
     },
   };
 }

@@ -24,18 +24,16 @@ import { UpdateError } from '../status.ts';
 import { rangesOf, type Images, type TargetRange } from './images.ts';
 import { canonicalImage, masked, sourceNames, targetNames } from './naming/canonical.ts';
 import { coarseCovers } from './match/coarse-align.ts';
-import { findCovers } from './match/cover-search.ts';
 import { modelSizesFor, segmentBytesOf, type CodedPlan } from './write/encode-segment.ts';
 import { findBases, findTables, inverted, type Tables } from './naming/find-bases.ts';
 import { layoutOf } from './layout/layout.ts';
 import type { NamedLayout } from './layout/named-layout.ts';
 import { pairModules } from './layout/pair-modules.ts';
 import { pairRegions, withBases, type PairedLayouts } from './layout/pair-regions.ts';
-import { parseCovers } from './parse/parse-covers.ts';
-import { indexSource, matchLength } from './match/source-index.ts';
+import { referenceMatching, type Matching } from './match/matching.ts';
+import { matchLength } from './match/source-index.ts';
 import { coversOf, settle, type Settled } from './match/settled.ts';
-import { sourceViewFor, type SourceView } from './match/source-view.ts';
-import { suffixArray } from './match/suffix-array.ts';
+import { SourceView, sourceViewFor, type SourceRanges } from './match/source-view.ts';
 import { trimCovers } from './write/trim-covers.ts';
 
 /** About how many target bytes are matched at a time. Part of what decides a patch's bytes. */
@@ -89,9 +87,6 @@ export function alignMasked(copies: Images): CoverList {
   return coverListOf(coarseCovers(copies.source, copies.target));
 }
 
-/** A suffix sorter; equal output is part of its contract. */
-export type SuffixSorter = (bytes: Uint8Array, into?: Int32Array) => Int32Array;
-
 /** A window of the target to be matched, with all covers that are known so far. */
 export interface Window extends TargetRange {
   readonly covers: CoverList;
@@ -104,13 +99,18 @@ export function windowsOf(targetBytes: number): TargetRange[] {
   return rangesOf(targetBytes, step);
 }
 
-/** A window with what is settled of it, and the part of the source that the rest is matched with. */
-interface Prepared {
+/** A window with what is settled of it, and the part of the source that the rest is matched with: data only. */
+export interface OpenWindow {
   readonly settled: Settled;
-  readonly view: SourceView;
+  readonly view: SourceRanges;
+  /** What is known of the open parts already, as covers of the view. */
+  readonly seeds: CoverList;
 }
 
-function prepare(copies: Images, known: readonly Cover[], { start, end }: Window): Prepared {
+/** What there is to do in a window of two copies. */
+export function openWindow(copies: Images, window: Window): OpenWindow {
+  const { start, end } = window;
+  const known = coversNear(window);
   const settled = settle(copies.source, copies.target, known, start, end);
   const openBytes = settled.open.reduce((sum, [from, to]) => sum + to - from, 0);
   const most = Math.floor(1.25 * (end - start)) + VIEW_SURPLUS_BYTES;
@@ -124,12 +124,13 @@ function prepare(copies: Images, known: readonly Cover[], { start, end }: Window
     end,
     isLittle ? Math.min(most, copies.source.length - 1) : most,
   );
-  return { settled, view };
+  return { settled, view: view.ranges, seeds: coverListOf(view.toView(known)) };
 }
 
 /** Settled covers and those that were found between them, in target order. */
-function together({ settled, view }: Prepared, found: readonly Cover[]): CoverList {
-  return coverListOf([...settled.covers, ...view.toSource(found)].sort((a, b) => a.targetOffset - b.targetOffset));
+export function joinWindow(source: Uint8Array, { settled, view }: OpenWindow, found: CoverList): CoverList {
+  const between = new SourceView(source, view).toSource(coversIn(found));
+  return coverListOf([...settled.covers, ...between].sort((a, b) => a.targetOffset - b.targetOffset));
 }
 
 /** Covers that touch the window or its neighbourhood. Only within a window covers are objects. */
@@ -143,14 +144,13 @@ function coversNear({ covers, start, end }: Window): Cover[] {
 }
 
 /** Stage 3: exact and approximate matches of a window of masked images. */
-export function matchMasked(copies: Images, window: Window, sort: SuffixSorter = suffixArray): CoverList {
-  const prepared = prepare(copies, coversNear(window), window);
-  const { settled, view } = prepared;
-  if (settled.open.length === 0) return coverListOf(settled.covers);
-  const bytes = view.bytes();
-  const index = indexSource(bytes, sort(bytes));
-  const found = settled.open.flatMap(([from, to]) => findCovers(index, copies.target, from, to));
-  return together(prepared, found);
+export function matchMasked(copies: Images, window: Window, matching: Matching = referenceMatching()): CoverList {
+  const opened = openWindow(copies, window);
+  const { open } = opened.settled;
+  if (open.length === 0) return coverListOf(opened.settled.covers);
+  const index = matching.index(new SourceView(copies.source, opened.view));
+  matching.begin(index);
+  return joinWindow(copies.source, opened, matching.findCovers(index, copies.target, open));
 }
 
 /** Stage 4: what is known of both images' tables. */
@@ -189,32 +189,27 @@ export interface Refinement {
 export function matchNamed(
   copies: Images,
   window: Window,
-  sort: SuffixSorter = suffixArray,
+  matching: Matching = referenceMatching(),
   refine: Refinement | null = null,
 ): CoverList {
-  const { target } = copies;
-  const known = coversNear(window);
-  const prepared = prepare(copies, known, window);
-  const { settled, view } = prepared;
-  if (settled.open.length === 0) return coverListOf(settled.covers);
-  const bytes = view.bytes();
-  const index = indexSource(bytes, sort(bytes));
-  const parse = (covers: readonly Cover[]): CoverList => {
-    const seeds = view.toView(covers);
-    const parsed = settled.open.map(([from, to]) => {
-      return parseCovers(index, target, from, to, { seeds: within(seeds, from, to) });
-    });
-    return together(prepared, parsed.flat());
+  const { source, target } = copies;
+  const opened = openWindow(copies, window);
+  const { open } = opened.settled;
+  if (open.length === 0) return coverListOf(opened.settled.covers);
+  const index = matching.index(new SourceView(source, opened.view));
+  const parse = (seeds: CoverList): CoverList => {
+    matching.begin(index);
+    return joinWindow(source, opened, matching.parseCovers(index, target, open, seeds));
   };
-  const found = parse(known);
+  const found = parse(opened.seeds);
   if (refine === null) return found;
   nameTarget(refine.images.target, refine, found, target);
-  return parse(coversIn(found));
+  return parse(seedsOf(source, opened, found));
 }
 
-/** Covers that touch target range [from, to). */
-function within(covers: readonly Cover[], from: number, to: number): Cover[] {
-  return covers.filter(({ targetOffset, length }) => targetOffset < to && targetOffset + length > from);
+/** What was found in a window, to be tried in it once more. */
+export function seedsOf(source: Uint8Array, { view }: OpenWindow, found: CoverList): CoverList {
+  return coverListOf(new SourceView(source, view).toView(coversIn(found)));
 }
 
 /** What segments are coded with, and what stands in the payload of it. */

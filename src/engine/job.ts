@@ -1,5 +1,5 @@
 /**
- * The steps of one job on the worker pool: index, match, encode, compress, prove. How the work is cut never depends
+ * The steps of one job on the worker pool: analyse, encode, compress, prove; matching.ts has what lies between. How the work is cut never depends
  * on the number of workers, so neither do the bytes.
  *
  * @module
@@ -7,8 +7,7 @@
 import { assembleDelta, assembleFull } from '../../native-free/diff/write/assemble.ts';
 import type { SegmentCosts } from '../../native-free/diff/write/encode-segment.ts';
 import type { PairedLayouts } from '../../native-free/diff/layout/pair-regions.ts';
-import { matchImages, type MatchSteps } from '../../native-free/diff/match-images.ts';
-import { type FinishedPlan, type ImageParts, type Matched, type Window } from '../../native-free/diff/stages.ts';
+import type { FinishedPlan, ImageParts, Matched } from '../../native-free/diff/stages.ts';
 import { cutSegments, UNIT_SEGMENT_CONTENT_BYTES } from '../../native-free/diff/units/cut.ts';
 import { trialOf, type Trial } from '../../native-free/diff/units/trial.ts';
 import { unitPayloadParts, type UnpackedPair } from '../../native-free/diff/units/unpack-pair.ts';
@@ -20,7 +19,7 @@ import { evenSegments, type SegmentSpan } from '../../native-free/format/payload
 import { DEFAULT_SIZES, SMALL_SIZES } from '../../native-free/format/model-sizes.ts';
 import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
 import { every } from '../platform/timers.ts';
-import { shareImage, sharedBytes } from '../platform/files/node-io.ts';
+import { shareImage } from '../platform/files/node-io.ts';
 import { sha256Node } from '../platform/hash.ts';
 import { checkProvenWork, proofParts, provenHeader } from './proof-parts.ts';
 import { countUnits, type UnitCounts } from './unit-counts.ts';
@@ -114,58 +113,8 @@ export async function analyse(job: Job, images: Images, parts?: ImageParts): Pro
   return layouts;
 }
 
-/** Covers by our own matcher. */
-export async function matchOwn(job: Job, images: Images, layouts: PairedLayouts): Promise<Matched> {
-  return { layouts, covers: shareCovers(await matchImages(images, poolSteps(job, images, layouts))) };
-}
-
-const SIDES = ['source', 'target'] as const;
-
-/** The steps of matching, performed by workers. */
-function poolSteps(job: Job, images: Images, layouts: PairedLayouts): MatchSteps {
-  const { pool } = job;
-  const copies = { source: sharedBytes(images.source.length), target: sharedBytes(images.target.length) };
-  const matched = counter(job, 'match', 2 * images.target.length);
-  const inWindows = (
-    windows: readonly TargetRange[],
-    known: CoverList,
-    match: (window: Window) => Promise<CoverList>,
-  ): Promise<CoverList[]> => {
-    const covers = shareCovers(known);
-    return inLanes(windows, job.workers, async (window) => {
-      const found = await match({ ...window, covers });
-      matched(window.end - window.start);
-      return found;
-    });
-  };
-  return {
-    async align() {
-      await inLanes(SIDES, 2, (side) =>
-        pool.run({ kind: 'mask', image: images[side], layout: layouts[side], copy: copies[side] }, job),
-      );
-      return pool.run({ kind: 'align', copies }, job);
-    },
-    matchMasked: (windows, known) =>
-      inWindows(windows, known, (window) => pool.run({ kind: 'masked', copies, window }, job)),
-    async name(known) {
-      const covers = shareCovers(known);
-      const tables = await pool.run({ kind: 'tables', images, layouts, covers }, job);
-      await inLanes(SIDES, 2, (side) => {
-        const [image, copy] = [images[side], copies[side]];
-        const by = side === 'target' ? covers : null;
-        return pool.run({ kind: 'name', image, layouts, tables, covers: by, copy }, job);
-      });
-      return tables;
-    },
-    matchNamed: (windows, known, tables) => {
-      const refine = tables && { images, layouts, tables };
-      return inWindows(windows, known, (window) => pool.run({ kind: 'match', copies, window, refine }, job));
-    },
-  };
-}
-
 /** Covers in shared memory, so that a task does not copy them. */
-function shareCovers(list: CoverList): CoverList {
+export function shareCovers(list: CoverList): CoverList {
   const share = (values: Float64Array): Float64Array => {
     const shared = new Float64Array(new SharedArrayBuffer(values.byteLength));
     shared.set(values);

@@ -10,13 +10,13 @@ import { UpdateError } from '../../native-free/status.ts';
 import {
   analyse,
   encodeDelta,
-  matchOwn,
   type EncodedDelta,
   type EngineProgress,
   type Job,
   type Phase,
   type SourceImage,
 } from './job.ts';
+import { matchOwn } from './matching.ts';
 import { unpack } from './unpack.ts';
 import { reportOf, type UnitReport } from './unit-counts.ts';
 import { worthless } from './worthless.ts';

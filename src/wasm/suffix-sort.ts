@@ -3,7 +3,6 @@
  * @module
  */
 import { suffixArray } from '../../native-free/diff/match/suffix-array.ts';
-import type { SuffixSorter } from '../../native-free/diff/stages.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { instantiate } from './instance.ts';
@@ -27,25 +26,6 @@ const WASM_BYTES_MAX = 700 * 2 ** 20;
  * without `into` the result lies in it: it can be read and written, but not be transferred to a thread.
  */
 export function suffixArrayWasm(bytes: Uint8Array, into?: Int32Array): Int32Array {
-  return sortWith(() => instantiate<Exports>(base64), bytes, into);
-}
-
-/**
- * A sorter like `suffixArrayWasm` whose next call overwrites what the last one gave. It does so in the same memory,
- * unless that was collected: for one who is done with an array before the next, and would wait for the collector with
- * the memory of both.
- */
-export function suffixSorter(): SuffixSorter {
-  let last: WeakRef<Exports> | undefined;
-  const instance = (): Exports => {
-    const exports = last?.deref() ?? instantiate<Exports>(base64);
-    last = new WeakRef(exports);
-    return exports;
-  };
-  return (bytes, into) => sortWith(instance, bytes, into);
-}
-
-function sortWith(instance: () => Exports, bytes: Uint8Array, into?: Int32Array): Int32Array {
   const count = bytes.length;
   if (count > LIMITS.image_bytes_max || count > WASM_BYTES_MAX) return suffixArray(bytes, into);
   if (into !== undefined && into.length !== count) {
@@ -54,7 +34,7 @@ function sortWith(instance: () => Exports, bytes: Uint8Array, into?: Int32Array)
   let exports: Exports;
   let text: number;
   try {
-    exports = instance();
+    exports = instantiate<Exports>(base64);
     text = exports.create(count);
     new Uint8Array(exports.memory.buffer).set(bytes, text);
     exports.sort(count);

@@ -13,18 +13,23 @@ import { UpdateError } from '../../status.ts';
 /** The source is taken in blocks of this size; one more is taken on each side of what is named. */
 export const VIEW_BLOCK_BYTES = 64 * 1024;
 
+/** Sorted [start, end) offsets of a source, disjoint and none empty. */
+export type SourceRanges = readonly (readonly [number, number])[];
+
 /** Ranges of a source, one after the other. All offsets are in bytes. */
 export class SourceView {
   /** Bytes of the view. */
   readonly length: number;
+  readonly ranges: SourceRanges;
   readonly #source: Uint8Array;
   /** Where each range begins in the source and, with one more entry, in the view. */
   readonly #sourceStarts: Float64Array;
   readonly #viewStarts: Float64Array;
 
-  /** `ranges` are sorted [start, end) offsets of the source, disjoint and none empty. */
-  constructor(source: Uint8Array, ranges: readonly (readonly [number, number])[]) {
+  /** @throws UpdateError usage_invalid for ranges out of order or outside the source */
+  constructor(source: Uint8Array, ranges: SourceRanges) {
     this.#source = source;
+    this.ranges = ranges;
     this.#sourceStarts = Float64Array.from(ranges, ([start]) => start);
     this.#viewStarts = new Float64Array(ranges.length + 1);
     let length = 0;
@@ -44,10 +49,13 @@ export class SourceView {
   bytes(): Uint8Array {
     if (this.length === this.#source.length) return this.#source;
     const bytes = new Uint8Array(this.length);
-    this.#sourceStarts.forEach((start, i) => {
-      bytes.set(this.#source.subarray(start, start + this.#rangeBytes(i)), this.#viewStarts[i]!);
-    });
+    this.copyTo(bytes);
     return bytes;
+  }
+
+  /** Writes the view's bytes to the front of `into`. */
+  copyTo(into: Uint8Array): void {
+    this.ranges.forEach(([start, end], i) => into.set(this.#source.subarray(start, end), this.#viewStarts[i]!));
   }
 
   /** Covers of the view as covers of the source, in the same order. */

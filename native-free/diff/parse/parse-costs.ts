@@ -25,8 +25,8 @@ export const LITERAL_OPEN_COST = 3 * COST_UNITS_PER_BIT;
 export const SAME_COST = 11 * COST_UNITS_PER_BIT;
 export const RECENT_COST = 14 * COST_UNITS_PER_BIT;
 /** Any other cover: this and a part that grows with the bits of the change. */
-const FRESH_COST = 16 * COST_UNITS_PER_BIT;
-const CHANGE_BIT_COST = 64;
+export const FRESH_COST = 16 * COST_UNITS_PER_BIT;
+export const CHANGE_BIT_COST = 64;
 
 /** Beginning a cover whose displacement differs by `change` from its predecessor's and is none of the recent ones. */
 export function freshCoverCost(change: number): number {

@@ -5,6 +5,7 @@
  * @module
  */
 import { statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { Argument, Command, Option } from 'commander';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { OUTCOME, UpdateError } from '../../../native-free/status.ts';
@@ -94,11 +95,14 @@ function targetMissing(source: string, { full }: DiffOptions): UpdateError {
 
 /** Up to this size one pair is made on this thread: there is nobody here whom it keeps waiting. */
 const INLINE_BYTES_MAX = 2 ** 20;
+/** The same where one thread does all: another one would only take its memory. An abort waits for the end of a step. */
+const ALONE_BYTES_MAX = 64 * 2 ** 20;
 
-async function engineOf(options: DiffOptions, inlineBytesMax = 0): Promise<DeltaEngine> {
+async function engineOf(options: DiffOptions, isOnePair = false): Promise<DeltaEngine> {
+  const isAlone = (options.workers ?? availableParallelism()) === 1;
   const { DeltaEngine: Engine } = await import('../../engine/index.ts');
   return new Engine({
-    inlineBytesMax,
+    inlineBytesMax: !isOnePair ? 0 : isAlone ? ALONE_BYTES_MAX : INLINE_BYTES_MAX,
     ...(options.workers === undefined ? {} : { workers: options.workers }),
     ...(options.memory === undefined ? {} : { memoryBytesMax: options.memory * 2 ** 20 }),
   });
@@ -132,7 +136,7 @@ async function diffPair(sourcePath: string, targetPath: string | undefined, opti
       { what: 'the target', path: targetPath },
       ...(options.full === true ? [] : [{ what: 'the source', path: sourcePath }]),
     ]);
-    const engine = await engineOf(options, INLINE_BYTES_MAX);
+    const engine = await engineOf(options, true);
     try {
       const show = phaseProgress(progress);
       const isFull = options.full === true;

@@ -1,6 +1,5 @@
 /**
- * What the engine asks of its worker threads. Images and the suffix array are views of SharedArrayBuffers, so that a
- * task costs no copy; everything that comes back is small.
+ * What the engine asks of its worker threads. Images and indexes are in shared memory, so that a task costs no copy; everything that comes back is small.
  *
  * @module
  */
@@ -9,7 +8,8 @@ import type { Images } from '../../../native-free/diff/images.ts';
 import type { Layout } from '../../../native-free/format/regions.ts';
 import type { PairedLayouts } from '../../../native-free/diff/layout/pair-regions.ts';
 import type { Tables } from '../../../native-free/diff/naming/find-bases.ts';
-import type { FinishedPlan, ImageParts, Matched, Refinement, Window } from '../../../native-free/diff/stages.ts';
+import type { OpenRanges } from '../../../native-free/diff/match/matching.ts';
+import type { FinishedPlan, ImageParts, Matched, OpenWindow, Window } from '../../../native-free/diff/stages.ts';
 import type { Container } from '../../../native-free/diff/containers/container.ts';
 import type { ExploredImage } from '../../../native-free/diff/units/select.ts';
 import type { StreamRun, UnpackedRun } from '../../../native-free/diff/units/stream-runs.ts';
@@ -17,6 +17,7 @@ import type { UnpackedPair } from '../../../native-free/diff/units/unpack-pair.t
 import type { EncodedUnitSegment } from '../../../native-free/diff/write/encode-unit-segment.ts';
 import type { CoverList } from '../../../native-free/format/cover.ts';
 import type { ModelSizes } from '../../../native-free/format/model-sizes.ts';
+import type { MatchIndex } from '../../wasm/matching.ts';
 import type { ProofPart, ProvenPart } from '../proof-parts.ts';
 import type { StatusCode } from '../../../native-free/status.ts';
 
@@ -72,19 +73,30 @@ interface NameTask {
   readonly copy: Uint8Array;
 }
 
-/** Covers of one window of the target, in masked copies. */
-interface MaskedTask {
-  readonly kind: 'masked';
+/** What there is to do in a window of two copies, and an index for it. */
+interface IndexTask {
+  readonly kind: 'index';
   readonly copies: Images;
   readonly window: Window;
+  /** Nobody asks it any more. */
+  readonly used: MatchIndex | undefined;
 }
 
-/** Covers of one window of the target, in canonical copies. */
-interface MatchTask {
-  readonly kind: 'match';
-  readonly copies: Images;
-  readonly window: Window;
-  readonly refine: Refinement | null;
+/** Covers of some open ranges of a window, in masked copies. */
+interface CoversTask {
+  readonly kind: 'covers';
+  readonly index: MatchIndex;
+  readonly target: Uint8Array;
+  readonly ranges: OpenRanges;
+}
+
+/** The same in canonical copies, by cost. */
+interface ParseTask {
+  readonly kind: 'parse';
+  readonly index: MatchIndex;
+  readonly target: Uint8Array;
+  readonly ranges: OpenRanges;
+  readonly seeds: CoverList;
 }
 
 /** The plan of a delta. */
@@ -161,10 +173,11 @@ export type Task =
   | MaskTask
   | AlikeTask
   | AlignTask
-  | MaskedTask
+  | IndexTask
+  | CoversTask
   | TablesTask
   | NameTask
-  | MatchTask
+  | ParseTask
   | PlanTask
   | EncodeTask
   | FindTask
@@ -181,10 +194,12 @@ export interface TaskResults {
   mask: true;
   alike: number;
   align: CoverList;
-  masked: CoverList;
+  /** Null: nothing is open. */
+  index: { readonly opened: OpenWindow; readonly index: MatchIndex | null };
+  covers: CoverList;
   tables: Tables;
   name: true;
-  match: CoverList;
+  parse: CoverList;
   plan: FinishedPlan;
   encode: {
     readonly encoded: Uint8Array;

@@ -1,5 +1,5 @@
 /**
- * A worker thread of the engine: one small task at a time, no state between tasks but loaded codecs and work space.
+ * A worker thread of the engine: one small task at a time, no state between tasks but loaded codecs.
  *
  * Always runs as compiled JavaScript (see built-file.ts).
  *
@@ -8,6 +8,7 @@
 import { readFileSync } from 'node:fs';
 import { SegmentEncoder } from '../../../native-free/diff/write/encode-segment.ts';
 import { coarseCovers } from '../../../native-free/diff/match/coarse-align.ts';
+import { SourceView } from '../../../native-free/diff/match/source-view.ts';
 import { openContainers } from '../../../native-free/diff/units/explore.ts';
 import { programsIn } from '../../../native-free/diff/units/programs.ts';
 import { unpackRuns } from '../../../native-free/diff/units/stream-runs.ts';
@@ -17,16 +18,13 @@ import * as stages from '../../../native-free/diff/stages.ts';
 import { digestOf } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { modelCoder } from '../../wasm/mix-coder.ts';
-import { suffixSorter } from '../../wasm/suffix-sort.ts';
+import { wasmMatching } from '../../wasm/matching.ts';
 import { isAllocationFailure } from '../memory-plan.ts';
 import { sharedBytes } from '../../platform/files/node-io.ts';
 import { sha256Node } from '../../platform/hash.ts';
 import { provePart } from '../prove.ts';
 import type { Task, TaskOutcome, TaskResults } from './tasks.ts';
 import { compressSegment } from '../zstd.ts';
-
-/** Both matches of a window sort; the first one's array is forgotten when its task is over. */
-const sort = suffixSorter();
 
 /** CPU seconds of this thread so far, or null where nothing tells. */
 function threadCpuSeconds(): number | null {
@@ -58,16 +56,24 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
       return coarseCovers(task.images.source, task.images.target).reduce((sum, { length }) => sum + length, 0);
     case 'align':
       return stages.alignMasked(task.copies);
-    case 'masked':
-      return stages.matchMasked(task.copies, task.window, sort);
+    case 'index': {
+      const { copies, window, used } = task;
+      const opened = stages.openWindow(copies, window);
+      const { open } = opened.settled;
+      if (open.length === 0) return { opened, index: null };
+      const index = wasmMatching.index(new SourceView(copies.source, opened.view), used);
+      return { opened, index };
+    }
+    case 'covers':
+      return wasmMatching.findCovers(task.index, task.target, task.ranges);
+    case 'parse':
+      return wasmMatching.parseCovers(task.index, task.target, task.ranges, task.seeds);
     case 'tables':
       return stages.tablesOf(task.images, task.layouts, task.covers);
     case 'name':
       if (task.covers === null) stages.nameSource(task.image, task.layouts, task.tables, task.copy);
       else stages.nameTarget(task.image, task, task.covers, task.copy);
       return true;
-    case 'match':
-      return stages.matchNamed(task.copies, task.window, sort, task.refine);
     case 'plan':
       return stages.finishPlan(task.images, task.matched, task.wanted, modelCoder);
     case 'encode': {

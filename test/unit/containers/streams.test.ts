@@ -6,12 +6,14 @@ import { deflateRawSync, deflateSync, gzipSync, constants } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { Container } from '../../../native-free/diff/containers/container.ts';
 import { findContainers } from '../../../native-free/diff/containers/list.ts';
+import { looksLikeDeflate } from '../../../native-free/diff/containers/streams/deflate-parts.ts';
 import { streams } from '../../../native-free/diff/containers/streams/list.ts';
 import { CODEC_ID } from '../../../native-free/format/unit-map.ts';
 import { adler32, crc32 } from '../../../native-free/unpack/checksums.ts';
 import { scanDeflate } from '../../../native-free/unpack/deflate/scan.ts';
 import { pipe, quietNoise, streamContent } from '../../support/containers/streams.ts';
 import { isInstalled } from '../../support/containers/tools.ts';
+import { noise } from '../../support/images.ts';
 import { dice, oddContents, realFiles } from '../../support/unpack/tools.ts';
 
 const REAL = realFiles();
@@ -114,6 +116,27 @@ describe('gzip and zlib', () => {
       expect(scanDeflate(image, 3, { checksum: crc32 })).toEqual({ ...sizes, checksum: crc32(content) });
       expect(scanDeflate(image, 3, { checksum: adler32 })).toEqual({ ...sizes, checksum: adler32(content) });
     }
+  });
+
+  it('with fixed codes are told from noise by their first tokens, and never missed', () => {
+    for (const content of [...oddContents().values(), LONG]) {
+      const packed = deflateRawSync(content, { strategy: constants.Z_FIXED });
+      expect(looksLikeDeflate(Buffer.concat([packed, Buffer.alloc(5)]), 0)).toBe(true);
+    }
+    const bytes = noise(60_000, 7).map((byte, i) => (i % 3 === 0 ? (byte & ~6) | 2 : byte));
+    let refused = 0;
+    for (let at = 0; at + 100 < bytes.length; at += 3) {
+      if (looksLikeDeflate(bytes, at)) continue;
+      refused++;
+      expect(() => scanDeflate(bytes, at)).toThrow(expect.objectContaining({ code: 'unit_malformed' }));
+    }
+    expect(refused).toBeGreaterThan(15_000);
+    // An end that comes too early is the scan's to find.
+    for (const few of [
+      [0x4b, 4, 0, 0, 0],
+      [0x4b, 0x4c, 0x4c, 0x4c, 0x4c],
+    ])
+      expect(looksLikeDeflate(Uint8Array.from(few), 0)).toBe(true);
   });
 
   it('count only where checksum and size are right', () => {

@@ -7,7 +7,7 @@ import { repositoryRoot } from '../../../corpus/manifest.ts';
 import { suffixArray } from '../../../native-free/diff/match/suffix-array.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { suffixArrayWasm, suffixSorter } from '../../../src/wasm/suffix-sort.ts';
+import { suffixArrayWasm } from '../../../src/wasm/suffix-sort.ts';
 import { random } from '../../support/images.ts';
 import { anyText, everyShortText, periodicText } from '../../support/texts.ts';
 
@@ -134,29 +134,6 @@ describe('suffixArrayWasm', () => {
     expect(sort(new TextEncoder().encode('banana'), into)).toBe(into);
     expect(create).toHaveBeenCalledOnce();
     expect(Array.from(into)).toEqual([5, 3, 1, 0, 4, 2]);
-  });
-});
-
-describe('a sorter that is used again', () => {
-  it('sorts longer and shorter texts one after the other in one memory, which grows', () => {
-    const sort = suffixSorter();
-    let memory: ArrayBufferLike | undefined;
-    for (const bytes of [noise(300_000, 256, 6), noise(10, 2, 7), new Uint8Array(1), noise(299_999, 4, 8)]) {
-      const suffixes = sort(bytes);
-      expect(Buffer.compare(Buffer.from(suffixes.slice().buffer), Buffer.from(suffixArray(bytes).buffer))).toBe(0);
-      memory ??= suffixes.buffer;
-      expect(suffixes.buffer).toBe(memory);
-    }
-    const longer = noise(2_000_000, 256, 9);
-    expect(Buffer.from(sort(longer).slice().buffer).equals(Buffer.from(suffixArray(longer).buffer))).toBe(true);
-  });
-
-  it('takes an array of the caller, which later calls leave alone', () => {
-    const sort = suffixSorter();
-    const into = sort(new TextEncoder().encode('banana'), new Int32Array(6));
-    sort(noise(6, 256, 4));
-    expect(Array.from(into)).toEqual([5, 3, 1, 0, 4, 2]);
-    expect(() => sort(new Uint8Array(6), new Int32Array(5))).toThrow(UpdateError);
   });
 });
 

@@ -10,6 +10,7 @@ import { LENGTH_CODE_ORDER } from '../../../unpack/deflate/symbols.ts';
 import { malformed } from '../../../unpack/tokens.ts';
 import type { FoundUnit } from '../container.ts';
 import { CONTENT_PER_STEP, Effort } from './effort.ts';
+import { mayBeFixedBlock } from './fixed-block.ts';
 
 /** Content of a part, as far as blocks allow: each is a place to begin at, and repeats 32 KiB to be one. */
 const PART_CONTENT_BYTES_MIN = 2 ** 19;
@@ -18,6 +19,8 @@ export const PART_CONTENT_BYTES_MAX = 2 ** 20;
 /** What a block costs besides its bytes: tables are built for it. */
 const BLOCK_STEPS = 32;
 const STORED_MASK = 0xffff;
+/** Before what a block consists of: whether it is the last one, and its type. */
+const BLOCK_TYPE_BITS = 3;
 /** Of the numbers of literal, length and distance codes that five bits can say, two are refused. */
 const CODES_MAX = 29;
 const CODE_LENGTHS_MIN = 4;
@@ -108,7 +111,7 @@ export function looksLikeDeflate(bytes: Uint8Array, offset: number): boolean {
   if (offset + 5 > bytes.length) return false;
   const [head, second, third] = [bytes[offset]!, bytes[offset + 1]!, bytes[offset + 2]!];
   const type = (head >> 1) & 3;
-  if (type === BLOCK.fixed) return true;
+  if (type === BLOCK.fixed) return mayBeFixedBlock(bytes, offset, BLOCK_TYPE_BITS);
   if (type === BLOCK.stored) {
     const length = second | (third << 8);
     return head >> 3 === 0 && (length ^ (bytes[offset + 3]! | (bytes[offset + 4]! << 8))) === STORED_MASK;
