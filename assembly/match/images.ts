@@ -13,6 +13,31 @@ export let sourceBytes: i32 = 0;
 export let target: usize = 0;
 export let targetBytes: i32 = 0;
 
+/** The images that both are canonical copies of, where there are such. */
+let plainSource: usize = 0;
+let plainTarget: usize = 0;
+
+export function placePlainSource(at: usize): void {
+  plainSource = at;
+}
+
+/** A piece at address `at`, which begins at offset `from`. */
+export function placePlainTarget(at: usize, from: i32): void {
+  plainTarget = at - <usize>from;
+}
+
+// @ts-ignore: decorator
+@inline
+export function plainSourceAt(i: i32): i32 {
+  return <i32>load<u8>(plainSource + <usize>i);
+}
+
+// @ts-ignore: decorator
+@inline
+export function plainTargetAt(i: i32): i32 {
+  return <i32>load<u8>(plainTarget + <usize>i);
+}
+
 export function placeSource(at: usize, count: i32): void {
   source = at;
   sourceBytes = count;

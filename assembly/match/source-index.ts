@@ -6,6 +6,7 @@ import { reserve, aligned } from './memory.ts';
 import {
   countEqual,
   matchLength,
+  placePlainSource,
   placeSource,
   SLACK_BYTES,
   source,
@@ -29,6 +30,8 @@ const KMER_BITS_MAX: i32 = 28;
 let suffixes: usize = 0;
 let pairs: usize = 0;
 let kmers: usize = 0;
+let plain: usize = 0;
+let behind: usize = 0;
 /** By how much a hash is shifted for its bit. */
 let kmerShift: i32 = 0;
 
@@ -44,24 +47,36 @@ function kmerBitsFor(count: i32): i32 {
   return bits;
 }
 
-/** Says where everything is for a source of `count` bytes; the address of the source. */
-export function place(count: i32): usize {
+/** Says where everything is for a source of `count` bytes; the address of the source. `hasPlain`: it is a canonical copy. */
+export function place(count: i32, hasPlain: bool): usize {
   suffixes = aligned(TEXT + <usize>count + SLACK_BYTES);
   pairs = suffixes + (<usize>count << 2);
   kmers = aligned(pairs + ((PAIR_VALUES + 1) << 2));
   kmerShift = 32 - kmerBitsFor(count);
+  plain = aligned(kmersEnd());
+  behind = hasPlain ? aligned(plain + <usize>count) : plain;
   placeSource(TEXT, count);
+  placePlainSource(plain);
   return TEXT;
+}
+
+function kmersEnd(): usize {
+  return kmers + ((<usize>1 << (32 - kmerShift)) >> 3);
 }
 
 /** What lies behind is free. */
 export function end(): usize {
-  return kmers + ((<usize>1 << (32 - kmerShift)) >> 3);
+  return behind;
+}
+
+/** Where the image is that the source is a copy of. */
+export function plainSource(): usize {
+  return plain;
 }
 
 /** Makes room for a source of `count` bytes; its address. */
-export function create(count: i32): usize {
-  const at = place(count);
+export function create(count: i32, hasPlain: bool): usize {
+  const at = place(count, hasPlain);
   reserve(end());
   return at;
 }
@@ -86,7 +101,7 @@ function countPair(pair: i32): void {
 }
 
 function markKmers(): void {
-  memory.fill(kmers, 0, end() - kmers);
+  memory.fill(kmers, 0, kmersEnd() - kmers);
   const last = sourceBytes - KMER_BYTES + 1;
   for (let i = 0; i < last; i++) {
     const bit = <u32>kmerHash(source + <usize>i) >>> kmerShift;

@@ -1,13 +1,14 @@
 /** The twin of native-free/diff/parse/displacement-beam.ts. A state is 64 bytes, its fields at fixed places in them. */
 import { coverCount, forgetCovers, pushCover } from '../match/covers.ts';
 import { allocate } from '../match/memory.ts';
-import { matchLength, sourceAt, sourceBytes, targetAt } from '../match/images.ts';
+import { matchLength, plainSourceAt, plainTargetAt, sourceAt, sourceBytes, targetAt } from '../match/images.ts';
 import {
   EXACT,
   freshCoverCost,
   LITERAL_OPEN,
   MISS,
   NEXT_MISS,
+  PLAIN_MISS,
   RECENT,
   REPEATED_MISS,
   SAME,
@@ -44,12 +45,15 @@ const OPEN_COST: usize = 28;
 /** Four bytes each. */
 const LAST_CHANGE: usize = 32;
 const OLDER_CHANGE: usize = 36;
+const PLAIN_CHANGE: usize = 40;
+const OLDER_PLAIN_CHANGE: usize = 44;
 
 let states: usize = 0;
 let count: i32 = 0;
 let begin: i32 = 0;
 let at: i32 = 0;
 
+let isWithPlain: bool = false;
 let literalByteCost: i32 = 0;
 let literalCost: i32 = 0;
 let literalFrom: i32 = 0;
@@ -62,12 +66,13 @@ let bestCost: i32 = 0;
 let openBest: i32 = LITERAL;
 let openFrom: i32 = NONE;
 
-export function beginBeam(start: i32, literalByte: i32): void {
+export function beginBeam(start: i32, literalByte: i32, withPlain: bool): void {
   if (states == 0) states = allocate(<usize>STATES_MAX * STATE_BYTES);
   forgetRecords();
   count = 0;
   begin = start;
   at = start;
+  isWithPlain = withPlain;
   literalByteCost = literalByte;
   literalCost = 0;
   literalFrom = start;
@@ -102,6 +107,7 @@ export function activate(displacement: i32): void {
   beginState(k, cost, before);
   store<i32>(k, 0, STRIKES);
   store<u64>(k, 0, LAST_CHANGE);
+  store<u64>(k, 0, PLAIN_CHANGE);
   store<i32>(k, NONE, OPEN_COST);
 }
 
@@ -212,6 +218,11 @@ function passByte(): bool {
       continue;
     }
     isExact = false;
+    if (isWithPlain && change != OUTSIDE && isPlain(k, place)) {
+      store<i32>(k, cost + PLAIN_MISS, COST);
+      store<i32>(k, 0, IS_MISSING);
+      continue;
+    }
     if (change == OUTSIDE) strikes = STRIKES_MAX;
     store<i32>(k, cost + missCost(k, change), COST);
     store<i32>(k, ++strikes, STRIKES);
@@ -220,6 +231,18 @@ function passByte(): bool {
   at++;
   if (isAnyLost) dropLost();
   return isExact;
+}
+
+// @ts-ignore: decorator
+@inline
+function isPlain(k: usize, place: i32): bool {
+  const lane = k + <usize>(at & 3);
+  const change = (plainTargetAt(at) - plainSourceAt(place)) & 255;
+  const last = <i32>load<u8>(lane, PLAIN_CHANGE);
+  if (change == 0 || change == last || change == <i32>load<u8>(lane, OLDER_PLAIN_CHANGE)) return true;
+  store<u8>(lane, last, OLDER_PLAIN_CHANGE);
+  store<u8>(lane, change, PLAIN_CHANGE);
+  return false;
 }
 
 // @ts-ignore: decorator

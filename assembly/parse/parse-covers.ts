@@ -10,9 +10,9 @@ const SEED_LEAD_BYTES: i32 = 8;
 let seed: i32 = 0;
 
 /** Finds the covers of target bytes [start, end), last one first; how many there are. */
-export function parse(start: i32, end: i32, literalCost: i32): i32 {
+export function parse(start: i32, end: i32, literalCost: i32, withPlain: bool): i32 {
   beginScan(start, end);
-  beginBeam(start, literalCost);
+  beginBeam(start, literalCost, withPlain);
   seed = 0;
   for (let left = end - start, block = start; left > 0; left -= BLOCK_BYTES, block += BLOCK_BYTES) {
     const isLast = left <= BLOCK_BYTES;

@@ -4,6 +4,7 @@ export let EXACT: i32 = 0;
 export let MISS: i32 = 0;
 export let NEXT_MISS: i32 = 0;
 export let REPEATED_MISS: i32 = 0;
+export let PLAIN_MISS: i32 = 0;
 export let LITERAL_OPEN: i32 = 0;
 export let SAME: i32 = 0;
 export let RECENT: i32 = 0;
@@ -15,6 +16,7 @@ export function setPrices(
   miss: i32,
   nextMiss: i32,
   repeatedMiss: i32,
+  plainMiss: i32,
   literalOpen: i32,
   same: i32,
   recent: i32,
@@ -25,6 +27,7 @@ export function setPrices(
   MISS = miss;
   NEXT_MISS = nextMiss;
   REPEATED_MISS = repeatedMiss;
+  PLAIN_MISS = plainMiss;
   LITERAL_OPEN = literalOpen;
   SAME = same;
   RECENT = recent;

@@ -63,8 +63,8 @@ export function inlineSteps(
       return tables;
     },
     async matchNamed(windows, covers, tables) {
-      const refine = tables && { images, layouts, tables };
-      return windows.map((window) => stages.matchNamed(copies, { ...window, covers }, matching, refine));
+      const naming = tables && { layouts, tables };
+      return windows.map((window) => stages.matchNamed(images, copies, { ...window, covers }, matching, naming));
     },
   };
 }

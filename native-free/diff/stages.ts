@@ -165,19 +165,13 @@ export function nameSource(image: Uint8Array, layouts: PairedLayouts, tables: Ta
 }
 
 /** Stage 4: the copy of the target becomes canonical. */
-export function nameTarget(
-  image: Uint8Array,
-  { layouts, tables }: Omit<Refinement, 'images'>,
-  covers: CoverList,
-  copy: Uint8Array,
-): void {
+export function nameTarget(image: Uint8Array, { layouts, tables }: Naming, covers: CoverList, copy: Uint8Array): void {
   const inverse = new AddressMap(inverted(covers), layouts.target, layouts.source);
   canonicalImage(image, layouts.target, targetNames(inverse), tables.target, copy);
 }
 
 /** What it takes to name a target again with better covers. */
-export interface Refinement {
-  readonly images: Images;
+export interface Naming {
   readonly layouts: PairedLayouts;
   readonly tables: Tables;
 }
@@ -187,23 +181,25 @@ export interface Refinement {
  * the target is then named by the covers just found (in `copies`) and parsed once more with the same index.
  */
 export function matchNamed(
+  images: Images,
   copies: Images,
   window: Window,
   matching: Matching = referenceMatching(),
-  refine: Refinement | null = null,
+  refine: Naming | null = null,
 ): CoverList {
   const { source, target } = copies;
   const opened = openWindow(copies, window);
   const { open } = opened.settled;
   if (open.length === 0) return coverListOf(opened.settled.covers);
-  const index = matching.index(new SourceView(source, opened.view));
+  const { view } = opened;
+  const index = matching.index(new SourceView(source, view), undefined, new SourceView(images.source, view));
   const parse = (seeds: CoverList): CoverList => {
     matching.begin(index);
-    return joinWindow(source, opened, matching.parseCovers(index, target, open, seeds));
+    return joinWindow(source, opened, matching.parseCovers(index, { target, plain: images.target }, open, seeds));
   };
   const found = parse(opened.seeds);
   if (refine === null) return found;
-  nameTarget(refine.images.target, refine, found, target);
+  nameTarget(images.target, refine, found, target);
   return parse(seedsOf(source, opened, found));
 }
 

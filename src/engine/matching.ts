@@ -76,7 +76,8 @@ class PoolSteps implements MatchSteps {
   }
 
   matchNamed(windows: readonly TargetRange[], known: CoverList, refine: Tables | null): Promise<CoverList[]> {
-    const { source, target } = this.#copies;
+    const { source } = this.#copies;
+    const target = { target: this.#copies.target, plain: this.#images.target };
     const { pool } = this.#job;
     const parse = (begun: Begun, seeds: CoverList): Promise<CoverList> => {
       const shared = shareCovers(seeds);
@@ -84,13 +85,14 @@ class PoolSteps implements MatchSteps {
         pool.run({ kind: 'parse', index: begun.index, target, ranges, seeds: shared }, this.#job),
       );
     };
-    return this.#inWindows(windows, known, async (begun) => {
+    const find = async (begun: Begun): Promise<CoverList> => {
       const { opened } = begun;
       const found = await parse(begun, opened.seeds);
       if (refine === null) return found;
       await this.#name('target', refine, shareCovers(found));
       return parse(begun, seedsOf(source, opened, found));
-    });
+    };
+    return this.#inWindows(windows, known, find, this.#images.source);
   }
 
   /** The copy of one image is named; the target's by covers. */
@@ -104,12 +106,13 @@ class PoolSteps implements MatchSteps {
     windows: readonly TargetRange[],
     known: CoverList,
     find: (begun: Begun) => Promise<CoverList>,
+    plain?: Uint8Array,
   ): Promise<CoverList[]> {
     const covers = shareCovers(known);
     const { workers } = this.#job;
     const lanes = Math.max(1, Math.floor(workers / windows.length));
     return inLanes(windows, workers, async (range) => {
-      const { opened, index } = await this.#open({ ...range, covers });
+      const { opened, index } = await this.#open({ ...range, covers }, plain);
       const found = index === null ? coverListOf(opened.settled.covers) : await find({ opened, index, lanes });
       if (index !== null) this.#used.push(index);
       this.#matched(range.end - range.start);
@@ -117,8 +120,11 @@ class PoolSteps implements MatchSteps {
     });
   }
 
-  #open(window: Window): Promise<{ opened: OpenWindow; index: MatchIndex | null }> {
-    return this.#job.pool.run({ kind: 'index', copies: this.#copies, window, used: this.#used.pop() }, this.#job);
+  #open(window: Window, plain?: Uint8Array): Promise<{ opened: OpenWindow; index: MatchIndex | null }> {
+    return this.#job.pool.run(
+      { kind: 'index', copies: this.#copies, window, used: this.#used.pop(), plain },
+      this.#job,
+    );
   }
 
   /** What `find` finds in the open ranges of a window, with what is settled. */

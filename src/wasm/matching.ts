@@ -5,7 +5,12 @@
  * @module
  */
 import { emptyCoverList, setCover, type CoverList } from '../../native-free/format/cover.ts';
-import { referenceMatching, type Matching, type OpenRanges } from '../../native-free/diff/match/matching.ts';
+import {
+  referenceMatching,
+  type Matching,
+  type OpenRanges,
+  type ParsedTarget,
+} from '../../native-free/diff/match/matching.ts';
 import type { SourceIndex } from '../../native-free/diff/match/source-index.ts';
 import type { SourceView } from '../../native-free/diff/match/source-view.ts';
 import * as costs from '../../native-free/diff/parse/parse-costs.ts';
@@ -16,18 +21,21 @@ import { suffixArrayWasm } from './suffix-sort.ts';
 
 interface Exports {
   /** Address of a source of `count` bytes: room is made, or it is there already. */
-  create(count: number): number;
-  attach(count: number): number;
+  create(count: number, hasPlain: boolean): number;
+  attach(count: number, hasPlain: boolean): number;
+  /** Address of the image that the source is a canonical copy of. */
+  plainSource(): number;
   build(): void;
   /** Behind all that is searched. */
   end(): number;
-  /** Address of a piece of a target. */
+  /** Addresses of pieces of a target, and of the image that it is a canonical copy of. */
   placePiece(from: number, count: number, targetBytes: number): number;
+  placePlainPiece(from: number, count: number): number;
   seedsRoom(count: number): number;
   setPrices(...prices: number[]): void;
   /** Both give the number of covers; `parse` the last one first. */
   searchCovers(start: number, end: number): number;
-  parse(start: number, end: number, literalCost: number): number;
+  parse(start: number, end: number, literalCost: number, withPlain: boolean): number;
   covers(): number;
 }
 
@@ -35,6 +43,7 @@ interface Exports {
 interface WasmIndex {
   readonly memory: WasmMemory;
   readonly sourceBytes: number;
+  readonly hasPlain: boolean;
   readonly end: number;
 }
 
@@ -56,8 +65,9 @@ const reference = referenceMatching(suffixArrayWasm);
 const isWasm = (index: MatchIndex): index is WasmIndex => 'memory' in index;
 
 export const wasmMatching: Matching<MatchIndex> = {
-  index(view, used) {
-    return wasmIndex(view, used !== undefined && isWasm(used) ? used.memory : undefined) ?? reference.index(view);
+  index(view, used, plain) {
+    const memory = used !== undefined && isWasm(used) ? used.memory : undefined;
+    return wasmIndex(view, plain, memory) ?? reference.index(view, undefined, plain);
   },
   begin(index) {
     if (isWasm(index)) Atomics.store(new Uint32Array(index.memory.buffer), NEXT_FREE_AT, index.end);
@@ -73,16 +83,19 @@ export const wasmMatching: Matching<MatchIndex> = {
 };
 
 /** Null where there is no shared memory, or not enough. */
-function wasmIndex(view: SourceView, used: WasmMemory | undefined): WasmIndex | null {
+function wasmIndex(view: SourceView, plain?: SourceView, used?: WasmMemory): WasmIndex | null {
   const sourceBytes = view.length;
   if (sourceBytes > SOURCE_BYTES_MAX) return null;
   try {
     const memory = used ?? sharedMemory();
     const exports = instantiate<Exports>(base64, memory);
-    const at = exports.create(sourceBytes);
+    const hasPlain = plain !== undefined;
+    const at = exports.create(sourceBytes, hasPlain);
     view.copyTo(new Uint8Array(memory.buffer, at, sourceBytes));
     exports.build();
-    return { memory, sourceBytes, end: exports.end() };
+    // Not before: suffixes are sorted with what lies behind them.
+    plain?.copyTo(new Uint8Array(memory.buffer, exports.plainSource(), sourceBytes));
+    return { memory, sourceBytes, hasPlain, end: exports.end() };
   } catch {
     return null;
   }
@@ -93,10 +106,13 @@ class Searches {
   readonly #memory: WasmMemory;
   readonly #exports: Exports;
 
-  constructor({ memory, sourceBytes }: WasmIndex) {
+  readonly #hasPlain: boolean;
+
+  constructor({ memory, sourceBytes, hasPlain }: WasmIndex) {
     this.#memory = memory;
     this.#exports = instantiate<Exports>(base64, memory);
-    this.#exports.attach(sourceBytes);
+    this.#hasPlain = hasPlain;
+    this.#exports.attach(sourceBytes, hasPlain);
   }
 
   findCovers(target: Uint8Array, ranges: OpenRanges): CoverList {
@@ -109,17 +125,19 @@ class Searches {
     });
   }
 
-  parseCovers(target: Uint8Array, ranges: OpenRanges, seeds: CoverList): CoverList {
+  parseCovers({ target, plain }: ParsedTarget, ranges: OpenRanges, seeds: CoverList): CoverList {
     const { parse, setPrices } = this.#exports;
+    const withPlain = this.#hasPlain && plain !== undefined;
     return guarded(() => {
       setPrices(
-        ...[costs.EXACT_COST, costs.MISS_COST, costs.NEXT_MISS_COST, costs.REPEATED_MISS_COST],
+        ...[costs.EXACT_COST, costs.MISS_COST, costs.NEXT_MISS_COST, costs.REPEATED_MISS_COST, costs.PLAIN_MISS_COST],
         ...[costs.LITERAL_OPEN_COST, costs.SAME_COST, costs.RECENT_COST, costs.FRESH_COST, costs.CHANGE_BIT_COST],
       );
       const found = ranges.map(([from, to]) => {
         this.#place(target, [from, to]);
+        if (withPlain) this.#placePlain(plain, from, to);
         this.#seed(seeds, from, to);
-        return this.#covers(parse(from, to, costs.literalCostOf(target, from, to)));
+        return this.#covers(parse(from, to, costs.literalCostOf(target, from, to), withPlain));
       });
       return listOf(found.map(reversed));
     });
@@ -131,6 +149,11 @@ class Searches {
     const piece = target.subarray(first, to + BEHIND_BYTES);
     const at = this.#exports.placePiece(first, piece.length, target.length);
     new Uint8Array(this.#memory.buffer).set(piece, at);
+  }
+
+  #placePlain(plain: Uint8Array, from: number, to: number): void {
+    const at = this.#exports.placePlainPiece(from, to - from);
+    new Uint8Array(this.#memory.buffer).set(plain.subarray(from, to), at);
   }
 
   /** Places the seeds that touch a range. */

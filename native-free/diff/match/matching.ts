@@ -16,34 +16,45 @@ export type SuffixSorter = (bytes: Uint8Array, into?: Int32Array) => Int32Array;
 /** Parts of a target, as [start, end) offsets in order. Each is searched by itself, so that any thread may do it. */
 export type OpenRanges = readonly (readonly [number, number])[];
 
+/** A target to be parsed, and the image itself where that is a canonical copy of it. */
+export interface ParsedTarget {
+  readonly target: Uint8Array;
+  readonly plain?: Uint8Array | undefined;
+}
+
 /** An index is data only: threads hand it to each other. */
 export interface Matching<Index = unknown> {
-  /** Indexes a view. Nobody asks `used` any more: its memory may be taken. */
-  index(view: SourceView, used?: Index): Index;
+  /**
+   * Indexes a view of a source; `plain` is that of the image, where the source is a canonical copy of it that is to be
+   * parsed. Nobody asks `used` any more: its memory may be taken.
+   */
+  index(view: SourceView, used?: Index, plain?: SourceView): Index;
   /** Before ranges are searched, while nobody is at work: what earlier searches took of an index's memory is free. */
   begin(index: Index): void;
   /** Covers of the ranges, as `findCovers` gives them: source offsets are those of the view. */
   findCovers(index: Index, target: Uint8Array, ranges: OpenRanges): CoverList;
   /** Covers of the ranges, as `parseCovers` gives them; `seeds` are of the view, in target order. */
-  parseCovers(index: Index, target: Uint8Array, ranges: OpenRanges, seeds: CoverList): CoverList;
+  parseCovers(index: Index, target: ParsedTarget, ranges: OpenRanges, seeds: CoverList): CoverList;
 }
 
 /** All in TypeScript, but for the sorter, where another one is given. */
 export function referenceMatching(sort: SuffixSorter = suffixArray): Matching<SourceIndex> {
   return {
-    index(view) {
+    index(view, _used, plain) {
       const bytes = view.bytes();
-      return indexSource(bytes, sort(bytes));
+      return { ...indexSource(bytes, sort(bytes)), plain: plain?.bytes() };
     },
     begin() {
       // Nothing is taken.
     },
     findCovers: (index, target, ranges) =>
       coverListOf(ranges.flatMap(([from, to]) => findCovers(index, target, from, to))),
-    parseCovers(index, target, ranges, seeds) {
+    parseCovers(index, { target, plain }, ranges, seeds) {
       const covers = coversIn(seeds);
       return coverListOf(
-        ranges.flatMap(([from, to]) => parseCovers(index, target, from, to, { seeds: within(covers, from, to) })),
+        ranges.flatMap(([from, to]) =>
+          parseCovers(index, target, from, to, { seeds: within(covers, from, to), plainTarget: plain }),
+        ),
       );
     },
   };

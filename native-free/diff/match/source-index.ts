@@ -25,6 +25,8 @@ export interface SourceIndex {
   readonly pairs: Int32Array;
   /** One bit for each hash of KMER_BYTES source bytes, so that hopeless searches need not begin; null: not made. */
   readonly kmers?: Uint32Array | null;
+  /** The image's bytes, where `source` is a canonical copy of them. */
+  readonly plain?: Uint8Array | undefined;
 }
 
 /** Length of the byte strings in SourceIndex.kmers. */

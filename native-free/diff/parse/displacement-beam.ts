@@ -14,6 +14,7 @@ import {
   LITERAL_OPEN_COST,
   MISS_COST,
   NEXT_MISS_COST,
+  PLAIN_MISS_COST,
   RECENT_COST,
   REPEATED_MISS_COST,
   SAME_COST,
@@ -39,11 +40,18 @@ const OUTSIDE = 256;
 const NONE = -1;
 const LITERAL = -1;
 
+/** Two images as they are. */
+export interface PlainPair {
+  readonly source: Uint8Array;
+  readonly target: Uint8Array;
+}
+
 export class DisplacementBeam {
   /** Bytes compared or passed so far, over all states. */
   steps = 0;
   readonly #source: Uint8Array;
   readonly #target: Uint8Array;
+  readonly #plain: PlainPair | null;
   readonly #start: number;
   #at: number;
 
@@ -58,6 +66,10 @@ export class DisplacementBeam {
   readonly #lastChange = new Uint8Array(4 * STATES_MAX);
   /** The one before: tables have two numbers in turn that change differently, such as offset and addend. */
   readonly #olderChange = new Uint8Array(4 * STATES_MAX);
+  /** The same two of the images themselves, where their copies differ. */
+  readonly #plainChange = new Uint8Array(4 * STATES_MAX);
+  readonly #olderPlainChange = new Uint8Array(4 * STATES_MAX);
+  readonly #changes = [this.#lastChange, this.#olderChange, this.#plainChange, this.#olderPlainChange];
   readonly #strikes = new Int32Array(STATES_MAX);
   /** What beginning a state's displacement anew after the best state costs; NONE if not known. */
   readonly #openCost = new Int32Array(STATES_MAX);
@@ -77,9 +89,17 @@ export class DisplacementBeam {
 
   readonly #records = new Records();
 
-  constructor(source: Uint8Array, target: Uint8Array, start: number, literalByteCost: number) {
+  /** `plain` are the images that `source` and `target` are canonical copies of, if they are. */
+  constructor(
+    source: Uint8Array,
+    target: Uint8Array,
+    start: number,
+    literalByteCost: number,
+    plain: PlainPair | null = null,
+  ) {
     this.#source = source;
     this.#target = target;
+    this.#plain = plain;
     this.#start = start;
     this.#at = start;
     this.#literalFrom = start;
@@ -103,8 +123,7 @@ export class DisplacementBeam {
     this.#displacement[k] = displacement;
     this.#begin(k, cost, before);
     this.#strikes[k] = 0;
-    this.#lastChange.fill(0, 4 * k, 4 * k + 4);
-    this.#olderChange.fill(0, 4 * k, 4 * k + 4);
+    for (const changes of this.#changes) changes.fill(0, 4 * k, 4 * k + 4);
     this.#openCost[k] = NONE;
   }
 
@@ -220,6 +239,11 @@ export class DisplacementBeam {
         continue;
       }
       isExact = false;
+      if (change !== OUTSIDE && this.#isPlain((k << 2) | (at & 3), at, place)) {
+        this.#cost[k]! += PLAIN_MISS_COST;
+        this.#isMissing[k] = 0;
+        continue;
+      }
       if (change === OUTSIDE) this.#strikes[k] = STRIKES_MAX;
       this.#cost[k]! += this.#missCost(k, (k << 2) | (at & 3), change);
       if (++this.#strikes[k]! > STRIKES_MAX) isAnyLost = true;
@@ -228,6 +252,17 @@ export class DisplacementBeam {
     this.#at++;
     if (isAnyLost) this.#dropLost();
     return isExact;
+  }
+
+  /** Whether the image's byte, unlike its copy's, is the source's or differs as one of the last two in its lane did. */
+  #isPlain(lane: number, at: number, place: number): boolean {
+    if (this.#plain === null) return false;
+    const change = (this.#plain.target[at]! - this.#plain.source[place]!) & 255;
+    const last = this.#plainChange[lane]!;
+    if (change === 0 || change === last || change === this.#olderPlainChange[lane]) return true;
+    this.#olderPlainChange[lane] = last;
+    this.#plainChange[lane] = change;
+    return false;
   }
 
   /** What the mismatch of state `k` costs; remembers the change. `lane` is its place in a word, in the state's memory. */
@@ -280,10 +315,7 @@ export class DisplacementBeam {
       field[to] = field[from]!;
     }
     this.#strikes[to] = this.#strikes[from]!;
-    for (let lane = 0; lane < 4; lane++) {
-      this.#lastChange[4 * to + lane] = this.#lastChange[4 * from + lane]!;
-      this.#olderChange[4 * to + lane] = this.#olderChange[4 * from + lane]!;
-    }
+    for (const changes of this.#changes) changes.copyWithin(4 * to, 4 * from, 4 * from + 4);
   }
 
   #worst(): number {

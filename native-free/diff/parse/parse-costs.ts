@@ -16,6 +16,11 @@ export const MISS_COST = 8 * COST_UNITS_PER_BIT;
 export const NEXT_MISS_COST = 4.5 * COST_UNITS_PER_BIT;
 /** A byte that differs by as much as one of the last two in its place of a word: the coder guesses such changes. */
 export const REPEATED_MISS_COST = 1.5 * COST_UNITS_PER_BIT;
+/**
+ * The same, of a byte of the image itself where the canonical copies differ, or one that equals the source's: a reference
+ * that does not mean what it meant, and yet is where it was, or moved on like the last one.
+ */
+export const PLAIN_MISS_COST = 1.5 * COST_UNITS_PER_BIT;
 /** A byte outside covers: of text, and of anything else. */
 const TEXT_LITERAL_COST = 166;
 const LITERAL_COST = 205;

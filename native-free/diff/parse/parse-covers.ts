@@ -22,6 +22,8 @@ const SEED_LEAD_BYTES = 8;
 export interface ParseOptions {
   /** Covers of an earlier match, in target order: their displacements are tried where they were. */
   readonly seeds?: readonly Cover[];
+  /** The target that the window is of, where that is a canonical copy; the index has the source's bytes. */
+  readonly plainTarget?: Uint8Array | undefined;
   /** Counts work, for tests of its growth. */
   readonly work?: ParseWork;
 }
@@ -48,7 +50,9 @@ export function parseCovers(
   }
   const seeds = options.seeds ?? [];
   const scan = new ProspectScan(index, target, start, end, seeds);
-  const beam = new DisplacementBeam(index.source, target, start, literalCostOf(target, start, end));
+  const { plainTarget } = options;
+  const plain = index.plain && plainTarget ? { source: index.plain, target: plainTarget } : null;
+  const beam = new DisplacementBeam(index.source, target, start, literalCostOf(target, start, end), plain);
   let seed = 0;
   for (let block = start; block < end; block += BLOCK_BYTES) {
     const blockEnd = Math.min(end, block + BLOCK_BYTES);

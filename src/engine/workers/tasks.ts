@@ -8,7 +8,7 @@ import type { Images } from '../../../native-free/diff/images.ts';
 import type { Layout } from '../../../native-free/format/regions.ts';
 import type { PairedLayouts } from '../../../native-free/diff/layout/pair-regions.ts';
 import type { Tables } from '../../../native-free/diff/naming/find-bases.ts';
-import type { OpenRanges } from '../../../native-free/diff/match/matching.ts';
+import type { OpenRanges, ParsedTarget } from '../../../native-free/diff/match/matching.ts';
 import type { FinishedPlan, ImageParts, Matched, OpenWindow, Window } from '../../../native-free/diff/stages.ts';
 import type { Container } from '../../../native-free/diff/containers/container.ts';
 import type { ExploredImage } from '../../../native-free/diff/units/select.ts';
@@ -80,6 +80,8 @@ interface IndexTask {
   readonly window: Window;
   /** Nobody asks it any more. */
   readonly used: MatchIndex | undefined;
+  /** The source itself, where its copy is to be parsed. */
+  readonly plain: Uint8Array | undefined;
 }
 
 /** Covers of some open ranges of a window, in masked copies. */
@@ -94,7 +96,7 @@ interface CoversTask {
 interface ParseTask {
   readonly kind: 'parse';
   readonly index: MatchIndex;
-  readonly target: Uint8Array;
+  readonly target: ParsedTarget;
   readonly ranges: OpenRanges;
   readonly seeds: CoverList;
 }

@@ -57,11 +57,12 @@ async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
     case 'align':
       return stages.alignMasked(task.copies);
     case 'index': {
-      const { copies, window, used } = task;
+      const { copies, window, used, plain } = task;
       const opened = stages.openWindow(copies, window);
       const { open } = opened.settled;
       if (open.length === 0) return { opened, index: null };
-      const index = wasmMatching.index(new SourceView(copies.source, opened.view), used);
+      const image = plain === undefined ? undefined : new SourceView(plain, opened.view);
+      const index = wasmMatching.index(new SourceView(copies.source, opened.view), used, image);
       return { opened, index };
     }
     case 'covers':

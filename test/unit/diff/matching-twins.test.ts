@@ -24,7 +24,13 @@ const whole = (source: Uint8Array): SourceView =>
 interface Found {
   readonly covers: Cover[];
   readonly parsed: Cover[];
+  /** As if the images were canonical copies of others. */
+  readonly parsedCopies: Cover[];
 }
+
+/** Some other image that this could be a canonical copy of: what is equal there may differ here, and the other way. */
+const likeOriginal = (copy: Uint8Array): Uint8Array =>
+  copy.map((byte, i) => (i % 5 === 0 ? byte >> 2 : byte ^ (i >> 9)));
 
 function find<Index>(
   matching: Matching<Index>,
@@ -36,8 +42,14 @@ function find<Index>(
   const index = matching.index(view);
   matching.begin(index);
   const covers = coversIn(matching.findCovers(index, target, ranges));
+  const list = coverListOf(seeds);
   matching.begin(index);
-  return { covers, parsed: coversIn(matching.parseCovers(index, target, ranges, coverListOf(seeds))) };
+  const parsed = coversIn(matching.parseCovers(index, { target }, ranges, list));
+  const original = whole(likeOriginal(view.bytes()));
+  const both = matching.index(view, undefined, original);
+  matching.begin(both);
+  const plain = likeOriginal(target);
+  return { covers, parsed, parsedCopies: coversIn(matching.parseCovers(both, { target, plain }, ranges, list)) };
 }
 
 /** Throws unless both find the same; gives what they found. */
@@ -166,12 +178,14 @@ describe('an index in WebAssembly', () => {
     const ranges: OpenRanges = Array.from({ length: 9 }, (_, i) => [i * 50_000 + i, (i + 1) * 50_000]);
     const none = coverListOf([]);
     wasmMatching.begin(index);
-    const all = coversIn(wasmMatching.parseCovers(index, target, ranges, none));
+    const all = coversIn(wasmMatching.parseCovers(index, { target }, ranges, none));
     for (const count of [1, 2, 3, 20]) {
       wasmMatching.begin(index);
       const parts = shareRanges(ranges, count);
       expect(parts.length).toBe(Math.min(count, ranges.length));
-      expect(lists(parts.map((part) => wasmMatching.parseCovers(index, target, part, none)).reverse())).toEqual(all);
+      expect(lists(parts.map((part) => wasmMatching.parseCovers(index, { target }, part, none)).reverse())).toEqual(
+        all,
+      );
     }
   });
 
@@ -209,7 +223,7 @@ describe('an index in WebAssembly', () => {
     });
     vi.doMock('../../../src/wasm/instance.ts', () => ({ instantiate: () => ({ attach: vi.fn(), placePiece }) }));
     const { wasmMatching: matching } = await import('../../../src/wasm/matching.ts');
-    const index = { memory: { buffer: new ArrayBuffer(0) }, sourceBytes: 0, end: 0 };
+    const index = { memory: { buffer: new ArrayBuffer(0) }, sourceBytes: 0, hasPlain: false, end: 0 };
     const search = () => matching.findCovers(index, new Uint8Array(1), [[0, 1]]);
     expect(search).toThrow(expect.objectContaining({ code: 'memory_exceeded' }));
     fault = new TypeError('a bug');

@@ -54,6 +54,29 @@ function simpleCost(covers: readonly Cover[], source: Uint8Array, target: Uint8A
 }
 
 describe('parse by cost', () => {
+  it('of canonical copies takes a reference that moved on like the last one for what the coder makes of it', () => {
+    // Records of a reference and a text. One part of the source has the texts, and all references one further on; in the
+    // other the references mean the same, and two bytes of each text are others.
+    const texts = noise(16 * 500, 1);
+    const others = noise(2 * 500, 2);
+    const names = noise(3 * 1500, 3);
+    const records = (name: (i: number) => Uint8Array, text: (i: number) => Uint8Array): Uint8Array =>
+      concat(...Array.from({ length: 500 }, (_, i) => concat(name(i), Uint8Array.of(0), text(i))));
+    const text = (i: number): Uint8Array => texts.subarray(16 * i, 16 * i + 16);
+    const otherText = (i: number): Uint8Array => concat(text(i).subarray(0, 9), others.subarray(2 * i, 2 * i + 2), text(i).subarray(11)); // prettier-ignore
+    const named = (first: number) => (i: number) => names.subarray(3 * (first + i), 3 * (first + i) + 3);
+    const address = (first: number) => (i: number) => Uint8Array.of(first, i & 255, i >> 8);
+    const source = concat(records(named(0), text), records(named(500), otherText));
+    const target = records(named(500), text);
+    const plain = concat(records(address(8), text), records(address(64), otherText));
+    const plainTarget = records(address(16), text);
+    const index = { ...indexSource(source, suffixArray(source)), plain };
+    const from = (covers: readonly Cover[]): number =>
+      covers.reduce((sum, { sourceOffset, length }) => sum + (sourceOffset < source.length / 2 ? length : 0), 0);
+    expect(from(parseCovers(index, target, 0, target.length, { plainTarget }))).toBeGreaterThan(0.95 * target.length);
+    expect(from(parseCovers(index, target, 0, target.length))).toBeLessThan(0.05 * target.length);
+  });
+
   it('takes an identical image in one cover', () => {
     const image = watcher('source').subarray(0, 200_000);
     expect(parse(image, image)).toEqual([{ sourceOffset: 0, targetOffset: 0, length: 200_000 }]);
