@@ -25,12 +25,12 @@ export function searchCovers(windowStart: i32, windowEnd: i32): i32 {
   end = windowEnd;
   displacement = 0;
   isOpen = false;
-  for (let at = from; ; ) {
-    const anchor = nextAnchor(at);
-    if (anchor == end) break;
+  let anchor = nextAnchor(from);
+  // Called from two places, as in suffix-sort.ts: a call of its own for each anchor.
+  while (anchor != end) {
     const length = min(foundBytes, end - anchor);
     switchTo(anchor, found - anchor);
-    at = anchor + length;
+    anchor = nextAnchor(anchor + length);
   }
   if (isOpen) close(from + forward(end));
   return coverCount;

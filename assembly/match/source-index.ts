@@ -26,6 +26,8 @@ const CONTEXT_BYTES: i32 = 64;
 const KMER_BYTES: i32 = 6;
 const KMER_BITS_MIN: i32 = 16;
 const KMER_BITS_MAX: i32 = 28;
+/** Bytes that one call looks at. */
+const PART: i32 = 1 << 14;
 
 let suffixes: usize = 0;
 let pairs: usize = 0;
@@ -85,14 +87,27 @@ export function create(count: i32, hasPlain: bool): usize {
 export function build(): void {
   sortSuffixes(source, sourceBytes, suffixes, pairs);
   memory.fill(pairs, 0, (PAIR_VALUES + 1) << 2);
+  memory.fill(kmers, 0, end() - kmers);
   const last = sourceBytes - 1;
-  for (let i = 0; i < last; i++) countPair((sourceAt(i) << 8) | sourceAt(i + 1));
+  let i = 0;
+  for (; i < last - PART; i += PART) surveyPart(i, i + PART);
+  surveyPart(i, last);
   if (last >= 0) countPair(sourceAt(last) << 8);
   for (let pair = 0; pair < PAIR_VALUES; pair++) {
     const at = pairs + (<usize>pair << 2);
     store<i32>(at, load<i32>(at) + load<i32>(at, 4), 4);
   }
-  markKmers();
+}
+
+/** Counts pairs and marks longer strings that begin at [from, last); as suffix-sort.ts, not all in one call. */
+function surveyPart(from: i32, last: i32): void {
+  for (let i = from; i < last; i++) countPair((sourceAt(i) << 8) | sourceAt(i + 1));
+  const whole = min(last, sourceBytes - KMER_BYTES + 1);
+  for (let i = from; i < whole; i++) {
+    const bit = <u32>kmerHash(source + <usize>i) >>> kmerShift;
+    const at = kmers + ((bit >>> 5) << 2);
+    store<u32>(at, load<u32>(at) | (1 << (bit & 31)));
+  }
 }
 
 function countPair(pair: i32): void {
@@ -100,6 +115,7 @@ function countPair(pair: i32): void {
   store<i32>(at, load<i32>(at, 4) + 1, 4);
 }
 
+<<<<<<< HEAD
 function markKmers(): void {
   memory.fill(kmers, 0, kmersEnd() - kmers);
   const last = sourceBytes - KMER_BYTES + 1;
@@ -110,6 +126,8 @@ function markKmers(): void {
   }
 }
 
+=======
+>>>>>>> h-find
 function kmerHash(at: usize): i32 {
   const head = <i32>bswap(load<u32>(at));
   const tail = <i32>bswap(load<u32>(at, 2));

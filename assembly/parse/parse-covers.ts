@@ -6,6 +6,8 @@ import { seedCount, seedDisplacement, seedEnd, seedFrom } from './seeds.ts';
 
 const BLOCK_BYTES: i32 = 1 << 18;
 const SEED_LEAD_BYTES: i32 = 8;
+/** Bytes that one call scans. */
+const STEP_BYTES: i32 = 1 << 12;
 
 let seed: i32 = 0;
 
@@ -17,6 +19,8 @@ export function parse(start: i32, end: i32, literalCost: i32, withPlain: bool): 
   for (let left = end - start, block = start; left > 0; left -= BLOCK_BYTES, block += BLOCK_BYTES) {
     const isLast = left <= BLOCK_BYTES;
     const blockEnd = isLast ? end : block + BLOCK_BYTES;
+    // In small steps, from two places: as suffix-sort.ts has it.
+    for (let step = block + STEP_BYTES; step < blockEnd; step += STEP_BYTES) scan(step);
     scan(blockEnd);
     follow(isLast ? end : blockEnd - REACH_BACK_BYTES);
   }

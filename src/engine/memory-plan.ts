@@ -17,7 +17,7 @@ const CHILD_FLOOR_BYTES = 64 * MIB;
 /** bsdiff's qsufsort holds two 8-byte arrays and the source; then the target three times. */
 const BSDIFF_BYTES_PER_SOURCE_BYTE = 17;
 const BSDIFF_BYTES_PER_TARGET_BYTE = 3;
-/** Of the part of the source that a window is matched with: itself, once more in the sorter, suffix array and bit map. */
+/** Of the part of the source that a window is matched with: itself, suffix array, bit map, and what is searched for. */
 const INDEX_BYTES_PER_VIEW_BYTE = 7;
 /** Match tables of zstd at level 19, measured over segments of 1 to 4 MiB. */
 const ZSTD_BYTES_PER_SEGMENT_BYTE = 16;
