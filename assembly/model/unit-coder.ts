@@ -172,7 +172,7 @@ function expectBlock(at: i32): u32 {
 @inline
 function riskAt(i: i32): usize {
   const kind_ = kind(i);
-  const key = kind_ == 0 ? word(i) : target(i);
+  const key = kindBase == 0 ? (word(i) << 8) | wordNear(i + 1) : kind_ == 0 ? word(i) : target(i);
   const hash = ((key ^ (kind_ << 24)) * 0x9e3779b1) ^ (kindBase * 0x85ebca6b);
   return RISK + <usize>(hash >> (32 - RISK_BITS));
 }

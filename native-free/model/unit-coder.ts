@@ -146,7 +146,7 @@ export class UnitCoder {
 
   #riskAt(i: number): number {
     const block = this.#block;
-    const key = block.kind[i] === 0 ? block.word[i]! : block.target[i]!;
+    const key = this.#kindBase === 0 ? this.#pair(i) : block.kind[i] === 0 ? block.word[i]! : block.target[i]!;
     return (
       (Math.imul(key ^ (block.kind[i]! << 24), 0x9e3779b1) ^ Math.imul(this.#kindBase, 0x85ebca6b)) >>> (32 - RISK_BITS)
     );
@@ -280,6 +280,11 @@ export class UnitCoder {
       value = (value << 8) | byte;
     }
     return value >>> 0;
+  }
+
+  /** Byte `i` and the one behind it. */
+  #pair(i: number): number {
+    return (this.#block.word[i]! << 8) | this.#word(i + 1);
   }
 
   /** The source's unit `i` of the block, 0 outside of it. */
