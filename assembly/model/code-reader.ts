@@ -1,7 +1,19 @@
 /** The twin of native-free/predict/code-reader.ts. */
 import { add, AGAIN, begin, KNOWN, MAP, NEAR, SAME, SURELY } from './candidates.ts';
-import { A32, A64, beginSet, readUnit, resolveUnit, RISCV, T32, writeUnit, X64 } from './instruction-sets.ts';
-import { beginOperands, learnOperands, proposeOperands } from './isa/a64-operands.ts';
+import {
+  A32,
+  A64,
+  beginOperands,
+  beginSet,
+  learnOperands,
+  proposeOperands,
+  readUnit,
+  resolveUnit,
+  RISCV,
+  T32,
+  writeUnit,
+  X64,
+} from './instruction-sets.ts';
 import { NO_REFERENCE, readKind, readLength, readOpcode, readTarget, readWord } from './isa/unit.ts';
 import {
   findMove,
@@ -25,7 +37,7 @@ let set: i32 = A64;
 export function beginCode(instructionSet: i32): void {
   set = instructionSet;
   beginSet(set);
-  beginOperands();
+  beginOperands(set);
 }
 
 /** What addresses of units are multiples of, less one. */
@@ -65,7 +77,7 @@ export function proposeCode(i: i32, at: i32): void {
   begin((region() << 5) | kind_, TRAIL_UNITS);
   if (kind_ == NO_REFERENCE) {
     if (findWord(lengthOf(i), source)) add(value(), confirmed() > 0 ? SURELY : AGAIN);
-    if (set == A64) proposeOperands(source);
+    proposeOperands(set, source);
   } else if (kind_ != EDGE) {
     const va = targetVa(at + offset(i));
     const address = target(i);
@@ -89,7 +101,7 @@ export function learnCode(i: i32, at: i32, actual: u32): void {
   const reached = kind_ == POOL ? <i64>(<u64>actual) : resolveUnit(set, source, kind_, actual, va);
   if (kind_ == NO_REFERENCE) {
     const length = lengthOf(i);
-    if (set == A64) learnOperands(source, actual);
+    learnOperands(set, source, actual);
     if (actual != source || findWord(length, source)) learnWord(length, source, actual);
   } else if (reached != NOWHERE) {
     learnAddress(target(i), <u32>reached);

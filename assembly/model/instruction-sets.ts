@@ -1,5 +1,7 @@
 /** The instruction sets by their numbers: the twin of native-free/predict/isa/list.ts. */
+import { beginOperandsA32, learnOperandsA32, proposeOperandsA32 } from './isa/a32-operands.ts';
 import { beginA32, readA32, resolveA32, writeA32 } from './isa/a32.ts';
+import { beginOperandsA64, learnOperandsA64, proposeOperandsA64 } from './isa/a64-operands.ts';
 import { beginA64, readA64, resolveA64, writeA64 } from './isa/a64.ts';
 import { beginMips, readMips, resolveMips, writeMips } from './isa/mips.ts';
 import { beginRiscV, readRiscV, resolveRiscV, writeRiscV } from './isa/riscv.ts';
@@ -81,4 +83,20 @@ export function resolveUnit(set: i32, word: u32, kind: u32, actual: u32, va: u32
     default:
       return resolveMips(kind, actual, va);
   }
+}
+
+/** Sets whose operands nobody has looked at yet have none. */
+export function beginOperands(set: i32): void {
+  if (set == A64) beginOperandsA64();
+  else if (set == A32) beginOperandsA32();
+}
+
+export function proposeOperands(set: i32, word: u32): void {
+  if (set == A64) proposeOperandsA64(word);
+  else if (set == A32) proposeOperandsA32(word);
+}
+
+export function learnOperands(set: i32, word: u32, actual: u32): void {
+  if (set == A64) learnOperandsA64(word, actual);
+  else if (set == A32) learnOperandsA32(word, actual);
 }

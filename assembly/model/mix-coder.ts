@@ -9,36 +9,45 @@
 
 const CONTEXTS_MAX: i32 = 12;
 const STRIDE: i32 = 2 * CONTEXTS_MAX;
+const FLAG_CONTEXTS_MAX: i32 = 9;
+const FLAG_STRIDE: i32 = 3 * FLAG_CONTEXTS_MAX + 1;
 const FLAG_SETS: i32 = 8192;
 const BYTE_SETS: i32 = 8192;
 const PLAIN_BITS: i32 = 1 << 16;
-const INPUT_BYTES: usize = 96;
+const INPUT_BYTES: usize = STRIDE * 4;
+const FLAG_INPUT_BYTES: usize = FLAG_STRIDE * 4;
+const SURE: usize = FLAG_CONTEXTS_MAX * 4;
+const MEANT: usize = 2 * FLAG_CONTEXTS_MAX * 4;
+const SETS_APART: i32 = 64;
 const GROUP: i32 = 16;
 const FRESH: u32 = 0x8000 << 16;
 const TREE_SETS: i32 = 256;
 const COUNT_MAX: u32 = 120;
 const SOME: u32 = 6;
 const MUCH: u32 = 30;
-const FLAG_WEIGHT: i32 = 19661;
+const FLAG_WEIGHT: i32 = 9000;
+const FLAG_MEANING_WEIGHT: i32 = 5000;
 const BYTE_WEIGHT: i32 = 10000;
 const ERROR_MIN: i32 = 128;
-const FLAG_LEARNING: i32 = 6;
+const FLAG_LEARNING: i32 = 5;
 const BYTE_LEARNING: i32 = 10;
 
 const CONTEXTS = memory.data(64, 64);
 const AT = memory.data(64, 64);
 const BASE = memory.data(64, 64);
-const INPUTS = memory.data(128, 64);
+const INPUTS = memory.data(128, 64); // Of bytes 96, of flags 112.
 const SQUASH = memory.data(8192, 64);
 const STRETCH = memory.data(8192, 64);
 const RATE = memory.data(1024, 64);
 const BITS = memory.data(PLAIN_BITS << 2, 64);
 const MEANINGS = memory.data(CONTEXTS_MAX * 256 * 4, 64);
-const FLAG_WEIGHTS = memory.data(FLAG_SETS * STRIDE * 4, 64);
+const FLAG_MEANINGS = memory.data(2 * CONTEXTS_MAX * 256 * 4, 64);
+const FLAG_WEIGHTS = memory.data(FLAG_SETS * FLAG_STRIDE * 4, 64);
 const BYTE_WEIGHTS = memory.data((BYTE_SETS + TREE_SETS) * STRIDE * 4, 64);
 
 /** Behind what has a fixed size: the tables that `create` was told the size of, the address map, the stream. */
 let flags: usize = 0;
+let histories: usize = 0;
 let bytes: usize = 0;
 let map: usize = 0;
 let stream: usize = 0;
@@ -104,7 +113,8 @@ export function createCoder(isEncoder: bool, flagBits: i32, byteBits: i32): void
   flagSlots = 1 << flagBits;
   byteSlots = 1 << byteBits;
   flags = (__heap_base + 63) & ~63;
-  bytes = flags + (<usize>flagSlots << 2);
+  histories = flags + (<usize>flagSlots << 2);
+  bytes = histories + <usize>flagSlots;
   map = bytes + (<usize>byteSlots << 2);
   stream = map;
   reserve(stream);
@@ -139,10 +149,13 @@ export function start(): void {
   memory.fill(bytes, 0, <usize>byteSlots << 2);
   fill(BITS, PLAIN_BITS, FRESH);
   fill(MEANINGS, CONTEXTS_MAX * 256, FRESH);
+  memory.fill(histories, 0, <usize>flagSlots);
+  fill(FLAG_MEANINGS, 2 * CONTEXTS_MAX * 256, FRESH);
   for (let i = 0; i < FLAG_SETS; i++) {
-    const at = FLAG_WEIGHTS + <usize>(i * STRIDE * 4);
-    fill(at, CONTEXTS_MAX, FLAG_WEIGHT);
-    memory.fill(at + CONTEXTS_MAX * 4, 0, CONTEXTS_MAX * 4);
+    const at = FLAG_WEIGHTS + <usize>(i * FLAG_STRIDE * 4);
+    fill(at, FLAG_CONTEXTS_MAX, FLAG_WEIGHT);
+    memory.fill(at + SURE, 0, SURE);
+    fill(at + MEANT, FLAG_STRIDE - 2 * FLAG_CONTEXTS_MAX, FLAG_MEANING_WEIGHT);
   }
   fill(BYTE_WEIGHTS, (BYTE_SETS + TREE_SETS) * STRIDE, BYTE_WEIGHT);
   low = 0;
@@ -222,36 +235,53 @@ function context(i: i32): u32 {
 
 export function flag(value: i32, count: i32, set: i32): i32 {
   const mask = <u32>flagSlots - 1;
-  clearInputs();
+  clearInputs(FLAG_INPUT_BYTES);
   const end = <usize>count << 2;
   for (let i: usize = 0; i < end; i += 4) {
     let hash = load<u32>(CONTEXTS + i) * 0x9e3779b1;
     hash ^= hash >> 15;
-    const at = findSlot(hash & mask, hash >> 24);
-    store<usize>(AT + i, at);
-    const slot = load<u32>(at);
+    store<u32>(AT + i, findSlot(hash & mask, hash >> 24));
+  }
+  const meanings = FLAG_MEANINGS + (set < SETS_APART ? 0 : CONTEXTS_MAX << 10);
+  for (let i: usize = 0; i < end; i += 4) {
+    const index = load<u32>(AT + i);
+    const slot = load<u32>(slotAt(index));
     const seen = (slot >> 8) & 255;
     if (seen == 0) continue;
     const opinion = stretch(slot);
+    const history = load<u8>(histories + index);
     store<i32>(INPUTS + i, opinion);
-    store<i32>(INPUTS + i, seen >= MUCH ? opinion : seen >= SOME ? opinion >> 1 : 0, CONTEXTS_MAX * 4);
+    store<i32>(INPUTS + i, seen >= MUCH ? opinion : seen >= SOME ? opinion >> 1 : 0, SURE);
+    store<i32>(INPUTS + i, stretch(load<u32>(meanings + (i << 8) + (<usize>history << 2))), MEANT);
   }
-  const weights = FLAG_WEIGHTS + <usize>(set * STRIDE * 4);
-  const probability = squash(clamped(mixed(weights) >> 8));
+  const weights = FLAG_WEIGHTS + <usize>(set * FLAG_STRIDE * 4);
+  const probability = squash(clamped(mixed(weights, FLAG_INPUT_BYTES) >> 8));
   const coded = range(value, <u32>probability);
   for (let i: usize = 0; i < end; i += 4) {
-    const at = load<usize>(AT + i);
+    const index = load<u32>(AT + i);
+    const at = slotAt(index);
     store<u32>(at, learned(load<u32>(at), coded));
+    const history = <u32>load<u8>(histories + index);
+    store<u8>(histories + index, <u8>longer(history, coded));
+    if (history == 0) continue;
+    const meaning = meanings + (i << 8) + (<usize>history << 2);
+    store<u32>(meaning, learned(load<u32>(meaning), coded));
   }
   const miss = (coded << 16) - probability;
-  if (miss >= ERROR_MIN || miss <= -ERROR_MIN) train(weights, miss * FLAG_LEARNING);
+  if (miss >= ERROR_MIN || miss <= -ERROR_MIN) train(weights, FLAG_INPUT_BYTES, miss * FLAG_LEARNING);
   return coded;
+}
+
+// @ts-ignore: decorator
+@inline
+function slotAt(index: u32): usize {
+  return flags + (<usize>index << 2);
 }
 
 export function byte(value: i32, count: i32, set: i32): i32 {
   const weights = BYTE_WEIGHTS + <usize>(set * STRIDE * 4);
   const end = <usize>count << 2;
-  clearInputs();
+  clearInputs(INPUT_BYTES);
   let tree: i32 = 1;
   for (let left = 7; left >= 0; left--) {
     if ((left & 3) == 3) findGroups(count, left == 7 ? 0 : tree);
@@ -272,7 +302,7 @@ function byteBit(value: i32, end: usize, node: usize, first: usize, second: usiz
     store<i32>(INPUTS + i, history == 0 ? 0 : stretch(slot));
     store<i32>(INPUTS + i, history == 0 ? 0 : stretch(meaning), CONTEXTS_MAX * 4);
   }
-  const probability = squash((clamped(mixed(first) >> 8) + clamped(mixed(second) >> 8)) >> 1);
+  const probability = squash((clamped(mixed(first, INPUT_BYTES) >> 8) + clamped(mixed(second, INPUT_BYTES) >> 8)) >> 1);
   const coded = range(value, <u32>probability);
   for (let i: usize = 0; i < end; i += 4) {
     const at = load<usize>(BASE + i) + node;
@@ -285,8 +315,8 @@ function byteBit(value: i32, end: usize, node: usize, first: usize, second: usiz
   }
   const miss = (coded << 16) - probability;
   if (miss >= ERROR_MIN || miss <= -ERROR_MIN) {
-    train(first, miss * BYTE_LEARNING);
-    train(second, miss * BYTE_LEARNING);
+    train(first, INPUT_BYTES, miss * BYTE_LEARNING);
+    train(second, INPUT_BYTES, miss * BYTE_LEARNING);
   }
   return coded;
 }
@@ -318,17 +348,17 @@ function longer(history: u32, bit: i32): u32 {
 
 // @ts-ignore: decorator
 @inline
-function clearInputs(): void {
+function clearInputs(count: usize): void {
   const zero = i32x4.splat(0);
-  for (let i: usize = 0; i < INPUT_BYTES; i += 16) v128.store(INPUTS + i, zero);
+  for (let i: usize = 0; i < count; i += 16) v128.store(INPUTS + i, zero);
 }
 
 /** The sum over all inputs of input times weight, each divided by 256. */
 // @ts-ignore: decorator
 @inline
-function mixed(weights: usize): i32 {
+function mixed(weights: usize, count: usize): i32 {
   let sum = i32x4.splat(0);
-  for (let i: usize = 0; i < INPUT_BYTES; i += 16) {
+  for (let i: usize = 0; i < count; i += 16) {
     const product = i32x4.mul(v128.load(weights + i), v128.load(INPUTS + i));
     sum = i32x4.add(sum, i32x4.shr_s(product, 8));
   }
@@ -339,10 +369,10 @@ function mixed(weights: usize): i32 {
 
 // @ts-ignore: decorator
 @inline
-function train(weights: usize, error: i32): void {
+function train(weights: usize, count: usize, error: i32): void {
   const errors = i32x4.splat(error);
   const half = i32x4.splat(0x20000);
-  for (let i: usize = 0; i < INPUT_BYTES; i += 16) {
+  for (let i: usize = 0; i < count; i += 16) {
     const step = i32x4.shr_s(i32x4.add(i32x4.mul(v128.load(INPUTS + i), errors), half), 18);
     v128.store(weights + i, i32x4.add(v128.load(weights + i), step));
   }
@@ -359,15 +389,14 @@ function findGroups(count: i32, tree: i32): void {
 
 // @ts-ignore: decorator
 @inline
-function findSlot(index: u32, check: u32): usize {
-  const at = flags + (<usize>index << 2);
-  const first = load<u32>(at);
-  if ((first & 255) == check) return at;
-  const other = flags + (<usize>(index ^ 1) << 2);
-  const second = load<u32>(other);
-  if ((second & 255) == check) return other;
-  const victim = (second & 0xff00) < (first & 0xff00) ? other : at;
-  store<u32>(victim, FRESH | check);
+function findSlot(index: u32, check: u32): u32 {
+  const first = load<u32>(slotAt(index));
+  if ((first & 255) == check) return index;
+  const second = load<u32>(slotAt(index ^ 1));
+  if ((second & 255) == check) return index ^ 1;
+  const victim = (second & 0xff00) < (first & 0xff00) ? index ^ 1 : index;
+  store<u32>(slotAt(victim), FRESH | check);
+  store<u8>(histories + victim, 0);
   return victim;
 }
 

@@ -40,6 +40,7 @@ let missHistory: u32 = 0;
 let sinceMiss: u32 = 0;
 let sinceStart: u32 = 0;
 let before: u32 = 0;
+let change: u32 = 0;
 let expectedTrail: u32 = 0;
 let kindBase: u32 = 0;
 let work: u32 = 0;
@@ -53,6 +54,7 @@ export function resetUnits(): void {
   missHistory = 0;
   sinceMiss = 0;
   before = 0;
+  change = 0;
 }
 
 /** Another loop begins, which knows of no cover yet. */
@@ -170,7 +172,7 @@ function expectBlock(at: i32): u32 {
 @inline
 function riskAt(i: i32): usize {
   const kind_ = kind(i);
-  const key = kind_ == 0 ? word(i) : target(i);
+  const key = kindBase == 0 ? (word(i) << 8) | wordNear(i + 1) : kind_ == 0 ? word(i) : target(i);
   const hash = ((key ^ (kind_ << 24)) * 0x9e3779b1) ^ (kindBase * 0x85ebca6b);
   return RISK + <usize>(hash >> (32 - RISK_BITS));
 }
@@ -217,6 +219,7 @@ function codeUnit(i: i32, length: i32, actual: u32, toEnd: u32): u32 {
   }
   follow(-1);
   const coded = spell(i, length, actual);
+  change = coded ^ word(i);
   sinceMiss = 0;
   missHistory = (missHistory << 1) | 1;
   learnRisk(i, true);
@@ -235,20 +238,39 @@ function candidateFlag(i: i32, c: i32, hit: i32, toEnd: u32): i32 {
   setContext(0, contextHash(CANDIDATE, what, misses & 0xff, origins));
   setContext(1, contextHash(CANDIDATE + 1, what, since));
   setContext(2, contextHash(CANDIDATE + 2, what, opcode(i)));
-  setContext(3, contextHash(CANDIDATE + 3, what, followed & 0xffff, origins));
   setContext(4, contextHash(CANDIDATE + 4, what, own == 0 ? word(i) >> 12 : target(i)));
-  const left = (min<u32>(10, bitLength(toEnd)) << 8) | (misses & 7);
-  setContext(5, contextHash(CANDIDATE + 5, what, left, followed & 15));
   setContext(6, contextHash(CANDIDATE + 6, what, before, opcode(i) >> 16));
-  setContext(7, contextHash(CANDIDATE + 7, (what << 8) | (region() & 255), followed & 0xff, origins));
-  work += 8;
-  return flag(hit, 8, CANDIDATE_SET + <i32>((kind_ << 4) | min<u32>(15, origin)));
+  const previous = wordNear(i - 1);
+  const next = wordNear(i + 1);
+  if (lengthOf(i) == 1) {
+    const source = word(i);
+    setContext(3, contextHash(CANDIDATE + 3, what, misses & 15, (next << 8) | source));
+    setContext(5, contextHash(CANDIDATE + 5, what, (previous << 16) | (source << 8) | next));
+    setContext(7, contextHash(CANDIDATE + 7, what, misses & 15, next));
+  } else {
+    const left = (min<u32>(10, bitLength(toEnd)) << 8) | (misses & 7);
+    setContext(3, contextHash(CANDIDATE + 3, what, followed & 0xffff, origins));
+    setContext(5, contextHash(CANDIDATE + 5, what, left, followed & 15));
+    setContext(7, contextHash(CANDIDATE + 7, (what << 8) | (region() & 255), followed & 0xff, origins));
+  }
+  setContext(8, contextHash(CANDIDATE + 8, what, previous, next));
+  work += 9;
+  return flag(hit, 9, CANDIDATE_SET + <i32>((kind_ << 4) | min<u32>(15, origin)));
+}
+
+/** The source's unit `i` of the block, 0 outside of it. */
+// @ts-ignore: decorator
+@inline
+function wordNear(i: i32): u32 {
+  return i >= 0 && i < units() ? word(i) : 0;
 }
 
 function spell(i: i32, length: i32, actual: u32): u32 {
   const source = word(i);
   const first = valueOf(0);
   const kind_ = kindBase | kind(i);
+  const previous = wordNear(i - 1);
+  const next = wordNear(i + 1);
   let value: u32 = 0;
   let likeExpected: u32 = 1;
   let likeSource: u32 = 1;
@@ -260,11 +282,17 @@ function spell(i: i32, length: i32, actual: u32): u32 {
     const place = (kind_ << 8) | (left << 2) | (likeExpected << 1) | likeSource;
     setContext(0, contextHash(MISS, place, e));
     setContext(1, contextHash(MISS + 1, place, s, value & 255));
-    setContext(2, contextHash(MISS + 2, (kind_ << 2) | left, value));
     setContext(3, contextHash(MISS + 3, place, (before >> shift) & 255, value & 255));
     setContext(4, contextHash(MISS + 4, place));
-    setContext(5, contextHash(MISS + 5, place, value, before));
-    setContext(6, contextHash(MISS + 6, (kind_ << 2) | left, source >> shift, value));
+    if (length == 1) {
+      setContext(2, contextHash(MISS + 2, previous, source, next));
+      setContext(5, contextHash(MISS + 5, source, next));
+      setContext(6, contextHash(MISS + 6, previous, before, source));
+    } else {
+      setContext(2, contextHash(MISS + 2, (kind_ << 2) | left, value));
+      setContext(5, contextHash(MISS + 5, place, (change >> shift) & 255, s));
+      setContext(6, contextHash(MISS + 6, (kind_ << 2) | left, source >> shift, value));
+    }
     setContext(7, contextHash(MISS + 7, place, e, s));
     const set = (kind_ << 4) | (left << 2) | (likeExpected << 1) | likeSource;
     const coded = <u32>byte((actual >> shift) & 255, 8, <i32>set);

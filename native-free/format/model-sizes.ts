@@ -5,8 +5,11 @@
  */
 import { LIMITS } from '../limits.ts';
 
-/** Most contexts of one decision. */
+/** Most contexts of one decision; of a flag, whose contexts have three inputs each. */
 export const CONTEXTS_MAX = 12;
+export const FLAG_CONTEXTS_MAX = 9;
+/** Weights of a set of flags: one more than there are inputs, so that they go in fours. */
+export const FLAG_STRIDE = 3 * FLAG_CONTEXTS_MAX + 1;
 
 /** Weight sets of flags and of bytes. */
 export const FLAG_SETS = 8192;
@@ -16,7 +19,7 @@ export const PLAIN_BITS = 1 << 16;
 
 /** Table sizes, as powers of two; part of the payload header. */
 export interface ModelSizes {
-  /** Slots of the flags' table. 4 bytes a slot. */
+  /** Slots of the flags' table. 5 bytes a slot. */
   readonly flagBits: number;
   /** Slots of the bytes' table. 4 bytes a slot. */
   readonly byteBits: number;
@@ -30,6 +33,6 @@ export const LOW_MEMORY_SEGMENT_BYTES = 256 * 1024;
 
 /** Bytes that a coder's tables take, state of the coder included. */
 export function modelBytes(sizes: ModelSizes): number {
-  const weights = 4 * 2 * CONTEXTS_MAX * (FLAG_SETS + BYTE_SETS + 256);
-  return 4 * (2 ** sizes.flagBits + 2 ** sizes.byteBits + PLAIN_BITS) + weights;
+  const weights = 4 * (2 * CONTEXTS_MAX * (BYTE_SETS + 256) + FLAG_STRIDE * FLAG_SETS);
+  return 5 * 2 ** sizes.flagBits + 4 * (2 ** sizes.byteBits + PLAIN_BITS) + weights;
 }

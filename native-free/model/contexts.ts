@@ -51,6 +51,7 @@ export const NUMBER = {
   baseError: 19,
   length: 20,
   kind: 21,
+  coverMark: 22,
 } as const;
 
 /** Kinds of flags in a plan, below 64. */
@@ -66,4 +67,7 @@ export const FLAG = {
   sameHigh: 19,
   /** And the one behind it. */
   scale: 20,
+  coverNear: 22,
+  /** Plus the bit, from 0 to 30. */
+  coverPlace: 24,
 } as const;

@@ -3,23 +3,30 @@
  *
  * After Mahoney's PAQ ("Adaptive Weighing of Context Models for Lossless Data Compression", 2005): every context has
  * a probability that learns, fast at first; the stretched probabilities are summed with learned weights; the error
- * trains the weights. Each context gives two inputs. Of a flag: its opinion, and its opinion again in so far as it has
- * experience. Of a byte's bit: its opinion, and what the last few bits seen in this context usually mean (an indirect
- * model: the history of a slot is looked up in a table of its own). Bytes are mixed twice, by the place and by the bits
- * so far, and both mixtures are averaged. Integers only, all products below 2^31, so that WebAssembly and every
+ * trains the weights. Each context gives its opinion, and what the last few bits seen in this context usually mean (an
+ * indirect model: the history of a slot is looked up in a table of its own); of a flag also its opinion again in so far
+ * as it has experience. Bytes are mixed twice, by the place and by the bits so far, and both mixtures are averaged. Integers only, all products below 2^31, so that WebAssembly and every
  * JavaScript engine agree.
  * @module
  */
 import { SQUASH, STRETCH } from './logistic.ts';
 import { type ModelCoder, type ModelCoderFactory } from './model-coder.ts';
-import { BYTE_SETS, CONTEXTS_MAX, FLAG_SETS, PLAIN_BITS, type ModelSizes } from '../format/model-sizes.ts';
+import {
+  BYTE_SETS,
+  CONTEXTS_MAX,
+  FLAG_CONTEXTS_MAX,
+  FLAG_SETS,
+  FLAG_STRIDE,
+  PLAIN_BITS,
+  type ModelSizes,
+} from '../format/model-sizes.ts';
 import { RangeCoder } from './range-coder.ts';
 import { StoredBytes } from './literals/stored-bytes.ts';
 import { WorkMeter } from '../format/work.ts';
 
 /**
  * A slot is probability (16 bits), count (8 bits), then check (flags) or history (bytes: the last bits seen below a 1,
- * at most seven). A fresh one knows nothing.
+ * at most seven). A fresh one knows nothing. Histories of flags stand in a table of their own.
  */
 const FRESH = 0x80000000;
 /** A group of byte slots: check first, then the 15 nodes of the tree of four bits. */
@@ -30,14 +37,20 @@ const RATE = Int32Array.from({ length: 256 }, (_, n) => Math.floor(655360 / (10 
 /** Experience from which a context's second input of a flag is half, and all, of its opinion. */
 const SOME = 6;
 const MUCH = 30;
-/** First weights in 1/65536: of flags' opinions, of both inputs of bytes. */
-const FLAG_WEIGHT = 19661;
+/** First weights in 1/65536: of flags' opinions, of what their histories mean, of both inputs of bytes. */
+const FLAG_WEIGHT = 9000;
+const FLAG_MEANING_WEIGHT = 5000;
 const BYTE_WEIGHT = 10000;
 /** A mixture that was wrong by less than this, in 1/65536, is not trained: weights would grow for ever. */
 const ERROR_MIN = 128;
-const FLAG_LEARNING = 6;
+const FLAG_LEARNING = 5;
 const BYTE_LEARNING = 10;
 const STRIDE = 2 * CONTEXTS_MAX;
+/** Where each context's second and third input of a flag stand. */
+const SURE = FLAG_CONTEXTS_MAX;
+const MEANT = 2 * FLAG_CONTEXTS_MAX;
+/** Sets from here on have meanings of flags' histories of their own: under covers, those of candidates. */
+const SETS_APART = 64;
 /** Sets of the second mixture of bytes: one for each value of the bits so far. */
 const TREE_SETS = 256;
 
@@ -49,24 +62,27 @@ export class MixCoder implements ModelCoder {
   readonly #range: RangeCoder;
   readonly #stored = new StoredBytes();
   readonly #flags: Uint32Array;
+  readonly #histories: Uint8Array;
   readonly #bytes: Uint32Array;
   readonly #bits = new Uint32Array(PLAIN_BITS);
-  /** What the histories of each context number mean: slots without history. */
+  /** What the histories of each context number mean: slots without history. Of flags twice, by their sets. */
   readonly #meanings = new Uint32Array(CONTEXTS_MAX << 8);
-  readonly #flagWeights = new Int32Array(FLAG_SETS * STRIDE);
+  readonly #flagMeanings = new Uint32Array((2 * CONTEXTS_MAX) << 8);
+  readonly #flagWeights = new Int32Array(FLAG_SETS * FLAG_STRIDE);
   readonly #byteWeights = new Int32Array((BYTE_SETS + TREE_SETS) * STRIDE);
   /** Bytes that were stored in streams before, for the meter. */
   #storedBefore = 0;
   /** Slots of the decision at hand, and their inputs. */
   readonly #at = new Int32Array(CONTEXTS_MAX);
   readonly #base = new Int32Array(CONTEXTS_MAX);
-  readonly #inputs = new Int32Array(STRIDE);
+  readonly #inputs = new Int32Array(Math.max(STRIDE, FLAG_STRIDE));
 
   constructor(encoding: boolean, sizes: ModelSizes) {
     this.encoding = encoding;
     this.#sizes = sizes;
     this.#range = new RangeCoder(encoding);
     this.#flags = new Uint32Array(2 ** sizes.flagBits);
+    this.#histories = new Uint8Array(2 ** sizes.flagBits);
     this.#bytes = new Uint32Array(2 ** sizes.byteBits);
   }
 
@@ -90,8 +106,12 @@ export class MixCoder implements ModelCoder {
     this.#bytes.fill(0);
     this.#bits.fill(FRESH);
     this.#meanings.fill(FRESH);
-    for (let i = 0; i < this.#flagWeights.length; i++) {
-      this.#flagWeights[i] = i % STRIDE < CONTEXTS_MAX ? FLAG_WEIGHT : 0;
+    this.#histories.fill(0);
+    this.#flagMeanings.fill(FRESH);
+    for (let first = 0; first < this.#flagWeights.length; first += FLAG_STRIDE) {
+      this.#flagWeights.fill(FLAG_WEIGHT, first, first + SURE);
+      this.#flagWeights.fill(0, first + SURE, first + MEANT);
+      this.#flagWeights.fill(FLAG_MEANING_WEIGHT, first + MEANT, first + FLAG_STRIDE);
     }
     this.#byteWeights.fill(BYTE_WEIGHT);
   }
@@ -115,37 +135,59 @@ export class MixCoder implements ModelCoder {
 
   flag(value: number, count: number, set: number): number {
     const table = this.#flags;
-    const mask = table.length - 1;
-    const contexts = this.contexts;
+    const histories = this.#histories;
+    const meanings = this.#flagMeanings;
     const at = this.#at;
     const inputs = this.#inputs;
     const weights = this.#flagWeights;
-    const first = set * STRIDE;
+    const first = set * FLAG_STRIDE;
+    const apart = set < SETS_APART ? 0 : CONTEXTS_MAX;
+    this.#findSlots(count);
     let sum = 0;
     for (let i = 0; i < count; i++) {
-      let hash = Math.imul(contexts[i]!, 0x9e3779b1);
-      hash ^= hash >>> 15;
-      at[i] = findSlot(table, hash & mask, hash >>> 24);
       const slot = table[at[i]!]!;
       const seen = (slot >>> 8) & 255;
+      const history = histories[at[i]!]!;
       const opinion = seen === 0 ? 0 : STRETCH[slot >>> 20]!;
       const sure = seen >= MUCH ? opinion : seen >= SOME ? opinion >> 1 : 0;
+      const meaning = history === 0 ? 0 : STRETCH[meanings[((apart + i) << 8) | history]! >>> 20]!;
       inputs[i] = opinion;
-      inputs[CONTEXTS_MAX + i] = sure;
-      sum +=
-        (Math.imul(weights[first + i]!, opinion) >> 8) + (Math.imul(weights[first + CONTEXTS_MAX + i]!, sure) >> 8);
+      inputs[SURE + i] = sure;
+      inputs[MEANT + i] = meaning;
+      sum += Math.imul(weights[first + i]!, opinion) >> 8;
+      sum += Math.imul(weights[first + SURE + i]!, sure) >> 8;
+      sum += Math.imul(weights[first + MEANT + i]!, meaning) >> 8;
     }
     const probability = SQUASH[clamped(sum >> 8) + 2048]!;
     const bit = this.#range.code(value, probability);
-    for (let i = 0; i < count; i++) table[at[i]!] = learned(table[at[i]!]!, bit);
+    for (let i = 0; i < count; i++) {
+      table[at[i]!] = learned(table[at[i]!]!, bit);
+      const history = histories[at[i]!]!;
+      histories[at[i]!] = longer(history, bit);
+      if (history === 0) continue;
+      const meaning = ((apart + i) << 8) | history;
+      meanings[meaning] = learned(meanings[meaning]!, bit);
+    }
     const miss = (bit << 16) - probability;
     if (miss < ERROR_MIN && miss > -ERROR_MIN) return bit;
     const error = miss * FLAG_LEARNING;
     for (let i = 0; i < count; i++) {
-      weights[first + i]! += (Math.imul(inputs[i]!, error) + 0x20000) >> 18;
-      weights[first + CONTEXTS_MAX + i]! += (Math.imul(inputs[CONTEXTS_MAX + i]!, error) + 0x20000) >> 18;
+      for (let input = i; input <= MEANT + i; input += FLAG_CONTEXTS_MAX) {
+        weights[first + input]! += (Math.imul(inputs[input]!, error) + 0x20000) >> 18;
+      }
     }
     return bit;
+  }
+
+  /** Slots of all contexts of a flag. */
+  #findSlots(count: number): void {
+    const table = this.#flags;
+    const mask = table.length - 1;
+    for (let i = 0; i < count; i++) {
+      let hash = Math.imul(this.contexts[i]!, 0x9e3779b1);
+      hash ^= hash >>> 15;
+      this.#at[i] = findSlot(table, this.#histories, hash & mask, hash >>> 24);
+    }
   }
 
   byte(value: number, count: number, set: number): number {
@@ -243,13 +285,14 @@ function learned(slot: number, bit: number): number {
 }
 
 /** The slot at `index` or its neighbour that has this check; else the less experienced of the two, made fresh. */
-function findSlot(table: Uint32Array, index: number, check: number): number {
+function findSlot(table: Uint32Array, histories: Uint8Array, index: number, check: number): number {
   const first = table[index]!;
   if ((first & 255) === check) return index;
   const second = table[index ^ 1]!;
   if ((second & 255) === check) return index ^ 1;
   const victim = (second & 0xff00) < (first & 0xff00) ? index ^ 1 : index;
   table[victim] = FRESH | check;
+  histories[victim] = 0;
   return victim;
 }
 

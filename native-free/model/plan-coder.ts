@@ -4,7 +4,7 @@
  */
 import { PLAN_BYTES, type Plan, type PlanRoom } from '../format/plan.ts';
 import { countStretches } from '../predict/stretches.ts';
-import { CoverCoder, type ImageSizes } from './cover-coder.ts';
+import { CoverCoder, type ImageSizes } from './covers/cover-coder.ts';
 import { MixCoder, referenceModels } from './mix-coder.ts';
 import type { ModelCoder, ModelCoderFactory } from './model-coder.ts';
 import { DEFAULT_SIZES, type ModelSizes } from '../format/model-sizes.ts';

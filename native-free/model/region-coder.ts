@@ -11,7 +11,7 @@ import { SCALES, type PlanRoom, type Base } from '../format/plan.ts';
 import { REGION_KIND, REGION_KIND_MAX, type Layout, type Region, type RegionKind } from '../format/regions.ts';
 import { LIMITS } from '../limits.ts';
 import { UpdateError } from '../status.ts';
-import type { ImageSizes } from './cover-coder.ts';
+import type { ImageSizes } from './covers/cover-coder.ts';
 import type { ModelCoder } from './model-coder.ts';
 import { FLAG, NUMBER } from './contexts.ts';
 import { NumberCoder } from './number-coder.ts';

@@ -34,6 +34,8 @@ export class UnitCoder {
   #sinceMiss = 0;
   #sinceStart = 0;
   #before = 0;
+  /** How the last unit that was spelled out differs from the source's. */
+  #change = 0;
   #expectedTrail = 0;
   #kindBase = 0;
   #region = 0;
@@ -50,6 +52,7 @@ export class UnitCoder {
     this.#missHistory = 0;
     this.#sinceMiss = 0;
     this.#before = 0;
+    this.#change = 0;
   }
 
   /** A new cover begins. */
@@ -143,7 +146,7 @@ export class UnitCoder {
 
   #riskAt(i: number): number {
     const block = this.#block;
-    const key = block.kind[i] === 0 ? block.word[i]! : block.target[i]!;
+    const key = this.#kindBase === 0 ? this.#pair(i) : block.kind[i] === 0 ? block.word[i]! : block.target[i]!;
     return (
       (Math.imul(key ^ (block.kind[i]! << 24), 0x9e3779b1) ^ Math.imul(this.#kindBase, 0x85ebca6b)) >>> (32 - RISK_BITS)
     );
@@ -195,6 +198,7 @@ export class UnitCoder {
     candidates.follow(-1);
     this.#meter.stream(STREAM.misses);
     const coded = this.#spell(i, length, actual);
+    this.#change = coded ^ this.#block.word[i]!;
     this.#sinceMiss = 0;
     this.#missHistory = (this.#missHistory << 1) | 1;
     this.#learnRisk(i, true);
@@ -215,13 +219,25 @@ export class UnitCoder {
     contexts[0] = contextHash(CANDIDATE, what, misses & 0xff, origins);
     contexts[1] = contextHash(CANDIDATE + 1, what, since);
     contexts[2] = contextHash(CANDIDATE + 2, what, block.opcode[i]!);
-    contexts[3] = contextHash(CANDIDATE + 3, what, trail & 0xffff, origins);
     contexts[4] = contextHash(CANDIDATE + 4, what, block.kind[i] === 0 ? block.word[i]! >>> 12 : block.target[i]!);
-    contexts[5] = contextHash(CANDIDATE + 5, what, (Math.min(10, bitLength(toEnd)) << 8) | (misses & 7), trail & 15);
     contexts[6] = contextHash(CANDIDATE + 6, what, this.#before, block.opcode[i]! >>> 16);
-    contexts[7] = contextHash(CANDIDATE + 7, (what << 8) | (this.#region & 255), trail & 0xff, origins);
-    this.#coder.work.spent += 8;
-    return this.#coder.flag(hit, 8, FLAG_SETS_OF.candidate + ((kind << 4) | Math.min(15, candidates.origin[c]!)));
+    const word = block.word[i]!;
+    const previous = this.#word(i - 1);
+    const next = this.#word(i + 1);
+    if (this.#length(i) === 1) {
+      // A byte by itself says little: what stands around it in the source tells which bytes change.
+      contexts[3] = contextHash(CANDIDATE + 3, what, misses & 15, (next << 8) | word);
+      contexts[5] = contextHash(CANDIDATE + 5, what, (previous << 16) | (word << 8) | next);
+      contexts[7] = contextHash(CANDIDATE + 7, what, misses & 15, next);
+    } else {
+      const end = (Math.min(10, bitLength(toEnd)) << 8) | (misses & 7);
+      contexts[3] = contextHash(CANDIDATE + 3, what, trail & 0xffff, origins);
+      contexts[5] = contextHash(CANDIDATE + 5, what, end, trail & 15);
+      contexts[7] = contextHash(CANDIDATE + 7, (what << 8) | (this.#region & 255), trail & 0xff, origins);
+    }
+    contexts[8] = contextHash(CANDIDATE + 8, what, previous, next);
+    this.#coder.work.spent += 9;
+    return this.#coder.flag(hit, 9, FLAG_SETS_OF.candidate + ((kind << 4) | Math.min(15, candidates.origin[c]!)));
   }
 
   /** The bytes of a unit that is no candidate, most significant first. */
@@ -231,6 +247,9 @@ export class UnitCoder {
     const contexts = this.#coder.contexts;
     const kind = this.#kindBase | this.#block.kind[i]!;
     const before = this.#before;
+    const isByte = length === 1;
+    const previous = this.#word(i - 1);
+    const next = this.#word(i + 1);
     let value = 0;
     let likeExpected = 1;
     let likeSource = 1;
@@ -242,11 +261,17 @@ export class UnitCoder {
       const place = (kind << 8) | (left << 2) | (likeExpected << 1) | likeSource;
       contexts[0] = contextHash(MISS, place, e);
       contexts[1] = contextHash(MISS + 1, place, s, value & 255);
-      contexts[2] = contextHash(MISS + 2, (kind << 2) | left, value);
       contexts[3] = contextHash(MISS + 3, place, (before >>> shift) & 255, value & 255);
       contexts[4] = contextHash(MISS + 4, place);
-      contexts[5] = contextHash(MISS + 5, place, value, before);
-      contexts[6] = contextHash(MISS + 6, (kind << 2) | left, source >>> shift, value);
+      if (isByte) {
+        contexts[2] = contextHash(MISS + 2, previous, source, next);
+        contexts[5] = contextHash(MISS + 5, source, next);
+        contexts[6] = contextHash(MISS + 6, previous, before, source);
+      } else {
+        contexts[2] = contextHash(MISS + 2, (kind << 2) | left, value);
+        contexts[5] = contextHash(MISS + 5, place, (this.#change >>> shift) & 255, s);
+        contexts[6] = contextHash(MISS + 6, (kind << 2) | left, source >>> shift, value);
+      }
       contexts[7] = contextHash(MISS + 7, place, e, s);
       const set = BYTE_SETS_OF.miss + ((kind << 4) | (left << 2) | (likeExpected << 1) | likeSource);
       const byte = this.#coder.byte((actual >>> shift) & 255, 8, set);
@@ -255,6 +280,16 @@ export class UnitCoder {
       value = (value << 8) | byte;
     }
     return value >>> 0;
+  }
+
+  /** Byte `i` and the one behind it. */
+  #pair(i: number): number {
+    return (this.#block.word[i]! << 8) | this.#word(i + 1);
+  }
+
+  /** The source's unit `i` of the block, 0 outside of it. */
+  #word(i: number): number {
+    return i >= 0 && i < this.#block.count ? this.#block.word[i]! : 0;
   }
 
   #length(i: number): number {

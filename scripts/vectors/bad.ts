@@ -7,7 +7,7 @@ import { coverListOf, type Cover } from '../../native-free/format/cover.ts';
 import { parseHeader } from '../../native-free/format/payload-header.ts';
 import { REGION_KIND } from '../../native-free/format/regions.ts';
 import { LIMITS } from '../../native-free/limits.ts';
-import { CoverCoder } from '../../native-free/model/cover-coder.ts';
+import { CoverCoder } from '../../native-free/model/covers/cover-coder.ts';
 import { MixCoder } from '../../native-free/model/mix-coder.ts';
 import { NumberCoder } from '../../native-free/model/number-coder.ts';
 import { DEFAULT_SIZES } from '../../native-free/format/model-sizes.ts';

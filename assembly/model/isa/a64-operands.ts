@@ -7,13 +7,13 @@ const RENAMED = memory.data(32, 16);
 let stack: i32 = 0;
 let stackBefore: i32 = 0;
 
-export function beginOperands(): void {
+export function beginOperandsA64(): void {
   for (let i: usize = 0; i < 32; i++) store<u8>(RENAMED + i, <u8>i);
   stack = 0;
   stackBefore = 0;
 }
 
-export function proposeOperands(word: u32): void {
+export function proposeOperandsA64(word: u32): void {
   const form = stackForm(word);
   if (form != 0 && stack != 0) {
     const offset = stackOffset(word, form);
@@ -25,7 +25,7 @@ export function proposeOperands(word: u32): void {
   if (renamed != word) add(renamed, REGISTERS);
 }
 
-export function learnOperands(word: u32, actual: u32): void {
+export function learnOperandsA64(word: u32, actual: u32): void {
   const form = stackForm(word);
   if (form != 0 && actual != word && stackForm(actual) == form) {
     const change = stackOffset(actual, form) - stackOffset(word, form);

@@ -25,6 +25,7 @@
  */
 import { REGION_KIND } from '../../format/regions.ts';
 import { loadInt } from '../../format/words.ts';
+import { A32Operands } from './a32-operands.ts';
 import { Halves } from './arm-halves.ts';
 import {
   FIELD_NAME_BITS,
@@ -318,7 +319,7 @@ const FLAG_BE8 = 0x00800000;
 export const A32: InstructionSet = {
   ...{ kind: REGION_KIND.a32, alignment: 4, kinds: 12, bigEndian: false, hasPools: true, nameBits: FIELD_NAME_BITS },
   makeReader: () => new A32Reader(),
-  makeOperands: () => null,
+  makeOperands: () => new A32Operands(),
   absolute,
   literals: LITERAL_WORDS,
   signs: { step: 4, blockMin: 10, rarity: 256, reach: 2 ** 26, areCalls: true, find: findCall },

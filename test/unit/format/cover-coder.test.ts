@@ -37,6 +37,24 @@ describe('plan section', () => {
     );
   });
 
+  it('tells a return from a detour in less than a place in the image takes', () => {
+    const returning: Cover[] = [];
+    const straying: Cover[] = [];
+    let left = 2 ** 24;
+    for (let i = 0, seed = 1; i < 400; i++) {
+      seed = Math.imul(seed, 0x2c1b3c6d) >>> 0;
+      const away = seed >>> 2;
+      const targetOffset = 100 * i;
+      returning.push({ sourceOffset: i % 2 === 0 ? left : away, targetOffset, length: 100 });
+      straying.push({ sourceOffset: i % 2 === 0 ? (away * 7) % 2 ** 30 : away, targetOffset, length: 100 });
+      // Nothing of the source is left out: the displacement is another one after every detour.
+      left += i % 2 === 0 ? 100 : 0;
+    }
+    const bytes = (covers: readonly Cover[]): number => encodePlan(coverListOf(covers)).length;
+    expect(bytes(returning)).toBeLessThan(0.7 * bytes(straying));
+    expect(coverAt(decode(encodePlan(coverListOf(returning))), 398)).toEqual(returning[398]);
+  });
+
   it('refuses covers that leave the source or the target, and more covers than allowed', () => {
     const plan = encodePlan(coverListOf([{ sourceOffset: 100, targetOffset: 0, length: 50 }]));
     expect(decode(plan, { sourceBytes: 150, targetBytes: 50 }).count).toBe(1);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MixCoder } from '../../../native-free/model/mix-coder.ts';
 import { type ModelCoder } from '../../../native-free/model/model-coder.ts';
-import { CONTEXTS_MAX, type ModelSizes } from '../../../native-free/format/model-sizes.ts';
+import { CONTEXTS_MAX, FLAG_CONTEXTS_MAX, type ModelSizes } from '../../../native-free/format/model-sizes.ts';
 import { NumberCoder } from '../../../native-free/model/number-coder.ts';
 import { modelCoder, WasmCoder } from '../../../src/wasm/mix-coder.ts';
 import { random } from '../../support/images.ts';
@@ -27,7 +27,7 @@ function callsOf(seed: number, count: number): Call[] {
     const topic = below(40);
     if (topic < 4) return { what: 'bit', value: next() < 0.1 ? 1 : 0, index: topic };
     const contexts = Array.from(
-      { length: 1 + below(CONTEXTS_MAX) },
+      { length: 1 + below(topic < 20 ? FLAG_CONTEXTS_MAX : CONTEXTS_MAX) },
       (_, i) => Math.imul(topic * 16 + i, 0x9e3779b1) >>> 0,
     );
     const value = next() < 0.9 ? topic * 5 : below(256);

@@ -10,7 +10,7 @@ import { coversIn, coverListOf, emptyCoverList, type CoverList } from '../../../
 import { PlanRoom, type Plan } from '../../../native-free/format/plan.ts';
 import { REGION_KIND, type Region, type RegionKind } from '../../../native-free/format/regions.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
-import { CoverCoder, type ImageSizes } from '../../../native-free/model/cover-coder.ts';
+import { CoverCoder, type ImageSizes } from '../../../native-free/model/covers/cover-coder.ts';
 import { MixCoder } from '../../../native-free/model/mix-coder.ts';
 import { decodePlan, encodePlan, type PlanCosts } from '../../../native-free/model/plan-coder.ts';
 import { RegionCoder, type PairedRegions, type RegionPair } from '../../../native-free/model/region-coder.ts';

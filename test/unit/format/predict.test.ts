@@ -11,6 +11,7 @@ import { ORIGIN, ORIGINS } from '../../../native-free/format/origins.ts';
 import { NO_REFERENCE, NOWHERE, type ReferenceReader } from '../../../native-free/predict/isa/instruction-set.ts';
 import { KnownValues, NeighbourChanges } from '../../../native-free/predict/memories.ts';
 import { instructionSetOf } from '../../../native-free/predict/isa/list.ts';
+import { A32Operands } from '../../../native-free/predict/isa/a32-operands.ts';
 import { A64Operands } from '../../../native-free/predict/isa/a64-operands.ts';
 import { RISCV } from '../../../native-free/predict/isa/riscv.ts';
 import { T32 } from '../../../native-free/predict/isa/t32.ts';
@@ -401,5 +402,68 @@ describe('operands of A64', () => {
     operands.propose(0xaa0003e4, candidates);
     operands.propose(0xf9000be0, candidates);
     expect(candidates.count).toBe(0);
+  });
+});
+
+describe('operands of A32', () => {
+  function proposed(changes: readonly (readonly [number, number])[], word: number): Record<number, string> {
+    const operands = new A32Operands();
+    operands.begin();
+    for (const [before, after] of changes) operands.learn(before, after);
+    const candidates = begun();
+    operands.propose(word, candidates);
+    return Object.fromEntries(listed(candidates).map(([value, origin]) => [origin, value.toString(16)]));
+  }
+
+  // add r0, r1, r2 became add r3, r1, r2.
+  const RENAMED = [0xe0810002, 0xe0813002] as const;
+  // str r0, [sp, #16] became str r0, [sp, #32].
+  const MOVED = [0xe58d0010, 0xe58d0020] as const;
+
+  it.each([
+    ['mov r4, r0', 0xe1a04000, 'e1a04003'],
+    ['cmp r0, #1', 0xe3500001, 'e3530001'],
+    ['add r0, r0, r1, lsl r0', 0xe0800011, 'e0833311'],
+    ['ldr r1, [r0, #8]', 0xe5901008, 'e5931008'],
+    ['ldrh r0, [r1, r0]', 0xe19100b0, 'e19130b3'],
+    ['strh r0, [r0, #0]', 0xe1c000b0, 'e1c330b0'],
+    ['mul r0, r1, r2', 0xe0000291, 'e0030291'],
+    ['mla r0, r1, r2, r0', 0xe0200291, 'e0233291'],
+    ['stm r0!, {r2, r3}', 0xe8a0000c, 'e8a3000c'],
+  ])('follow a renamed register into %s', (_, word, expected) => {
+    expect(proposed([RENAMED], word)).toEqual({ [ORIGIN.registers]: expected });
+  });
+
+  it.each([
+    ['an instruction without that register', [RENAMED], 0xe1a04001],
+    ['mov r1, #0, which has no first operand', [RENAMED], 0xe3a01000],
+    ['vadd.f32 s0, s0, s0', [RENAMED], 0xee300a00],
+    ['what is unconditional', [RENAMED], 0xf5d0f000],
+    ['anything after a change of opcode', [[0xe0810002, 0xe0413002]], 0xe1a04000],
+    ['the stack before it moved', [], 0xe58d0010],
+  ] as const)('propose nothing for %s', (_, changes, word) => {
+    expect(proposed(changes, word)).toEqual({});
+  });
+
+  it.each([
+    ['ldr r1, [sp, #8]', 0xe59d1008, 'e59d1018'],
+    ['ldr r0, [sp, #-8]', 0xe51d0008, 'e59d0008'],
+    ['add r0, sp, #64', 0xe28d0040, 'e28d0050'],
+    ['sub sp, sp, #1024', 0xe24ddb01, 'e24dde41'],
+    ['add r0, sp, #0xff00, which has no such neighbour', 0xe28d0cff, 'e28d0cff'],
+    ['ldrd r2, r3, [sp, #8]', 0xe1cd20d8, 'e1cd21d8'],
+    ['vldr d0, [sp, #16]', 0xed9d0b04, 'ed9d0b08'],
+  ])('follow a frame that grew by 16 bytes into %s', (_, word, expected) => {
+    expect(proposed([MOVED], word)).toEqual({ [ORIGIN.stack]: expected });
+  });
+
+  it('follow a register into a frame that grew, and remember its last two moves', () => {
+    // ldr r1, [sp, #16] became ldr r1, [sp, #8].
+    const changes = [MOVED, [0xe59d1010, 0xe59d1008], RENAMED] as const;
+    expect(proposed(changes, 0xe59d0018)).toEqual({
+      [ORIGIN.stack]: 'e59d3010',
+      [ORIGIN.stackBefore]: 'e59d3028',
+      [ORIGIN.registers]: 'e59d3018',
+    });
   });
 });

@@ -27,6 +27,12 @@ const TEMPLATES: Partial<Record<RegionKind, readonly (readonly [opcode: number, 
       (opcode) => [opcode, 0x80330f] as const,
     ),
     ...([0xe3000000, 0xe3400000, 0xe08f0000, 0xe79f0000] as const).map((opcode) => [opcode, 0x33003] as const),
+    ...([0xe58d0000, 0xe1cd00f0, 0xe28d0000, 0xe24d0000, 0xed9d0a00] as const).map(
+      (opcode) => [opcode, 0x803013] as const,
+    ),
+    ...([0xe0800000, 0xe1500000, 0xe3a00000, 0xe7900100, 0xe0200090, 0xe8900000] as const).map(
+      (opcode) => [opcode, 0x33003] as const,
+    ),
   ],
   [REGION_KIND.t32]: [
     ...([0xd000f000, 0xc000f000, 0x9000f000, 0x8000f000] as const).map((opcode) => [opcode, 0x28ff043f] as const),
