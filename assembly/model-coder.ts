@@ -3,7 +3,8 @@
  * coded by the host, with `flag` and `byte`.
  */
 import { makeShapes } from './model/isa/x64-opcodes.ts';
-import { createCoder, bit, byte, contexts, finish, flag, mapRoom, room, start, written } from './model/mix-coder.ts';
+import { byte } from './model/byte-mixer.ts';
+import { createCoder, bit, contexts, finish, flag, mapRoom, room, start, written } from './model/mix-coder.ts';
 import { placeMap, selectModule } from './model/knowledge.ts';
 import { knowsKind } from './model/readers.ts';
 import { baseRoom, sourceRoom, targetRoom } from './model/run.ts';

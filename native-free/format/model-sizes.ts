@@ -11,6 +11,9 @@ export const CONTEXTS_MAX = 12;
 /** Weight sets of flags and of bytes. */
 export const FLAG_SETS = 8192;
 export const BYTE_SETS = 8192;
+/** Those of the other two mixtures of bytes: one for each value of the bits so far, and by what is near. */
+export const TREE_SETS = 256;
+export const NEAR_SETS = 1536;
 /** Plain adaptive bits, each with an index of its own. */
 export const PLAIN_BITS = 1 << 16;
 
@@ -30,6 +33,6 @@ export const LOW_MEMORY_SEGMENT_BYTES = 256 * 1024;
 
 /** Bytes that a coder's tables take, state of the coder included. */
 export function modelBytes(sizes: ModelSizes): number {
-  const weights = 4 * 2 * CONTEXTS_MAX * (FLAG_SETS + BYTE_SETS + 256);
+  const weights = 2 * CONTEXTS_MAX * (4 * FLAG_SETS + 2 * (BYTE_SETS + TREE_SETS + NEAR_SETS));
   return 4 * (2 ** sizes.flagBits + 2 ** sizes.byteBits + PLAIN_BITS) + weights;
 }

@@ -27,8 +27,8 @@ export interface ModelCoder {
   start(bytes: Uint8Array | null): void;
   /** One decision, mixed from the first `count` contexts with weight set `set`. */
   flag(value: number, count: number, set: number): number;
-  /** A byte, most significant bit first, each bit mixed likewise. */
-  byte(value: number, count: number, set: number): number;
+  /** A byte, most significant bit first, each bit mixed likewise, and with set `near`, below NEAR_SETS. */
+  byte(value: number, count: number, set: number, near: number): number;
   /** One decision with one adaptive probability of its own, `index` below PLAIN_BITS. */
   bit(value: number, index: number): number;
   /** Bytes as they are, at no other price than their length: read from `block`, or written to it. */

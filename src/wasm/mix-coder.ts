@@ -23,7 +23,7 @@ interface Exports extends UnitExports {
   room(count: number): number;
   start(): void;
   flag(value: number, count: number, set: number): number;
-  byte(value: number, count: number, set: number): number;
+  byte(value: number, count: number, set: number, near: number): number;
   bit(value: number, index: number): number;
   written(): number;
   /** 1 where other bytes follow the stream. */
@@ -39,7 +39,7 @@ export class WasmCoder implements ModelCoder {
   contexts: Uint32Array;
   readonly work = new WorkMeter();
   readonly flag: (value: number, count: number, set: number) => number;
-  readonly byte: (value: number, count: number, set: number) => number;
+  readonly byte: (value: number, count: number, set: number, near: number) => number;
   readonly bit: (value: number, index: number) => number;
   readonly #exports: Exports;
   readonly #sizes: ModelSizes;

@@ -11,7 +11,7 @@ import type { RegionKind } from '../../format/regions.ts';
 import { LITERAL_BYTES, type InstructionSet, type LiteralUnits } from '../../predict/isa/instruction-set.ts';
 import { instructionSetOf } from '../../predict/isa/list.ts';
 import { STREAM, type CostMeter } from '../costs.ts';
-import { BYTE_SETS_OF, CONTEXT_TAGS } from '../contexts.ts';
+import { BYTE_SETS_OF, CONTEXT_TAGS, NEAR_SETS_OF } from '../contexts.ts';
 import { contextHash } from '../hash.ts';
 import type { ModelCoder } from '../model-coder.ts';
 import { blockEnd, StoredBlocks } from './stored-blocks.ts';
@@ -202,7 +202,7 @@ export class LiteralCoder {
         : contextHash(MATCH + 1, (Math.min(24, this.#matched) << 8) | expected, Math.min(7, this.#trouble >> 2));
     const set = BYTE_SETS_OF.literal + (kind << 5) + (expected < 0 ? 0 : 1 + Math.min(15, this.#matched >> 1));
     this.#coder.work.spent += 8 * 10;
-    const coded = this.#coder.byte(value, 10, set);
+    const coded = this.#coder.byte(value, 10, set, NEAR_SETS_OF.literal + (last & 0xff));
     this.#older = (older << 8) | (last >>> 24);
     this.#last = (last << 8) | coded;
     return coded;
@@ -241,7 +241,8 @@ export class LiteralCoder {
         ? contextHash(WORD + 8, tag, (Math.min(16, this.#matched) << 8) | e, Math.min(7, this.#trouble >> 2))
         : contextHash(WORD + 9, tag, value);
       const weights = BYTE_SETS_OF.word + (kind << 6) + left + (holds ? 4 + Math.min(6, this.#matched >> 2) * 4 : 0);
-      const byte = this.#coder.byte((actual >>> shift) & 255, 9, weights);
+      const near = NEAR_SETS_OF.word + (left << 8) + (left === 3 ? before >>> 24 : value & 255);
+      const byte = this.#coder.byte((actual >>> shift) & 255, 9, weights, near);
       if (byte !== e) holds = false;
       value = (value << 8) | byte;
     }
