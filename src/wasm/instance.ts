@@ -15,8 +15,11 @@ const modules = new Map<string, object>();
 /** Whether the runtime has WebAssembly at all. */
 export const hasWasm: boolean = api !== undefined;
 
-/** A new instance, with a memory of its own. Throws a plain error where the runtime has no WebAssembly or no memory. */
-export function instantiate<Exports>(base64: string): Exports {
+/**
+ * A new instance, with a memory of its own, that may call the functions of `host`. Throws a plain error where the runtime
+ * has no WebAssembly or no memory.
+ */
+export function instantiate<Exports>(base64: string, host: object = {}): Exports {
   if (api === undefined) throw new Error('this runtime has no WebAssembly');
   let module = modules.get(base64);
   if (module === undefined) {
@@ -26,5 +29,5 @@ export function instantiate<Exports>(base64: string): Exports {
   const abort = (): never => {
     throw new Error('a WebAssembly module gave up');
   };
-  return new api.Instance(module, { env: { abort } }).exports as Exports;
+  return new api.Instance(module, { env: { abort }, host }).exports as Exports;
 }
