@@ -13,6 +13,7 @@ const KNOWN_BYTES: i32 = 8;
 const PLACES = memory.data(4 << MATCH_BITS, 16);
 
 let hasStored: bool = false;
+let looksBack: bool = false;
 /** Bytes of the follow bytes, where the match leads into them; -1 where it leads into the segment. */
 let followBytes: i32 = -1;
 let matchAt: i32 = -1;
@@ -22,10 +23,12 @@ let troubleNow: i32 = 0;
 export function forgetMatch(): void {
   memory.fill(PLACES, 0, 4 << MATCH_BITS);
   hasStored = false;
+  looksBack = false;
 }
 
-/** A run begins, behind which the source goes on with so many bytes that are known. */
-export function beginMatch(follow: i32): void {
+/** A run begins, behind which the source goes on with so many bytes that are known; of code that needs the match, or not. */
+export function beginMatch(follow: i32, needed: bool): void {
+  looksBack = hasStored || needed;
   followBytes = follow;
   matchAt = follow > 0 ? 0 : -1;
   matchedBytes = 0;
@@ -54,7 +57,7 @@ export function matchedWord(from: i32, count: i32): u32 {
 export function expectedAt(at: i32, count: i32): i32 {
   if (troubleNow > TROUBLE_MAX) matchAt = -1;
   if (matchAt < 0 || matchedBytes < 8) findMatch(at);
-  if (hasStored) note(at);
+  if (looksBack) note(at);
   const available = followBytes >= 0 ? followBytes : at;
   if (matchAt + count > available) matchAt = -1;
   return matchAt;
@@ -66,13 +69,14 @@ export function followed(at: i32, count: i32, held: bool): void {
     matchedBytes = held ? min(MATCHED_MAX, matchedBytes + count) : 0;
     troubleNow = held ? max(0, troubleNow - 1) : troubleNow + TROUBLE;
   }
-  if (!hasStored) note(at + count);
+  if (!looksBack) note(at + count);
 }
 
 /** The block [at, end) was stored. */
 export function passStored(at: i32, end: i32): void {
   for (let next = at + STORED_STEP; next <= end; next += STORED_STEP) note(next);
   hasStored = true;
+  looksBack = true;
   matchAt = -1;
   matchedBytes = 0;
   troubleNow = 0;

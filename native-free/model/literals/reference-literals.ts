@@ -10,10 +10,12 @@ import { loadWord } from '../../format/words.ts';
 import { REGION_KIND, type RegionKind } from '../../format/regions.ts';
 import { LITERAL_BYTES, type InstructionSet, type LiteralUnits } from '../../predict/isa/instruction-set.ts';
 import { instructionSetOf } from '../../predict/isa/list.ts';
+import { PART, STEP_BYTES, X64Parts } from '../../predict/isa/x64-parts.ts';
 import { BYTE_SETS_OF, CONTEXT_TAGS, NEAR_SETS_OF } from '../contexts.ts';
 import { contextHash } from '../hash.ts';
 import type { ModelCoder } from '../model-coder.ts';
 import type { LiteralModels, LiteralRun } from './literal-models.ts';
+import { MATCH_CONTEXT, PART_CONTEXTS, setPartContexts } from './part-contexts.ts';
 
 const { literal: LITERAL, literalBytes: BYTES, literalMatch: MATCH } = CONTEXT_TAGS;
 const { literalHalfwords: HALFWORDS, literalNear: NEAR, word: WORD } = CONTEXT_TAGS;
@@ -34,17 +36,14 @@ export class ReferenceLiterals implements LiteralModels {
   readonly #coder: ModelCoder;
   /** Last place in the target of each hash of MATCH_BYTES bytes, plus one. */
   readonly #places = new Int32Array(1 << MATCH_BITS);
-  /**
-   * Whether blocks were stored in this segment. What models code is found again by their contexts, and noted before it is
-   * looked for; stored bytes are found by the match alone, so from then on a place is only noted after the look-up.
-   */
+  /** Whether blocks were stored in this segment. */
   #hasStored = false;
   /** What the literals at hand are: code of this instruction set, and its units; null for other bytes. */
   #set: InstructionSet | null = null;
   #units: LiteralUnits = LITERAL_BYTES;
+  readonly #parts = new X64Parts();
   #kind: RegionKind = REGION_KIND.raw;
   #target: Uint8Array = new Uint8Array(0);
-  #start = 0;
   #end = 0;
   /** Address of the run's first byte, less its place in the target. */
   #ahead = 0;
@@ -71,19 +70,26 @@ export class ReferenceLiterals implements LiteralModels {
     this.#units = this.#set?.literals ?? LITERAL_BYTES;
     this.#kind = kind;
     this.#target = target;
-    this.#start = start;
     this.#end = end;
     this.#ahead = va - start;
     this.#match = follow;
     this.#matchAt = follow.length > 0 ? 0 : -1;
     this.#matched = 0;
     this.#trouble = 0;
-    this.#last = history(target, start);
-    this.#older = history(target, start - 4);
+    this.#remember(start);
+  }
+
+  /** What comes before `at` is not coded by models. */
+  #remember(at: number): void {
+    const target = this.#target;
+    this.#last = history(target, at);
+    this.#older = history(target, at - 4);
+    if (this.#units.by !== 'instructions') return;
+    this.#parts.begin();
+    for (let i = Math.max(0, at - STEP_BYTES); i < at; i++) this.#parts.next(target[i]!);
   }
 
   code(from: number, to: number): number {
-    const target = this.#target;
     let at = from;
     while (at < to) {
       const place = at + this.#ahead;
@@ -92,8 +98,8 @@ export class ReferenceLiterals implements LiteralModels {
         at += 4;
         continue;
       }
-      const most = this.#units.most(at === this.#start ? -1 : target[at - 1]!, place);
-      at += this.#unit(at, Math.min(most, this.#end - at), place);
+      if (this.#units.by === 'instructions') at += this.#part(at, place);
+      else at += this.#unit(at, Math.min(this.#units.most(place), this.#end - at), place);
     }
     return at;
   }
@@ -107,8 +113,7 @@ export class ReferenceLiterals implements LiteralModels {
     this.#matchAt = -1;
     this.#matched = 0;
     this.#trouble = 0;
-    this.#last = history(target, end);
-    this.#older = history(target, end - 4);
+    this.#remember(end);
   }
 
   isKnown(at: number, end: number): boolean {
@@ -179,16 +184,61 @@ export class ReferenceLiterals implements LiteralModels {
       contexts[7] = contextHash(BYTES + 2, tag, ((last >>> 24) << 3) | phase);
       contexts[9] = contextHash(NEAR, tag, ((last & 0xff00) << 3) | phase);
     }
-    contexts[8] =
-      expected < 0
-        ? contextHash(MATCH, last & 0xff)
-        : contextHash(MATCH + 1, (Math.min(24, this.#matched) << 8) | expected, Math.min(7, this.#trouble >> 2));
+    contexts[8] = this.#matchContext(expected);
     const set = BYTE_SETS_OF.literal + (kind << 5) + (expected < 0 ? 0 : 1 + Math.min(15, this.#matched >> 1));
     this.#coder.work.spent += 8 * 10;
     const coded = this.#coder.byte(value, 10, set, NEAR_SETS_OF.literal + (last & 0xff));
     this.#older = (older << 8) | (last >>> 24);
     this.#last = (last << 8) | coded;
     return coded;
+  }
+
+  /** A byte of x86-64, or all four of a distance, as the place that it leads to, its most significant byte first. */
+  #part(at: number, va: number): number {
+    const target = this.#target;
+    const parts = this.#parts;
+    const { place, tail } = parts;
+    const isWhole = parts.isDistance && parts.part === PART.displacement && parts.left === 4 && at + 4 <= this.#end;
+    const count = isWhole ? 4 : 1;
+    const absolute = (word: number, sign: 1 | -1): number =>
+      isWhole ? this.#set!.absolute(word, va + tail, sign) : word;
+    const from = this.#expectedAt(at, count);
+    const coded = this.#coder.encoding ? absolute(bytesAt(target, at, count), 1) : 0;
+    const expected = from < 0 ? 0 : absolute(bytesAt(this.#match, from, count), 1);
+    let value = 0;
+    let holds = from >= 0;
+    for (let left = count - 1; left >= 0; left--) {
+      const e = holds ? (expected >>> (8 * left)) & 255 : -1;
+      const field = isWhole ? value : parts.field;
+      setPartContexts(this.#coder.contexts, parts, place - (count - 1 - left), field, this.#last, this.#older);
+      const byte = this.#partByte((coded >>> (8 * left)) & 255, place - (count - 1 - left), e);
+      value = (value << 8) | byte;
+      if (byte !== e) holds = false;
+    }
+    const plain = absolute(value >>> 0, -1);
+    for (let i = 0; i < count; i++) {
+      if (!this.#coder.encoding) target[at + i] = plain >>> (8 * i);
+      parts.next(target[at + i]!);
+    }
+    this.#followed(at, count, from < 0 || holds);
+    return count;
+  }
+
+  #partByte(value: number, place: number, expected: number): number {
+    const last = this.#last;
+    const level = expected < 0 ? 0 : 1 + Math.min(2, this.#matched >> 3);
+    this.#coder.contexts[MATCH_CONTEXT] = this.#matchContext(expected);
+    this.#coder.work.spent += 8 * PART_CONTEXTS;
+    const set = BYTE_SETS_OF.part + (place << 2) + level;
+    const coded = this.#coder.byte(value, PART_CONTEXTS, set, NEAR_SETS_OF.literal + (last & 0xff));
+    this.#older = (this.#older << 8) | (last >>> 24);
+    this.#last = (last << 8) | coded;
+    return coded;
+  }
+
+  #matchContext(expected: number): number {
+    if (expected < 0) return contextHash(MATCH, this.#last & 0xff);
+    return contextHash(MATCH + 1, (Math.min(24, this.#matched) << 8) | expected, Math.min(7, this.#trouble >> 2));
   }
 
   #word(at: number, va: number): void {
@@ -243,10 +293,18 @@ export class ReferenceLiterals implements LiteralModels {
     const target = this.#target;
     if (this.#trouble > TROUBLE_MAX) this.#matchAt = -1;
     if (this.#matchAt < 0 || this.#matched < 8) this.#findMatch(target, at);
-    if (this.#hasStored) this.#note(target, at);
+    if (this.#looksBack) this.#note(target, at);
     const available = this.#match === target ? at : this.#match.length;
     if (this.#matchAt + count > available) this.#matchAt = -1;
     return this.#matchAt;
+  }
+
+  /**
+   * Whether a place is noted after it was looked for. Words and data are found again by their contexts, which a match would
+   * only dilute: there a place is noted first and finds itself. Code of other lengths, and what was stored, needs the match.
+   */
+  get #looksBack(): boolean {
+    return this.#hasStored || this.#units.by === 'halfwords' || this.#units.by === 'instructions';
   }
 
   #note(target: Uint8Array, place: number): void {
@@ -273,7 +331,7 @@ export class ReferenceLiterals implements LiteralModels {
       this.#matched = held ? Math.min(60, this.#matched + count) : 0;
       this.#trouble = held ? Math.max(0, this.#trouble - 1) : this.#trouble + TROUBLE;
     }
-    if (!this.#hasStored) this.#note(this.#target, at + count);
+    if (!this.#looksBack) this.#note(this.#target, at + count);
   }
 }
 
