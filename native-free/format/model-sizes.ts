@@ -27,6 +27,8 @@ export interface ModelSizes {
 
 export const SMALLEST_SIZES: ModelSizes = { flagBits: LIMITS.model_bits_min, byteBits: LIMITS.model_bits_min };
 export const DEFAULT_SIZES: ModelSizes = { flagBits: 18, byteBits: 20 };
+/** Slots of the bytes' table where a segment has very many literals: 4 MiB more, for a percent or two of the patch. */
+export const MANY_LITERALS_BYTE_BITS = 21;
 /** The low-memory profile: with segments of LOW_MEMORY_SEGMENT_BYTES a decoder needs less than 8 MiB. */
 export const SMALL_SIZES: ModelSizes = { flagBits: 16, byteBits: 17 };
 export const LOW_MEMORY_SEGMENT_BYTES = 256 * 1024;
