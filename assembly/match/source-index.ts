@@ -87,7 +87,7 @@ export function create(count: i32, hasPlain: bool): usize {
 export function build(): void {
   sortSuffixes(source, sourceBytes, suffixes, pairs);
   memory.fill(pairs, 0, (PAIR_VALUES + 1) << 2);
-  memory.fill(kmers, 0, end() - kmers);
+  memory.fill(kmers, 0, kmersEnd() - kmers);
   const last = sourceBytes - 1;
   let i = 0;
   for (; i < last - PART; i += PART) surveyPart(i, i + PART);
@@ -115,19 +115,6 @@ function countPair(pair: i32): void {
   store<i32>(at, load<i32>(at, 4) + 1, 4);
 }
 
-<<<<<<< HEAD
-function markKmers(): void {
-  memory.fill(kmers, 0, kmersEnd() - kmers);
-  const last = sourceBytes - KMER_BYTES + 1;
-  for (let i = 0; i < last; i++) {
-    const bit = <u32>kmerHash(source + <usize>i) >>> kmerShift;
-    const at = kmers + ((bit >>> 5) << 2);
-    store<u32>(at, load<u32>(at) | (1 << (bit & 31)));
-  }
-}
-
-=======
->>>>>>> h-find
 function kmerHash(at: usize): i32 {
   const head = <i32>bswap(load<u32>(at));
   const tail = <i32>bswap(load<u32>(at, 2));

@@ -1,58 +1,48 @@
 /**
  * The twin of native-free/model/mix-coder.ts: the same integers, in linear memory. What the arithmetic means is said
- * there; here is only where things lie. The mixing itself is done four inputs at a time; inputs that are not used are
- * zero, which changes neither sums nor weights.
+ * there; here is only where things lie, and in byte-mixer.ts. The mixing itself is done four inputs at a time; inputs
+ * that are not used are zero, which changes neither sums nor weights.
  *
  * Contexts are written by the host at `contexts()`; a decoder's bytes at `room(length)`; an encoder's are left
  * there. One instance is one coder.
  */
+import { forgetBytes, placeBytes } from './byte-mixer.ts';
 
-const CONTEXTS_MAX: i32 = 12;
-const STRIDE: i32 = 2 * CONTEXTS_MAX;
+export const CONTEXTS_MAX: i32 = 12;
+export const STRIDE: i32 = 2 * CONTEXTS_MAX;
 const FLAG_CONTEXTS_MAX: i32 = 9;
 const FLAG_STRIDE: i32 = 3 * FLAG_CONTEXTS_MAX + 1;
 const FLAG_SETS: i32 = 8192;
-const BYTE_SETS: i32 = 8192;
 const PLAIN_BITS: i32 = 1 << 16;
-const INPUT_BYTES: usize = STRIDE * 4;
 const FLAG_INPUT_BYTES: usize = FLAG_STRIDE * 4;
 const SURE: usize = FLAG_CONTEXTS_MAX * 4;
 const MEANT: usize = 2 * FLAG_CONTEXTS_MAX * 4;
 const SETS_APART: i32 = 64;
-const GROUP: i32 = 16;
-const FRESH: u32 = 0x8000 << 16;
-const TREE_SETS: i32 = 256;
-const COUNT_MAX: u32 = 120;
+export const FRESH: u32 = 0x8000 << 16;
+export const COUNT_MAX: u32 = 120;
 const SOME: u32 = 6;
 const MUCH: u32 = 30;
 const FLAG_WEIGHT: i32 = 9000;
 const FLAG_MEANING_WEIGHT: i32 = 5000;
-const BYTE_WEIGHT: i32 = 10000;
-const ERROR_MIN: i32 = 128;
+export const ERROR_MIN: i32 = 128;
 const FLAG_LEARNING: i32 = 5;
-const BYTE_LEARNING: i32 = 10;
 
-const CONTEXTS = memory.data(64, 64);
+export const CONTEXTS = memory.data(64, 64);
 const AT = memory.data(64, 64);
-const BASE = memory.data(64, 64);
-const INPUTS = memory.data(128, 64); // Of bytes 96, of flags 112.
+const INPUTS = memory.data(128, 64);
 const SQUASH = memory.data(8192, 64);
-const STRETCH = memory.data(8192, 64);
+export const STRETCH = memory.data(8192, 64);
 const RATE = memory.data(1024, 64);
 const BITS = memory.data(PLAIN_BITS << 2, 64);
-const MEANINGS = memory.data(CONTEXTS_MAX * 256 * 4, 64);
 const FLAG_MEANINGS = memory.data(2 * CONTEXTS_MAX * 256 * 4, 64);
 const FLAG_WEIGHTS = memory.data(FLAG_SETS * FLAG_STRIDE * 4, 64);
-const BYTE_WEIGHTS = memory.data((BYTE_SETS + TREE_SETS) * STRIDE * 4, 64);
 
 /** Behind what has a fixed size: the tables that `create` was told the size of, the address map, the stream. */
 let flags: usize = 0;
 let histories: usize = 0;
-let bytes: usize = 0;
 let map: usize = 0;
 let stream: usize = 0;
 let flagSlots: i32 = 0;
-let byteSlots: i32 = 0;
 let capacity: usize = 0;
 let length: usize = 0;
 let position: usize = 0;
@@ -111,11 +101,9 @@ function makeTables(): void {
 export function createCoder(isEncoder: bool, flagBits: i32, byteBits: i32): void {
   encoding = isEncoder;
   flagSlots = 1 << flagBits;
-  byteSlots = 1 << byteBits;
   flags = (__heap_base + 63) & ~63;
   histories = flags + (<usize>flagSlots << 2);
-  bytes = histories + <usize>flagSlots;
-  map = bytes + (<usize>byteSlots << 2);
+  map = placeBytes(histories + <usize>flagSlots, 1 << byteBits);
   stream = map;
   reserve(stream);
   makeTables();
@@ -140,15 +128,14 @@ export function room(count: usize): usize {
   return stream;
 }
 
-function fill(at: usize, count: i32, value: u32): void {
+export function fill(at: usize, count: i32, value: u32): void {
   for (let i = 0; i < count; i++) store<u32>(at + (<usize>i << 2), value);
 }
 
 export function start(): void {
   fill(flags, flagSlots, FRESH);
-  memory.fill(bytes, 0, <usize>byteSlots << 2);
+  forgetBytes();
   fill(BITS, PLAIN_BITS, FRESH);
-  fill(MEANINGS, CONTEXTS_MAX * 256, FRESH);
   memory.fill(histories, 0, <usize>flagSlots);
   fill(FLAG_MEANINGS, 2 * CONTEXTS_MAX * 256, FRESH);
   for (let i = 0; i < FLAG_SETS; i++) {
@@ -157,7 +144,6 @@ export function start(): void {
     memory.fill(at + SURE, 0, SURE);
     fill(at + MEANT, FLAG_STRIDE - 2 * FLAG_CONTEXTS_MAX, FLAG_MEANING_WEIGHT);
   }
-  fill(BYTE_WEIGHTS, (BYTE_SETS + TREE_SETS) * STRIDE, BYTE_WEIGHT);
   low = 0;
   high = 0xffffffff;
   position = 0;
@@ -183,7 +169,7 @@ function put(byte: u32): void {
 
 // @ts-ignore: decorator
 @inline
-function range(bit: i32, probability: u32): i32 {
+export function range(bit: i32, probability: u32): i32 {
   const span = high - low;
   const middle = low + (span >> 16) * probability + (((span & 0xffff) * probability) >> 16);
   const coded: i32 = encoding ? bit : i32(code <= middle);
@@ -229,7 +215,7 @@ export function setContext(i: i32, hash: u32): void {
 
 // @ts-ignore: decorator
 @inline
-function context(i: i32): u32 {
+export function context(i: i32): u32 {
   return load<u32>(CONTEXTS + (<usize>i << 2));
 }
 
@@ -278,49 +264,6 @@ function slotAt(index: u32): usize {
   return flags + (<usize>index << 2);
 }
 
-export function byte(value: i32, count: i32, set: i32): i32 {
-  const weights = BYTE_WEIGHTS + <usize>(set * STRIDE * 4);
-  const end = <usize>count << 2;
-  clearInputs(INPUT_BYTES);
-  let tree: i32 = 1;
-  for (let left = 7; left >= 0; left--) {
-    if ((left & 3) == 3) findGroups(count, left == 7 ? 0 : tree);
-    const node = left > 3 ? tree : (tree & ((1 << (3 - left)) - 1)) | (1 << (3 - left));
-    const second = BYTE_WEIGHTS + <usize>((BYTE_SETS + tree) * STRIDE * 4);
-    tree = (tree << 1) | byteBit((value >> left) & 1, end, <usize>node << 2, weights, second);
-  }
-  return tree & 255;
-}
-
-// @ts-ignore: decorator
-@inline
-function byteBit(value: i32, end: usize, node: usize, first: usize, second: usize): i32 {
-  for (let i: usize = 0; i < end; i += 4) {
-    const slot = load<u32>(load<usize>(BASE + i) + node);
-    const history = slot & 255;
-    const meaning = load<u32>(MEANINGS + (i << 8) + (<usize>history << 2));
-    store<i32>(INPUTS + i, history == 0 ? 0 : stretch(slot));
-    store<i32>(INPUTS + i, history == 0 ? 0 : stretch(meaning), CONTEXTS_MAX * 4);
-  }
-  const probability = squash((clamped(mixed(first, INPUT_BYTES) >> 8) + clamped(mixed(second, INPUT_BYTES) >> 8)) >> 1);
-  const coded = range(value, <u32>probability);
-  for (let i: usize = 0; i < end; i += 4) {
-    const at = load<usize>(BASE + i) + node;
-    const slot = load<u32>(at);
-    const history = slot & 255;
-    store<u32>(at, (learned(slot, coded) & 0xffffff00) | longer(history, coded));
-    if (history == 0) continue;
-    const meaning = MEANINGS + (i << 8) + (<usize>history << 2);
-    store<u32>(meaning, learned(load<u32>(meaning), coded));
-  }
-  const miss = (coded << 16) - probability;
-  if (miss >= ERROR_MIN || miss <= -ERROR_MIN) {
-    train(first, INPUT_BYTES, miss * BYTE_LEARNING);
-    train(second, INPUT_BYTES, miss * BYTE_LEARNING);
-  }
-  return coded;
-}
-
 // @ts-ignore: decorator
 @inline
 function stretch(slot: u32): i32 {
@@ -329,13 +272,13 @@ function stretch(slot: u32): i32 {
 
 // @ts-ignore: decorator
 @inline
-function squash(stretched: i32): i32 {
+export function squash(stretched: i32): i32 {
   return <i32>load<u16>(SQUASH + (<usize>(stretched + 2048) << 1));
 }
 
 // @ts-ignore: decorator
 @inline
-function clamped(stretched: i32): i32 {
+export function clamped(stretched: i32): i32 {
   return stretched > 2047 ? 2047 : stretched < -2047 ? -2047 : stretched;
 }
 
@@ -378,15 +321,6 @@ function train(weights: usize, count: usize, error: i32): void {
   }
 }
 
-function findGroups(count: i32, tree: i32): void {
-  const mask = <u32>(byteSlots - GROUP);
-  for (let i = 0; i < count; i++) {
-    let hash = (context(i) + <u32>tree * 0x2c1b3c6d) * 0x9e3779b1;
-    hash ^= hash >> 15;
-    store<usize>(BASE + (<usize>i << 2), findGroup(hash & mask, (hash >> 16) | 1));
-  }
-}
-
 // @ts-ignore: decorator
 @inline
 function findSlot(index: u32, check: u32): u32 {
@@ -397,19 +331,6 @@ function findSlot(index: u32, check: u32): u32 {
   const victim = (second & 0xff00) < (first & 0xff00) ? index ^ 1 : index;
   store<u32>(slotAt(victim), FRESH | check);
   store<u8>(histories + victim, 0);
-  return victim;
-}
-
-// @ts-ignore: decorator
-@inline
-function findGroup(index: u32, check: u32): usize {
-  const at = bytes + (<usize>index << 2);
-  if (load<u32>(at) == check) return at;
-  const other = bytes + (<usize>(index ^ GROUP) << 2);
-  if (load<u32>(other) == check) return other;
-  const victim = (load<u32>(other, 4) & 0xff00) < (load<u32>(at, 4) & 0xff00) ? other : at;
-  store<u32>(victim, check);
-  for (let i = 1; i < GROUP; i++) store<u32>(victim + (<usize>i << 2), FRESH);
   return victim;
 }
 

@@ -5,7 +5,8 @@
 import { count, follow, forgetScores, learn, originOf, originsOf, setTrail, trail, valueOf } from './candidates.ts';
 import { bitLength, contextHash } from './hash.ts';
 import { forgetAll } from './knowledge.ts';
-import { byte, flag, isEncoder, setContext } from './mix-coder.ts';
+import { byte } from './byte-mixer.ts';
+import { flag, isEncoder, setContext } from './mix-coder.ts';
 import { beginReader, isBigEndian, learnUnit, propose, read } from './readers.ts';
 import {
   bytes,
@@ -295,7 +296,7 @@ function spell(i: i32, length: i32, actual: u32): u32 {
     }
     setContext(7, contextHash(MISS + 7, place, e, s));
     const set = (kind_ << 4) | (left << 2) | (likeExpected << 1) | likeSource;
-    const coded = <u32>byte((actual >> shift) & 255, 8, <i32>set);
+    const coded = <u32>byte((actual >> shift) & 255, 8, <i32>set, 0);
     if (coded != e) likeExpected = 0;
     if (coded != s) likeSource = 0;
     value = (value << 8) | coded;

@@ -14,6 +14,9 @@ export const FLAG_STRIDE = 3 * FLAG_CONTEXTS_MAX + 1;
 /** Weight sets of flags and of bytes. */
 export const FLAG_SETS = 8192;
 export const BYTE_SETS = 8192;
+/** Those of the other two mixtures of bytes: one for each value of the bits so far, and by what is near. */
+export const TREE_SETS = 256;
+export const NEAR_SETS = 1536;
 /** Plain adaptive bits, each with an index of its own. */
 export const PLAIN_BITS = 1 << 16;
 
@@ -27,12 +30,14 @@ export interface ModelSizes {
 
 export const SMALLEST_SIZES: ModelSizes = { flagBits: LIMITS.model_bits_min, byteBits: LIMITS.model_bits_min };
 export const DEFAULT_SIZES: ModelSizes = { flagBits: 18, byteBits: 20 };
+/** Slots of the bytes' table where a segment has very many literals: 4 MiB more, for a percent or two of the patch. */
+export const MANY_LITERALS_BYTE_BITS = 21;
 /** The low-memory profile: with segments of LOW_MEMORY_SEGMENT_BYTES a decoder needs less than 8 MiB. */
 export const SMALL_SIZES: ModelSizes = { flagBits: 16, byteBits: 17 };
 export const LOW_MEMORY_SEGMENT_BYTES = 256 * 1024;
 
 /** Bytes that a coder's tables take, state of the coder included. */
 export function modelBytes(sizes: ModelSizes): number {
-  const weights = 4 * (2 * CONTEXTS_MAX * (BYTE_SETS + 256) + FLAG_STRIDE * FLAG_SETS);
+  const weights = 4 * FLAG_STRIDE * FLAG_SETS + 4 * CONTEXTS_MAX * (BYTE_SETS + TREE_SETS + NEAR_SETS);
   return 5 * 2 ** sizes.flagBits + 4 * (2 ** sizes.byteBits + PLAIN_BITS) + weights;
 }

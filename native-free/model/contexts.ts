@@ -22,11 +22,15 @@ export const CONTEXT_TAGS = {
   /** Numbers and flags of units, beside their tokens (six tags), and tokens (up to 130). */
   unitNumber: 71,
   token: 81,
+  /** Bytes of literals that are x86-64. */
+  part: 141,
 } as const;
 
 /** First weight set of each decision: of flags, and of bytes. Region kinds over 11 would share sets with literals. */
 export const FLAG_SETS_OF = { number: 0, block: 0, candidate: 64, unitNumber: 6208, token: 7488 } as const;
-export const BYTE_SETS_OF = { miss: 0, literal: 6144, word: 6656 } as const;
+export const BYTE_SETS_OF = { miss: 0, literal: 6144, word: 6656, part: 7424 } as const;
+/** And first weight set of a byte's third mixture: of literals by the byte before, of words by the place in it too. */
+export const NEAR_SETS_OF = { miss: 0, literal: 256, word: 512 } as const;
 
 /** First plain bit of each decision: of pages, by region kind and the last eight flags; of stored blocks, by the last four. */
 export const BITS_OF = { page: 0, stored: 32768 } as const;

@@ -5,8 +5,12 @@
  * a probability that learns, fast at first; the stretched probabilities are summed with learned weights; the error
  * trains the weights. Each context gives its opinion, and what the last few bits seen in this context usually mean (an
  * indirect model: the history of a slot is looked up in a table of its own); of a flag also its opinion again in so far
- * as it has experience. Bytes are mixed twice, by the place and by the bits so far, and both mixtures are averaged. Integers only, all products below 2^31, so that WebAssembly and every
- * JavaScript engine agree.
+ * as it has experience. Bytes are mixed three times, by the place, by the bits so far and by what is near, and the mixtures
+ * are averaged. Integers, all products below 2^31, and two operations on floats of 32 bits, which IEEE 754 leaves no
+ * choice: WebAssembly and every JavaScript engine agree.
+ *
+ * What is done to bytes is what four lanes of a SIMD register do at once: weights and inputs have 16 bits, all contexts are
+ * asked before any of them learns, and a slot learns by a quotient in place of a table of steps.
  * @module
  */
 import { SQUASH, STRETCH } from './logistic.ts';
@@ -17,7 +21,9 @@ import {
   FLAG_CONTEXTS_MAX,
   FLAG_SETS,
   FLAG_STRIDE,
+  NEAR_SETS,
   PLAIN_BITS,
+  TREE_SETS,
   type ModelSizes,
 } from '../format/model-sizes.ts';
 import { RangeCoder } from './range-coder.ts';
@@ -34,13 +40,20 @@ const GROUP = 16;
 const COUNT_MAX = 120;
 /** Step of the n-th observation in 1/65536: about 1/(n + 1.6). */
 const RATE = Int32Array.from({ length: 256 }, (_, n) => Math.floor(655360 / (10 * n + 16)));
+/** The same of bytes: what is kept of the probability of the other bit, 1 - 1/(n + 1.6). */
+const KEPT = Float32Array.from({ length: 256 }, (_, n) => (10 * n + 6) / (10 * n + 16));
+/** From here on floats of 32 bits are whole numbers: added, it rounds. */
+const WHOLE = 2 ** 23;
 /** Experience from which a context's second input of a flag is half, and all, of its opinion. */
 const SOME = 6;
 const MUCH = 30;
-/** First weights in 1/65536: of flags' opinions, of what their histories mean, of both inputs of bytes. */
+/**
+ * First weights: of flags' opinions and of what their histories mean, in 1/65536; of both inputs of bytes in 1/16384, of
+ * which they never have more than 2.
+ */
 const FLAG_WEIGHT = 9000;
 const FLAG_MEANING_WEIGHT = 5000;
-const BYTE_WEIGHT = 10000;
+const BYTE_WEIGHT = 2500;
 /** A mixture that was wrong by less than this, in 1/65536, is not trained: weights would grow for ever. */
 const ERROR_MIN = 128;
 const FLAG_LEARNING = 5;
@@ -51,8 +64,6 @@ const SURE = FLAG_CONTEXTS_MAX;
 const MEANT = 2 * FLAG_CONTEXTS_MAX;
 /** Sets from here on have meanings of flags' histories of their own: under covers, those of candidates. */
 const SETS_APART = 64;
-/** Sets of the second mixture of bytes: one for each value of the bits so far. */
-const TREE_SETS = 256;
 
 export class MixCoder implements ModelCoder {
   readonly encoding: boolean;
@@ -69,12 +80,13 @@ export class MixCoder implements ModelCoder {
   readonly #meanings = new Uint32Array(CONTEXTS_MAX << 8);
   readonly #flagMeanings = new Uint32Array((2 * CONTEXTS_MAX) << 8);
   readonly #flagWeights = new Int32Array(FLAG_SETS * FLAG_STRIDE);
-  readonly #byteWeights = new Int32Array((BYTE_SETS + TREE_SETS) * STRIDE);
+  readonly #byteWeights = new Int16Array((BYTE_SETS + TREE_SETS + NEAR_SETS) * STRIDE);
   /** Bytes that were stored in streams before, for the meter. */
   #storedBefore = 0;
   /** Slots of the decision at hand, and their inputs. */
   readonly #at = new Int32Array(CONTEXTS_MAX);
   readonly #base = new Int32Array(CONTEXTS_MAX);
+  readonly #slots = new Uint32Array(CONTEXTS_MAX);
   readonly #inputs = new Int32Array(Math.max(STRIDE, FLAG_STRIDE));
 
   constructor(encoding: boolean, sizes: ModelSizes) {
@@ -190,15 +202,28 @@ export class MixCoder implements ModelCoder {
     }
   }
 
-  byte(value: number, count: number, set: number): number {
+  byte(value: number, count: number, set: number, near: number): number {
     const at = this.#at;
     const base = this.#base;
+    const first = set * STRIDE;
+    const third = (BYTE_SETS + TREE_SETS + near) * STRIDE;
     let tree = 1;
     for (let left = 7; left >= 0; left--) {
       if ((left & 3) === 3) this.#findGroups(count, left === 7 ? 0 : tree);
       const node = left > 3 ? tree : (tree & ((1 << (3 - left)) - 1)) | (1 << (3 - left));
       for (let i = 0; i < count; i++) at[i] = base[i]! + node;
-      tree = (tree << 1) | this.#byteBit((value >> left) & 1, count, set * STRIDE, (BYTE_SETS + tree) * STRIDE);
+      const second = (BYTE_SETS + tree) * STRIDE;
+      const probability = this.#mixed(count, first, second, third);
+      const bit = this.#range.code((value >> left) & 1, probability);
+      this.#learnSlots(count, bit);
+      const miss = (bit << 16) - probability;
+      if (miss >= ERROR_MIN || miss <= -ERROR_MIN) {
+        const error = (miss * BYTE_LEARNING) >> 5;
+        this.#train(count, first, error);
+        this.#train(count, second, error);
+        this.#train(count, third, error);
+      }
+      tree = (tree << 1) | bit;
     }
     return tree & 255;
   }
@@ -215,49 +240,55 @@ export class MixCoder implements ModelCoder {
     }
   }
 
-  /** One bit of a byte from the slots in #at; `first` and `second` are where its weights begin. */
-  #byteBit(value: number, count: number, first: number, second: number): number {
+  /** The probability of a bit from the slots in #at, which are kept; the other arguments are where its weights begin. */
+  #mixed(count: number, first: number, second: number, third: number): number {
     const table = this.#bytes;
-    const at = this.#at;
     const inputs = this.#inputs;
     const weights = this.#byteWeights;
     const meanings = this.#meanings;
-    let sum = 0;
+    let sum1 = 0;
     let sum2 = 0;
+    let sum3 = 0;
     for (let i = 0; i < count; i++) {
-      const slot = table[at[i]!]!;
+      const slot = table[this.#at[i]!]!;
       const history = slot & 255;
       const opinion = history === 0 ? 0 : STRETCH[slot >>> 20]!;
       const meaning = history === 0 ? 0 : STRETCH[meanings[(i << 8) | history]! >>> 20]!;
+      this.#slots[i] = slot;
       inputs[i] = opinion;
       inputs[CONTEXTS_MAX + i] = meaning;
       const other = CONTEXTS_MAX + i;
-      sum += (Math.imul(weights[first + i]!, opinion) >> 8) + (Math.imul(weights[first + other]!, meaning) >> 8);
-      sum2 += (Math.imul(weights[second + i]!, opinion) >> 8) + (Math.imul(weights[second + other]!, meaning) >> 8);
+      sum1 += weights[first + i]! * opinion + weights[first + other]! * meaning;
+      sum2 += weights[second + i]! * opinion + weights[second + other]! * meaning;
+      sum3 += weights[third + i]! * opinion + weights[third + other]! * meaning;
     }
-    const probability = SQUASH[((clamped(sum >> 8) + clamped(sum2 >> 8)) >> 1) + 2048]!;
-    const bit = this.#range.code(value, probability);
+    const sum = clamped(sum1 >> 14) + clamped(sum2 >> 14) + clamped(sum3 >> 14);
+    // A third of it.
+    return SQUASH[((sum * 21845) >> 16) + 2048]!;
+  }
+
+  #learnSlots(count: number, bit: number): void {
+    const table = this.#bytes;
+    const meanings = this.#meanings;
     for (let i = 0; i < count; i++) {
-      const slot = table[at[i]!]!;
+      const slot = this.#slots[i]!;
       const history = slot & 255;
-      table[at[i]!] = (learned(slot, bit) & 0xffffff00) | longer(history, bit);
+      table[this.#at[i]!] = learnedByQuotient(slot, bit) | longer(history, bit);
       if (history === 0) continue;
       const meaning = (i << 8) | history;
-      meanings[meaning] = learned(meanings[meaning]!, bit);
+      meanings[meaning] = learnedByQuotient(meanings[meaning]!, bit);
     }
-    const miss = (bit << 16) - probability;
-    if (miss < ERROR_MIN && miss > -ERROR_MIN) return bit;
-    const error = miss * BYTE_LEARNING;
+  }
+
+  /** One set of a byte's weights; an error of 32768 is a bit that was wrong by 1.6. */
+  #train(count: number, first: number, error: number): void {
+    const inputs = this.#inputs;
+    const weights = this.#byteWeights;
     for (let i = 0; i < count; i++) {
-      const other = CONTEXTS_MAX + i;
-      const step = (Math.imul(inputs[i]!, error) + 0x20000) >> 18;
-      const otherStep = (Math.imul(inputs[other]!, error) + 0x20000) >> 18;
-      weights[first + i]! += step;
-      weights[first + other]! += otherStep;
-      weights[second + i]! += step;
-      weights[second + other]! += otherStep;
+      const other = first + CONTEXTS_MAX + i;
+      weights[first + i] = within16(weights[first + i]! + ((inputs[i]! * error + 0x4000) >> 15));
+      weights[other] = within16(weights[other]! + ((inputs[CONTEXTS_MAX + i]! * error + 0x4000) >> 15));
     }
-    return bit;
   }
 }
 
@@ -266,6 +297,10 @@ export const referenceModels: ModelCoderFactory = (encoding, sizes) => new MixCo
 
 function clamped(stretched: number): number {
   return stretched > 2047 ? 2047 : stretched < -2047 ? -2047 : stretched;
+}
+
+function within16(weight: number): number {
+  return weight > 32767 ? 32767 : weight < -32768 ? -32768 : weight;
 }
 
 /** A history after one more bit: a 1, then at most the last seven bits. */
@@ -282,6 +317,14 @@ function learned(slot: number, bit: number): number {
   const moved =
     bit !== 0 ? probability + (((65535 - probability) * rate) >>> 16) : probability - ((probability * rate) >>> 16);
   return ((moved << 16) | (slot & 0xffff)) + (seen < COUNT_MAX ? 256 : 0);
+}
+
+/** The slot of a byte's bit after it has seen `bit`, without history. */
+function learnedByQuotient(slot: number, bit: number): number {
+  const seen = (slot >>> 8) & 255;
+  const ones = bit !== 0 ? 0xffff : 0;
+  const left = Math.fround(Math.fround(((slot >>> 16) ^ ones) * KEPT[seen]!) + WHOLE) - WHOLE;
+  return ((left ^ ones) << 16) | ((seen < COUNT_MAX ? seen + 1 : seen) << 8);
 }
 
 /** The slot at `index` or its neighbour that has this check; else the less experienced of the two, made fresh. */

@@ -3,13 +3,14 @@
  *
  * Models are written once against this interface: an encoder is told each value, a decoder ignores what it is told and
  * returns the real one. There are two coders of equal output, byte for byte: MixCoder in TypeScript, the reference, and
- * a WebAssembly twin for runtimes that have it, which brings its own loop over units along. Calls are few and their
+ * a WebAssembly twin for runtimes that have it, which brings its own loop over units, and its own models of literals, along. Calls are few and their
  * arguments are numbers, so that crossing into WebAssembly costs little.
  * @module
  */
 import type { ModelSizes } from '../format/model-sizes.ts';
 import type { Plan } from '../format/plan.ts';
 import type { WorkMeter } from '../format/work.ts';
+import type { LiteralModels } from './literals/literal-models.ts';
 import type { UnitLoop } from './unit-loop.ts';
 
 export interface ModelCoder {
@@ -27,8 +28,8 @@ export interface ModelCoder {
   start(bytes: Uint8Array | null): void;
   /** One decision, mixed from the first `count` contexts with weight set `set`. */
   flag(value: number, count: number, set: number): number;
-  /** A byte, most significant bit first, each bit mixed likewise. */
-  byte(value: number, count: number, set: number): number;
+  /** A byte, most significant bit first, each bit mixed likewise, and with set `near`, below NEAR_SETS. */
+  byte(value: number, count: number, set: number, near: number): number;
   /** One decision with one adaptive probability of its own, `index` below PLAIN_BITS. */
   bit(value: number, index: number): number;
   /** Bytes as they are, at no other price than their length: read from `block`, or written to it. */
@@ -40,6 +41,8 @@ export interface ModelCoder {
    * where the plan is too large for it, or has regions of a kind that it does not know.
    */
   unitLoop?(plan: Plan): UnitLoop | null;
+  /** The coder's own models of literals, which code into its stream; of those that it made, one at a time. */
+  literalModels?(): LiteralModels;
 }
 
 export type ModelCoderFactory = (encoding: boolean, sizes: ModelSizes) => ModelCoder;

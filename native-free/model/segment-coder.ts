@@ -61,8 +61,8 @@ export class SegmentCoder {
       const region = this.#target.at(offset);
       const end = Math.min(piece.length, this.#target.end - piece.targetOffset);
       const va = region === null ? offset : region.va + (offset - region.offset);
-      const rest = follow.subarray(Math.min(done, follow.length));
-      this.#literals.code(target, at + done, at + end, region?.kind ?? REGION_KIND.raw, va, rest);
+      const run = { target, start: at + done, end: at + end, kind: region?.kind ?? REGION_KIND.raw, va };
+      this.#literals.code({ ...run, follow: follow.subarray(Math.min(done, follow.length)) });
       done = end;
     }
   }

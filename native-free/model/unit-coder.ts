@@ -11,7 +11,7 @@ import { storeBytes } from '../format/words.ts';
 import type { Candidates } from '../predict/candidates.ts';
 import { BLOCK_BYTES, UnitBlock } from '../predict/unit-block.ts';
 import type { UnitReader } from '../predict/unit-reader.ts';
-import { BYTE_SETS_OF, CONTEXT_TAGS, FLAG_SETS_OF } from './contexts.ts';
+import { BYTE_SETS_OF, CONTEXT_TAGS, FLAG_SETS_OF, NEAR_SETS_OF } from './contexts.ts';
 import { bitLength, contextHash } from './hash.ts';
 import type { ModelCoder } from './model-coder.ts';
 import { STREAM, type CostMeter } from './costs.ts';
@@ -274,7 +274,7 @@ export class UnitCoder {
       }
       contexts[7] = contextHash(MISS + 7, place, e, s);
       const set = BYTE_SETS_OF.miss + ((kind << 4) | (left << 2) | (likeExpected << 1) | likeSource);
-      const byte = this.#coder.byte((actual >>> shift) & 255, 8, set);
+      const byte = this.#coder.byte((actual >>> shift) & 255, 8, set, NEAR_SETS_OF.miss);
       if (byte !== e) likeExpected = 0;
       if (byte !== s) likeSource = 0;
       value = (value << 8) | byte;

@@ -29,11 +29,14 @@ export function sharedMemory(): WasmMemory {
   return new (available().Memory)({ initial: 1, maximum: PAGES_MAX, shared: true });
 }
 
-/**
- * A new instance, with a memory of its own unless one is given. Throws a plain error where the runtime has no WebAssembly
- * or no memory.
- */
-export function instantiate<Exports>(base64: string, memory?: WasmMemory): Exports {
+/** What an instance is given: functions that it may call, and a memory unless it makes its own. */
+interface Given {
+  readonly memory?: WasmMemory;
+  readonly host?: object;
+}
+
+/** A new instance. Throws a plain error where the runtime has no WebAssembly or no memory. */
+export function instantiate<Exports>(base64: string, { memory, host = {} }: Given = {}): Exports {
   const { Module, Instance } = available();
   let module = modules.get(base64);
   if (module === undefined) {
@@ -43,7 +46,7 @@ export function instantiate<Exports>(base64: string, memory?: WasmMemory): Expor
   const abort = (): never => {
     throw new Error('a WebAssembly module gave up');
   };
-  return new Instance(module, { env: { abort, memory } }).exports as Exports;
+  return new Instance(module, { env: { abort, memory }, host }).exports as Exports;
 }
 
 function available(): WebAssemblyApi {

@@ -88,7 +88,7 @@ function wasmIndex(view: SourceView, plain?: SourceView, used?: WasmMemory): Was
   if (sourceBytes > SOURCE_BYTES_MAX) return null;
   try {
     const memory = used ?? sharedMemory();
-    const exports = instantiate<Exports>(base64, memory);
+    const exports = instantiate<Exports>(base64, { memory });
     const hasPlain = plain !== undefined;
     const at = exports.create(sourceBytes, hasPlain);
     view.copyTo(new Uint8Array(memory.buffer, at, sourceBytes));
@@ -110,7 +110,7 @@ class Searches {
 
   constructor({ memory, sourceBytes, hasPlain }: WasmIndex) {
     this.#memory = memory;
-    this.#exports = instantiate<Exports>(base64, memory);
+    this.#exports = instantiate<Exports>(base64, { memory });
     this.#hasPlain = hasPlain;
     this.#exports.attach(sourceBytes, hasPlain);
   }

@@ -1,9 +1,10 @@
 /**
- * The model coder in WebAssembly: the same bytes as MixCoder, about twice as fast, and with it the loop over units. One
- * instance is one coder, with its tables in a memory of its own.
+ * The model coder in WebAssembly: the same bytes as MixCoder, about twice as fast, and with it the loop over units and
+ * the models of literals. One instance is one coder, with its tables in a memory of its own.
  * @module
  */
 import { LIMITS } from '../../native-free/limits.ts';
+import type { LiteralModels } from '../../native-free/model/literals/literal-models.ts';
 import { MixCoder } from '../../native-free/model/mix-coder.ts';
 import { StoredBytes } from '../../native-free/model/literals/stored-bytes.ts';
 import { type ModelCoder, type ModelCoderFactory } from '../../native-free/model/model-coder.ts';
@@ -13,17 +14,18 @@ import { WorkMeter } from '../../native-free/format/work.ts';
 import type { UnitLoop } from '../../native-free/model/unit-loop.ts';
 import { base64 } from './model-coder.generated.ts';
 import { instantiate } from './instance.ts';
+import { WasmLiterals, type LiteralExports } from './literal-models.ts';
 import { unitLoopOf, type UnitExports } from './unit-loop.ts';
 
 /** What the module exports of the coder alone. */
-interface Exports extends UnitExports {
+interface Exports extends UnitExports, LiteralExports {
   create(encoding: number, flagBits: number, byteBits: number): void;
   contexts(): number;
   /** Address of a stream of `count` bytes. */
   room(count: number): number;
   start(): void;
   flag(value: number, count: number, set: number): number;
-  byte(value: number, count: number, set: number): number;
+  byte(value: number, count: number, set: number, near: number): number;
   bit(value: number, index: number): number;
   written(): number;
   /** 1 where other bytes follow the stream. */
@@ -39,11 +41,12 @@ export class WasmCoder implements ModelCoder {
   contexts: Uint32Array;
   readonly work = new WorkMeter();
   readonly flag: (value: number, count: number, set: number) => number;
-  readonly byte: (value: number, count: number, set: number) => number;
+  readonly byte: (value: number, count: number, set: number, near: number) => number;
   readonly bit: (value: number, index: number) => number;
   readonly #exports: Exports;
   readonly #sizes: ModelSizes;
   readonly #stored = new StoredBytes();
+  readonly #literals: WasmLiterals;
   /** Where the stream is. */
   #stream = 0;
 
@@ -51,7 +54,10 @@ export class WasmCoder implements ModelCoder {
   constructor(encoding: boolean, sizes: ModelSizes) {
     this.encoding = encoding;
     this.#sizes = sizes;
-    const exports = instantiate<Exports>(base64);
+    const exports: Exports = instantiate<Exports>(base64, {
+      host: { segment: (place: number, count: number, to: number) => this.#literals.segment(place, count, to) },
+    });
+    this.#literals = new WasmLiterals(exports, this);
     exports.create(encoding ? 1 : 0, sizes.flagBits, sizes.byteBits);
     if (encoding) exports.room(STREAM_BYTES_MAX);
     this.#exports = exports;
@@ -91,6 +97,10 @@ export class WasmCoder implements ModelCoder {
 
   unitLoop(plan: Plan): UnitLoop | null {
     return unitLoopOf(this.#exports, this, plan);
+  }
+
+  literalModels(): LiteralModels {
+    return this.#literals;
   }
 
   #view(): Uint32Array {

@@ -83,7 +83,7 @@ function isWithinPage(word: u32, scale: i32): bool {
   return lowPart(word, scale) < 4096;
 }
 
-function imm21(word: u32): u32 {
+export function imm21(word: u32): u32 {
   return <u32>((<i32>(word << 8) >> 13) << 2) | ((word >> 29) & 3);
 }
 
@@ -180,7 +180,7 @@ export function writeA64(word: u32, kind: u32, va: u32, target: u32): u32 {
   }
 }
 
-function writeImm21(word: u32, value: u32): u32 {
+export function writeImm21(word: u32, value: u32): u32 {
   return (word & ~IMM21) | ((value << 3) & (0x7ffff << 5)) | ((value & 3) << 29);
 }
 

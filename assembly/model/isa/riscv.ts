@@ -92,7 +92,7 @@ function immLow(word: u32): u32 {
   return formOf(word) == S_FORM ? (shiftedDown(word, 25) << 5) | ((word >> 7) & 31) : shiftedDown(word, 20);
 }
 
-function immJ(word: u32): u32 {
+export function immJ(word: u32): u32 {
   return (shiftedDown(word, 31) << 20) | (word & 0xff000) | ((word >> 9) & 0x800) | ((word >> 20) & 0x7fe);
 }
 
@@ -263,7 +263,7 @@ function fieldOf(word: u32, kind: u32): u32 {
   }
 }
 
-function writeJ(word: u32, distance: u32): u32 {
+export function writeJ(word: u32, distance: u32): u32 {
   const upper = ((distance << 11) & 0x80000000) | ((distance << 20) & 0x7fe00000) | ((distance << 9) & 0x100000);
   return (word & ~IMM_J) | upper | (distance & 0xff000);
 }

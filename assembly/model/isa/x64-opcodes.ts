@@ -8,11 +8,11 @@ export const NONE: u32 = 0;
 export const BYTE: u32 = 1;
 const TWO: u32 = 2;
 const THREE: u32 = 3;
-export const OPERAND: u32 = 4;
-export const FULL: u32 = 5;
-export const ADDRESS: u32 = 6;
-export const TEST: u32 = 7;
-export const TEST_OPERAND: u32 = 8;
+const OPERAND: u32 = 4;
+const FULL: u32 = 5;
+const ADDRESS: u32 = 6;
+const TEST: u32 = 7;
+const TEST_OPERAND: u32 = 8;
 
 export const JUMP_SHORT: u32 = 4;
 export const COND_SHORT: u32 = 5;
@@ -137,5 +137,23 @@ export function shapeInMap(map: u32, opcode: u32): u32 {
       return MODRM | OPERAND;
     default:
       return INVALID;
+  }
+}
+
+export function immediateBytes(immediate: u32, isNarrow: bool, isAddressNarrow: bool, rex: u32, modrm: u32): i32 {
+  const operand = isNarrow && (rex & 8) == 0 ? 2 : 4;
+  switch (immediate) {
+    case OPERAND:
+      return operand;
+    case FULL:
+      return (rex & 8) != 0 ? 8 : operand;
+    case ADDRESS:
+      return isAddressNarrow ? 4 : 8;
+    case TEST:
+      return (modrm & 0x30) == 0 ? 1 : 0;
+    case TEST_OPERAND:
+      return (modrm & 0x30) == 0 ? operand : 0;
+    default:
+      return <i32>immediate;
   }
 }

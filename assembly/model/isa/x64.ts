@@ -3,12 +3,11 @@ import { NOWHERE } from '../knowledge.ts';
 import { end, SOURCE } from '../run.ts';
 import { NO_REFERENCE, refer, setPlain } from './unit.ts';
 import {
-  ADDRESS,
   BYTE,
   COND_SHORT,
   DISTANCE,
   EVEX,
-  FULL,
+  immediateBytes,
   INVALID,
   JUMP_SHORT,
   MAP_0F,
@@ -17,13 +16,10 @@ import {
   MODRM,
   NONE,
   oneByte,
-  OPERAND,
   POP_OR_XOP,
   PREFIX,
   REX,
   shapeInMap,
-  TEST,
-  TEST_OPERAND,
   twoBytes,
   VEX2,
   VEX3,
@@ -130,7 +126,7 @@ function split(at: usize): void {
     shape = oneByte(byteOf(++opcodeAt));
   }
   if (shape >= MODRM) splitOperands(at, opcodeAt, 0, shape);
-  else if (shape < PREFIX) setParts(<i32>(opcodeAt + 1 - at), 0, immediateBytes(shape, 0), NO_REFERENCE);
+  else if (shape < PREFIX) setParts(<i32>(opcodeAt + 1 - at), 0, immediateBytes(shape, isNarrow, isAddressNarrow, rex, 0), NO_REFERENCE);
   else if (shape >= DISTANCE) splitBranch(at, opcodeAt, 0, shape);
   else if (shape == MAP_0F) splitMapped(at, opcodeAt);
   else splitVector(at, opcodeAt, shape);
@@ -175,7 +171,7 @@ function splitBranch(at: usize, opcodeAt: usize, map: u32, shape: u32): void {
 function splitOperands(at: usize, opcodeAt: usize, map: u32, shape: u32): void {
   const modrm = byteOf(opcodeAt + 1);
   const mod = modrm >> 6;
-  const restBytes = immediateBytes(shape & 15, modrm);
+  const restBytes = immediateBytes(shape & 15, isNarrow, isAddressNarrow, rex, modrm);
   let headBytes = <i32>(opcodeAt + 2 - at);
   let fieldBytes = mod == 1 ? 1 : mod == 2 ? 4 : 0;
   let kind = NO_REFERENCE;
@@ -188,27 +184,6 @@ function splitOperands(at: usize, opcodeAt: usize, map: u32, shape: u32): void {
     summary = (map << 24) | (byteOf(opcodeAt) << 16) | (modrm << 8) | rex;
   }
   setParts(headBytes, fieldBytes, restBytes, kind);
-}
-
-function immediateBytes(immediate: u32, modrm: u32): i32 {
-  switch (immediate) {
-    case OPERAND:
-      return operandBytes();
-    case FULL:
-      return (rex & 8) != 0 ? 8 : operandBytes();
-    case ADDRESS:
-      return isAddressNarrow ? 4 : 8;
-    case TEST:
-      return (modrm & 0x30) == 0 ? 1 : 0;
-    case TEST_OPERAND:
-      return (modrm & 0x30) == 0 ? operandBytes() : 0;
-    default:
-      return <i32>immediate;
-  }
-}
-
-function operandBytes(): i32 {
-  return isNarrow && (rex & 8) == 0 ? 2 : 4;
 }
 
 export function writeX64(kind: u32, va: u32, target: u32): u32 {

@@ -10,7 +10,7 @@ import { BitMeter, STREAM } from '../../model/costs.ts';
 import { rangesOf, type Images } from '../images.ts';
 import { MixCoder, referenceModels } from '../../model/mix-coder.ts';
 import type { ModelCoder, ModelCoderFactory } from '../../model/model-coder.ts';
-import { DEFAULT_SIZES, type ModelSizes } from '../../format/model-sizes.ts';
+import { DEFAULT_SIZES, MANY_LITERALS_BYTE_BITS, type ModelSizes } from '../../format/model-sizes.ts';
 import { encodePlan, planNeeds } from '../../model/plan-coder.ts';
 import { SegmentCoder } from '../../model/segment-coder.ts';
 
@@ -73,7 +73,9 @@ export function modelSizesFor(covers: CoverList, targetBytes: number, segmentByt
   addGap(targetBytes);
   // Ten contexts of a literal take two groups of 16 slots each; misses take as much again.
   const wanted = 64 * Math.max(...literals) + 2 ** 18;
-  const byteBits = Math.min(DEFAULT_SIZES.byteBits, Math.ceil(Math.log2(wanted)));
+  // Below four times what a table holds the larger one gains less than half a percent.
+  const most = wanted < 4 * 2 ** DEFAULT_SIZES.byteBits ? DEFAULT_SIZES.byteBits : MANY_LITERALS_BYTE_BITS;
+  const byteBits = Math.min(most, Math.ceil(Math.log2(wanted)));
   return { flagBits: DEFAULT_SIZES.flagBits, byteBits };
 }
 

@@ -64,10 +64,13 @@ export interface Operands {
 
 /** The units in which literals are coded: new code, which nothing predicts but the code before it. */
 export interface LiteralUnits {
-  /** What contexts look at. Words are coded whole, most significant byte first, since that is where the opcode is. */
-  readonly by: 'bytes' | 'halfwords' | 'words';
-  /** Most bytes of the unit at address `va`, behind the byte `before` (-1 where nothing is): 1 or 4. */
-  most(before: number, va: number): number;
+  /**
+   * What contexts look at. Words are coded whole, most significant byte first, since that is where the opcode is;
+   * instructions are those of x86-64, by parts: see x64-parts.ts.
+   */
+  readonly by: 'bytes' | 'halfwords' | 'words' | 'instructions';
+  /** Most bytes of the unit at address `va`: 1 or 4. */
+  most(va: number): number;
   /** The order of the bytes of a unit of at most `most`, once its first one is known; -1 before. */
   order(most: number, first: number): readonly number[];
 }

@@ -369,7 +369,7 @@ export const RISCV: InstructionSet = {
   absolute,
   literals: {
     by: 'halfwords',
-    most: (_, va) => ((va & 1) === 0 ? 4 : 1),
+    most: (va) => ((va & 1) === 0 ? 4 : 1),
     order: (most, first) => (most === 4 && first >= 0 && (first & 3) === 3 ? UP : UP_SHORT),
   },
   signs: { step: 2, blockMin: 8, rarity: 4096, reach: 2 ** 21, areCalls: true, find: findCall },

@@ -366,7 +366,7 @@ export const T32: InstructionSet = {
   absolute,
   literals: {
     by: 'halfwords',
-    most: (_, va) => ((va & 1) === 0 ? 4 : 1),
+    most: (va) => ((va & 1) === 0 ? 4 : 1),
     order: (most, first) => (most === 4 && first >= LONG_FIRST ? LONG : SHORT),
   },
   signs: { step: 2, blockMin: 16, rarity: 256, reach: 2 ** 25, areCalls: true, find: findCall },

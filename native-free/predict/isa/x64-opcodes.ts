@@ -154,3 +154,33 @@ const MAPS = Uint8Array.of(
   ...[SPECIAL.invalid, SPECIAL.invalid, MODRM, MODRM | IMMEDIATE.byte, SPECIAL.invalid, MODRM, MODRM, SPECIAL.invalid],
   ...[MODRM | IMMEDIATE.byte, MODRM, MODRM | IMMEDIATE.operand, ...new Array<number>(21).fill(SPECIAL.invalid)],
 );
+
+/** What prefixes say of operands: 66, 67, and REX (0 where there is none). */
+export interface Prefixes {
+  readonly isNarrow: boolean;
+  readonly isAddressNarrow: boolean;
+  readonly rex: number;
+}
+
+/** Length of an IMMEDIATE. */
+export function immediateBytes(immediate: number, prefixes: Prefixes, modrm: number): number {
+  switch (immediate) {
+    case IMMEDIATE.operand:
+      return operandBytes(prefixes);
+    case IMMEDIATE.full:
+      return (prefixes.rex & 8) !== 0 ? 8 : operandBytes(prefixes);
+    case IMMEDIATE.address:
+      return prefixes.isAddressNarrow ? 4 : 8;
+    case IMMEDIATE.test:
+      return (modrm & 0x30) === 0 ? 1 : 0;
+    case IMMEDIATE.testOperand:
+      return (modrm & 0x30) === 0 ? operandBytes(prefixes) : 0;
+    default:
+      return immediate;
+  }
+}
+
+/** REX.W goes before 66 (section 2.2.1.2). */
+function operandBytes({ isNarrow, rex }: Prefixes): number {
+  return isNarrow && (rex & 8) === 0 ? 2 : 4;
+}

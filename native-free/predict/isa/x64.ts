@@ -24,13 +24,25 @@
 import { REGION_KIND } from '../../format/regions.ts';
 import { loadWord } from '../../format/words.ts';
 import {
+  LITERAL_BYTES,
   NO_REFERENCE,
   NOWHERE,
   PLAIN_ADDRESSES,
   type InstructionSet,
   type ReferenceReader,
 } from './instruction-set.ts';
-import { BRANCH, DISTANCE, IMMEDIATE, MODRM, ONE_BYTE, shapeInMap, SPECIAL, TWO_BYTES } from './x64-opcodes.ts';
+import {
+  BRANCH,
+  DISTANCE,
+  IMMEDIATE,
+  immediateBytes,
+  MODRM,
+  ONE_BYTE,
+  shapeInMap,
+  SPECIAL,
+  TWO_BYTES,
+  type Prefixes,
+} from './x64-opcodes.ts';
 
 const PLACE = 6;
 
@@ -49,7 +61,7 @@ function isShort(kind: number): boolean {
   return kind === BRANCH.jumpShort || kind === BRANCH.condShort;
 }
 
-class X64Reader implements ReferenceReader {
+class X64Reader implements ReferenceReader, Prefixes {
   length = 1;
   word = 0;
   kind = NO_REFERENCE;
@@ -67,9 +79,9 @@ class X64Reader implements ReferenceReader {
   #next = 0;
 
   /** What its prefixes say. */
-  #isNarrow = false;
-  #isAddressNarrow = false;
-  #rex = 0;
+  isNarrow = false;
+  isAddressNarrow = false;
+  rex = 0;
   /** The last bytes of a stretch, with zeros behind. */
   readonly #last = new Uint8Array(LOOK_MAX);
 
@@ -138,21 +150,21 @@ class X64Reader implements ReferenceReader {
 
   /** Sections 2.1.1 and 2.2.1: legacy prefixes in any order, then REX, then the opcode. */
   #split(bytes: Uint8Array, at: number): void {
-    this.#isNarrow = this.#isAddressNarrow = false;
-    this.#rex = 0;
+    this.isNarrow = this.isAddressNarrow = false;
+    this.rex = 0;
     let next = at;
     let shape = ONE_BYTE[bytes[next]!]!;
     while (shape === SPECIAL.prefix && next - at < INSTRUCTION_BYTES_MAX) {
-      if (bytes[next] === 0x66) this.#isNarrow = true;
-      else if (bytes[next] === 0x67) this.#isAddressNarrow = true;
+      if (bytes[next] === 0x66) this.isNarrow = true;
+      else if (bytes[next] === 0x67) this.isAddressNarrow = true;
       shape = ONE_BYTE[bytes[++next]!]!;
     }
     if (shape === SPECIAL.rex) {
-      this.#rex = bytes[next]!;
+      this.rex = bytes[next]!;
       shape = ONE_BYTE[bytes[++next]!]!;
     }
     if (shape >= MODRM) this.#splitOperands(bytes, at, next, 0, shape);
-    else if (shape < SPECIAL.prefix) this.#setParts(next + 1 - at, 0, this.#immediateBytes(shape), NO_REFERENCE);
+    else if (shape < SPECIAL.prefix) this.#setParts(next + 1 - at, 0, immediateBytes(shape, this, 0), NO_REFERENCE);
     else if (shape >= DISTANCE) this.#splitBranch(bytes, at, next, 0, shape);
     else if (shape === SPECIAL.map0f) this.#splitMapped(bytes, at, next);
     else this.#splitVector(bytes, at, next, shape);
@@ -185,7 +197,7 @@ class X64Reader implements ReferenceReader {
 
   /** None of them goes with REX, whose bits they have. */
   #splitInMap(bytes: Uint8Array, at: number, opcodeAt: number, map: number): void {
-    const shape = this.#rex === 0 ? shapeInMap(map, bytes[opcodeAt]!) : SPECIAL.invalid;
+    const shape = this.rex === 0 ? shapeInMap(map, bytes[opcodeAt]!) : SPECIAL.invalid;
     if (shape >= MODRM) this.#splitOperands(bytes, at, opcodeAt, map, shape);
     else if (shape === IMMEDIATE.none) this.#setParts(opcodeAt + 1 - at, 0, 0, NO_REFERENCE);
     else this.#giveUp();
@@ -201,7 +213,7 @@ class X64Reader implements ReferenceReader {
   #splitOperands(bytes: Uint8Array, at: number, opcodeAt: number, map: number, shape: number): void {
     const modrm = bytes[opcodeAt + 1]!;
     const mod = modrm >>> 6;
-    const rest = this.#immediateBytes(shape & 15, modrm);
+    const rest = immediateBytes(shape & 15, this, modrm);
     let head = opcodeAt + 2 - at;
     let field = mod === 1 ? 1 : mod === 2 ? 4 : 0;
     let kind = NO_REFERENCE;
@@ -211,31 +223,9 @@ class X64Reader implements ReferenceReader {
     } else if ((modrm & 0xc7) === 5) {
       field = 4;
       kind = PLACE_BY_TAIL[rest]!;
-      this.#summary = ((map << 24) | (bytes[opcodeAt]! << 16) | (modrm << 8) | this.#rex) >>> 0;
+      this.#summary = ((map << 24) | (bytes[opcodeAt]! << 16) | (modrm << 8) | this.rex) >>> 0;
     }
     this.#setParts(head, field, rest, kind);
-  }
-
-  #immediateBytes(immediate: number, modrm = 0): number {
-    switch (immediate) {
-      case IMMEDIATE.operand:
-        return this.#operandBytes();
-      case IMMEDIATE.full:
-        return (this.#rex & 8) !== 0 ? 8 : this.#operandBytes();
-      case IMMEDIATE.address:
-        return this.#isAddressNarrow ? 4 : 8;
-      case IMMEDIATE.test:
-        return (modrm & 0x30) === 0 ? 1 : 0;
-      case IMMEDIATE.testOperand:
-        return (modrm & 0x30) === 0 ? this.#operandBytes() : 0;
-      default:
-        return immediate;
-    }
-  }
-
-  /** REX.W goes before 66 (section 2.2.1.2). */
-  #operandBytes(): number {
-    return this.#isNarrow && (this.#rex & 8) === 0 ? 2 : 4;
   }
 
   write(_word: number, kind: number, va: number, target: number): number {
@@ -255,8 +245,6 @@ function reached(word: number, kind: number, va: number): number {
 
 /** E8 (CALL) and E9 (JMP), whose distances count from their own end. */
 const CALL_OR_JUMP = 0xe8;
-const UP_SHORT = [0, 1];
-const DOWN = [3, 2, 1, 0];
 
 export const X64: InstructionSet = {
   ...{ kind: REGION_KIND.x64, alignment: 1, kinds: 10, bigEndian: false, hasPools: false },
@@ -264,13 +252,9 @@ export const X64: InstructionSet = {
   nameBits: -1,
   makeReader: () => new X64Reader(),
   makeOperands: () => null,
-  /** The word is a distance, which the byte before it tells. */
+  /** The word is a distance, which the instruction that it is in tells. */
   absolute: (word, va, sign) => (word + sign * (va + 4)) >>> 0,
-  literals: {
-    by: 'bytes',
-    most: (before) => ((before & 0xfe) === CALL_OR_JUMP ? 4 : 1),
-    order: (most) => (most === 4 ? DOWN : UP_SHORT),
-  },
+  literals: { ...LITERAL_BYTES, by: 'instructions' },
   signs: {
     ...{ step: 1, blockMin: 8, rarity: 256, reach: 2 ** 32, areCalls: true },
     find: (bytes, at) => (bytes[at] === CALL_OR_JUMP ? at + 5 + (loadWord(bytes, at + 1) | 0) : NOWHERE),

@@ -3,6 +3,7 @@ import { describe, expect, it, type TestContext } from 'vitest';
 import { corpusPair } from '../../../corpus/index.ts';
 import { NO_REFERENCE, NOWHERE, type ReferenceReader } from '../../../native-free/predict/isa/instruction-set.ts';
 import { X64 } from '../../../native-free/predict/isa/x64.ts';
+import { PART, X64Parts } from '../../../native-free/predict/isa/x64-parts.ts';
 import { random } from '../../support/images.ts';
 import { checkInvariants, readUnits } from '../../support/instruction-sets.ts';
 
@@ -287,6 +288,28 @@ describe('invariants of x86-64', () => {
       // Zeros between two sections may be read across the second one's start.
       expect(strays(bytes, offset, length, va)).toBeLessThan(4);
     }
+  });
+
+  it('have their distances where parts, told byte by byte, say so too', async (context: TestContext) => {
+    const paths = await corpusPair('rollup-x64', { fetch: false, onMiss: (reason) => context.skip(reason) });
+    if (paths === null) return;
+    const bytes = new Uint8Array(readFileSync(paths.source));
+    const { offset, length, va } = executableSegment(bytes);
+    const reader = X64.makeReader();
+    const parts = new X64Parts();
+    parts.begin();
+    reader.begin();
+    let [both, one] = [0, 0];
+    for (let at = offset; at < offset + length;) {
+      reader.read(bytes, at, offset, offset + length, va + at - offset);
+      const isDistance = parts.isDistance && parts.part === PART.displacement && parts.left === 4;
+      const isReference = reader.kind !== NO_REFERENCE && reader.length === 4;
+      if (isDistance && isReference) both++;
+      else if (isDistance || isReference) one++;
+      for (let i = 0; i < reader.length; i++) parts.next(bytes[at++]!);
+    }
+    expect(both).toBeGreaterThan(30_000);
+    expect(one / both).toBeLessThan(0.001);
   });
 });
 

@@ -2,7 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MixCoder } from '../../../native-free/model/mix-coder.ts';
 import { type ModelCoder } from '../../../native-free/model/model-coder.ts';
-import { CONTEXTS_MAX, FLAG_CONTEXTS_MAX, type ModelSizes } from '../../../native-free/format/model-sizes.ts';
+import {
+  CONTEXTS_MAX,
+  FLAG_CONTEXTS_MAX,
+  NEAR_SETS,
+  type ModelSizes,
+} from '../../../native-free/format/model-sizes.ts';
 import { NumberCoder } from '../../../native-free/model/number-coder.ts';
 import { modelCoder, WasmCoder } from '../../../src/wasm/mix-coder.ts';
 import { random } from '../../support/images.ts';
@@ -16,6 +21,8 @@ type Call =
       readonly value: number;
       readonly contexts: readonly number[];
       readonly set: number;
+      /** Of bytes. */
+      readonly near: number;
     }
   | { readonly what: 'bit'; readonly value: number; readonly index: number };
 
@@ -31,8 +38,8 @@ function callsOf(seed: number, count: number): Call[] {
       (_, i) => Math.imul(topic * 16 + i, 0x9e3779b1) >>> 0,
     );
     const value = next() < 0.9 ? topic * 5 : below(256);
-    if (topic < 20) return { what: 'flag', value: value & 1, contexts, set: below(8192) };
-    return { what: 'byte', value: value & 255, contexts, set: below(8192) };
+    if (topic < 20) return { what: 'flag', value: value & 1, contexts, set: below(8192), near: 0 };
+    return { what: 'byte', value: value & 255, contexts, set: below(8192), near: below(NEAR_SETS) };
   });
 }
 
@@ -42,7 +49,7 @@ function perform(coder: ModelCoder, call: Call): number {
   call.contexts.forEach((context, i) => (coder.contexts[i] = context));
   return call.what === 'flag'
     ? coder.flag(value, call.contexts.length, call.set)
-    : coder.byte(value, call.contexts.length, call.set);
+    : coder.byte(value, call.contexts.length, call.set, call.near);
 }
 
 function encode(coder: ModelCoder, calls: readonly Call[]): Uint8Array {
@@ -75,7 +82,7 @@ describe('mixing coder', () => {
     for (let i = 0; i < 20_000; i++) {
       encoder.contexts[0] = i % 16;
       encoder.contexts[1] = 99;
-      encoder.byte((i % 16) * 13, 2, 5);
+      encoder.byte((i % 16) * 13, 2, 5, 0);
     }
     expect(encoder.finish().length).toBeLessThan(400);
   });
@@ -86,7 +93,7 @@ describe('mixing coder', () => {
     encoder.start(null);
     for (let i = 0; i < 20_000; i++) {
       for (let c = 0; c < 8; c++) encoder.contexts[c] = Math.floor(next() * 2 ** 32);
-      encoder.byte(Math.floor(next() * 256), 8, i % 64);
+      encoder.byte(Math.floor(next() * 256), 8, i % 64, 0);
     }
     expect(encoder.finish().length).toBeLessThan(20_000 * 1.03);
   });
