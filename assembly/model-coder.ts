@@ -3,7 +3,24 @@
  * coded by the host, with `flag` and `byte`.
  */
 import { makeShapes } from './model/isa/x64-opcodes.ts';
-import { createCoder, bit, byte, contexts, finish, flag, mapRoom, room, start, written } from './model/mix-coder.ts';
+import { beginLiterals, decodeLiterals, placeLiterals, storedLiterals } from './model/fast/literals.ts';
+import { placeModels } from './model/fast/models.ts';
+import { beginFastCover, decodeUnits, placeFastUnits, resetFast, spentFast } from './model/fast/units.ts';
+import {
+  bit,
+  byte,
+  codeAt,
+  contexts,
+  createCoder,
+  finish,
+  flag,
+  mapRoom,
+  placeBehindTables,
+  room,
+  start,
+  tablesEnd,
+  written,
+} from './model/mix-coder.ts';
 import { placeMap, selectModule } from './model/knowledge.ts';
 import { knowsKind } from './model/readers.ts';
 import { baseRoom, sourceRoom, targetRoom } from './model/run.ts';
@@ -31,10 +48,24 @@ export {
   forgetLoop,
   resetUnits,
   spent,
+  codeAt,
+  beginFastCover,
+  beginLiterals,
+  decodeLiterals,
+  decodeUnits,
+  resetFast,
+  spentFast,
+  storedLiterals,
 };
 
 /** Lays out the memory; once. */
 export function create(isEncoder: bool, flagBits: i32, byteBits: i32): void {
   createCoder(isEncoder, flagBits, byteBits);
   makeShapes();
+}
+
+/** Lays out what decoders of the fast profile need beside; once, after `create`. */
+export function createFast(flagBits: i32, byteBits: i32): void {
+  const models = placeModels(tablesEnd(), flagBits, byteBits);
+  placeBehindTables(placeLiterals(placeFastUnits(models)));
 }

@@ -4,6 +4,7 @@ import { A32, A64, beginSet, readUnit, resolveUnit, RISCV, T32, writeUnit, X64 }
 import { beginOperands, learnOperands, proposeOperands } from './isa/a64-operands.ts';
 import { NO_REFERENCE, readKind, readLength, readOpcode, readTarget, readWord } from './isa/unit.ts';
 import {
+  expectedAddress,
   findMove,
   findOverride,
   findWord,
@@ -75,6 +76,15 @@ export function proposeCode(i: i32, at: i32): void {
     if (findMove(address)) add(written(source, kind_, va, address + change()), NEAR);
   }
   add(source, SAME);
+}
+
+export function expectCode(i: i32, at: i32, origin: i32): u32 {
+  const source = word(i);
+  const kind_ = kind(i);
+  if (kind_ == NO_REFERENCE) return findWord(lengthOf(i), source) ? value() : source;
+  if (kind_ == EDGE || origin == SAME) return source;
+  const reached = expectedAddress(target(i), origin == NEAR);
+  return reached == NOWHERE ? source : written(source, kind_, targetVa(at + offset(i)), <u32>reached);
 }
 
 function written(source: u32, kind: u32, va: u32, target: u32): u32 {

@@ -14,9 +14,9 @@ const BYTE_SETS: i32 = 8192;
 const PLAIN_BITS: i32 = 1 << 16;
 const INPUT_BYTES: usize = 96;
 const GROUP: i32 = 16;
-const FRESH: u32 = 0x8000 << 16;
+export const FRESH: u32 = 0x8000 << 16;
 const TREE_SETS: i32 = 256;
-const COUNT_MAX: u32 = 120;
+export const COUNT_MAX: u32 = 120;
 const SOME: u32 = 6;
 const MUCH: u32 = 30;
 const FLAG_WEIGHT: i32 = 19661;
@@ -111,6 +111,17 @@ export function createCoder(isEncoder: bool, flagBits: i32, byteBits: i32): void
   makeTables();
 }
 
+/** Where the tables end, and what else has a fixed size may lie; it ends at `end`. */
+export function tablesEnd(): usize {
+  return map;
+}
+
+export function placeBehindTables(end: usize): void {
+  map = (end + 63) & ~63;
+  stream = map;
+  reserve(stream);
+}
+
 export function contexts(): usize {
   return CONTEXTS;
 }
@@ -130,8 +141,11 @@ export function room(count: usize): usize {
   return stream;
 }
 
-function fill(at: usize, count: i32, value: u32): void {
-  for (let i = 0; i < count; i++) store<u32>(at + (<usize>i << 2), value);
+/** `count` is a multiple of four. */
+export function fill(at: usize, count: i32, value: u32): void {
+  const four = i32x4.splat(value);
+  const end = at + (<usize>count << 2);
+  for (; at < end; at += 16) v128.store(at, four);
 }
 
 export function start(): void {
@@ -170,7 +184,7 @@ function put(byte: u32): void {
 
 // @ts-ignore: decorator
 @inline
-function range(bit: i32, probability: u32): i32 {
+export function range(bit: i32, probability: u32): i32 {
   const span = high - low;
   const middle = low + (span >> 16) * probability + (((span & 0xffff) * probability) >> 16);
   const coded: i32 = encoding ? bit : i32(code <= middle);
@@ -187,11 +201,14 @@ function range(bit: i32, probability: u32): i32 {
 
 // @ts-ignore: decorator
 @inline
-function learned(slot: u32, bit: i32): u32 {
+export function learned(slot: u32, bit: i32): u32 {
   const seen = (slot >> 8) & 255;
   const probability = slot >> 16;
   const rate = load<u32>(RATE + (<usize>seen << 2));
-  const moved = bit != 0 ? probability + (((65535 - probability) * rate) >> 16) : probability - ((probability * rate) >> 16);
+  // What the bit decides is no branch: it is what cannot be foreseen.
+  const down = <u32>(bit - 1);
+  const step = ((probability ^ (~down & 0xffff)) * rate) >> 16;
+  const moved = probability + ((step ^ down) - down);
   return ((moved << 16) | (slot & 0xffff)) + (seen < COUNT_MAX ? 256 : 0);
 }
 
@@ -202,6 +219,11 @@ export function bit(value: i32, index: i32): i32 {
   const coded = range(value, probability < 32 ? 32 : probability > 65504 ? 65504 : probability);
   store<u32>(at, learned(slot, coded));
   return coded;
+}
+
+/** A decision at a probability that the host has. */
+export function codeAt(value: i32, probability: i32): i32 {
+  return range(value, <u32>probability);
 }
 
 export function isEncoder(): bool {
@@ -227,7 +249,7 @@ export function flag(value: i32, count: i32, set: i32): i32 {
   for (let i: usize = 0; i < end; i += 4) {
     let hash = load<u32>(CONTEXTS + i) * 0x9e3779b1;
     hash ^= hash >> 15;
-    const at = findSlot(hash & mask, hash >> 24);
+    const at = findSlot(flags, hash & mask, hash >> 24);
     store<usize>(AT + i, at);
     const slot = load<u32>(at);
     const seen = (slot >> 8) & 255;
@@ -293,25 +315,25 @@ function byteBit(value: i32, end: usize, node: usize, first: usize, second: usiz
 
 // @ts-ignore: decorator
 @inline
-function stretch(slot: u32): i32 {
+export function stretch(slot: u32): i32 {
   return <i32>load<i16>(STRETCH + (<usize>(slot >> 20) << 1));
 }
 
 // @ts-ignore: decorator
 @inline
-function squash(stretched: i32): i32 {
+export function squash(stretched: i32): i32 {
   return <i32>load<u16>(SQUASH + (<usize>(stretched + 2048) << 1));
 }
 
 // @ts-ignore: decorator
 @inline
-function clamped(stretched: i32): i32 {
+export function clamped(stretched: i32): i32 {
   return stretched > 2047 ? 2047 : stretched < -2047 ? -2047 : stretched;
 }
 
 // @ts-ignore: decorator
 @inline
-function longer(history: u32, bit: i32): u32 {
+export function longer(history: u32, bit: i32): u32 {
   if (history == 0) return 2 | bit;
   return history < 128 ? (history << 1) | bit : 128 | ((history << 1) & 127) | bit;
 }
@@ -353,17 +375,17 @@ function findGroups(count: i32, tree: i32): void {
   for (let i = 0; i < count; i++) {
     let hash = (context(i) + <u32>tree * 0x2c1b3c6d) * 0x9e3779b1;
     hash ^= hash >> 15;
-    store<usize>(BASE + (<usize>i << 2), findGroup(hash & mask, (hash >> 16) | 1));
+    store<usize>(BASE + (<usize>i << 2), findGroup(bytes, hash & mask, (hash >> 16) | 1));
   }
 }
 
 // @ts-ignore: decorator
 @inline
-function findSlot(index: u32, check: u32): usize {
-  const at = flags + (<usize>index << 2);
+export function findSlot(table: usize, index: u32, check: u32): usize {
+  const at = table + (<usize>index << 2);
   const first = load<u32>(at);
   if ((first & 255) == check) return at;
-  const other = flags + (<usize>(index ^ 1) << 2);
+  const other = table + (<usize>(index ^ 1) << 2);
   const second = load<u32>(other);
   if ((second & 255) == check) return other;
   const victim = (second & 0xff00) < (first & 0xff00) ? other : at;
@@ -373,14 +395,15 @@ function findSlot(index: u32, check: u32): usize {
 
 // @ts-ignore: decorator
 @inline
-function findGroup(index: u32, check: u32): usize {
-  const at = bytes + (<usize>index << 2);
+export function findGroup(table: usize, index: u32, check: u32): usize {
+  const at = table + (<usize>index << 2);
   if (load<u32>(at) == check) return at;
-  const other = bytes + (<usize>(index ^ GROUP) << 2);
+  const other = table + (<usize>(index ^ GROUP) << 2);
   if (load<u32>(other) == check) return other;
   const victim = (load<u32>(other, 4) & 0xff00) < (load<u32>(at, 4) & 0xff00) ? other : at;
+  const fresh = i32x4.splat(FRESH);
+  for (let i: usize = 0; i < 4 * GROUP; i += 16) v128.store(victim + i, fresh);
   store<u32>(victim, check);
-  for (let i = 1; i < GROUP; i++) store<u32>(victim + (<usize>i << 2), FRESH);
   return victim;
 }
 

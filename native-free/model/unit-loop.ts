@@ -35,3 +35,20 @@ export interface UnitLoop {
    */
   code(stretch: Stretch, target: Uint8Array, at: number): number;
 }
+
+/** The loop over literals: target bytes under no cover. */
+export interface LiteralLoop {
+  /** A segment begins. */
+  reset(): void;
+  /**
+   * Codes `target[start..end)`. `kind` is the target's region kind, `va` the address of the first byte (its offset where
+   * no region is); `follow` holds source bytes that come after the last cover.
+   */
+  code(target: Uint8Array, start: number, end: number, kind: RegionKind, va: number, follow: Uint8Array): void;
+}
+
+/** What codes the two kinds of pieces. */
+export interface SegmentLoops {
+  readonly units: UnitLoop;
+  readonly literals: LiteralLoop;
+}

@@ -25,6 +25,10 @@ export class RawReader implements UnitReader {
     candidates.add(block.word[i]!, ORIGIN.same);
   }
 
+  expect(block: UnitBlock, i: number): number {
+    return block.word[i]!;
+  }
+
   learn(): void {
     // A byte by itself teaches nothing.
   }

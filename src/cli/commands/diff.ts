@@ -7,8 +7,10 @@
 import { statSync } from 'node:fs';
 import { Argument, Command, Option } from 'commander';
 import { LIMITS } from '../../../native-free/limits.ts';
+import type { Profile } from '../../../native-free/format/profile.ts';
 import { OUTCOME, UpdateError } from '../../../native-free/status.ts';
 import type { DeltaEngine, PayloadResult, UnitReport } from '../../engine/index.ts';
+import { profileOption } from '../profile.ts';
 import { integerOption, note, report, withSignals, type CommonOptions } from '../terminal/frame.ts';
 import { checkFileOutput } from '../terminal/outputs.ts';
 import { phaseProgress, type PhaseEvent } from '../terminal/phases.ts';
@@ -24,7 +26,7 @@ interface DiffOptions extends CommonOptions {
   readonly bsdiffTimeout: number;
   readonly full?: boolean;
   readonly costs?: boolean;
-  readonly lowMemory?: boolean;
+  readonly profile: Profile;
   /** Commander's way of saying --no-unpack. */
   readonly unpack: boolean;
 }
@@ -61,7 +63,7 @@ export function define(): Command {
       120,
     )
     .option('--full', 'write the full payload of TARGET, which needs no source')
-    .option('--low-memory', 'for devices that can spare 8 MiB to decode; the patch gets a little larger')
+    .addOption(profileOption())
     .option('--no-unpack', 'do not look inside of compressed images; for comparison')
     .option('--costs', 'tell what each part of the patch costs; slower')
     .addHelpText('after', HELP)
@@ -106,7 +108,7 @@ const makeOptionsOf = (options: DiffOptions, signal: AbortSignal) => ({
   signal,
   bsdiffTimeoutMs: options.bsdiffTimeout * 1000,
   metered: options.costs ?? false,
-  lowMemory: options.lowMemory ?? false,
+  profile: options.profile,
   unpack: options.unpack,
   ...(options.segmentSize === undefined ? {} : { segmentBytes: options.segmentSize * 1024 }),
 });
@@ -213,6 +215,7 @@ function factsOf(made: PayloadResult): Record<string, unknown> {
     segmentBytes: header.segmentBytes,
     decoderMemoryBytes: header.decoderMemoryBytes,
     decoderWork: header.decoderWork,
+    profile: header.profile,
     matcher: made.matcher ?? null,
     fellBack: made.fellBack ?? null,
     covers: made.covers ?? 0,
