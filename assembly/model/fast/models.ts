@@ -168,7 +168,7 @@ export function fastFlag(set: i32, c0: u32, c1: u32, c2: u32, c3: u32): i32 {
 
 export function fastByte(set: i32, c0: u32, c1: u32, c2: u32, c3: u32): u32 {
   const weights = byteWeights + (<usize>set << 5);
-  work += 32;
+  work += 64;
   const upper = halfByte(1, weights, groupOf(c0), groupOf(c1), groupOf(c2), groupOf(c3));
   const half = upper * 0x2c1b3c6d;
   const lower = halfByte(1, weights, groupOf(c0 + half), groupOf(c1 + half), groupOf(c2 + half), groupOf(c3 + half));

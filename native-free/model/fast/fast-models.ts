@@ -86,7 +86,7 @@ export class FastModels implements FastDecisions {
     const table = this.#bytes;
     const at = this.#at;
     const first = set * 2 * CONTEXTS;
-    this.#coder.work.spent += 8 * CONTEXTS;
+    this.#coder.work.spent += 8 * 2 * CONTEXTS;
     let tree = 1;
     for (let left = 7; left >= 0; left--) {
       if ((left & 3) === 3) {
