@@ -87,6 +87,11 @@ export function expectCode(i: i32, at: i32, origin: i32): u32 {
   return reached == NOWHERE ? source : written(source, kind_, targetVa(at + offset(i)), <u32>reached);
 }
 
+export function passCode(i: i32, at: i32, actual: u32): void {
+  const kind_ = kind(i);
+  if (kind_ < EDGE) resolveUnit(set, word(i), kind_, actual, targetVa(at + offset(i)));
+}
+
 function written(source: u32, kind: u32, va: u32, target: u32): u32 {
   return kind == POOL ? target : writeUnit(set, source, kind, va, target);
 }

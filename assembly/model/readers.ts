@@ -2,7 +2,7 @@
  * Which reader reads the run at hand, and what it asks of instruction sets: the twin of native-free/predict/readers.ts.
  */
 import { add, begin, SAME } from './candidates.ts';
-import { beginCode, expectCode, learnCode, proposeCode, readCode } from './code-reader.ts';
+import { beginCode, expectCode, learnCode, passCode, proposeCode, readCode } from './code-reader.ts';
 import { beginData, expectData, learnData, proposeData, readData } from './data-reader.ts';
 import { A32, A64, MIPS, MIPS_BIG, RISCV, T32, X64 } from './instruction-sets.ts';
 import { byteAt, end, push, region, word } from './run.ts';
@@ -76,6 +76,11 @@ export function propose(i: i32, at: i32): void {
 export function expectUnit(i: i32, at: i32, origin: i32): u32 {
   if (isCode(reader)) return expectCode(i, at, origin);
   return reader != RAW ? expectData(i, at, origin) : word(i);
+}
+
+/** A unit that is to teach nothing: only what registers of the target hold is followed. */
+export function passUnit(i: i32, at: i32, actual: u32): void {
+  if (isCode(reader)) passCode(i, at, actual);
 }
 
 export function learnUnit(i: i32, at: i32, actual: u32): void {

@@ -108,6 +108,11 @@ export class CodeReader implements UnitReader {
     return reached === NOWHERE ? word : this.#written(word, kind, this.#targetVa(block, i, at), reached);
   }
 
+  pass(block: UnitBlock, i: number, at: number, actual: number): void {
+    const kind = block.kind[i]!;
+    if (kind < EDGE) this.#isa.resolve(block.word[i]!, kind, actual, this.#targetVa(block, i, at));
+  }
+
   learn(block: UnitBlock, i: number, at: number, actual: number): void {
     const knowledge = this.#knowledge;
     const word = block.word[i]!;

@@ -139,6 +139,10 @@ export class DataReader implements UnitReader {
     return base.scale === 1 ? distance : Math.floor(distance / base.scale);
   }
 
+  pass(): void {
+    // There are no registers.
+  }
+
   learn(block: UnitBlock, i: number, _at: number, actual: number): void {
     const knowledge = this.#knowledge;
     const word = block.word[i]!;

@@ -29,6 +29,10 @@ export class RawReader implements UnitReader {
     return block.word[i]!;
   }
 
+  pass(): void {
+    // There are no registers.
+  }
+
   learn(): void {
     // A byte by itself teaches nothing.
   }

@@ -32,6 +32,8 @@ export interface UnitReader {
    * (the source's own where that says nothing).
    */
   expect(block: UnitBlock, i: number, at: number, origin: number): number;
+  /** In place of `learn`, for a unit that is to teach nothing: only what registers of the target hold is followed. */
+  pass(block: UnitBlock, i: number, at: number, actual: number): void;
   /** Told each unit in order, once it is known. */
   learn(block: UnitBlock, i: number, at: number, actual: number): void;
 }

@@ -4,7 +4,7 @@
 import { count, follow, forgetScores, learn, originOf, originsOf, valueOf } from '../candidates.ts';
 import { bitLength, contextHash } from '../hash.ts';
 import { forgetAll } from '../knowledge.ts';
-import { expectUnit, isBigEndian, learnUnit, propose, read } from '../readers.ts';
+import { expectUnit, isBigEndian, learnUnit, passUnit, propose, read } from '../readers.ts';
 import { bytes, clearBlock, kind, lengthOf, offset, region, TARGET, target, units, word } from '../run.ts';
 import { fastByte, fastFlag, resetModels, spentByModels } from './models.ts';
 import { forgetLiterals } from './literals.ts';
@@ -142,6 +142,7 @@ function decodeUnit(i: i32, at: i32): void {
       missHistory <<= 1;
       origins = (origins << 4) | (<u32>origin & 15);
       before = value;
+      passUnit(i, at, value);
       storeUnit(place, length, value);
       return;
     }

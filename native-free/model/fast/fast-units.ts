@@ -150,6 +150,7 @@ export class FastUnits implements UnitLoop {
       this.#missHistory <<= 1;
       this.#trail = (this.#trail << 4) | (origin & 15);
       this.#before = expected;
+      reader.pass(block, i, from, expected);
     } else {
       const which = this.#decided(i, from, { actual, not: expected, riskAt });
       if (which >= 0) this.#best[bestAt] = this.#candidates.origin[which]!;
