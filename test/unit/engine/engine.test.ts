@@ -81,6 +81,14 @@ describe('bytes', () => {
     expect(Buffer.compare(await applied(payload, pair.source), pair.target)).toBe(0);
   });
 
+  it('say the profile that they were made for, and apply', async () => {
+    for (const profile of ['small', 'fast', 'low-memory'] as const) {
+      const { payload, header } = await engine.delta(pair.source, pair.target, { profile });
+      expect(header.profile).toBe(profile);
+      expect(Buffer.compare(await applied(payload, pair.source), pair.target)).toBe(0);
+    }
+  });
+
   it('are made for empty images and images of a few bytes', async () => {
     const empty = new Uint8Array(0);
     const few = Uint8Array.of(1, 2, 3);
