@@ -5,7 +5,7 @@
 import { DEFAULT_SIZES, type ModelSizes } from './model-sizes.ts';
 
 /**
- * `small`: the fewest bytes. `fast`: decoded in a third of the time, for some more bytes. `low-memory`: as `small`, in less
+ * `small`: the fewest bytes. `fast`: decoded in about half the time, for some more bytes. `low-memory`: as `small`, in less
  * than 8 MiB.
  */
 export const PROFILES = ['small', 'fast', 'low-memory'] as const;
