@@ -19,7 +19,7 @@ const { literal: LITERAL, literalHalfwords: HALFWORDS, literalMatch: MATCH } = F
 const { word: WORD, wordMatch: WORD_MATCH } = FAST_TAGS;
 const ONE = [0];
 /** Every so many bytes of a stored block are a place where a match may begin. */
-export const STORED_STEP = 16;
+const STORED_STEP = 16;
 
 export class FastLiterals implements LiteralLoop {
   readonly #coder: ModelCoder;

@@ -18,7 +18,7 @@ const BYTE_WEIGHT = 12000;
 const FLAG_LEARNING = 6;
 const BYTE_LEARNING = 10;
 /** What fast loops code with: a decoder ignores `value` and returns the real one. */
-export interface FastDecisions {
+interface FastDecisions {
   flag(value: number, set: number, c0: number, c1: number, c2: number, c3: number): number;
   byte(value: number, set: number, c0: number, c1: number, c2: number, c3: number): number;
 }

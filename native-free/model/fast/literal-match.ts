@@ -7,7 +7,7 @@
  * @module
  */
 
-export const RING_BYTES = 1 << 18;
+const RING_BYTES = 1 << 18;
 const MASK = RING_BYTES - 1;
 const PLACE_BITS = 16;
 /** Bytes that are kept of what stands before a run of literals. */
