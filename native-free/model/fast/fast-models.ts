@@ -17,15 +17,10 @@ const FLAG_WEIGHT = 22000;
 const BYTE_WEIGHT = 12000;
 const FLAG_LEARNING = 6;
 const BYTE_LEARNING = 10;
-/** What fast loops code with: a decoder ignores `value` and returns the real one. */
-interface FastDecisions {
-  flag(value: number, set: number, c0: number, c1: number, c2: number, c3: number): number;
-  byte(value: number, set: number, c0: number, c1: number, c2: number, c3: number): number;
-}
-
 const GROUP = 16;
 
-export class FastModels implements FastDecisions {
+/** What the loops code with: a decoder ignores `value` and returns the real one. */
+export class FastModels {
   readonly #coder: ModelCoder;
   readonly #flags: Uint32Array;
   readonly #bytes: Uint32Array;
