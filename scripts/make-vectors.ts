@@ -105,6 +105,7 @@ function hexdump(payload: Uint8Array): string {
   varint(`plan of ${header.planBytes} bytes`);
   varint(`${header.decoderWork} unit of work`);
   put(1, `tables of 2^${header.modelSizes.flagBits} slots for flags, 2^${header.modelSizes.byteBits} for bytes`);
+  put(1, `profile ${header.profile}`);
   varint(`segment 0 is coded in ${header.segments[0]!.encodedBytes} bytes`);
   put(32, 'digest of the source');
   put(32, 'digest of segment 0, which is all of the target');

@@ -16,6 +16,7 @@ import {
 } from './instruction-sets.ts';
 import { NO_REFERENCE, readKind, readLength, readOpcode, readTarget, readWord } from './isa/unit.ts';
 import {
+  expectedAddress,
   findMove,
   findOverride,
   findWord,
@@ -87,6 +88,20 @@ export function proposeCode(i: i32, at: i32): void {
     if (findMove(address)) add(written(source, kind_, va, address + change()), NEAR);
   }
   add(source, SAME);
+}
+
+export function expectCode(i: i32, at: i32, origin: i32): u32 {
+  const source = word(i);
+  const kind_ = kind(i);
+  if (kind_ == NO_REFERENCE) return findWord(lengthOf(i), source) ? value() : source;
+  if (kind_ == EDGE || origin == SAME) return source;
+  const reached = expectedAddress(target(i), origin == NEAR);
+  return reached == NOWHERE ? source : written(source, kind_, targetVa(at + offset(i)), <u32>reached);
+}
+
+export function passCode(i: i32, at: i32, actual: u32): void {
+  const kind_ = kind(i);
+  if (kind_ < EDGE) resolveUnit(set, word(i), kind_, actual, targetVa(at + offset(i)));
 }
 
 function written(source: u32, kind: u32, va: u32, target: u32): u32 {

@@ -1,6 +1,7 @@
 /** The twin of native-free/predict/data-reader.ts. */
 import { add, BASE, begin, KNOWN, MAP, NEAR, NEAR_VALUE, PLACE, SAME, SHIFT } from './candidates.ts';
 import {
+  expectedAddress,
   findChange,
   findMove,
   findOverride,
@@ -85,6 +86,34 @@ function proposeMeanings(source: u32, at: i32): void {
   }
   if (findChange(region(), source)) add(source + change(), NEAR_VALUE);
   if (shift != 0) add(source + shift, SHIFT);
+}
+
+export function expectData(i: i32, at: i32, origin: i32): u32 {
+  const source = word(i);
+  const kind_ = kind(i);
+  if (origin == SAME) return source;
+  if (kind_ == ADDRESS || kind_ == ADDRESS_32) {
+    const reached = expectedAddress(source, origin == NEAR);
+    return reached == NOWHERE ? source : <u32>reached;
+  }
+  if (kind_ == ADDRESS_HIGH) return targetHigh();
+  return kind_ == EDGE || source == 0 ? source : meaning(source, at + offset(i), origin);
+}
+
+function meaning(source: u32, at: i32, origin: i32): u32 {
+  if (origin == NEAR_VALUE) return findChange(region(), source) ? source + change() : source;
+  if (origin == SHIFT) return source + shift;
+  const b = origin - BASE;
+  const isBase = b >= 0 && b < bases();
+  if (origin != PLACE && !isBase) return source;
+  const base = BASES + <usize>(b * 12);
+  const scale: i32 = isBase ? load<i32>(base, 8) : 1;
+  const place = isBase ? load<u32>(base) + source * <u32>scale : sourceVa(at) + source;
+  const to = isAddress(place) ? mapped(place) : NOWHERE;
+  if (to == NOWHERE) return source;
+  if (!isBase) return <u32>to - targetVa(at);
+  const distance = <i32>(<u32>to - load<u32>(base, 4));
+  return <u32>(scale == 1 ? distance : floored(distance, scale));
 }
 
 /** The quotient rounded down; `by` is positive. */

@@ -3,6 +3,7 @@
  * which the host lays down (starts, last bytes, changes, one array behind the other).
  */
 import {
+  change,
   findKnown,
   findNeighbour,
   forgetKnown,
@@ -12,6 +13,7 @@ import {
   learnKnown,
   learnNeighbour,
   NEIGHBOUR_BYTES,
+  value,
 } from './memories.ts';
 
 /** Results that are addresses are 64 bits wide, so that this is none of them. */
@@ -122,6 +124,13 @@ export function findOverride(address: u32): bool {
 
 export function findMove(address: u32): bool {
   return findNeighbour(MOVES, module_, address);
+}
+
+/** Where an address of the source leads, or NOWHERE; `isNear`: like its neighbours, rather than by the map. */
+export function expectedAddress(address: u32, isNear: bool): i64 {
+  if (findOverride(address)) return <i64>(<u64>value());
+  if (isNear && findMove(address)) return <i64>(<u64>(address + change()));
+  return mapped(address);
 }
 
 export function findWord(length: u32, word: u32): bool {

@@ -18,6 +18,7 @@ const FLAG_INPUT_BYTES: usize = FLAG_STRIDE * 4;
 const SURE: usize = FLAG_CONTEXTS_MAX * 4;
 const MEANT: usize = 2 * FLAG_CONTEXTS_MAX * 4;
 const SETS_APART: i32 = 64;
+const GROUP: i32 = 16;
 export const FRESH: u32 = 0x8000 << 16;
 export const COUNT_MAX: u32 = 120;
 const SOME: u32 = 6;
@@ -109,6 +110,17 @@ export function createCoder(isEncoder: bool, flagBits: i32, byteBits: i32): void
   makeTables();
 }
 
+/** Where the tables end, and what else has a fixed size may lie; it ends at `end`. */
+export function tablesEnd(): usize {
+  return map;
+}
+
+export function placeBehindTables(end: usize): void {
+  map = (end + 63) & ~63;
+  stream = map;
+  reserve(stream);
+}
+
 export function contexts(): usize {
   return CONTEXTS;
 }
@@ -129,7 +141,10 @@ export function room(count: usize): usize {
 }
 
 export function fill(at: usize, count: i32, value: u32): void {
-  for (let i = 0; i < count; i++) store<u32>(at + (<usize>i << 2), value);
+  const end = at + (<usize>count << 2);
+  const four = i32x4.splat(value);
+  for (; at + 16 <= end; at += 16) v128.store(at, four);
+  for (; at < end; at += 4) store<u32>(at, value);
 }
 
 export function start(): void {
@@ -186,11 +201,14 @@ export function range(bit: i32, probability: u32): i32 {
 
 // @ts-ignore: decorator
 @inline
-function learned(slot: u32, bit: i32): u32 {
+export function learned(slot: u32, bit: i32): u32 {
   const seen = (slot >> 8) & 255;
   const probability = slot >> 16;
   const rate = load<u32>(RATE + (<usize>seen << 2));
-  const moved = bit != 0 ? probability + (((65535 - probability) * rate) >> 16) : probability - ((probability * rate) >> 16);
+  // What the bit decides is no branch: it is what cannot be foreseen.
+  const down = <u32>(bit - 1);
+  const step = ((probability ^ (~down & 0xffff)) * rate) >> 16;
+  const moved = probability + ((step ^ down) - down);
   return ((moved << 16) | (slot & 0xffff)) + (seen < COUNT_MAX ? 256 : 0);
 }
 
@@ -201,6 +219,11 @@ export function bit(value: i32, index: i32): i32 {
   const coded = range(value, probability < 32 ? 32 : probability > 65504 ? 65504 : probability);
   store<u32>(at, learned(slot, coded));
   return coded;
+}
+
+/** A decision at a probability that the host has. */
+export function codeAt(value: i32, probability: i32): i32 {
+  return range(value, <u32>probability);
 }
 
 export function isEncoder(): bool {
@@ -226,7 +249,7 @@ export function flag(value: i32, count: i32, set: i32): i32 {
   for (let i: usize = 0; i < end; i += 4) {
     let hash = load<u32>(CONTEXTS + i) * 0x9e3779b1;
     hash ^= hash >> 15;
-    store<u32>(AT + i, findSlot(hash & mask, hash >> 24));
+    store<u32>(AT + i, findFlagSlot(hash & mask, hash >> 24));
   }
   const meanings = FLAG_MEANINGS + (set < SETS_APART ? 0 : CONTEXTS_MAX << 10);
   for (let i: usize = 0; i < end; i += 4) {
@@ -266,7 +289,7 @@ function slotAt(index: u32): usize {
 
 // @ts-ignore: decorator
 @inline
-function stretch(slot: u32): i32 {
+export function stretch(slot: u32): i32 {
   return <i32>load<i16>(STRETCH + (<usize>(slot >> 20) << 1));
 }
 
@@ -284,7 +307,7 @@ export function clamped(stretched: i32): i32 {
 
 // @ts-ignore: decorator
 @inline
-function longer(history: u32, bit: i32): u32 {
+export function longer(history: u32, bit: i32): u32 {
   if (history == 0) return 2 | bit;
   return history < 128 ? (history << 1) | bit : 128 | ((history << 1) & 127) | bit;
 }
@@ -321,9 +344,10 @@ function train(weights: usize, count: usize, error: i32): void {
   }
 }
 
+/** As findSlot; gives an index, and a slot that is made fresh has no history. */
 // @ts-ignore: decorator
 @inline
-function findSlot(index: u32, check: u32): u32 {
+function findFlagSlot(index: u32, check: u32): u32 {
   const first = load<u32>(slotAt(index));
   if ((first & 255) == check) return index;
   const second = load<u32>(slotAt(index ^ 1));
@@ -331,6 +355,34 @@ function findSlot(index: u32, check: u32): u32 {
   const victim = (second & 0xff00) < (first & 0xff00) ? index ^ 1 : index;
   store<u32>(slotAt(victim), FRESH | check);
   store<u8>(histories + victim, 0);
+  return victim;
+}
+
+// @ts-ignore: decorator
+@inline
+export function findSlot(table: usize, index: u32, check: u32): usize {
+  const at = table + (<usize>index << 2);
+  const first = load<u32>(at);
+  if ((first & 255) == check) return at;
+  const other = table + (<usize>(index ^ 1) << 2);
+  const second = load<u32>(other);
+  if ((second & 255) == check) return other;
+  const victim = (second & 0xff00) < (first & 0xff00) ? other : at;
+  store<u32>(victim, FRESH | check);
+  return victim;
+}
+
+// @ts-ignore: decorator
+@inline
+export function findGroup(table: usize, index: u32, check: u32): usize {
+  const at = table + (<usize>index << 2);
+  if (load<u32>(at) == check) return at;
+  const other = table + (<usize>(index ^ GROUP) << 2);
+  if (load<u32>(other) == check) return other;
+  const victim = (load<u32>(other, 4) & 0xff00) < (load<u32>(at, 4) & 0xff00) ? other : at;
+  const fresh = i32x4.splat(FRESH);
+  for (let i: usize = 0; i < 4 * GROUP; i += 16) v128.store(victim + i, fresh);
+  store<u32>(victim, check);
   return victim;
 }
 

@@ -2,8 +2,8 @@
  * Which reader reads the run at hand, and what it asks of instruction sets: the twin of native-free/predict/readers.ts.
  */
 import { add, begin, SAME } from './candidates.ts';
-import { beginCode, learnCode, proposeCode, readCode } from './code-reader.ts';
-import { beginData, learnData, proposeData, readData } from './data-reader.ts';
+import { beginCode, expectCode, learnCode, passCode, proposeCode, readCode } from './code-reader.ts';
+import { beginData, expectData, learnData, proposeData, readData } from './data-reader.ts';
 import { A32, A64, MIPS, MIPS_BIG, RISCV, T32, X64 } from './instruction-sets.ts';
 import { byteAt, end, push, region, word } from './run.ts';
 
@@ -70,6 +70,17 @@ export function propose(i: i32, at: i32): void {
     begin(region() << 5, 0);
     add(word(i), SAME);
   }
+}
+
+/** One value that unit `i` may become, by what usually holds, or of a table's word by this origin. */
+export function expectUnit(i: i32, at: i32, origin: i32): u32 {
+  if (isCode(reader)) return expectCode(i, at, origin);
+  return reader != RAW ? expectData(i, at, origin) : word(i);
+}
+
+/** A unit that is to teach nothing: only what registers of the target hold is followed. */
+export function passUnit(i: i32, at: i32, actual: u32): void {
+  if (isCode(reader)) passCode(i, at, actual);
 }
 
 export function learnUnit(i: i32, at: i32, actual: u32): void {

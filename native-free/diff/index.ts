@@ -11,7 +11,8 @@
  * const segment = new SegmentEncoder(images, finished).encode(0, Math.min(target.length, finished.segmentBytes));
  * @module
  */
-export { DEFAULT_SIZES, SMALL_SIZES, type ModelSizes } from '../format/model-sizes.ts';
+export { DEFAULT_SIZES, type ModelSizes } from '../format/model-sizes.ts';
+export { PROFILE_SIZES, PROFILES, type Profile } from '../format/profile.ts';
 export type { Images } from './images.ts';
 export { makeDelta, type MakeDeltaOptions } from './make-delta.ts';
 export { inlineSteps, matchImages, type MatchSteps } from './match-images.ts';

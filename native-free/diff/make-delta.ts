@@ -3,6 +3,7 @@
  * does the same on a pool of worker threads, and proves it.
  * @module
  */
+import type { Profile } from '../format/profile.ts';
 import type { ModelSizes } from '../format/model-sizes.ts';
 import { digestOf, sha256Pure } from '../hash.ts';
 import type { HashFactory } from '../io.ts';
@@ -32,7 +33,9 @@ import { SegmentEncoder } from './write/encode-segment.ts';
 export interface MakeDeltaOptions {
   /** A power of two within LIMITS; default: by the target's size and what changed. */
   readonly segmentBytes?: number;
-  /** Default: by the target's literals. SMALL_SIZES and small segments are for devices with little memory. */
+  /** What the delta is made for; default `small`. */
+  readonly profile?: Profile;
+  /** Default: by the profile and the target's literals. */
   readonly modelSizes?: ModelSizes;
   /** Faster ones than the defaults, of equal output. */
   readonly hash?: HashFactory;
@@ -96,6 +99,7 @@ async function encoded(images: Images, unpacked: UnpackedPair | null, options: M
     targetBytes: images.target.length,
     targetDigest: digestOf(hash, images.target),
     modelSizes: finished.modelSizes,
+    profile: options.profile,
     hash,
     ...parts,
   });

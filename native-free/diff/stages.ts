@@ -24,6 +24,7 @@ import { UpdateError } from '../status.ts';
 import { rangesOf, type Images, type TargetRange } from './images.ts';
 import { canonicalImage, masked, sourceNames, targetNames } from './naming/canonical.ts';
 import { coarseCovers } from './match/coarse-align.ts';
+import { PROFILE_SEGMENT_BYTES, PROFILE_SIZES, type Profile } from '../format/profile.ts';
 import { modelSizesFor, segmentBytesOf, type CodedPlan } from './write/encode-segment.ts';
 import { findBases, findTables, inverted, type Tables } from './naming/find-bases.ts';
 import { layoutOf } from './layout/layout.ts';
@@ -208,12 +209,25 @@ export function seedsOf(source: Uint8Array, { view }: OpenWindow, found: CoverLi
   return coverListOf(new SourceView(source, view).toView(coversIn(found)));
 }
 
+function sizesOf(profile: Profile, covers: CoverList, targetBytes: number, segmentBytes: number): ModelSizes {
+  const most = PROFILE_SIZES[profile];
+  return profile === 'low-memory' ? most : modelSizesFor(covers, targetBytes, segmentBytes, most);
+}
+
 /** What segments are coded with, and what stands in the payload of it. */
 export interface FinishedPlan extends CodedPlan {
   readonly bytes: Uint8Array;
   readonly costs: PlanCosts;
   readonly needs: PlanNeeds;
   readonly segmentBytes: number;
+}
+
+/** What is chosen where it is not wanted. */
+export interface PlanWishes {
+  /** Default `small`. */
+  readonly profile?: Profile;
+  readonly segmentBytes?: number | null;
+  readonly modelSizes?: ModelSizes | null;
 }
 
 /**
@@ -223,7 +237,7 @@ export interface FinishedPlan extends CodedPlan {
 export function finishPlan(
   images: Images,
   { layouts, covers }: Matched,
-  wanted: { readonly segmentBytes?: number | null; readonly modelSizes?: ModelSizes | null } = {},
+  wanted: PlanWishes = {},
   models: ModelCoderFactory = referenceModels,
 ): FinishedPlan {
   const { source, target } = layouts;
@@ -231,8 +245,10 @@ export function finishPlan(
   const bases = findBases(images.source, images.target, { covers: trimmed, source, target }, layouts);
   const costs: PlanCosts = { covers: 0, regions: 0 };
   const sizes = { sourceBytes: images.source.length, targetBytes: images.target.length };
-  const segmentBytes = wanted.segmentBytes ?? segmentBytesOf(trimmed, images.target.length);
-  const modelSizes = wanted.modelSizes ?? modelSizesFor(trimmed, images.target.length, segmentBytes);
+  const profile = wanted.profile ?? 'small';
+  const usual = PROFILE_SEGMENT_BYTES[profile] ?? segmentBytesOf(trimmed, images.target.length);
+  const segmentBytes = wanted.segmentBytes ?? usual;
+  const modelSizes = wanted.modelSizes ?? sizesOf(profile, trimmed, images.target.length, segmentBytes);
   const bytes = encodePlan(trimmed, withBases(layouts, bases), sizes, costs, modelSizes, models);
   if (bytes.length > LIMITS.plan_bytes_max)
     throw new UpdateError('limit_exceeded', `a plan of ${bytes.length} bytes is over ${LIMITS.plan_bytes_max}`);

@@ -26,18 +26,27 @@ export interface ModelSizes {
   readonly flagBits: number;
   /** Slots of the bytes' table. 4 bytes a slot. */
   readonly byteBits: number;
+  /** Segments are coded by the models of the fast profile, in tables of these sizes; plans and tokens are mixed. */
+  readonly fast?: boolean | undefined;
+}
+
+/** Tables of the mix coder: a payload of the fast profile has no bytes for it. */
+export function mixingSizes({ flagBits, byteBits, fast }: ModelSizes): ModelSizes {
+  return { flagBits, byteBits: fast === true ? LIMITS.model_bits_min : byteBits };
 }
 
 export const SMALLEST_SIZES: ModelSizes = { flagBits: LIMITS.model_bits_min, byteBits: LIMITS.model_bits_min };
 export const DEFAULT_SIZES: ModelSizes = { flagBits: 18, byteBits: 20 };
 /** Slots of the bytes' table where a segment has very many literals: 4 MiB more, for a percent or two of the patch. */
 export const MANY_LITERALS_BYTE_BITS = 21;
-/** The low-memory profile: with segments of LOW_MEMORY_SEGMENT_BYTES a decoder needs less than 8 MiB. */
-export const SMALL_SIZES: ModelSizes = { flagBits: 16, byteBits: 17 };
-export const LOW_MEMORY_SEGMENT_BYTES = 256 * 1024;
+
+/** What the loops of the fast profile hold beside their tables: weights, literals and their places, risks. */
+const FAST_BYTES = 2 ** 20;
 
 /** Bytes that a coder's tables take, state of the coder included. */
 export function modelBytes(sizes: ModelSizes): number {
+  const mixing = mixingSizes(sizes);
   const weights = 4 * FLAG_STRIDE * FLAG_SETS + 4 * CONTEXTS_MAX * (BYTE_SETS + TREE_SETS + NEAR_SETS);
-  return 5 * 2 ** sizes.flagBits + 4 * (2 ** sizes.byteBits + PLAIN_BITS) + weights;
+  const fast = sizes.fast === true ? 4 * (2 ** sizes.flagBits + 2 ** sizes.byteBits) + FAST_BYTES : 0;
+  return 5 * 2 ** mixing.flagBits + 4 * (2 ** mixing.byteBits + PLAIN_BITS) + weights + fast;
 }

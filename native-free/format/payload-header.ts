@@ -8,6 +8,7 @@
  */
 import { LIMITS } from '../limits.ts';
 import { SMALLEST_SIZES, type ModelSizes } from './model-sizes.ts';
+import { PROFILES, type Profile } from './profile.ts';
 import { UpdateError } from '../status.ts';
 import { bytesOf, type BytesLike } from '../views.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
@@ -62,6 +63,8 @@ export interface PayloadHeaderFields {
   readonly decoderWork: number;
   /** Length of the plan section (unit maps, covers, layouts); 0 for a full payload. */
   readonly planBytes: number;
+  /** What a delta was made for; `small` for a full payload. */
+  readonly profile: Profile;
   /** Model tables of a delta; SMALLEST_SIZES for a full payload. */
   readonly modelSizes: ModelSizes;
   readonly segments: readonly SegmentRecord[];
@@ -122,6 +125,7 @@ export function encodeHeader(fields: PayloadHeaderFields): Uint8Array {
     varints.varint(fields.planBytes);
     varints.varint(fields.decoderWork);
     varints.u8(packedSizes(fields.modelSizes));
+    varints.u8(PROFILES.indexOf(fields.profile));
   }
   if (fields.units !== null) {
     for (const bytes of [fields.units.mapBytes, fields.units.sourceBytes, fields.units.targetBytes])
@@ -210,12 +214,14 @@ export function parseHeader(payload: BytesLike): PayloadHeader {
   const sourceBytes = kind === 'delta' ? reader.varint('source size', LIMITS.image_bytes_max) : 0;
   const planBytes = kind === 'delta' ? reader.varint('plan size', LIMITS.plan_bytes_max) : 0;
   const decoderWork = kind === 'delta' ? reader.varint('decoder work', LIMITS.decoder_work_units_max) : 0;
-  const modelSizes = kind === 'delta' ? unpackedSizes(reader.u8('table sizes')) : SMALLEST_SIZES;
+  const slots = kind === 'delta' ? unpackedSizes(reader.u8('table sizes')) : SMALLEST_SIZES;
+  const profile = kind === 'delta' ? profileOf(reader.u8('profile')) : 'small';
+  const modelSizes = profile === 'fast' ? { ...slots, fast: true } : slots;
   const units = codec === CODEC.units ? readUnitSizes(reader, planBytes) : null;
   const tables = readTables(reader, kind, { targetBytes, segmentBytes, planBytes, units }, isInline);
   return {
     ...{ kind, codec, sourceBytes, targetBytes, segmentBytes, planBytes, headerBytes, modelSizes, units },
-    ...{ decoderMemoryBytes, decoderWork },
+    ...{ decoderMemoryBytes, decoderWork, profile },
     ...tables,
     payloadBytes: headerBytes + (isInline ? 0 : tables.bodyBytes),
   };
@@ -236,6 +242,12 @@ function unpackedSizes(packed: number): ModelSizes {
   const sizes = { flagBits: (packed >> 4) + LIMITS.model_bits_min, byteBits: (packed & 15) + LIMITS.model_bits_min };
   if (Math.max(sizes.flagBits, sizes.byteBits) <= LIMITS.model_bits_max) return sizes;
   throw new UpdateError('payload_malformed', `model tables of 2^${sizes.flagBits} and 2^${sizes.byteBits} slots`);
+}
+
+function profileOf(value: number): Profile {
+  const profile = PROFILES[value];
+  if (profile !== undefined) return profile;
+  throw new UpdateError('payload_version', `profile ${value} is not known to this build`);
 }
 
 function readUnitSizes(reader: ByteReader, planBytes: number): UnitSizes {

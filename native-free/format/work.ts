@@ -45,7 +45,8 @@ export class WorkMeter {
 
   /** A stream begins, with tables of these sizes. */
   start(sizes: ModelSizes): void {
-    this.spent += (2 ** sizes.flagBits + 2 ** sizes.byteBits + CLEARED) / 16;
+    const slots = 2 ** sizes.flagBits + 2 ** sizes.byteBits;
+    this.spent += (slots * (sizes.fast === true ? 2 : 1) + CLEARED) / 16;
   }
 
   /**

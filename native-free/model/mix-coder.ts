@@ -21,6 +21,7 @@ import {
   FLAG_CONTEXTS_MAX,
   FLAG_SETS,
   FLAG_STRIDE,
+  mixingSizes,
   NEAR_SETS,
   PLAIN_BITS,
   TREE_SETS,
@@ -34,7 +35,7 @@ import { WorkMeter } from '../format/work.ts';
  * A slot is probability (16 bits), count (8 bits), then check (flags) or history (bytes: the last bits seen below a 1,
  * at most seven). A fresh one knows nothing. Histories of flags stand in a table of their own.
  */
-const FRESH = 0x80000000;
+export const FRESH = 0x80000000;
 /** A group of byte slots: check first, then the 15 nodes of the tree of four bits. */
 const GROUP = 16;
 const COUNT_MAX = 120;
@@ -67,9 +68,9 @@ const SETS_APART = 64;
 
 export class MixCoder implements ModelCoder {
   readonly encoding: boolean;
+  readonly sizes: ModelSizes;
   readonly contexts = new Uint32Array(CONTEXTS_MAX);
   readonly work = new WorkMeter();
-  readonly #sizes: ModelSizes;
   readonly #range: RangeCoder;
   readonly #stored = new StoredBytes();
   readonly #flags: Uint32Array;
@@ -91,11 +92,12 @@ export class MixCoder implements ModelCoder {
 
   constructor(encoding: boolean, sizes: ModelSizes) {
     this.encoding = encoding;
-    this.#sizes = sizes;
+    this.sizes = sizes;
     this.#range = new RangeCoder(encoding);
-    this.#flags = new Uint32Array(2 ** sizes.flagBits);
-    this.#histories = new Uint8Array(2 ** sizes.flagBits);
-    this.#bytes = new Uint32Array(2 ** sizes.byteBits);
+    const { flagBits, byteBits } = mixingSizes(sizes);
+    this.#flags = new Uint32Array(2 ** flagBits);
+    this.#histories = new Uint8Array(2 ** flagBits);
+    this.#bytes = new Uint32Array(2 ** byteBits);
   }
 
   get written(): number {
@@ -112,7 +114,7 @@ export class MixCoder implements ModelCoder {
     this.#range.start(bytes);
     this.#storedBefore += this.#stored.length;
     this.#stored.start(bytes);
-    this.work.start(this.#sizes);
+    this.work.start(this.sizes);
     this.#flags.fill(FRESH);
     // A group without check is never asked: findGroup makes it fresh first.
     this.#bytes.fill(0);
@@ -143,6 +145,10 @@ export class MixCoder implements ModelCoder {
     const bit = this.#range.code(value, probability < 32 ? 32 : probability > 65504 ? 65504 : probability);
     this.#bits[index] = learned(slot, bit);
     return bit;
+  }
+
+  code(value: number, probability: number): number {
+    return this.#range.code(value, probability);
   }
 
   flag(value: number, count: number, set: number): number {
@@ -198,7 +204,7 @@ export class MixCoder implements ModelCoder {
     for (let i = 0; i < count; i++) {
       let hash = Math.imul(this.contexts[i]!, 0x9e3779b1);
       hash ^= hash >>> 15;
-      this.#at[i] = findSlot(table, this.#histories, hash & mask, hash >>> 24);
+      this.#at[i] = findFlagSlot(table, this.#histories, hash & mask, hash >>> 24);
     }
   }
 
@@ -295,7 +301,7 @@ export class MixCoder implements ModelCoder {
 /** For who names no other coder. */
 export const referenceModels: ModelCoderFactory = (encoding, sizes) => new MixCoder(encoding, sizes);
 
-function clamped(stretched: number): number {
+export function clamped(stretched: number): number {
   return stretched > 2047 ? 2047 : stretched < -2047 ? -2047 : stretched;
 }
 
@@ -304,13 +310,13 @@ function within16(weight: number): number {
 }
 
 /** A history after one more bit: a 1, then at most the last seven bits. */
-function longer(history: number, bit: number): number {
+export function longer(history: number, bit: number): number {
   if (history === 0) return 2 | bit;
   return history < 128 ? (history << 1) | bit : 128 | ((history << 1) & 127) | bit;
 }
 
 /** The slot after it has seen `bit`. */
-function learned(slot: number, bit: number): number {
+export function learned(slot: number, bit: number): number {
   const seen = (slot >>> 8) & 255;
   const probability = slot >>> 16;
   const rate = RATE[seen]!;
@@ -328,7 +334,7 @@ function learnedByQuotient(slot: number, bit: number): number {
 }
 
 /** The slot at `index` or its neighbour that has this check; else the less experienced of the two, made fresh. */
-function findSlot(table: Uint32Array, histories: Uint8Array, index: number, check: number): number {
+function findFlagSlot(table: Uint32Array, histories: Uint8Array, index: number, check: number): number {
   const first = table[index]!;
   if ((first & 255) === check) return index;
   const second = table[index ^ 1]!;
@@ -339,8 +345,19 @@ function findSlot(table: Uint32Array, histories: Uint8Array, index: number, chec
   return victim;
 }
 
+/** The same of a table without histories. */
+export function findSlot(table: Uint32Array, index: number, check: number): number {
+  const first = table[index]!;
+  if ((first & 255) === check) return index;
+  const second = table[index ^ 1]!;
+  if ((second & 255) === check) return index ^ 1;
+  const victim = (second & 0xff00) < (first & 0xff00) ? index ^ 1 : index;
+  table[victim] = FRESH | check;
+  return victim;
+}
+
 /** The group at `index` or its neighbour that has this check; else the less experienced of the two, made fresh. */
-function findGroup(table: Uint32Array, index: number, check: number): number {
+export function findGroup(table: Uint32Array, index: number, check: number): number {
   if (table[index] === check) return index;
   const other = index ^ GROUP;
   if (table[other] === check) return other;

@@ -11,11 +11,13 @@ import type { ModelSizes } from '../format/model-sizes.ts';
 import type { Plan } from '../format/plan.ts';
 import type { WorkMeter } from '../format/work.ts';
 import type { LiteralModels } from './literals/literal-models.ts';
-import type { UnitLoop } from './unit-loop.ts';
+import type { SegmentLoops, UnitLoop } from './unit-loop.ts';
 
 export interface ModelCoder {
   /** True if values are read by the calls, false if they are returned only. */
   readonly encoding: boolean;
+  /** Of the payload's tables. */
+  readonly sizes: ModelSizes;
   /** Hashes of the contexts of the next decision: filled by the caller before `flag` and `byte`. */
   readonly contexts: Uint32Array;
   /** Counted by those who call, who know what else they do. */
@@ -32,6 +34,8 @@ export interface ModelCoder {
   byte(value: number, count: number, set: number, near: number): number;
   /** One decision with one adaptive probability of its own, `index` below PLAIN_BITS. */
   bit(value: number, index: number): number;
+  /** One decision at a probability that the caller has: of a 1, in 1/65536, from 1 to 65535. */
+  code(value: number, probability: number): number;
   /** Bytes as they are, at no other price than their length: read from `block`, or written to it. */
   stored(block: Uint8Array): void;
   /** The stream written since `start`. */
@@ -43,6 +47,8 @@ export interface ModelCoder {
   unitLoop?(plan: Plan): UnitLoop | null;
   /** The coder's own models of literals, which code into its stream; of those that it made, one at a time. */
   literalModels?(): LiteralModels;
+  /** The same for the loops of the fast profile. */
+  fastLoops?(plan: Plan): SegmentLoops | null;
 }
 
 export type ModelCoderFactory = (encoding: boolean, sizes: ModelSizes) => ModelCoder;

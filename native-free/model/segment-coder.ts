@@ -12,10 +12,11 @@ import { RegionCursor } from '../predict/region-cursor.ts';
 import type { Run } from '../predict/unit-reader.ts';
 import { BITS_OF } from './contexts.ts';
 import { noMeter, type CostMeter } from './costs.ts';
+import { fastLoops } from './fast/fast-loops.ts';
 import { LiteralCoder } from './literals/literal-coder.ts';
 import type { ModelCoder } from './model-coder.ts';
 import { ReferenceUnits } from './reference-units.ts';
-import type { UnitLoop } from './unit-loop.ts';
+import type { LiteralLoop, SegmentLoops, UnitLoop } from './unit-loop.ts';
 import { WORK } from '../format/work.ts';
 
 /** A page of this many bytes is first asked whether it is the source's, as it is. */
@@ -24,15 +25,17 @@ const PAGE_BYTES = 4096;
 export class SegmentCoder {
   readonly #coder: ModelCoder;
   readonly #units: UnitLoop;
-  readonly #literals: LiteralCoder;
+  readonly #literals: LiteralLoop;
   readonly #source: RegionCursor;
   readonly #target: RegionCursor;
   #pageHistory = 0;
 
   constructor(plan: Plan, coder: ModelCoder, meter: CostMeter = noMeter) {
     this.#coder = coder;
-    this.#units = coder.unitLoop?.(plan) ?? new ReferenceUnits(plan, coder, meter);
-    this.#literals = new LiteralCoder(coder, meter);
+    const isFast = coder.sizes.fast === true;
+    const { units, literals } = isFast ? fastLoops(plan, coder, meter) : mixingLoops(plan, coder, meter);
+    this.#units = units;
+    this.#literals = literals;
     this.#source = new RegionCursor(plan.source.regions);
     this.#target = new RegionCursor(plan.target.regions);
   }
@@ -121,6 +124,11 @@ export class SegmentCoder {
     if (exact !== 0 && !this.#coder.encoding) target.set(source.subarray(from, from + PAGE_BYTES), to);
     return exact !== 0;
   }
+}
+
+function mixingLoops(plan: Plan, coder: ModelCoder, meter: CostMeter): SegmentLoops {
+  const units = coder.unitLoop?.(plan) ?? new ReferenceUnits(plan, coder, meter);
+  return { units, literals: new LiteralCoder(coder, meter) };
 }
 
 function addressOf(region: Region | null, offset: number): number {

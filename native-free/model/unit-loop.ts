@@ -8,6 +8,7 @@
  */
 import type { RegionKind } from '../format/regions.ts';
 import type { Run } from '../predict/unit-reader.ts';
+import type { LiteralRun } from './literals/literal-models.ts';
 
 /** Part of a run. Offsets into the run's source bytes. */
 export interface Stretch {
@@ -34,4 +35,17 @@ export interface UnitLoop {
    * it stopped. `target[at..]`, for `from`, is read by an encoder and filled by a decoder. Counts its work.
    */
   code(stretch: Stretch, target: Uint8Array, at: number): number;
+}
+
+/** The loop over literals: target bytes under no cover. */
+export interface LiteralLoop {
+  /** A segment begins. */
+  reset(): void;
+  code(run: LiteralRun): void;
+}
+
+/** What codes the two kinds of pieces. */
+export interface SegmentLoops {
+  readonly units: UnitLoop;
+  readonly literals: LiteralLoop;
 }

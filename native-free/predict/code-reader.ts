@@ -96,6 +96,23 @@ export class CodeReader implements UnitReader {
     candidates.add(word, ORIGIN.same);
   }
 
+  expect(block: UnitBlock, i: number, at: number, origin: number): number {
+    const word = block.word[i]!;
+    const kind = block.kind[i]!;
+    if (kind === NO_REFERENCE) {
+      const { words } = this.#knowledge;
+      return words.find(block.at[i + 1]! - block.at[i]!, word) ? words.value : word;
+    }
+    if (kind === EDGE || origin === ORIGIN.same) return word;
+    const reached = this.#knowledge.expected(block.target[i]!, origin);
+    return reached === NOWHERE ? word : this.#written(word, kind, this.#targetVa(block, i, at), reached);
+  }
+
+  pass(block: UnitBlock, i: number, at: number, actual: number): void {
+    const kind = block.kind[i]!;
+    if (kind < EDGE) this.#isa.resolve(block.word[i]!, kind, actual, this.#targetVa(block, i, at));
+  }
+
   learn(block: UnitBlock, i: number, at: number, actual: number): void {
     const knowledge = this.#knowledge;
     const word = block.word[i]!;

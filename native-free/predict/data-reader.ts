@@ -111,6 +111,38 @@ export class DataReader implements UnitReader {
     if (this.#shift !== 0) candidates.add(word + this.#shift, ORIGIN.shift);
   }
 
+  expect(block: UnitBlock, i: number, at: number, origin: number): number {
+    const word = block.word[i]!;
+    const kind = block.kind[i]!;
+    if (origin === ORIGIN.same) return word;
+    if (kind === ADDRESS || kind === ADDRESS_32) {
+      const reached = this.#knowledge.expected(word, origin);
+      return reached === NOWHERE ? word : reached;
+    }
+    if (kind === ADDRESS_HIGH) return this.#knowledge.space.targetHigh;
+    return kind === EDGE || word === 0 ? word : this.#meaning(word, this.#va(block, i, at), origin) >>> 0;
+  }
+
+  /** What the word becomes by one origin. */
+  #meaning(word: number, offset: number, origin: number): number {
+    const { map, changes, space } = this.#knowledge;
+    const run = this.#run!;
+    if (origin === ORIGIN.nearValue) return changes.find(run.region, word) ? word + changes.change : word;
+    if (origin === ORIGIN.shift) return word + this.#shift;
+    const base = this.#bases[run.region]?.[origin - ORIGIN.base];
+    if (origin !== ORIGIN.place && base === undefined) return word;
+    const place = base === undefined ? run.sourceVa + offset + word : base.source + Math.imul(word, base.scale);
+    const mapped = space.isAddress(place >>> 0) ? map.map(place >>> 0) : NOWHERE;
+    if (mapped === NOWHERE) return word;
+    if (base === undefined) return mapped - (run.targetVa + offset);
+    const distance = (mapped - base.target) | 0;
+    return base.scale === 1 ? distance : Math.floor(distance / base.scale);
+  }
+
+  pass(): void {
+    // There are no registers.
+  }
+
   learn(block: UnitBlock, i: number, _at: number, actual: number): void {
     const knowledge = this.#knowledge;
     const word = block.word[i]!;

@@ -2,6 +2,7 @@
  * What readers of all regions share: the address map, and what the segment at hand has taught.
  * @module
  */
+import { ORIGIN } from '../format/origins.ts';
 import type { AddressSpace } from './address-space.ts';
 import type { AddressMap } from './address-map.ts';
 import { KnownValues, NeighbourChanges } from './memories.ts';
@@ -32,6 +33,14 @@ export class Knowledge {
     this.words.reset();
     this.moves.reset();
     this.changes.reset();
+  }
+
+  /** Where an address of the source leads, or NOWHERE: as before, like its neighbours if that is the `origin`, or by the map. */
+  expected(address: number, origin: number): number {
+    const { module } = this.space;
+    if (this.overrides.find(module, address)) return this.overrides.value;
+    if (origin === ORIGIN.near && this.moves.find(module, address)) return (address + this.moves.change) >>> 0;
+    return this.map.map(address);
   }
 
   /** An address of the source is now known to be `reached` in the target. */

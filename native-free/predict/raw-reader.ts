@@ -25,6 +25,14 @@ export class RawReader implements UnitReader {
     candidates.add(block.word[i]!, ORIGIN.same);
   }
 
+  expect(block: UnitBlock, i: number): number {
+    return block.word[i]!;
+  }
+
+  pass(): void {
+    // There are no registers.
+  }
+
   learn(): void {
     // A byte by itself teaches nothing.
   }

@@ -27,6 +27,13 @@ export interface UnitReader {
   read(block: UnitBlock, at: number, limit: number): void;
   /** Lists what unit `i` may become; `at` is the block's place in the window. At least one candidate. */
   propose(block: UnitBlock, i: number, at: number, candidates: Candidates): void;
+  /**
+   * One value that unit `i` may become, at less cost than a list: by what usually holds, or of a table's word by this origin
+   * (the source's own where that says nothing).
+   */
+  expect(block: UnitBlock, i: number, at: number, origin: number): number;
+  /** In place of `learn`, for a unit that is to teach nothing: only what registers of the target hold is followed. */
+  pass(block: UnitBlock, i: number, at: number, actual: number): void;
   /** Told each unit in order, once it is known. */
   learn(block: UnitBlock, i: number, at: number, actual: number): void;
 }

@@ -42,15 +42,15 @@ function payload(parts: DeltaParts): string {
   return Buffer.from(assembleDelta(parts)).toString('base64');
 }
 
-/** Where a field is behind so many varints, and the byte of the table sizes. */
+/** Where a field is behind so many varints, and the bytes of the table sizes and of the profile. */
 function placeOf(bytes: Uint8Array, varints: number): number {
   let at = 16;
   for (let i = 0; i < varints; i++) {
-    if (i === 5) at++;
+    if (i === 5) at += 2;
     while (bytes[at]! >= 128) at++;
     at++;
   }
-  return at + (varints === 5 ? 1 : 0);
+  return at + (varints === 5 ? 2 : 0);
 }
 
 /** Fields of the header, whose numbers are memory, sizes of target, source and plan, work, and then those of units. */

@@ -61,7 +61,7 @@ function placesOf(payload: Uint8Array): Places {
   const plan = after(source);
   const work = after(plan);
   const sizes = after(work);
-  const encoded = sizes + 1;
+  const encoded = sizes + 2;
   const digests = header.segments.reduce(after, encoded);
   const body = header.headerBytes - (header.inlineBody?.length ?? 0);
   return { target, source, plan, work, sizes, encoded, digests, body };
@@ -103,6 +103,7 @@ function damagedHeaders(tiny: Uint8Array, chunked: Uint8Array): BadVector[] {
     bad('plan one byte longer', 'payload_malformed', [at.plan, tiny[at.plan]! + 1]),
     bad('flag tables over their bound', 'payload_malformed', [at.sizes, 0xd4]),
     bad('byte tables over their bound', 'payload_malformed', [at.sizes, 0x2d]),
+    bad('profile of nobody', 'payload_version', [at.sizes + 1, 3]),
     bad('less work declared than decoding takes', 'payload_work', [at.work, 0]),
     bad('larger tables than declared memory has room for', 'payload_malformed', [at.sizes, 0xcc]),
     bad('segment coded larger than it is', 'payload_malformed', [at.encoded, 94]),

@@ -231,5 +231,13 @@ function full(): VectorImages {
 
 /** All of them, in the order of the file. */
 export function goodImages(): VectorImages[] {
-  return [...tiny(), chunked(), storedLiterals(), segmented(), manyCovers(), ...machines(), realCode(), full()];
+  const small = [...tiny(), chunked(), storedLiterals(), segmented(), manyCovers(), ...machines(), realCode()];
+  return [...small, full(), ...fast(small)];
+}
+
+/** The same images in the fast profile. */
+function fast(images: readonly VectorImages[]): VectorImages[] {
+  return images
+    .filter(({ source }) => source !== null)
+    .map((each) => ({ ...each, name: `fast-${each.name}`, sizes: { ...each.sizes, fast: true } }));
 }

@@ -10,7 +10,7 @@
 import { availableParallelism } from 'node:os';
 import { setMaxListeners } from 'node:events';
 import { segmentBytesFor } from '../../native-free/diff/write/encode-segment.ts';
-import { LOW_MEMORY_SEGMENT_BYTES } from '../../native-free/format/model-sizes.ts';
+import { PROFILE_SEGMENT_BYTES, type Profile } from '../../native-free/format/profile.ts';
 import type { CoverList } from '../../native-free/format/cover.ts';
 import { parseHeader, type PayloadHeader } from '../../native-free/format/payload-header.ts';
 import { LIMITS } from '../../native-free/limits.ts';
@@ -72,8 +72,8 @@ export interface MakeOptions {
   readonly signal?: AbortSignal;
   /** Bytes of the phase that runs; with `make`, phases of the two payloads run side by side. */
   readonly onProgress?: (progress: EngineProgress) => void;
-  /** For devices with little memory: small model tables and segments, so that a decoder needs less than 8 MiB. */
-  readonly lowMemory?: boolean;
+  /** What deltas are made for. Default `small`: the fewest bytes. */
+  readonly profile?: Profile;
   /** Count what each part of a delta costs: slower, the same bytes. */
   readonly metered?: boolean;
   /** Default true: look inside of compressed images. False gives larger deltas, for comparison. */
@@ -212,7 +212,7 @@ export class DeltaEngine {
   }
 
   #needs(sourceBytes: number, targetBytes: number, options: MakeOptions) {
-    const usual = options.lowMemory === true ? LOW_MEMORY_SEGMENT_BYTES : segmentBytesFor(targetBytes);
+    const usual = PROFILE_SEGMENT_BYTES[options.profile ?? 'small'] ?? segmentBytesFor(targetBytes);
     const segmentBytes = checkedSegmentBytes(options.segmentBytes ?? usual);
     const shape = { ...this.#shapeOf(sourceBytes, targetBytes, options), segmentBytes };
     return { segmentBytes, memoryBytes: jobMemoryBytes(shape) };
@@ -243,7 +243,7 @@ export class DeltaEngine {
   ): Promise<R> {
     const target = bytesOf(targetImage, 'target');
     checkObject(options, 'options');
-    const lowMemory = options.lowMemory ?? false;
+    const profile = options.profile ?? 'small';
     this.checkSizes(source?.length ?? 0, target.length, options);
     const { segmentBytes, memoryBytes } = this.#needs(source?.length ?? 0, target.length, options);
     // One failure stops what runs beside it, so each job has a signal of its own.
@@ -276,8 +276,8 @@ export class DeltaEngine {
         onProgress,
         segmentBytes,
         metered: options.metered ?? false,
-        lowMemory,
-        mayGrowSegments: options.segmentBytes === undefined && !lowMemory,
+        profile,
+        mayGrowSegments: options.segmentBytes === undefined && PROFILE_SEGMENT_BYTES[profile] === null,
         target: shared,
         targetDigest: targetDigest!,
         grow: async (contents) => {

@@ -16,7 +16,8 @@ import { rangesOf, type TargetRange, type Images } from '../../native-free/diff/
 import { coverListOf, type CoverList } from '../../native-free/format/cover.ts';
 import { plainPlan } from '../../native-free/format/plan.ts';
 import { evenSegments, type SegmentSpan } from '../../native-free/format/payload-header.ts';
-import { DEFAULT_SIZES, SMALL_SIZES } from '../../native-free/format/model-sizes.ts';
+import { DEFAULT_SIZES } from '../../native-free/format/model-sizes.ts';
+import type { Profile } from '../../native-free/format/profile.ts';
 import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
 import { every } from '../platform/timers.ts';
 import { shareImage } from '../platform/files/node-io.ts';
@@ -44,8 +45,7 @@ export interface Job extends TaskContext {
   readonly workers: number;
   readonly onProgress: (progress: EngineProgress) => void;
   readonly segmentBytes: number;
-  /** The decoder is to need less than 8 MiB. */
-  readonly lowMemory: boolean;
+  readonly profile: Profile;
   /** Nobody asked for a segment size: a delta may take a larger one. */
   readonly mayGrowSegments: boolean;
   /** Whether to count what each stream costs. */
@@ -198,7 +198,7 @@ async function encodeUnits(
 
 /** The plan, and what segments are coded with. */
 async function planFor(job: Job, images: Images, matched: Matched, segmentBytes: number | null) {
-  const wanted = { segmentBytes, modelSizes: job.lowMemory ? SMALL_SIZES : null };
+  const wanted = { segmentBytes, profile: job.profile };
   const finished = await job.pool.run({ kind: 'plan', images, matched, wanted }, job);
   const plan = { ...finished.plan, covers: shareCovers(finished.plan.covers) };
   return { finished, coded: { plan, modelSizes: finished.modelSizes } };
@@ -226,7 +226,7 @@ function knownParts(
 ) {
   return {
     ...{ sourceBytes: source.length, sourceDigest, targetBytes: job.target.length, targetDigest: job.targetDigest },
-    ...{ modelSizes, segmentDigests: parts.map(({ digest }) => digest), hash: sha256Node },
+    ...{ modelSizes, profile: job.profile, segmentDigests: parts.map(({ digest }) => digest), hash: sha256Node },
   };
 }
 

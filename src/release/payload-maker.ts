@@ -3,6 +3,7 @@
  * @module
  */
 import type { PayloadHeader } from '../../native-free/format/payload-header.ts';
+import type { Profile } from '../../native-free/format/profile.ts';
 
 export interface PayloadProgress {
   readonly phase: string;
@@ -14,6 +15,8 @@ export interface PayloadSettings {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: PayloadProgress) => void;
   readonly matcher?: 'own' | 'bsdiff' | 'both';
+  /** Default `small`. */
+  readonly profile?: Profile;
   /** Default true: a delta may look inside of compressed images. */
   readonly unpack?: boolean;
 }
@@ -30,7 +33,7 @@ export interface PayloadMaker {
    * Throws UpdateError memory_exceeded or limit_exceeded when a payload of images of these sizes could never be made, so
    * that nothing is read for it. A maker without it is asked for the payload.
    */
-  checkSizes?(sourceBytes: number, targetBytes: number, settings?: Pick<PayloadSettings, 'matcher'>): void;
+  checkSizes?(sourceBytes: number, targetBytes: number, settings?: Pick<PayloadSettings, 'matcher' | 'profile'>): void;
   /** A full payload of `target`. */
   full(target: Uint8Array, settings?: PayloadSettings): Promise<PayloadResult>;
   /** A proved delta. Throws UpdateError delta_not_smaller when it is not smaller than the full payload. */

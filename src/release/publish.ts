@@ -7,6 +7,7 @@
  */
 import { TargetFile } from '@tufjs/models';
 import { formatName, formatOf, PLAIN_DELTA as PLAIN, type PayloadFormat } from '../../native-free/format/features.ts';
+import type { Profile } from '../../native-free/format/profile.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { readImage } from '../platform/files/node-io.ts';
 import { sha256Hex } from '../platform/hash.ts';
@@ -20,6 +21,8 @@ import {
   type TargetCustom,
 } from './custom.ts';
 import { imageDigests } from './digests.ts';
+import type { DeviceClass } from './price.ts';
+import { pricedDelta } from './priced-delta.ts';
 import { foreignBundleOf, type ForeignBundle } from './foreign-bundle.ts';
 import type { RoleSigners } from './keys.ts';
 import type { LockOptions } from './lock.ts';
@@ -45,6 +48,8 @@ export interface PublishOptions extends ReleaseKey {
   /** 'none' keeps the file for foreign clients alone; 'auto' does so for bundles of SWUpdate and RAUC. Default 'auto'. */
   readonly payloads?: 'auto' | 'all' | 'none';
   readonly matcher?: 'own' | 'bsdiff' | 'both';
+  /** What deltas are made for, default `small`; or devices of a class, for which each delta gets the profile that pays. */
+  readonly profile?: Profile | DeviceClass;
   /** Where a delta looks inside of compressed images, also make one that does not, for decoders that cannot. */
   readonly olderDecoders?: boolean;
   readonly lock?: LockOptions;
@@ -245,7 +250,9 @@ async function makeRelease(
     try {
       const sourceImage = readSource(blobs.path(source.sha256), source.sha256);
       const settings = { signal, onProgress, matcher: options.matcher, unpack: !isPlain };
-      const delta = await engine.delta(sourceImage, image, settings);
+      const make = (profile: Profile) => engine.delta(sourceImage, image, { ...settings, profile });
+      const wanted = options.profile ?? 'small';
+      const delta = typeof wanted === 'string' ? await make(wanted) : await pricedDelta(make, fullBytes, wanted);
       if (delta.payload.length >= fullBytes) {
         throw new UpdateError('delta_not_smaller', `${delta.payload.length} bytes against ${fullBytes} in full`);
       }

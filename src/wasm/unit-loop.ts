@@ -25,8 +25,6 @@ export interface UnitExports {
   knowsKind(kind: number): number;
   placeMap(at: number, count: number): void;
   forgetLoop(): void;
-  resetUnits(): void;
-  beginCover(): void;
   selectModule(
     module: number,
     sourceHigh: number,
@@ -37,8 +35,29 @@ export interface UnitExports {
     mapTo: number,
   ): void;
   beginRun(kind: number, length: number, sourceVa: number, targetVa: number, region: number, bases: number): void;
+  resetUnits(): void;
+  beginCover(): void;
   codeUnits(from: number, end: number, phase: number, coverLeft: number): number;
   spent(): number;
+}
+
+/** What differs between the loops of two profiles. */
+export interface LoopCalls {
+  reset(): void;
+  begin(): void;
+  /** Bytes [from, end) of the run in its window. */
+  code(kind: RegionKind, from: number, end: number, phase: number, coverLeft: number): number;
+  /** Look-ups since this was asked last. */
+  spent(): number;
+}
+
+function mixing(exports: UnitExports): LoopCalls {
+  return {
+    reset: exports.resetUnits,
+    begin: exports.beginCover,
+    code: (_, from, end, phase, coverLeft) => exports.codeUnits(from, end, phase, coverLeft),
+    spent: exports.spent,
+  };
 }
 
 /** The coder whose memory it is. */
@@ -54,10 +73,15 @@ const CROSSING_BYTES_MAX = 7;
 const placed = new WeakMap<UnitExports, WasmUnits>();
 
 /** The loop for a plan, or null where regions are of a kind that the module does not know, or its memory does not do. */
-export function unitLoopOf(exports: UnitExports, coder: Coder, plan: Plan): UnitLoop | null {
+export function unitLoopOf(
+  exports: UnitExports,
+  coder: Coder,
+  plan: Plan,
+  calls: LoopCalls = mixing(exports),
+): UnitLoop | null {
   if (plan.source.regions.some(({ kind }) => exports.knowsKind(kind) === 0)) return null;
   try {
-    return new WasmUnits(exports, coder, plan);
+    return new WasmUnits(exports, coder, plan, calls);
   } catch (error) {
     if (UpdateError.is(error) && error.code === 'memory_exceeded') return null;
     throw error;
@@ -66,6 +90,7 @@ export function unitLoopOf(exports: UnitExports, coder: Coder, plan: Plan): Unit
 
 class WasmUnits implements UnitLoop {
   readonly #exports: UnitExports;
+  readonly #calls: LoopCalls;
   readonly #coder: Coder;
   readonly #plan: Plan;
   readonly #space: AddressSpace;
@@ -78,8 +103,9 @@ class WasmUnits implements UnitLoop {
   #bases = new Int32Array(0);
 
   /** @throws UpdateError memory_exceeded where there is no memory for the map. */
-  constructor(exports: UnitExports, coder: Coder, plan: Plan) {
+  constructor(exports: UnitExports, coder: Coder, plan: Plan, calls: LoopCalls) {
     this.#exports = exports;
+    this.#calls = calls;
     this.#coder = coder;
     this.#plan = plan;
     this.#space = new AddressSpace(plan.source, plan.target);
@@ -88,7 +114,7 @@ class WasmUnits implements UnitLoop {
 
   reset(): void {
     if (placed.get(this.#exports) !== this) this.#place();
-    this.#exports.resetUnits();
+    this.#calls.reset();
     this.#run = null;
   }
 
@@ -112,7 +138,7 @@ class WasmUnits implements UnitLoop {
   }
 
   begin(): void {
-    this.#exports.beginCover();
+    this.#calls.begin();
   }
 
   select(module: number): void {
@@ -152,7 +178,7 @@ class WasmUnits implements UnitLoop {
     this.#bases = new Int32Array(buffer, baseRoom(), 3 * LIMITS.bases_max);
   }
 
-  code({ run, from, end, coverLeft }: Stretch, target: Uint8Array, at: number): number {
+  code({ run, regionKind, from, end, coverLeft }: Stretch, target: Uint8Array, at: number): number {
     const { encoding, work } = this.#coder;
     const { start } = run;
     const first = from - start;
@@ -160,8 +186,8 @@ class WasmUnits implements UnitLoop {
       const last = Math.min(run.end, end + CROSSING_BYTES_MAX) - from;
       this.#target.set(target.subarray(at, at + last), first);
     }
-    const done = this.#exports.codeUnits(first, end - start, at, coverLeft);
-    work.spent += this.#exports.spent();
+    const done = this.#calls.code(regionKind, first, end - start, at, coverLeft);
+    work.spent += this.#calls.spent();
     if (!encoding) target.set(this.#target.subarray(first, done), at);
     return start + done;
   }

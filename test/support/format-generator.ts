@@ -236,6 +236,7 @@ export function payloadOf(shape: Shape): Generated {
     segmentBytes,
     planBytes: planBytes.length,
     modelSizes: sizes,
+    profile: sizes.fast === true ? ('fast' as const) : ('small' as const),
     segments,
     chunkDigests,
   };

@@ -196,3 +196,10 @@ export function resolveA64(word: u32, kind: u32, actual: u32, va: u32): i64 {
   if (actualUnits - sinceOf(ACTUAL, register) > REGISTER_AGE_MAX) return NOWHERE;
   return <i64>(<u64>(pageOf(ACTUAL, register) + lowPart(actual, scale)));
 }
+
+/** A word with the places of BL and ADRP in place of their distances (`by` 1), or back (-1). */
+export function absoluteA64(word: u32, va: u32, by: u32): u32 {
+  if (word >> 26 == 0x25) return (word & 0xfc000000) | ((word + by * (va >> 2)) & 0x3ffffff);
+  if ((word & 0x9f000000) != 0x90000000) return word;
+  return writeImm21(word, imm21(word) + by * (va >> 12));
+}

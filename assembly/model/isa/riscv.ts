@@ -288,3 +288,10 @@ function writeLow(word: u32, value: u32): u32 {
   if (formOf(word) == S_FORM) return (word & ~IMM_B) | ((value << 20) & 0xfe000000) | ((value << 7) & 0xf80);
   return (word & ~IMM_I) | (value << 20);
 }
+
+/** A word with the places of AUIPC and JAL in place of their distances (`by` 1), or back (-1). */
+export function absoluteRiscV(word: u32, va: u32, by: u32): u32 {
+  const opcode = word & 0x7f;
+  if (opcode == 0x17) return word + by * (va & ~0xfff);
+  return opcode == 0x6f ? writeJ(word, immJ(word) + by * (va & ~1)) : word;
+}

@@ -18,6 +18,7 @@ import type { HashFactory } from '../../io.ts';
 import { LIMITS } from '../../limits.ts';
 import type { PlanNeeds } from '../../model/plan-coder.ts';
 import { workUnits } from '../../format/work.ts';
+import type { Profile } from '../../format/profile.ts';
 import { SMALLEST_SIZES, type ModelSizes } from '../../format/model-sizes.ts';
 import { UpdateError } from '../../status.ts';
 
@@ -38,6 +39,8 @@ export interface DeltaParts extends TargetParts {
   /** Unit maps, if there are any, and the plan. */
   readonly plan: Uint8Array;
   readonly modelSizes: ModelSizes;
+  /** Default: `fast` for tables of it, else `small`. */
+  readonly profile?: Profile | undefined;
   /** What its decoder will hold and do for the plan. */
   readonly planNeeds: PlanNeeds;
   /** Look-ups of all segments together. */
@@ -78,7 +81,7 @@ function assemble(
   parts: TargetParts,
   delta: Pick<
     DeltaParts,
-    'sourceBytes' | 'sourceDigest' | 'plan' | 'planNeeds' | 'segmentWork' | 'modelSizes' | 'units'
+    'sourceBytes' | 'sourceDigest' | 'plan' | 'planNeeds' | 'segmentWork' | 'modelSizes' | 'profile' | 'units'
   >,
 ): Uint8Array {
   const spans = delta.units?.spans ?? evenSegments(parts.targetBytes, parts.segmentBytes);
@@ -113,6 +116,7 @@ function assemble(
     sourceBytes: delta.sourceBytes,
     sourceDigest: delta.sourceDigest,
     targetDigest: parts.targetDigest,
+    profile: delta.profile ?? (delta.modelSizes.fast === true ? 'fast' : 'small'),
     decoderMemoryBytes,
     decoderWork,
   };

@@ -55,7 +55,12 @@ export function segmentBytesOf(covers: CoverList, targetBytes: number): number {
  * Model tables for a delta: as large as the literals of its fullest segment can use, since tables that are mostly empty
  * cost memory and time for nothing.
  */
-export function modelSizesFor(covers: CoverList, targetBytes: number, segmentBytes: number): ModelSizes {
+export function modelSizesFor(
+  covers: CoverList,
+  targetBytes: number,
+  segmentBytes: number,
+  most: ModelSizes = DEFAULT_SIZES,
+): ModelSizes {
   const literals = new Float64Array(Math.ceil(targetBytes / segmentBytes) + 1);
   let end = 0;
   const addGap = (to: number): void => {
@@ -74,9 +79,9 @@ export function modelSizesFor(covers: CoverList, targetBytes: number, segmentByt
   // Ten contexts of a literal take two groups of 16 slots each; misses take as much again.
   const wanted = 64 * Math.max(...literals) + 2 ** 18;
   // Below four times what a table holds the larger one gains less than half a percent.
-  const most = wanted < 4 * 2 ** DEFAULT_SIZES.byteBits ? DEFAULT_SIZES.byteBits : MANY_LITERALS_BYTE_BITS;
-  const byteBits = Math.min(most, Math.ceil(Math.log2(wanted)));
-  return { flagBits: DEFAULT_SIZES.flagBits, byteBits };
+  const isMuch = most === DEFAULT_SIZES && wanted >= 4 * 2 ** most.byteBits;
+  const bits = isMuch ? MANY_LITERALS_BYTE_BITS : most.byteBits;
+  return { ...most, byteBits: Math.min(bits, Math.ceil(Math.log2(wanted))) };
 }
 
 /** A plan as its decoder will know it, and the tables that segments are coded with: what `finishPlan` gives. */

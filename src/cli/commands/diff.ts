@@ -8,8 +8,11 @@ import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Argument, Command, Option } from 'commander';
 import { LIMITS } from '../../../native-free/limits.ts';
+import type { Profile } from '../../../native-free/format/profile.ts';
 import { OUTCOME, UpdateError } from '../../../native-free/status.ts';
-import type { DeltaEngine, PayloadResult, UnitReport } from '../../engine/index.ts';
+import type { DeltaEngine, MakeOptions, PayloadResult, UnitReport } from '../../engine/index.ts';
+import type { DeviceClass } from '../../release/price.ts';
+import { profileOf, withProfile, type ProfileOptions } from '../profile.ts';
 import { integerOption, note, report, withSignals, type CommonOptions } from '../terminal/frame.ts';
 import { checkFileOutput } from '../terminal/outputs.ts';
 import { phaseProgress, type PhaseEvent } from '../terminal/phases.ts';
@@ -17,7 +20,7 @@ import { createProgress } from '../terminal/progress.ts';
 import { PhaseTimings, type PhaseSeconds } from '../terminal/timings.ts';
 import { formatBytes, formatCount, formatCounted, formatSeconds, formatTable } from '../terminal/text.ts';
 
-interface DiffOptions extends CommonOptions {
+interface DiffOptions extends CommonOptions, ProfileOptions {
   readonly output?: string;
   readonly workers?: number;
   readonly matcher: 'own' | 'bsdiff' | 'both';
@@ -27,7 +30,6 @@ interface DiffOptions extends CommonOptions {
   readonly full?: boolean;
   readonly costs?: boolean;
   readonly timings?: boolean;
-  readonly lowMemory?: boolean;
   /** Commander's way of saying --no-unpack. */
   readonly unpack: boolean;
 }
@@ -42,7 +44,7 @@ A file that is replaced hands on its mode and, where possible, its owner. Links 
 /** The command, for the frame. */
 export function define(): Command {
   const kib = 1024;
-  return new Command('diff')
+  const command = new Command('diff')
     .description('Make a patch that brings SOURCE to TARGET. It is applied and compared before it is written.')
     .addArgument(new Argument('<source>', 'source image; - with --full; or a folder of versions'))
     .addArgument(new Argument('[target]', 'target image'))
@@ -64,7 +66,6 @@ export function define(): Command {
       120,
     )
     .option('--full', 'write the full payload of TARGET, which needs no source')
-    .option('--low-memory', 'for devices that can spare 8 MiB to decode; the patch gets a little larger')
     .option('--no-unpack', 'do not look inside of compressed images; for comparison')
     .option('--costs', 'tell what each part of the patch costs; slower')
     .option('--timings', 'tell how long each phase took')
@@ -72,6 +73,7 @@ export function define(): Command {
     .action((source: string, target: string | undefined, options: DiffOptions) =>
       target === undefined && isFolder(source) ? diffFolder(source, options) : diffPair(source, target, options),
     );
+  return withProfile(command);
 }
 
 function isFolder(path: string): boolean {
@@ -108,12 +110,12 @@ async function engineOf(options: DiffOptions, isOnePair = false): Promise<DeltaE
   });
 }
 
-const makeOptionsOf = (options: DiffOptions, signal: AbortSignal) => ({
+const makeOptionsOf = (options: DiffOptions, signal: AbortSignal, profile: Profile) => ({
   matcher: options.matcher,
   signal,
   bsdiffTimeoutMs: options.bsdiffTimeout * 1000,
   metered: options.costs ?? false,
-  lowMemory: options.lowMemory ?? false,
+  profile,
   unpack: options.unpack,
   ...(options.segmentSize === undefined ? {} : { segmentBytes: options.segmentSize * 1024 }),
 });
@@ -125,6 +127,7 @@ async function diffPair(sourcePath: string, targetPath: string | undefined, opti
   if (sourcePath === '-' && options.full !== true) {
     throw new UpdateError('usage_invalid', 'a patch needs a source; only with --full it may be -');
   }
+  const profile = profileOf(options);
   const { replaceFile } = await import('../../platform/files/atomic-file.ts');
   const { imageSize, readImage } = await import('../../platform/files/node-io.ts');
   const startedAt = performance.now();
@@ -141,11 +144,12 @@ async function diffPair(sourcePath: string, targetPath: string | undefined, opti
       const show = phaseProgress(progress);
       const isFull = options.full === true;
       const place = { kind: isFull ? 'full' : 'delta', index: 0, count: 1 } as const;
+      const named = typeof profile === 'string' ? profile : 'small';
       const onProgress = (event: PhaseEvent): void => {
         timings.note(event.phase);
         show(event, place);
       };
-      const makeOptions = { ...makeOptionsOf(options, signal), onProgress };
+      const makeOptions = { ...makeOptionsOf(options, signal, named), onProgress };
       // By size first: nothing is read that there is no memory for.
       engine.checkSizes(isFull ? 0 : imageSize(sourcePath), imageSize(targetPath), makeOptions);
       const source = isFull ? null : readImage(sourcePath);
@@ -153,7 +157,7 @@ async function diffPair(sourcePath: string, targetPath: string | undefined, opti
       const result =
         source === null
           ? await engine.full(target, makeOptions)
-          : await engine.delta(source, target, makeOptions).catch((error: unknown) => {
+          : await makeDelta(engine, source, target, profile, makeOptions).catch((error: unknown) => {
               throw namingFull(error, targetPath, output);
             });
       timings.note('write');
@@ -172,10 +176,32 @@ async function diffPair(sourcePath: string, targetPath: string | undefined, opti
   );
 }
 
+/** The delta of a profile, or of the one that pays on a class of devices. */
+async function makeDelta(
+  engine: DeltaEngine,
+  source: Uint8Array,
+  target: Uint8Array,
+  profile: Profile | DeviceClass,
+  options: MakeOptions,
+): Promise<PayloadResult> {
+  if (typeof profile === 'string') return engine.delta(source, target, options);
+  const { pricedDelta } = await import('../../release/priced-delta.ts');
+  const full = await engine.full(target, options);
+  return pricedDelta(
+    (each) => engine.delta(source, target, { ...options, profile: each }),
+    full.payload.length,
+    profile,
+  );
+}
+
 async function diffFolder(folder: string, options: DiffOptions): Promise<void> {
   if (options.full === true) throw new UpdateError('usage_invalid', '--full goes with one TARGET, not with a folder');
   if (options.output === '-')
     throw new UpdateError('usage_invalid', 'a folder of patches cannot go to standard output');
+  const profile = profileOf(options);
+  if (typeof profile !== 'string') {
+    throw new UpdateError('usage_invalid', '--profile auto goes with one SOURCE and TARGET, not with a folder');
+  }
   const { failuresOf, makeMatrix, matrixText } = await import('../version-matrix.ts');
   const startedAt = performance.now();
   const progress = await createProgress(options);
@@ -188,7 +214,7 @@ async function diffFolder(folder: string, options: DiffOptions): Promise<void> {
         folder,
         output,
         engine,
-        options: makeOptionsOf(options, signal),
+        options: makeOptionsOf(options, signal, profile),
         onProgress,
         onRemark: note,
       });
@@ -229,6 +255,7 @@ function factsOf(made: PayloadResult): Record<string, unknown> {
     segmentBytes: header.segmentBytes,
     decoderMemoryBytes: header.decoderMemoryBytes,
     decoderWork: header.decoderWork,
+    profile: header.profile,
     matcher: made.matcher ?? null,
     fellBack: made.fellBack ?? null,
     covers: made.covers ?? 0,
@@ -248,6 +275,7 @@ function textOf(made: PayloadResult, output: string, seconds: number): string {
     ['size', `${formatCount(header.payloadBytes)} bytes, ${share.toFixed(2)} % of the target`],
     ['target', `${formatCount(header.targetBytes)} bytes in ${formatCounted(header.segments.length, 'segment')}`],
     ['decoder memory', formatBytes(header.decoderMemoryBytes)],
+    ...(made.kind === 'delta' ? [['profile', header.profile]] : []),
     ['time', `${formatSeconds(seconds)}, ${made.cpuSeconds.toFixed(1)} CPU seconds`],
   ];
   if (made.kind === 'delta') {

@@ -164,6 +164,7 @@ function textOf(header: PayloadHeader, damage: Damage, units: UnitFacts | null, 
   ];
   if (header.kind === 'delta') {
     if (units !== null) rows.splice(5, 0, ...unitRows(units));
+    rows.splice(6, 0, ['profile', header.profile]);
     rows.splice(5, 0, ['source', `${formatCount(header.sourceBytes)} bytes, sha256 ${toHex(header.sourceDigest)}`]);
   }
   const text = formatTable(rows.map(([name, value]) => [`${name}:`, value]));

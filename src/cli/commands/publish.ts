@@ -9,13 +9,14 @@ import { RepositoryLayout } from '../../release/layout.ts';
 import { planDeployment } from '../deploy-to.ts';
 import { EXPIRE_DAYS_DEFAULT, EXPIRE_DAYS_HELP } from '../expiry.ts';
 import { askFleet, readersOf, readersText, wantsPlainDeltas, type FleetOptions, type Readers } from '../fleet.ts';
+import { profileOf, withProfile, type ProfileOptions } from '../profile.ts';
 import { integerOption, report, withSignals, type CommonOptions } from '../terminal/frame.ts';
 import { refuseInputs } from '../terminal/outputs.ts';
 import { phaseProgress } from '../terminal/phases.ts';
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { formatBytes, formatCount, formatTable } from '../terminal/text.ts';
 
-interface PublishCommandOptions extends CommonOptions, FleetOptions {
+interface PublishCommandOptions extends CommonOptions, FleetOptions, ProfileOptions {
   readonly keys: string;
   readonly product: string;
   readonly releaseVersion: string;
@@ -34,7 +35,7 @@ interface PublishCommandOptions extends CommonOptions, FleetOptions {
 
 /** The command, for the frame. */
 export function define(): Command {
-  return new Command('publish')
+  const command = new Command('publish')
     .description('Add a release to a signed repository: a full payload, and proved deltas from the releases before it.')
     .argument('<image>', 'the image')
     .requiredOption('--repo <dir>', 'the repository (founded if it does not exist)')
@@ -78,6 +79,7 @@ export function define(): Command {
     .option('--store <file>', "the server's database for --deploy-to (default: server.db in the repository)")
     .option('--tenant <name>', 'whose devices --deploy-to and --server mean', 'default')
     .action(publishImage);
+  return withProfile(command);
 }
 
 const integerIndex = integerOption('--rollback-index', 0, Number.MAX_SAFE_INTEGER);
@@ -87,6 +89,7 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
   const { product, releaseVersion: version, hardware, slotClass } = options;
   const { publish, checkReleaseKey, loadSigners, Repository } = await import('../../release/index.ts');
   checkReleaseKey({ product, version, hardware, slotClass });
+  const profile = profileOf(options);
   // First of all: asking for devices opens the store.
   await refuseOwnInputs(image, options);
   const deploy = await planDeployment(options, { product, hardware });
@@ -118,6 +121,7 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
         filename,
         payloads,
         matcher,
+        profile,
         olderDecoders: wantsPlainDeltas(options, fleet),
         signal,
         onProgress: showPhases(progress),

@@ -9,14 +9,20 @@ import type { Layout } from '../../../native-free/format/regions.ts';
 import type { PairedLayouts } from '../../../native-free/diff/layout/pair-regions.ts';
 import type { Tables } from '../../../native-free/diff/naming/find-bases.ts';
 import type { OpenRanges, ParsedTarget } from '../../../native-free/diff/match/matching.ts';
-import type { FinishedPlan, ImageParts, Matched, OpenWindow, Window } from '../../../native-free/diff/stages.ts';
+import type {
+  FinishedPlan,
+  ImageParts,
+  Matched,
+  OpenWindow,
+  PlanWishes,
+  Window,
+} from '../../../native-free/diff/stages.ts';
 import type { Container } from '../../../native-free/diff/containers/container.ts';
 import type { ExploredImage } from '../../../native-free/diff/units/select.ts';
 import type { StreamRun, UnpackedRun } from '../../../native-free/diff/units/stream-runs.ts';
 import type { UnpackedPair } from '../../../native-free/diff/units/unpack-pair.ts';
 import type { EncodedUnitSegment } from '../../../native-free/diff/write/encode-unit-segment.ts';
 import type { CoverList } from '../../../native-free/format/cover.ts';
-import type { ModelSizes } from '../../../native-free/format/model-sizes.ts';
 import type { MatchIndex } from '../../wasm/matching.ts';
 import type { ProofPart, ProvenPart } from '../proof-parts.ts';
 import type { StatusCode } from '../../../native-free/status.ts';
@@ -107,7 +113,7 @@ interface PlanTask {
   readonly images: Images;
   readonly matched: Matched;
   /** Null: to be chosen. */
-  readonly wanted: { readonly segmentBytes: number | null; readonly modelSizes: ModelSizes | null };
+  readonly wanted: PlanWishes;
 }
 
 /** One segment of a delta. */

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { applyPayload } from '../../../native-free/apply/patcher.ts';
 import { bytesSource, memorySink, memorySource } from '../../../native-free/apply/bytes-source.ts';
-import { assembleDelta, assembleFull, makeDelta, SMALL_SIZES } from '../../../native-free/diff/index.ts';
+import { assembleDelta, assembleFull, makeDelta, PROFILE_SIZES } from '../../../native-free/diff/index.ts';
 import { encodeCovered } from '../../../native-free/diff/write/encode-segment.ts';
 import { parseHeader } from '../../../native-free/format/payload-header.ts';
 import { DeltaEngine } from '../../../src/engine/index.ts';
@@ -10,6 +10,7 @@ import { applied } from '../../support/engine.ts';
 import { editedPair, imageBytes, sha256 } from '../../support/images.ts';
 
 const SEGMENT = 64 * 1024;
+const SMALL_SIZES = PROFILE_SIZES['low-memory'];
 const pair = editedPair(12, 16 * 1024, 11);
 
 describe('makeDelta', () => {

@@ -75,10 +75,18 @@ describe('bytes', () => {
   });
 
   it('need less than 8 MiB to decode where that is asked for', async () => {
-    const { payload, header } = await engine.delta(pair.source, pair.target, { lowMemory: true });
+    const { payload, header } = await engine.delta(pair.source, pair.target, { profile: 'low-memory' });
     expect(header.decoderMemoryBytes).toBeLessThanOrEqual(8 * 2 ** 20);
     expect(header.segmentBytes).toBe(256 * 1024);
     expect(Buffer.compare(await applied(payload, pair.source), pair.target)).toBe(0);
+  });
+
+  it('say the profile that they were made for, and apply', async () => {
+    for (const profile of ['small', 'fast', 'low-memory'] as const) {
+      const { payload, header } = await engine.delta(pair.source, pair.target, { profile });
+      expect(header.profile).toBe(profile);
+      expect(Buffer.compare(await applied(payload, pair.source), pair.target)).toBe(0);
+    }
   });
 
   it('are made for empty images and images of a few bytes', async () => {
