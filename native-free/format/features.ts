@@ -18,13 +18,13 @@ export interface DecoderFeature extends PayloadFormat {
 }
 
 export const DECODER_FEATURES: readonly DecoderFeature[] = [
-  { version: 4, codec: CODEC.zstd, kind: 'full' },
-  { version: 4, codec: CODEC.mixing, kind: 'delta' },
-  { version: 4, codec: CODEC.units, kind: 'delta' },
+  { version: 5, codec: CODEC.zstd, kind: 'full' },
+  { version: 5, codec: CODEC.mixing, kind: 'delta' },
+  { version: 5, codec: CODEC.units, kind: 'delta' },
 ];
 
 /** What is made for decoders that do not look inside of compressed images. */
-export const PLAIN_DELTA: PayloadFormat = { version: 4, codec: CODEC.mixing };
+export const PLAIN_DELTA: PayloadFormat = { version: 5, codec: CODEC.mixing };
 
 /** Codecs that have a name; of one to come there is a number. */
 const CODEC_NAMES: Readonly<Record<number, string>> = {
@@ -33,7 +33,7 @@ const CODEC_NAMES: Readonly<Record<number, string>> = {
   [CODEC.units]: 'units',
 };
 
-/** `4-full`, `4-delta`, `4-units`; `5-codec9` for what this build has no word for. */
+/** `5-full`, `5-delta`, `5-units`; `6-codec9` for what this build has no word for. */
 export const formatName = ({ version, codec }: PayloadFormat): string =>
   `${version}-${CODEC_NAMES[codec] ?? `codec${codec}`}`;
 

@@ -84,7 +84,7 @@ export interface PayloadHeader extends PayloadHeaderFields {
 
 /** Like PNG's: not text, and damaged visibly by line-ending conversion. */
 export const PAYLOAD_MAGIC: readonly number[] = [0x89, 0x45, 0x47, 0x46, 0x54, 0x0d, 0x0a, 0x1a];
-export const PAYLOAD_VERSION = 4;
+export const PAYLOAD_VERSION = 5;
 /** Bytes that tell how long the header is. */
 export const HEADER_PREFIX_BYTES = 16;
 const DIGEST_BYTES = 32;

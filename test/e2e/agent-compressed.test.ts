@@ -43,7 +43,7 @@ describe('the squashfs pair of the repository', () => {
     expect(read.get('/slots/b')).toBeUndefined();
     expect(read.get('/slots/a')).toBeGreaterThan(0);
     const { last } = it.journal();
-    expect(formatName(last!.plan!.format!)).toBe('4-units');
+    expect(formatName(last!.plan!.format!)).toBe('5-units');
     expect(it.network.bytesOf('/blobs/')).toBe(last!.plan!.payload.bytes);
     expect(last).toMatchObject({ refetchedBytes: 0, repairedSegments: 0, fellBack: null });
   });

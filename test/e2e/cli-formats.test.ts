@@ -85,25 +85,25 @@ describe.skipIf(!haveSquashfs)('a fleet of two ages', () => {
     const ended = await publish(2, '--json');
     expect(ended).toMatchObject({ code: 0, stderr: '' });
     const { release, readers } = JSON.parse(ended.stdout) as Published;
-    expect(release.payloads.map(({ format }) => format)).toEqual(['4-full', '4-units']);
+    expect(release.payloads.map(({ format }) => format)).toEqual(['5-full', '5-units']);
     expect(readers).toBeNull();
     expect(await ask('device', 'decoders')).toMatchObject({ code: 0, stdout: 'no devices\n' });
   });
 
   test('that a server knows gets plain deltas as well, and publish says who cannot read what', async () => {
-    for (const id of ['new-1', 'new-2']) await tell(id, '4-full 4-delta 4-units', '2.0');
+    for (const id of ['new-1', 'new-2']) await tell(id, '5-full 5-delta 5-units', '2.0');
     const all = await publish(2, '--server', url);
     expect(all.stdout).toMatch(/^all 2 devices read every payload$/m);
-    await tell('old', '4-full 4-delta', '2.0');
+    await tell('old', '5-full 5-delta', '2.0');
     await tell('silent', null, '2.0');
     const never = await publish(3, '--server', url, '--older-decoders', 'never');
-    expect(never.stdout).toMatch(/^1 of 4 devices cannot read 4-units: they take the smallest that they read$/m);
+    expect(never.stdout).toMatch(/^1 of 4 devices cannot read 5-units: they take the smallest that they read$/m);
     expect(never.stdout).toMatch(/^1 of 4 devices have not said what they decode$/m);
-    expect(never.stdout).toMatch(/^delta from 2\.0 +4-units +[\d,]+ .* new$/m);
+    expect(never.stdout).toMatch(/^delta from 2\.0 +5-units +[\d,]+ .* new$/m);
     const auto = await publish(3, '--server', url, '--json');
     const { release, readers } = JSON.parse(auto.stdout) as Published;
-    expect(release.payloads.map(({ format }) => format)).toEqual(['4-full', '4-units', '4-delta']);
-    expect(readers).toEqual({ devices: 4, untold: 1, unread: { '4-full': 0, '4-units': 1, '4-delta': 0 } });
+    expect(release.payloads.map(({ format }) => format)).toEqual(['5-full', '5-units', '5-delta']);
+    expect(readers).toEqual({ devices: 4, untold: 1, unread: { '5-full': 0, '5-units': 1, '5-delta': 0 } });
   });
 
   test('takes the smallest that each reads: real agents of both ages', async () => {
@@ -126,26 +126,26 @@ describe.skipIf(!haveSquashfs)('a fleet of two ages', () => {
     // Between the two that it reads, what is smaller is the engine's affair.
     const [, ...deltas] = catalog.releases[2]!.payloads;
     const smallest = deltas.reduce((best, each) => (each.bytes < best.bytes ? each : best)).format;
-    expect(plans).toEqual(['4-units', '4-full', smallest, '4-delta']);
+    expect(plans).toEqual(['5-units', '5-full', smallest, '5-delta']);
   });
 
   test('is shown', async () => {
     const counts = await ask('device', 'decoders', '--product', 'cam');
-    expect(counts.stdout).toMatch(/^4-units +2 +1$/m);
-    expect(counts.stdout).toMatch(/^4-full +3 +0$/m);
+    expect(counts.stdout).toMatch(/^5-units +2 +1$/m);
+    expect(counts.stdout).toMatch(/^5-full +3 +0$/m);
     expect(counts.stdout).toMatch(/^not told +1$/m);
     const json = JSON.parse((await ask('device', 'decoders', '--json')).stdout) as object;
     expect(json).toMatchObject({ devices: 4, untold: 1 });
-    expect((await ask('device', 'list')).stdout).toMatch(/^old +cam +v1 +2\.0 +4-full 4-delta +\d{4}-/m);
-    expect((await ask('device', 'show', 'old')).stdout).toMatch(/^decodes +4-full, 4-delta$/m);
+    expect((await ask('device', 'list')).stdout).toMatch(/^old +cam +v1 +2\.0 +5-full 5-delta +\d{4}-/m);
+    expect((await ask('device', 'show', 'old')).stdout).toMatch(/^decodes +5-full, 5-delta$/m);
     expect((await ask('device', 'show', 'silent')).stdout).toMatch(/^decodes +it has not said$/m);
     const deployed = await publish(4, '--deploy-to', 'all', '--older-decoders', 'never');
-    expect(deployed.stdout).toMatch(/^1 of 4 devices cannot read 4-units/m);
+    expect(deployed.stdout).toMatch(/^1 of 4 devices cannot read 5-units/m);
     await fetch(`${url}/default/controller/v1/old`);
-    await tell('old', '4-full 4-delta', '3.0');
-    await tell('new-1', '4-full 4-delta 4-units', '3.0');
+    await tell('old', '5-full 5-delta', '3.0');
+    await tell('new-1', '5-full 5-delta 5-units', '3.0');
     const shown = await ask('deployment', 'show', '1');
-    expect(shown.stdout).toMatch(/^old .* full, .*\(payload_version: does not read 4-units\)/m);
+    expect(shown.stdout).toMatch(/^old .* full, .*\(payload_version: does not read 5-units\)/m);
     expect(shown.stdout).toMatch(/^new-1 .* delta from 3\.0, [^(]*$/m);
   });
 

@@ -74,7 +74,7 @@ function expectTold(it: SimulatedDevice, format: string): void {
 describe('signed metadata that say', () => {
   test.each([
     ['version 5', { payloadVersion: 5 }, '5-delta'],
-    ['a codec that is not known', { codec: 9 }, '4-codec9'],
+    ['a codec that is not known', { codec: 9 }, '5-codec9'],
   ])('%s of a delta: not a byte of it is fetched', async (_, said, format) => {
     // What a later version may say of itself is nothing that this one judges.
     const later = { decoderMemoryBytes: 2 ** 50, headerBytes: -1, source: 'elsewhere' };
@@ -140,7 +140,7 @@ describe('a header that says', () => {
 
   const lies: [string, number, number, string][] = [
     ['version 5', VERSION_AT, 5, '5-delta'],
-    ['a codec that is not known', CODEC_AT, 9, '4-codec9'],
+    ['a codec that is not known', CODEC_AT, 9, '5-codec9'],
   ];
 
   test.each(lies)('%s though metadata say otherwise: once', async (_, at, value, format) => {
@@ -200,7 +200,7 @@ describe('a header that says', () => {
     it.events.push = push;
     it.decoder = FULL_ONLY;
     expect(await it.untilDone()).toMatchObject({ status: 0 });
-    expect(it.journal().last).toMatchObject({ plan: { kind: 'full' }, fellBack: expect.stringContaining('4-delta') });
+    expect(it.journal().last).toMatchObject({ plan: { kind: 'full' }, fellBack: expect.stringContaining('5-delta') });
     expect(it.journal().slots['A']).toMatchObject({ version: '1.0' });
     expect(sameBytes(it.slot('b'), lab.target)).toBe(true);
   });
@@ -215,24 +215,24 @@ describe('an old agent', () => {
   test('that is given a delta with units and the full payload takes the full one', async () => {
     const it = await updated(await changedLab(deltas((listed) => [units(listed)])), { decoder: OLD });
     expect(it.journal().last?.plan).toMatchObject({ kind: 'full' });
-    expectTold(it, '4-units');
+    expectTold(it, '5-units');
     expect(it.deployments.attributes[0]).toMatchObject({
-      'engraft.payloadVersion': '4',
-      'engraft.decodes': '4-full 4-delta',
+      'engraft.payloadVersion': '5',
+      'engraft.decodes': '5-full 5-delta',
     });
   });
 
   test('that is given a plain delta beside it takes that, also where the best says nothing', async () => {
-    const both = deltas((listed) => [units(listed), { path: `${listed.path}.4-delta` }]);
+    const both = deltas((listed) => [units(listed), { path: `${listed.path}.5-delta` }]);
     const it = await updated(await changedLab(both), { decoder: OLD });
-    expect(it.journal().last?.plan).toMatchObject({ kind: 'delta', path: expect.stringMatching(/\.4-delta$/) });
-    expectTold(it, '4-units');
+    expect(it.journal().last?.plan).toMatchObject({ kind: 'delta', path: expect.stringMatching(/\.5-delta$/) });
+    expectTold(it, '5-units');
     const silent = deltas((listed) => [
       { custom: listed.custom, payload: withByte(listed.payload, CODEC_AT, CODEC.units) },
-      { path: `${listed.path}.4-delta` },
+      { path: `${listed.path}.5-delta` },
     ]);
     const met = await updated(await changedLab(silent), { decoder: OLD });
-    expect(met.journal().last?.plan).toMatchObject({ path: expect.stringMatching(/\.4-delta$/) });
+    expect(met.journal().last?.plan).toMatchObject({ path: expect.stringMatching(/\.5-delta$/) });
   });
 });
 
@@ -241,12 +241,12 @@ test('of several deltas that can be read the smallest is taken', async () => {
   const changed = await changedLab(
     deltas((listed) => [
       longer(listed),
-      { path: `${listed.path}.4-delta` },
-      { ...longer(listed), path: `${listed.path}.4-units` },
+      { path: `${listed.path}.5-delta` },
+      { ...longer(listed), path: `${listed.path}.5-units` },
     ]),
   );
   const it = await updated(changed);
-  expect(it.journal().last?.plan).toMatchObject({ path: expect.stringMatching(/\.4-delta$/) });
+  expect(it.journal().last?.plan).toMatchObject({ path: expect.stringMatching(/\.5-delta$/) });
 });
 
 test('a release of two slot classes goes back to choosing in its second part, and keeps the first', async () => {

@@ -24,16 +24,16 @@ function isUnread(payload: Uint8Array): boolean {
 
 describe('what is decoded', () => {
   test('has a name for each feature, and one for what is not known yet', () => {
-    expect(DECODER_FEATURES.map(formatName)).toEqual(['4-full', '4-delta', '4-units']);
+    expect(DECODER_FEATURES.map(formatName)).toEqual(['5-full', '5-delta', '5-units']);
     expect(formatName({ version: 5, codec: 9 })).toBe('5-codec9');
-    expect(readsFormat(DECODER_FEATURES, { version: 4, codec: CODEC.units })).toBe(true);
+    expect(readsFormat(DECODER_FEATURES, { version: 5, codec: CODEC.units })).toBe(true);
     expect(readsFormat(DECODER_FEATURES, { version: 5, codec: CODEC.units })).toBe(false);
   });
 
   test('is found in the first bytes of every payload, also of versions to come', async () => {
     const { full, delta } = await payloads();
-    expect(formatOf(full)).toEqual({ version: 4, codec: CODEC.zstd });
-    expect(formatOf(delta)).toEqual({ version: 4, codec: CODEC.mixing });
+    expect(formatOf(full)).toEqual({ version: 5, codec: CODEC.zstd });
+    expect(formatOf(delta)).toEqual({ version: 5, codec: CODEC.mixing });
     expect(formatOf(delta.subarray(0, CODEC_AT))).toBeNull();
     expect(formatOf(imageOf(1))).toBeNull();
     const future = delta.slice(0, 16);

@@ -20,7 +20,7 @@ const TRAITS: { readonly [Trait in keyof InstructionSet]: (set: InstructionSet) 
   makeReader: (set) => set.makeReader() !== set.makeReader(),
   makeOperands: (set) => typeof set.makeOperands === 'function',
   absolute: (set) => typeof set.absolute === 'function',
-  literals: ({ literals: { by } }) => ['bytes', 'halfwords', 'words'].includes(by),
+  literals: ({ literals: { by } }) => ['bytes', 'halfwords', 'words', 'instructions'].includes(by),
   signs: ({ signs: { step, blockMin, rarity, reach } }) =>
     [1, 2, 4].includes(step) && Math.min(blockMin, rarity, reach) >= 1,
   addresses: ({ addresses: { widths } }) => widths.length > 0,

@@ -33,11 +33,11 @@ describe('publish', () => {
     const { release, repository } = await publisher();
     await release(1);
     const { added } = await release(2, { engine: unitsMaker() });
-    expect(added.map(({ format }) => format)).toEqual(['4-full', '4-units']);
+    expect(added.map(({ format }) => format)).toEqual(['5-full', '5-units']);
     const { targets } = await repository.state();
     const signed = (name: string) => targetCustomSchema.parse(targets[name]!.custom);
-    expect(signed('cam/2.0/v1/rootfs/full')).toMatchObject({ payloadVersion: 4, codec: CODEC.zstd });
-    expect(signed(deltaName(2, 1))).toMatchObject({ payloadVersion: 4, codec: CODEC.units });
+    expect(signed('cam/2.0/v1/rootfs/full')).toMatchObject({ payloadVersion: 5, codec: CODEC.zstd });
+    expect(signed(deltaName(2, 1))).toMatchObject({ payloadVersion: 5, codec: CODEC.units });
   });
 
   test('makes a plain delta as well, if asked, where the best one is none', async () => {
@@ -46,10 +46,10 @@ describe('publish', () => {
     const asked: boolean[] = [];
     const { added } = await release(3, { engine: unitsMaker(asked), olderDecoders: true });
     expect(added.map(({ format, source }) => `${format} ${source?.version}`)).toEqual([
-      ...['4-full undefined', '4-units 2.0', '4-delta 2.0', '4-units 1.0', '4-delta 1.0'],
+      ...['5-full undefined', '5-units 2.0', '5-delta 2.0', '5-units 1.0', '5-delta 1.0'],
     ]);
     expect(asked).toEqual([true, false, true, false]);
-    expect(Object.keys((await repository.state()).targets)).toContain(`${deltaName(3, 1)}.4-delta`);
+    expect(Object.keys((await repository.state()).targets)).toContain(`${deltaName(3, 1)}.5-delta`);
     // Published again there is nothing to add; and what is plain already is not made twice.
     expect((await release(3, { engine: unitsMaker(asked), olderDecoders: true })).added).toEqual([]);
     expect((await release(4, { olderDecoders: true, from: 1 })).added).toHaveLength(2);
@@ -67,8 +67,8 @@ describe('publish', () => {
       olderDecoders: true,
       onProgress: ({ payload }) => progress.add(payload),
     });
-    expect(added.map(({ format }) => format)).toEqual(['4-delta']);
-    expect(now.payloads.map(({ format }) => format)).toEqual(['4-full', '4-units', '4-delta']);
+    expect(added.map(({ format }) => format)).toEqual(['5-delta']);
+    expect(now.payloads.map(({ format }) => format)).toEqual(['5-full', '5-units', '5-delta']);
   });
 
   test('leaves out one that gains nothing, and says so', async () => {
@@ -87,7 +87,7 @@ describe('publish', () => {
         },
       },
     });
-    expect(made.payloads.map(({ format }) => format)).toEqual(['4-full', '4-units']);
+    expect(made.payloads.map(({ format }) => format)).toEqual(['5-full', '5-units']);
     expect(made.dropped).toMatchObject([
       { version: '1.0', reason: expect.stringMatching(/^for older decoders: .*in full/) },
     ]);
@@ -105,12 +105,12 @@ describe('the server', () => {
       const data = { 'engraft.product': 'cam', 'engraft.hardware': 'v1', 'engraft.version': version, ...more };
       await server.app.request(`${base}/configData`, { method: 'PUT', body: JSON.stringify({ mode: 'merge', data }) });
     };
-    await tell('new-1', { 'engraft.decodes': '4-full 4-delta 4-units' });
-    await tell('new-2', { 'engraft.decodes': '4-full 4-delta 4-units' });
-    await tell('old', { 'engraft.decodes': '4-full 4-delta' });
-    await tell('oldest', { 'engraft.decodes': '4-full' });
+    await tell('new-1', { 'engraft.decodes': '5-full 5-delta 5-units' });
+    await tell('new-2', { 'engraft.decodes': '5-full 5-delta 5-units' });
+    await tell('old', { 'engraft.decodes': '5-full 5-delta' });
+    await tell('oldest', { 'engraft.decodes': '5-full' });
     await tell('silent', {});
-    await tell('other', { 'engraft.hardware': 'v2', 'engraft.decodes': '4-full' });
+    await tell('other', { 'engraft.hardware': 'v2', 'engraft.decodes': '5-full' });
     return { made, server, client: clientOf(server), tell };
   }
 
@@ -120,20 +120,20 @@ describe('the server', () => {
     expect(await client.decoders(line)).toEqual({
       ...{ devices: 5, untold: 1 },
       formats: [
-        { format: '4-delta', devices: 3 },
-        { format: '4-full', devices: 4 },
-        { format: '4-units', devices: 2 },
+        { format: '5-delta', devices: 3 },
+        { format: '5-full', devices: 4 },
+        { format: '5-units', devices: 2 },
       ],
       decoders: expect.arrayContaining([
-        { formats: ['4-full', '4-delta', '4-units'], devices: 2 },
-        { formats: ['4-full'], devices: 1 },
+        { formats: ['5-full', '5-delta', '5-units'], devices: 2 },
+        { formats: ['5-full'], devices: 1 },
         { formats: null, devices: 1 },
       ]),
     });
     expect(await client.decoders()).toMatchObject({ devices: 6 });
-    expect(await client.device('old')).toMatchObject({ decodes: ['4-full', '4-delta'] });
+    expect(await client.device('old')).toMatchObject({ decodes: ['5-full', '5-delta'] });
     expect(await client.device('silent')).toMatchObject({ decodes: null });
-    await tell('old', { 'engraft.decodes': '4-full 4-delta 4-units' });
+    await tell('old', { 'engraft.decodes': '5-full 5-delta 5-units' });
     expect(await client.decoders(line)).toMatchObject({ decoders: [{ devices: 3 }, {}, {}] });
     await expect(client.decoders({ product: 'x'.repeat(2000) })).rejects.toMatchObject({ code: 'usage_invalid' });
   });
@@ -148,14 +148,14 @@ describe('the server', () => {
     );
     expect(gets).toEqual({
       ...{ 'new-1': 'delta', 'new-2': 'delta', silent: 'delta' },
-      ...{ old: 'delta 4-units', oldest: 'full 4-units 4-delta' },
+      ...{ old: 'delta 5-units', oldest: 'full 5-units 5-delta' },
     });
-    const [units, plain] = ['4-units', '4-delta'].map((name) =>
+    const [units, plain] = ['5-units', '5-delta'].map((name) =>
       release!.payloads.find(({ format }) => format === name),
     );
     const bytes = Object.fromEntries(rows.map(({ controllerId, payload }) => [controllerId, payload!.bytes]));
     expect(bytes).toMatchObject({ 'new-1': units!.bytes, old: plain!.bytes });
-    expect((await client.device('oldest')).actions[0]!.payload).toMatchObject({ unread: ['4-units', '4-delta'] });
+    expect((await client.device('oldest')).actions[0]!.payload).toMatchObject({ unread: ['5-units', '5-delta'] });
   });
 
   test('is asked through its store as well, and there is none of it made for that', async () => {
@@ -169,8 +169,8 @@ describe('the server', () => {
     const store = await Store.open(':memory:');
     const name = { tenant: 'default', controllerId: 'dev' };
     await store.devices.meet(name, 1, null);
-    await store.devices.setAttributes(name, 'merge', { 'engraft.decodes': '4-full' });
-    expect((await store.devices.get(name)).decodes).toEqual(['4-full']);
+    await store.devices.setAttributes(name, 'merge', { 'engraft.decodes': '5-full' });
+    expect((await store.devices.get(name)).decodes).toEqual(['5-full']);
     await store.devices.setAttributes(name, 'remove', { 'engraft.decodes': '' });
     expect((await store.devices.get(name)).decodes).toBeNull();
     await store.close();
