@@ -12,6 +12,7 @@
  * @module
  */
 export { DEFAULT_SIZES, SMALL_SIZES, type ModelSizes } from '../format/model-sizes.ts';
+export { withFills, type ImageLike, type SparseImage } from './fills/sparse-image.ts';
 export type { Images } from './images.ts';
 export { makeDelta, type MakeDeltaOptions } from './make-delta.ts';
 export { inlineSteps, matchImages, type MatchSteps } from './match-images.ts';

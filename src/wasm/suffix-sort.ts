@@ -47,7 +47,7 @@ export function suffixSorter(): SuffixSorter {
 
 function sortWith(instance: () => Exports, bytes: Uint8Array, into?: Int32Array): Int32Array {
   const count = bytes.length;
-  if (count > LIMITS.image_bytes_max || count > WASM_BYTES_MAX) return suffixArray(bytes, into);
+  if (count > LIMITS.dense_bytes_max || count > WASM_BYTES_MAX) return suffixArray(bytes, into);
   if (into !== undefined && into.length !== count) {
     throw new UpdateError('usage_invalid', `the result array has ${into.length} entries, ${count} are needed`);
   }

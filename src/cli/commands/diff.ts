@@ -119,7 +119,7 @@ async function diffPair(sourcePath: string, targetPath: string | undefined, opti
     throw new UpdateError('usage_invalid', 'a patch needs a source; only with --full it may be -');
   }
   const { replaceFile } = await import('../../platform/files/atomic-file.ts');
-  const { imageSize, readImage } = await import('../../platform/files/node-io.ts');
+  const { scanImage } = await import('../../platform/files/sparse-input.ts');
   const startedAt = performance.now();
   const progress = await createProgress(options);
   const { made, workers } = await withSignals(async (signal) => {
@@ -134,10 +134,11 @@ async function diffPair(sourcePath: string, targetPath: string | undefined, opti
       const isFull = options.full === true;
       const place = { kind: isFull ? 'full' : 'delta', index: 0, count: 1 } as const;
       const makeOptions = { ...makeOptionsOf(options, signal), onProgress: (event: PhaseEvent) => show(event, place) };
-      // By size first: nothing is read that there is no memory for.
-      engine.checkSizes(isFull ? 0 : imageSize(sourcePath), imageSize(targetPath), makeOptions);
-      const source = isFull ? null : readImage(sourcePath);
-      const target = readImage(targetPath);
+      // By size first: nothing is kept that there is no memory for.
+      const files = { source: isFull ? null : scanImage(sourcePath), target: scanImage(targetPath) };
+      engine.checkSizes(files.source?.map.denseBytes ?? 0, files.target.map.denseBytes, makeOptions);
+      const source = files.source && files.source.read();
+      const target = files.target.read();
       const result =
         source === null
           ? await engine.full(target, makeOptions)
