@@ -94,7 +94,8 @@ const filledBy = ({ offset, length, dense }: FillMap, fills: number): number =>
   fills === 0 ? 0 : offset[fills - 1]! + length[fills - 1]! - dense[fills - 1]!;
 
 /** Where in the image the runs end that hold the first `denseEnd` dense bytes and all fills up to the next one. */
-export const imageEndOf = (map: FillMap, denseEnd: number): number => denseEnd + filledBy(map, fillsBefore(map, denseEnd));
+export const imageEndOf = (map: FillMap, denseEnd: number): number =>
+  denseEnd + filledBy(map, fillsBefore(map, denseEnd));
 
 /**
  * The part of an image that goes with dense bytes [from, to): those, the fills between them and behind them up to the
@@ -120,7 +121,7 @@ export function zerosIn({ count, length, value }: FillMap): number {
 }
 
 /** Pieces of a fill have so many bytes at most. */
-const PIECE_BYTES = 2 ** 20;
+const PIECE_BYTES = 2 ** 18;
 
 /** The bytes of a fill, in pieces that share their memory. */
 export function* fillPieces({ length, value }: Pick<Fill, 'length' | 'value'>): Generator<Uint8Array, void, void> {

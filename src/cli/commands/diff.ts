@@ -13,6 +13,7 @@ import { integerOption, note, report, withSignals, type CommonOptions } from '..
 import { checkFileOutput } from '../terminal/outputs.ts';
 import { phaseProgress, type PhaseEvent } from '../terminal/phases.ts';
 import { createProgress } from '../terminal/progress.ts';
+import { fillFacts, fillText } from '../patch/fill-facts.ts';
 import { formatBytes, formatCount, formatCounted, formatSeconds, formatTable } from '../terminal/text.ts';
 
 interface DiffOptions extends CommonOptions {
@@ -210,6 +211,7 @@ function factsOf(made: PayloadResult): Record<string, unknown> {
     sourceDigest: header.sourceDigest,
     targetBytes: header.targetBytes,
     targetDigest: header.targetDigest,
+    fills: fillFacts(header),
     segments: header.segments.length,
     segmentBytes: header.segmentBytes,
     decoderMemoryBytes: header.decoderMemoryBytes,
@@ -231,13 +233,16 @@ function textOf(made: PayloadResult, output: string, seconds: number): string {
   const rows = [
     [made.kind === 'delta' ? 'patch' : 'full payload', output],
     ['size', `${formatCount(header.payloadBytes)} bytes, ${share.toFixed(2)} % of the target`],
-    ['target', `${formatCount(header.targetBytes)} bytes in ${formatCounted(header.segments.length, 'segment')}`],
+    [
+      'target',
+      `${formatCount(header.targetBytes)} bytes${fillText(header.fills.target)} in ${formatCounted(header.segments.length, 'segment')}`,
+    ],
     ['decoder memory', formatBytes(header.decoderMemoryBytes)],
     ['time', `${formatSeconds(seconds)}, ${made.cpuSeconds.toFixed(1)} CPU seconds`],
   ];
   if (made.kind === 'delta') {
     // Covers of an image that was taken apart speak of its contents.
-    const coverable = header.units?.targetBytes ?? header.targetBytes;
+    const coverable = header.units?.targetBytes ?? header.fills.target.denseBytes;
     const covered = coverable === 0 ? 0 : (100 * (made.coveredBytes ?? 0)) / coverable;
     rows.splice(3, 0, [
       'covers',
