@@ -79,7 +79,7 @@ export function sameFills(a: FillMap, b: FillMap): boolean {
 }
 
 /** How many fills stand before dense byte `at`. */
-export function fillsBefore({ dense, count }: FillMap, at: number): number {
+function fillsBefore({ dense, count }: FillMap, at: number): number {
   let low = 0;
   for (let high = count; low < high;) {
     const middle = (low + high) >>> 1;

@@ -9,7 +9,7 @@ import type { Extent } from './containers.ts';
 import type { ScannedImage } from './scan.ts';
 
 /** What is shorter costs next to nothing where it is, and may be part of a file. */
-export const FILL_BYTES_MIN = 2 ** 20;
+const FILL_BYTES_MIN = 2 ** 20;
 /** Fills that make up less of an image than this are left in it. */
 const SHARE_MIN = 1 / 4;
 /** A header says a fill in some six bytes. */

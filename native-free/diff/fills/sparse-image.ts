@@ -51,7 +51,7 @@ export function withFills(image: BytesLike, fillBytesMin?: number): SparseImage 
 }
 
 /** All bytes of the image in order, in pieces that are valid until the next. */
-export function* imagePieces({ map, dense }: SparseImage): Generator<Uint8Array, void, void> {
+function* imagePieces({ map, dense }: SparseImage): Generator<Uint8Array, void, void> {
   for (const run of imageRuns(map, 0, map.denseBytes)) {
     if (run.dense !== null) yield dense.subarray(run.dense, run.dense + run.length);
     else yield* fillPieces(run);
