@@ -199,8 +199,7 @@ function deltaDecoder(
     );
   }
   const source = denseSource(options.source, header.fills.source);
-  if (layouts === null)
-    return new DeltaSegmentDecoder(plan, coder, source, header.fills.source.denseBytes, pauses);
+  if (layouts === null) return new DeltaSegmentDecoder(plan, coder, source, header.fills.source.denseBytes, pauses);
   return new UnitSegmentDecoder(plan, layouts, coder, source, new UnitMemory(room.left), pauses);
 }
 

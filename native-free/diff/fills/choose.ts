@@ -20,7 +20,8 @@ export function chooseFills(scanned: ScannedImage, fillBytesMin: number = FILL_B
   const { imageBytes } = scanned;
   const found = leavingOne(scanned);
   let fills = outside(longest(found, fillBytesMin, WANTED_MAX), scanned.containers);
-  if (imageBytes - bytesOf(fills) > LIMITS.dense_bytes_max) fills = longest(found, LIMITS.fill_bytes_min, LIMITS.fills_max);
+  if (imageBytes - bytesOf(fills) > LIMITS.dense_bytes_max)
+    fills = longest(found, LIMITS.fill_bytes_min, LIMITS.fills_max);
   else if (bytesOf(fills) < SHARE_MIN * imageBytes) return withoutFills(imageBytes);
   return fillMapOf(imageBytes, fills);
 }

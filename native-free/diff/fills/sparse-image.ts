@@ -31,7 +31,10 @@ export function sparseImage(image: ImageLike, name: string): SparseImage {
     return { map: withoutFills(bytes.length), dense: bytes };
   }
   if (image.dense.length === image.map.denseBytes) return image;
-  throw new UpdateError('usage_invalid', `${name}: ${image.dense.length} bytes where fills leave ${image.map.denseBytes}`);
+  throw new UpdateError(
+    'usage_invalid',
+    `${name}: ${image.dense.length} bytes where fills leave ${image.map.denseBytes}`,
+  );
 }
 
 /**

@@ -142,7 +142,10 @@ function sizesOf(units: UnitParts | undefined): UnitSizes | null {
 function checkParts(parts: TargetParts, spans: readonly SegmentSpan[], sourceBytes: number, planBytes: number): void {
   const largest = Math.max(parts.targetBytes, sourceBytes);
   if (largest > LIMITS.dense_bytes_max) {
-    throw new UpdateError('limit_exceeded', `an image with ${largest} bytes beside fills is over ${LIMITS.dense_bytes_max}`);
+    throw new UpdateError(
+      'limit_exceeded',
+      `an image with ${largest} bytes beside fills is over ${LIMITS.dense_bytes_max}`,
+    );
   }
   if (planBytes > LIMITS.plan_bytes_max) {
     throw new UpdateError('limit_exceeded', `a plan of ${planBytes} bytes is over ${LIMITS.plan_bytes_max}`);
