@@ -40,7 +40,16 @@ export {
   type SegmentRecord,
 } from './format/payload-header.ts';
 export { bytesEqual, digestOf, sha256Pure, toHex } from './hash.ts';
-export type { AcceptedSegment, ByteSource, CancelSignal, Hash, HashFactory, RandomSource, SegmentSink } from './io.ts';
+export type {
+  AcceptedFill,
+  AcceptedSegment,
+  ByteSource,
+  CancelSignal,
+  Hash,
+  HashFactory,
+  RandomSource,
+  SegmentSink,
+} from './io.ts';
 export { LIMITS } from './limits.ts';
 export {
   exitCodeOf,

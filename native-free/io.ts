@@ -22,18 +22,35 @@ export interface ByteSource {
   skipTo?(offset: number): Promise<void>;
 }
 
-/** A segment whose digest matched. `bytes` is only valid until `write` resolves. */
+/** A segment whose digest matched, or a part of it. `bytes` is only valid until `write` resolves. */
 export interface AcceptedSegment {
   readonly index: number;
   /** Offset in the target. */
   readonly offset: number;
   readonly bytes: Uint8Array;
+  /** False: more of the segment follows, and this part need not be durable before. A target with fills comes in parts. */
+  readonly isLast: boolean;
 }
 
-/** Sequential writes: the inactive slot. Called once a segment, in order, and never with unverified bytes. */
+/** A part of a segment that is one byte value throughout. */
+export interface AcceptedFill {
+  readonly index: number;
+  /** Offset in the target. */
+  readonly offset: number;
+  readonly length: number;
+  readonly value: number;
+  readonly isLast: boolean;
+}
+
+/**
+ * Sequential writes: the inactive slot. Segment by segment, each in parts if the target has fills, in order, and never
+ * with unverified bytes.
+ */
 export interface SegmentSink {
-  /** Resolves when the segment is as durable as the sink makes it: a slot syncs here. */
+  /** Resolves, for the last part of a segment, when all of it is as durable as the sink makes it: a slot syncs here. */
   write(segment: AcceptedSegment): Promise<void>;
+  /** For sinks that know a way to do it cheaply. Without it, fills are written like all else, in pieces. */
+  fill?(fill: AcceptedFill): Promise<void>;
 }
 
 /** One SHA-256 computation. */

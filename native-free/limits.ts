@@ -8,8 +8,13 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 export const LIMITS = {
-  /** Largest source or target image. Int32 suffix arrays end here; larger images need windows. */
-  image_bytes_max: 2 ** 31 - 64 * KIB,
+  /** Largest source or target image, fills included. */
+  image_bytes_max: 2 ** 34,
+  /** What an image may have beside its fills: all that is matched, coded or sorted. Int32 suffix arrays end here. */
+  dense_bytes_max: 2 ** 31 - 64 * KIB,
+  /** Runs of one byte value that a payload names instead of coding them, of one image; and the least of one. */
+  fills_max: 2 ** 16,
+  fill_bytes_min: 64 * KIB,
   /** Transport chunks are authenticated one by one; a device holds one before it is trusted. */
   chunk_bytes: 64 * KIB,
   /** A segment is decoded into memory whole, before its digest lets it out. */

@@ -99,7 +99,7 @@ export const PLANTED: readonly PlantedBug[] = [
   {
     name: 'a segment goes out without its digest',
     file: `${APPLY}/patcher.ts`,
-    from: "  if (bytesEqual(digest, expected)) return;\n  throw new UpdateError(\n    'segment_digest'",
-    to: "  if (bytesEqual(digest, digest)) return;\n  throw new UpdateError(\n    'segment_digest'",
+    from: "  if (bytesEqual(digest, expected)) return;\n  throw new UpdateError('segment_digest'",
+    to: "  if (bytesEqual(digest, digest)) return;\n  throw new UpdateError('segment_digest'",
   },
 ];

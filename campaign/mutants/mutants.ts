@@ -106,18 +106,18 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'slot without fsync',
     why: 'segments count as durable and are lost',
     scenarios: ['update', 'environment', 'file-target'],
-    edits: one(SLOTS, 'segment.offset);\n        await file.sync();', 'segment.offset);'),
+    edits: one(SLOTS, '      if (isLast) await file.sync();\n', ''),
   },
   {
     name: 'slot synced only when closed',
     why: 'the checkpoint is recorded before the data are durable',
     scenarios: ['environment', 'update'],
     edits: [
-      { file: SLOTS, from: 'segment.offset);\n        await file.sync();', to: 'segment.offset);' },
+      { file: SLOTS, from: '      if (isLast) await file.sync();\n', to: '' },
       {
         file: SLOTS,
-        from: '`cannot write slot ${slot} (${path}) at ${segment.offset}`);\n      }\n    },\n    close: () => closeSlot(file, path, slot, \'slot_unwritable\'),', // prettier-ignore
-        to: '`cannot write slot ${slot} (${path}) at ${segment.offset}`);\n      }\n    },\n    close: async () => {\n      await file.sync();\n      await file.close();\n    },', // prettier-ignore
+        from: "    close: () => closeSlot(file, path, slot, 'slot_unwritable'),",
+        to: '    close: async () => {\n      await file.sync();\n      await file.close();\n    },',
       },
     ],
   },

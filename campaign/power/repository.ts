@@ -14,6 +14,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Metadata, Timestamp } from '@tufjs/models';
+import { sparseImage } from '../../native-free/diff/fills/sparse-image.ts';
 import { assembleDelta, assembleFull } from '../../native-free/diff/write/assemble.ts';
 import { encodeCovered } from '../../native-free/diff/write/encode-segment.ts';
 import { coverListOf } from '../../native-free/format/cover.ts';
@@ -60,11 +61,13 @@ function common(target: Uint8Array) {
 
 /** Full payloads as they are, deltas under one cover over the whole image: quick to make and quick to decode. */
 const maker: PayloadMaker = {
-  full(target) {
+  full(image) {
+    const target = sparseImage(image, 'target').dense;
     const payload = assembleFull({ ...common(target), segments: segmentsOf(target) });
     return Promise.resolve({ payload, header: parseHeader(payload), kind: 'full', cpuSeconds: 0 });
   },
-  delta(source, target) {
+  delta(from, to) {
+    const [source, target] = [sparseImage(from, 'source').dense, sparseImage(to, 'target').dense];
     const covers = coverListOf([{ sourceOffset: 0, targetOffset: 0, length: Math.min(source.length, target.length) }]);
     const payload = assembleDelta({
       ...common(target),

@@ -50,5 +50,11 @@ export function memorySink(target: BytesLike): SegmentSink {
       }
       bytes.set(segment.bytes, segment.offset);
     },
+    async fill({ index, offset, length, value }) {
+      if (offset + length > bytes.length) {
+        throw new UpdateError('slot_too_small', `segment ${index} does not fit into ${bytes.length} bytes`);
+      }
+      bytes.fill(value, offset, offset + length);
+    },
   };
 }

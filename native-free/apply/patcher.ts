@@ -8,6 +8,7 @@
  * @module
  */
 import { coverListOf } from '../format/cover.ts';
+import { imageEndOf } from '../format/fill-map.ts';
 import { plainPlan, PlanRoom, type Plan } from '../format/plan.ts';
 import {
   headerLength,
@@ -29,6 +30,8 @@ import { BodyReader } from './body-reader.ts';
 import { checkWork, planBytesAllowed } from '../format/decoder-memory.ts';
 import { Pauses } from './pauses.ts';
 import { PieceReader } from './piece-reader.ts';
+import { denseSource } from './sparse-source.ts';
+import { sparseSink } from './sparse-sink.ts';
 import { UnitMemory } from '../unpack/source/unit-memory.ts';
 import { readLayouts, UnitSegmentDecoder, type UnitLayouts } from './unit-segment-decoder.ts';
 import { DeltaSegmentDecoder, FullSegmentDecoder, type SegmentDecoder } from './segment-decoders.ts';
@@ -102,6 +105,7 @@ export async function* applyPayload(options: ApplyOptions): AsyncGenerator<Apply
 
   const decoder =
     coder === null ? new FullSegmentDecoder() : deltaDecoder(header, plan, { coder, layouts, room }, options, pauses);
+  const sink = sparseSink(options.sink, header.fills.target, pauses);
   let target: Uint8Array | null = null;
   // One buffer for all coded segments: fresh ones would wait for the collector, megabytes at a time.
   const encoded = new Uint8Array(largestEncoded(header, first));
@@ -111,10 +115,11 @@ export async function* applyPayload(options: ApplyOptions): AsyncGenerator<Apply
     const { offset, length } = header.segments[index]!;
     const bytes = target.subarray(0, length);
     await decodeSegment(body, header, index, decoder, { encoded, target: bytes }, hash);
-    await options.sink.write({ index, offset, bytes });
+    await sink.write({ index, offset, bytes, isLast: true });
     // A body in the header came with it, all at once.
     const payloadBytesDone = Math.min(header.payloadBytes, header.headerBytes + body.position);
-    yield { type: 'segment', index, targetBytesDone: offset + bytes.length, payloadBytesDone };
+    const targetBytesDone = imageEndOf(header.fills.target, offset + length);
+    yield { type: 'segment', index, targetBytesDone, payloadBytesDone };
   }
   return { segments: header.segments.length - first, targetBytes: header.targetBytes };
 }
@@ -162,7 +167,11 @@ async function readPlan(
   const section = new Uint8Array(header.planBytes);
   await body.fill(section);
   const { units } = header;
-  if (units === null) return { plan: await pauses.drive(planSteps(section, header, room, coder)), layouts: null };
+  if (units === null) {
+    const { source, target } = header.fills;
+    const sizes = { sourceBytes: source.denseBytes, targetBytes: target.denseBytes };
+    return { plan: await pauses.drive(planSteps(section, sizes, room, coder)), layouts: null };
+  }
   const layouts = readLayouts(section.subarray(0, units.mapBytes), header, coder, room);
   await pauses.work();
   return { plan: await pauses.drive(planSteps(section.subarray(units.mapBytes), units, room, coder)), layouts };
@@ -189,8 +198,9 @@ function deltaDecoder(
       },
     );
   }
-  if (layouts === null) return new DeltaSegmentDecoder(plan, coder, options.source, header.sourceBytes, pauses);
-  return new UnitSegmentDecoder(plan, layouts, coder, options.source, new UnitMemory(room.left), pauses);
+  const source = denseSource(options.source, header.fills.source);
+  if (layouts === null) return new DeltaSegmentDecoder(plan, coder, source, header.fills.source.denseBytes, pauses);
+  return new UnitSegmentDecoder(plan, layouts, coder, source, new UnitMemory(room.left), pauses);
 }
 
 /** Of the segments that are coded; stored ones go straight into the target. */

@@ -178,8 +178,8 @@ export function readLayouts(
   const maps = new MapCoder(coder, room).code(null);
   // One that this build does not know is no fault of the source, which is what segments would make of it.
   for (const { units } of [maps.source, maps.target]) for (const { codec } of units) codecOf(codec);
-  const source = new VirtualLayout(maps.source, header.sourceBytes);
-  const target = new VirtualLayout(maps.target, header.targetBytes);
+  const source = new VirtualLayout(maps.source, header.fills.source.denseBytes);
+  const target = new VirtualLayout(maps.target, header.fills.target.denseBytes);
   if (source.bytes !== header.units?.sourceBytes || target.bytes !== header.units.targetBytes)
     throw new UpdateError('plan_malformed', 'the unit maps are not of the lengths that the header says');
   room.take('unitHistory', countHistories(maps.source));

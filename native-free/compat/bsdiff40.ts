@@ -75,8 +75,8 @@ export function parseBsdiff40(bytes: BytesLike): Bsdiff40 {
   const targetBytes = readOffset(patch, 24, 'the target size');
   if (controlBytes < 0 || diffBytes < 0 || targetBytes < 0) bad('a length is negative');
   if (controlBytes + diffBytes > patch.length - HEADER_BYTES) bad('the streams are longer than the patch');
-  if (targetBytes > LIMITS.image_bytes_max) {
-    throw new UpdateError('limit_exceeded', `a target of ${targetBytes} bytes is over ${LIMITS.image_bytes_max}`);
+  if (targetBytes > LIMITS.dense_bytes_max) {
+    throw new UpdateError('limit_exceeded', `a target of ${targetBytes} bytes is over ${LIMITS.dense_bytes_max}`);
   }
   const diffAt = HEADER_BYTES + controlBytes;
   const extraAt = diffAt + diffBytes;
@@ -213,7 +213,7 @@ export interface ApplyBsdiff40Options extends ForeignWork {
  */
 export async function* applyBsdiff40(options: ApplyBsdiff40Options): AsyncGenerator<Uint8Array, void> {
   const parsed = parseBsdiff40(options.patch);
-  const targetBytesMax = options.targetBytesMax ?? LIMITS.image_bytes_max;
+  const targetBytesMax = options.targetBytesMax ?? LIMITS.dense_bytes_max;
   if (parsed.targetBytes > targetBytesMax) {
     throw new UpdateError('limit_exceeded', `a target of ${parsed.targetBytes} bytes is over ${targetBytesMax}`);
   }

@@ -13,6 +13,7 @@
  */
 export { DEFAULT_SIZES, type ModelSizes } from '../format/model-sizes.ts';
 export { PROFILE_SIZES, PROFILES, type Profile } from '../format/profile.ts';
+export { withFills, type ImageLike, type SparseImage } from './fills/sparse-image.ts';
 export type { Images } from './images.ts';
 export { makeDelta, type MakeDeltaOptions } from './make-delta.ts';
 export { inlineSteps, matchImages, type MatchSteps } from './match-images.ts';

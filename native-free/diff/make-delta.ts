@@ -6,9 +6,10 @@
 import type { Profile } from '../format/profile.ts';
 import type { ModelSizes } from '../format/model-sizes.ts';
 import { digestOf, sha256Pure } from '../hash.ts';
+import type { ImageFills } from '../format/payload-header.ts';
 import type { HashFactory } from '../io.ts';
 import type { ModelCoderFactory } from '../model/model-coder.ts';
-import { bytesOf, type BytesLike } from '../views.ts';
+import { digestOfImage, sparseImage, type ImageLike } from './fills/sparse-image.ts';
 import { inlineSteps, matchImages } from './match-images.ts';
 import { referenceMatching, type SuffixSorter } from './match/matching.ts';
 import { analyse, finishPlan, type FinishedPlan } from './stages.ts';
@@ -47,16 +48,32 @@ export interface MakeDeltaOptions {
   readonly memoryBytesMax?: number;
 }
 
+/** Images without their fills, and what a payload says of them as they are. */
+interface Pair extends Images {
+  readonly fills: ImageFills;
+  readonly sourceDigest: Uint8Array;
+  readonly targetDigest: Uint8Array;
+}
+
+function pairOf(source: ImageLike, target: ImageLike, hash: HashFactory): Pair {
+  const [from, to] = [sparseImage(source, 'source'), sparseImage(target, 'target')];
+  return {
+    ...{ source: from.dense, target: to.dense, fills: { source: from.map, target: to.map } },
+    ...{ sourceDigest: digestOfImage(hash, from), targetDigest: digestOfImage(hash, to) },
+  };
+}
+
 /**
- * The payload that brings a slot from `source` to `target`. It is not proved: apply it before it is published.
+ * The payload that brings a slot from `source` to `target`. It is not proved: apply it before it is published. Large
+ * images with long runs of one value are given as `withFills` leaves them.
  * @throws UpdateError usage_invalid, limit_exceeded
  */
 export async function makeDelta(
-  source: BytesLike,
-  target: BytesLike,
+  source: ImageLike,
+  target: ImageLike,
   options: MakeDeltaOptions = {},
 ): Promise<Uint8Array> {
-  const images = { source: bytesOf(source, 'source'), target: bytesOf(target, 'target') };
+  const images = pairOf(source, target, options.hash ?? sha256Pure);
   const plain = (): Promise<TriedDelta> => encoded(images, null, options);
   if (options.unpack === false) return (await plain()).payload;
   const a = explored(images.source);
@@ -82,7 +99,7 @@ const explored = (image: Uint8Array): ExploredImage => ({
 });
 
 /** The delta of contents, or (null) of the images as they are. */
-async function encoded(images: Images, unpacked: UnpackedPair | null, options: MakeDeltaOptions): Promise<TriedDelta> {
+async function encoded(images: Pair, unpacked: UnpackedPair | null, options: MakeDeltaOptions): Promise<TriedDelta> {
   const { hash = sha256Pure, sort } = options;
   const contents = unpacked?.virtual ?? images;
   const layouts = analyse(contents, unpacked?.parts);
@@ -95,9 +112,10 @@ async function encoded(images: Images, unpacked: UnpackedPair | null, options: M
       : await unitParts(images, finished, unpacked, options);
   const payload = assembleDelta({
     sourceBytes: images.source.length,
-    sourceDigest: digestOf(hash, images.source),
+    sourceDigest: images.sourceDigest,
     targetBytes: images.target.length,
-    targetDigest: digestOf(hash, images.target),
+    targetDigest: images.targetDigest,
+    fills: images.fills,
     modelSizes: finished.modelSizes,
     profile: options.profile,
     hash,

@@ -2,6 +2,7 @@
  * What a decoder needs, worked out from a header before anything is allocated.
  * @module
  */
+import { FILL_MEMORY_BYTES } from './fill-map.ts';
 import { type PayloadHeaderFields } from './payload-header.ts';
 import { LIMITS } from '../limits.ts';
 import { modelBytes } from './model-sizes.ts';
@@ -14,7 +15,7 @@ const FULL_FIXED_BYTES = 1024 * 1024;
 /** A digest of the header, as an array of its own. */
 const DIGEST_BYTES = 256;
 
-type Sizes = Pick<PayloadHeaderFields, 'kind' | 'planBytes' | 'modelSizes'> & {
+type Sizes = Pick<PayloadHeaderFields, 'kind' | 'planBytes' | 'modelSizes' | 'fills'> & {
   readonly segments: readonly { readonly length: number; readonly encodedBytes: number }[];
   readonly chunkDigests: readonly unknown[];
   readonly inlineBody: Uint8Array | null;
@@ -32,7 +33,9 @@ function baseBytes(sizes: Sizes): number {
   const header =
     DIGEST_BYTES * (sizes.segments.length + sizes.chunkDigests.length) + 2 * (sizes.inlineBody?.length ?? 0);
   const buffers = LIMITS.chunk_bytes + longest;
-  return fixed + header + buffers + Math.max(sizes.planBytes, coded);
+  const fills = sizes.fills.source.count + sizes.fills.target.count;
+  const sparse = fills === 0 ? 0 : LIMITS.source_window_bytes + FILL_MEMORY_BYTES * fills;
+  return fixed + header + buffers + sparse + Math.max(sizes.planBytes, coded);
 }
 
 /** What an encoder declares in the header: whole KiB. */

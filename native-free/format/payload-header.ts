@@ -12,6 +12,7 @@ import { PROFILES, type Profile } from './profile.ts';
 import { UpdateError } from '../status.ts';
 import { bytesOf, type BytesLike } from '../views.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
+import { readFills, withoutFills, writeFills, type FillMap } from './fill-map.ts';
 
 export type PayloadKind = 'delta' | 'full';
 
@@ -27,7 +28,7 @@ export const CODEC = {
 
 /** One window of the target. `encodedBytes` equal to its length means that it is stored as it is. */
 export interface SegmentRecord {
-  /** Of its first byte in the target. */
+  /** Of its first byte in the target, fills not counted. */
   readonly offset: number;
   readonly length: number;
   readonly encodedBytes: number;
@@ -44,11 +45,19 @@ export interface UnitSizes {
   readonly targetBytes: number;
 }
 
+/** Fills of both images; the source of a full payload is empty. */
+export interface ImageFills {
+  readonly source: FillMap;
+  readonly target: FillMap;
+}
+
 export interface PayloadHeaderFields {
   readonly kind: PayloadKind;
   readonly codec: number;
   /** 0 for a full payload. */
   readonly sourceBytes: number;
+  /** Fills of both images; what is said of segments, covers and units is of what is left without them. */
+  readonly fills: ImageFills;
   /** 32 zero bytes for a full payload. */
   readonly sourceDigest: Uint8Array;
   readonly targetBytes: number;
@@ -89,10 +98,11 @@ export const PAYLOAD_VERSION = 5;
 export const HEADER_PREFIX_BYTES = 16;
 const DIGEST_BYTES = 32;
 const KIND_NUMBER: Record<PayloadKind, number> = { delta: 1, full: 2 };
-/** Added to the kind when the body stands in the header. */
+/** Added to the kind when the body stands in the header, and when images have fills. */
 const INLINE = 0x80;
+const SPARSE = 0x40;
 
-/** Target bytes [offset, offset + length). */
+/** Target bytes [offset, offset + length), fills not counted. */
 export interface SegmentSpan {
   readonly offset: number;
   readonly length: number;
@@ -127,6 +137,10 @@ export function encodeHeader(fields: PayloadHeaderFields): Uint8Array {
     varints.u8(packedSizes(fields.modelSizes));
     varints.u8(PROFILES.indexOf(fields.profile));
   }
+  const { source, target } = fields.fills;
+  const isSparse = source.count + target.count > 0;
+  if (isSparse && isDelta) writeFills(varints, source, null);
+  if (isSparse) writeFills(varints, target, source);
   if (fields.units !== null) {
     for (const bytes of [fields.units.mapBytes, fields.units.sourceBytes, fields.units.targetBytes])
       varints.varint(bytes);
@@ -138,7 +152,7 @@ export function encodeHeader(fields: PayloadHeaderFields): Uint8Array {
   }
   // The only segment is the target: its digest is not said twice.
   const digests = [
-    ...(fields.segments.length === 1 ? [] : [fields.targetDigest]),
+    ...(fields.segments.length === 1 && target.count === 0 ? [] : [fields.targetDigest]),
     ...(isDelta ? [fields.sourceDigest] : []),
   ];
   digests.push(...fields.segments.map((segment) => segment.digest), ...fields.chunkDigests);
@@ -146,7 +160,7 @@ export function encodeHeader(fields: PayloadHeaderFields): Uint8Array {
   for (const byte of PAYLOAD_MAGIC) writer.u8(byte);
   writer.u8(PAYLOAD_VERSION);
   const inline = fields.inlineBody ?? new Uint8Array(0);
-  writer.u8(KIND_NUMBER[fields.kind] | (fields.inlineBody === null ? 0 : INLINE));
+  writer.u8(KIND_NUMBER[fields.kind] | (fields.inlineBody === null ? 0 : INLINE) | (isSparse ? SPARSE : 0));
   writer.u8(fields.codec);
   writer.u8(Math.log2(fields.segmentBytes));
   writer.u32(HEADER_PREFIX_BYTES + varints.length + DIGEST_BYTES * digests.length + inline.length);
@@ -199,7 +213,7 @@ export function parseHeader(payload: BytesLike): PayloadHeader {
   reader.bytes(PAYLOAD_MAGIC.length + 1, 'magic and version');
   const kindByte = reader.u8('kind');
   const isInline = (kindByte & INLINE) !== 0;
-  const kind = kindOf(kindByte & ~INLINE);
+  const kind = kindOf(kindByte & ~(INLINE | SPARSE));
   const codec = reader.u8('codec');
   if (kind === 'delta' ? codec !== CODEC.mixing && codec !== CODEC.units : codec !== CODEC.zstd) {
     throw new UpdateError('payload_version', `codec ${codec} of a ${kind} payload is not known to this build`);
@@ -217,11 +231,12 @@ export function parseHeader(payload: BytesLike): PayloadHeader {
   const slots = kind === 'delta' ? unpackedSizes(reader.u8('table sizes')) : SMALLEST_SIZES;
   const profile = kind === 'delta' ? profileOf(reader.u8('profile')) : 'small';
   const modelSizes = profile === 'fast' ? { ...slots, fast: true } : slots;
+  const fills = readImageFills(reader, (kindByte & SPARSE) !== 0, kind, { sourceBytes, targetBytes });
   const units = codec === CODEC.units ? readUnitSizes(reader, planBytes) : null;
-  const tables = readTables(reader, kind, { targetBytes, segmentBytes, planBytes, units }, isInline);
+  const tables = readTables(reader, kind, { target: fills.target, segmentBytes, planBytes, units }, isInline);
   return {
     ...{ kind, codec, sourceBytes, targetBytes, segmentBytes, planBytes, headerBytes, modelSizes, units },
-    ...{ decoderMemoryBytes, decoderWork, profile },
+    ...{ decoderMemoryBytes, decoderWork, profile, fills },
     ...tables,
     payloadBytes: headerBytes + (isInline ? 0 : tables.bodyBytes),
   };
@@ -253,20 +268,36 @@ function profileOf(value: number): Profile {
 function readUnitSizes(reader: ByteReader, planBytes: number): UnitSizes {
   return {
     mapBytes: reader.varint('map size', planBytes),
-    sourceBytes: reader.varint('size of the virtual source', LIMITS.image_bytes_max),
-    targetBytes: reader.varint('size of the virtual target', LIMITS.image_bytes_max),
+    sourceBytes: reader.varint('size of the virtual source', LIMITS.dense_bytes_max),
+    targetBytes: reader.varint('size of the virtual target', LIMITS.dense_bytes_max),
   };
 }
 
+/** Images that say nothing of fills are dense. */
+function readImageFills(
+  reader: ByteReader,
+  isSparse: boolean,
+  kind: PayloadKind,
+  { sourceBytes, targetBytes }: { readonly sourceBytes: number; readonly targetBytes: number },
+): ImageFills {
+  const none = { source: withoutFills(sourceBytes), target: withoutFills(targetBytes) };
+  const source = isSparse && kind === 'delta' ? readFills(reader, sourceBytes, null) : none.source;
+  const target = isSparse ? readFills(reader, targetBytes, source) : none.target;
+  const dense = Math.max(source.denseBytes, target.denseBytes);
+  if (dense <= LIMITS.dense_bytes_max && isSparse === source.count + target.count > 0) return { source, target };
+  throw new UpdateError('payload_malformed', `fills leave ${dense} bytes of an image`);
+}
+
 interface TableSizes {
-  readonly targetBytes: number;
+  readonly target: FillMap;
   readonly segmentBytes: number;
   readonly planBytes: number;
   readonly units: UnitSizes | null;
 }
 
 /** Where segments lie, and their coded sizes. */
-function readSegments(reader: ByteReader, { targetBytes, segmentBytes, units }: TableSizes) {
+function readSegments(reader: ByteReader, { target, segmentBytes, units }: TableSizes) {
+  const targetBytes = target.denseBytes;
   const evenCount = Math.ceil(targetBytes / segmentBytes);
   const count = units === null ? evenCount : reader.varint('number of segments', LIMITS.header_bytes_max);
   if (count * (1 + DIGEST_BYTES) > reader.remaining) {
@@ -290,12 +321,13 @@ function readTables(reader: ByteReader, kind: PayloadKind, sizes: TableSizes, is
   let bodyBytes = sizes.planBytes;
   for (const { encodedBytes } of spans) bodyBytes += encodedBytes;
   const chunks = isInline ? 0 : Math.ceil(bodyBytes / LIMITS.chunk_bytes);
-  const digests = (count === 1 ? 0 : 1) + (kind === 'delta' ? 1 : 0) + count + chunks;
+  const isWhole = count === 1 && sizes.target.count === 0;
+  const digests = (isWhole ? 0 : 1) + (kind === 'delta' ? 1 : 0) + count + chunks;
   if (digests * DIGEST_BYTES + (isInline ? bodyBytes : 0) !== reader.remaining) {
     throw new UpdateError('payload_malformed', `${digests} digests do not fill ${reader.remaining} header bytes`);
   }
   const digest = (name: string): Uint8Array => reader.bytes(DIGEST_BYTES, name);
-  const wholeDigest = count === 1 ? null : digest('target digest');
+  const wholeDigest = isWhole ? null : digest('target digest');
   const sourceDigest = kind === 'delta' ? digest('source digest') : new Uint8Array(DIGEST_BYTES);
   const segments = spans.map((span) => ({ ...span, digest: digest('segment digest') }));
   const chunkDigests = Array.from({ length: chunks }, () => digest('chunk digest'));

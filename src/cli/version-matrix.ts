@@ -12,7 +12,8 @@ import { UpdateError, type StatusCode } from '../../native-free/status.ts';
 import type { DeltaEngine, EngineProgress, MakeOptions, PayloadResult } from '../engine/index.ts';
 import { replaceFile } from '../platform/files/atomic-file.ts';
 import { unreadable, writeError } from '../platform/files/io-errors.ts';
-import { readImage } from '../platform/files/node-io.ts';
+import type { SparseImage } from '../../native-free/diff/fills/sparse-image.ts';
+import { readSparseImage } from '../platform/files/sparse-input.ts';
 import type { PayloadPlace } from './terminal/phases.ts';
 import { formatCount, formatTable } from './terminal/text.ts';
 
@@ -102,11 +103,11 @@ export async function makeMatrix(work: MatrixWork): Promise<VersionMatrix> {
     return { ...work.options, onProgress: (event) => work.onProgress(event, at) };
   };
   for (const [i, target] of names.entries()) {
-    const image = readImage(join(work.folder, target));
+    const image = readSparseImage(join(work.folder, target));
     const full = await work.engine.full(image, place('full', target));
     versions.push({
       name: target,
-      bytes: image.length,
+      bytes: image.map.imageBytes,
       sha256: full.header.targetDigest,
       fullBytes: full.payload.length,
       output: await keep(work, full, target, 'full'),
@@ -120,12 +121,12 @@ export async function makeMatrix(work: MatrixWork): Promise<VersionMatrix> {
 
 async function makePair(
   work: MatrixWork,
-  { source, target, image }: { source: string; target: string; image: Uint8Array },
+  { source, target, image }: { source: string; target: string; image: SparseImage },
   options: MakeOptions,
 ): Promise<MatrixPair> {
   let made: PayloadResult;
   try {
-    made = await work.engine.delta(readImage(join(work.folder, source)), image, options);
+    made = await work.engine.delta(readSparseImage(join(work.folder, source)), image, options);
   } catch (error) {
     if (!UpdateError.is(error) || work.options.signal.aborted) throw error;
     return { source, target, bytes: null, output: null, code: error.code, reason: error.message };

@@ -26,7 +26,9 @@ import {
   jobMemoryBytes,
   WORKER_FLOOR_BYTES,
 } from './memory-plan.ts';
-import { bytesOf, checkObject, type BytesLike } from '../../native-free/views.ts';
+import { checkObject } from '../../native-free/views.ts';
+import { sparseImage, type ImageLike, type SparseImage } from '../../native-free/diff/fills/sparse-image.ts';
+import { withoutFills } from '../../native-free/format/fill-map.ts';
 import { matchByBsdiff } from './bsdiff/matcher.ts';
 import { ownDelta, plainDelta, type OwnDelta } from './own-delta.ts';
 import { builtFile } from './workers/built-file.ts';
@@ -151,10 +153,10 @@ export class DeltaEngine {
    * The full payload of a target, proved.
    * Throws UpdateError `limit_exceeded`, `memory_exceeded`, `aborted`, `proof_failed`.
    */
-  async full(target: BytesLike, options: MakeOptions = {}): Promise<PayloadResult> {
+  async full(target: ImageLike, options: MakeOptions = {}): Promise<PayloadResult> {
     return this.#admitted(null, target, options, async (job) => {
       const payload = (await compressFull(job))!;
-      await prove(job, new Uint8Array(0), payload);
+      await prove(job, null, payload);
       return resultOf(job, payload);
     });
   }
@@ -164,9 +166,8 @@ export class DeltaEngine {
    * Throws UpdateError `delta_not_smaller` when the full payload is as small, unless both are below an eighth of the
    * target, and what `full` throws.
    */
-  async delta(source: BytesLike, target: BytesLike, options: MakeOptions = {}): Promise<PayloadResult> {
-    const bytes = bytesOf(source, 'source');
-    return this.#admitted(bytes, target, options, async (job, image) => {
+  async delta(source: ImageLike, target: ImageLike, options: MakeOptions = {}): Promise<PayloadResult> {
+    return this.#admitted(sparseImage(source, 'source'), target, options, async (job, image) => {
       const delta = await this.#encode(job, image!, options);
       if (UpdateError.is(delta)) throw delta;
       const refused = await refusalOf(job, delta.payload);
@@ -180,9 +181,8 @@ export class DeltaEngine {
    * Both payloads, proved; the delta only where there is a source and it is smaller than the full payload.
    * Throws what `full` throws; a delta that is not smaller is told in the result.
    */
-  async make(source: BytesLike | null, target: BytesLike, options: MakeOptions = {}): Promise<MakeResult> {
-    const bytes = source === null ? null : bytesOf(source, 'source');
-    return this.#admitted(bytes, target, options, async (job, image, stop) => {
+  async make(source: ImageLike | null, target: ImageLike, options: MakeOptions = {}): Promise<MakeResult> {
+    return this.#admitted(source && sparseImage(source, 'source'), target, options, async (job, image, stop) => {
       const deltaJob: Job = { ...job, cpu: { seconds: 0 } };
       // The suffix sort keeps one thread busy; compressing keeps the others.
       const [payload, delta] = await sideBySide(
@@ -190,7 +190,7 @@ export class DeltaEngine {
         compressFull(job),
         image === null ? Promise.resolve(null) : this.#encode(deltaJob, image, options),
       );
-      await prove(job, new Uint8Array(0), payload!);
+      await prove(job, null, payload!);
       const full = resultOf(job, payload!);
       if (delta === null) return { full, delta: null, deltaRefused: 'there is no source' };
       if (UpdateError.is(delta)) return { full, delta: null, deltaRefused: delta.message };
@@ -202,7 +202,7 @@ export class DeltaEngine {
   }
 
   /**
-   * Checks that a job of these sizes may ever run, before its images are read.
+   * Checks that a job of these sizes, fills not counted, may ever run, before its images are read.
    * @throws UpdateError limit_exceeded, memory_exceeded, usage_invalid
    */
   checkSizes(sourceBytes: number, targetBytes: number, options: MakeOptions = {}): void {
@@ -236,16 +236,17 @@ export class DeltaEngine {
 
   /** Check, wait for memory, share the images, run `work`, give the memory back. */
   async #admitted<R>(
-    source: Uint8Array | null,
-    targetImage: BytesLike,
+    source: SparseImage | null,
+    targetImage: ImageLike,
     options: MakeOptions,
     work: (job: Job, image: SourceImage | null, stop: AbortController) => Promise<R>,
   ): Promise<R> {
-    const target = bytesOf(targetImage, 'target');
+    const target = sparseImage(targetImage, 'target');
+    const [sourceBytes, targetBytes] = [source?.dense.length ?? 0, target.dense.length];
     checkObject(options, 'options');
     const profile = options.profile ?? 'small';
-    this.checkSizes(source?.length ?? 0, target.length, options);
-    const { segmentBytes, memoryBytes } = this.#needs(source?.length ?? 0, target.length, options);
+    this.checkSizes(sourceBytes, targetBytes, options);
+    const { segmentBytes, memoryBytes } = this.#needs(sourceBytes, targetBytes, options);
     // One failure stops what runs beside it, so each job has a signal of its own.
     const stop = new AbortController();
     const outer = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
@@ -255,18 +256,18 @@ export class DeltaEngine {
     throwIfAborted(signal);
     let release = await this.#gate.acquire(memoryBytes, signal);
     try {
-      const shared = shareImage(target);
+      const shared = { ...target, dense: shareImage(target.dense) };
       const cpu = { seconds: 0 };
       const context = { signal, cpu };
-      let isSmall = this.#isSmall(source?.length ?? 0, target.length, segmentBytes);
+      let isSmall = this.#isSmall(sourceBytes, targetBytes, segmentBytes);
       const pool: TaskRunner = {
         run: (task, of) => (isSmall ? this.#inline : this.#pool).run(task, of),
       };
-      const sharedSource = source && shareImage(source);
-      const digestOf = (image: Uint8Array): Promise<Uint8Array> => pool.run({ kind: 'digest', image }, context);
+      const sharedSource = source && { ...source, dense: shareImage(source.dense) };
+      const digestOf = (image: SparseImage): Promise<Uint8Array> => pool.run({ kind: 'digest', image }, context);
       const images = sharedSource === null ? [shared] : [shared, sharedSource];
       const [targetDigest, sourceDigest] = await inLanes(images, 2, digestOf);
-      const image = sharedSource && { source: sharedSource, sourceDigest: sourceDigest! };
+      const image = sharedSource && { source: sharedSource.dense, sourceDigest: sourceDigest! };
       const onProgress = options.onProgress ?? (() => undefined);
       const { workers } = this;
       const job: Job = {
@@ -278,8 +279,9 @@ export class DeltaEngine {
         metered: options.metered ?? false,
         profile,
         mayGrowSegments: options.segmentBytes === undefined && PROFILE_SEGMENT_BYTES[profile] === null,
-        target: shared,
+        target: shared.dense,
         targetDigest: targetDigest!,
+        fills: { source: source?.map ?? withoutFills(0), target: target.map },
         grow: async (contents) => {
           const shape = { ...this.#shapeOf(contents.source, contents.target, options), segmentBytes };
           const needed = memoryBytes + jobMemoryBytes(shape);

@@ -5,6 +5,7 @@
  * @module
  */
 import { assembleDelta, assembleFull } from '../../native-free/diff/write/assemble.ts';
+import type { SparseImage } from '../../native-free/diff/fills/sparse-image.ts';
 import type { SegmentCosts } from '../../native-free/diff/write/encode-segment.ts';
 import type { PairedLayouts } from '../../native-free/diff/layout/pair-regions.ts';
 import type { FinishedPlan, ImageParts, Matched } from '../../native-free/diff/stages.ts';
@@ -14,8 +15,9 @@ import { unitPayloadParts, type UnpackedPair } from '../../native-free/diff/unit
 import { VirtualLayout } from '../../native-free/unpack/map/virtual-layout.ts';
 import { rangesOf, type TargetRange, type Images } from '../../native-free/diff/images.ts';
 import { coverListOf, type CoverList } from '../../native-free/format/cover.ts';
+import { withoutFills } from '../../native-free/format/fill-map.ts';
 import { plainPlan } from '../../native-free/format/plan.ts';
-import { evenSegments, type SegmentSpan } from '../../native-free/format/payload-header.ts';
+import { evenSegments, type ImageFills, type SegmentSpan } from '../../native-free/format/payload-header.ts';
 import { DEFAULT_SIZES } from '../../native-free/format/model-sizes.ts';
 import type { Profile } from '../../native-free/format/profile.ts';
 import type { PlanCosts } from '../../native-free/model/plan-coder.ts';
@@ -50,8 +52,12 @@ export interface Job extends TaskContext {
   readonly mayGrowSegments: boolean;
   /** Whether to count what each stream costs. */
   readonly metered: boolean;
+  /** Without its fills, as is the source. */
   readonly target: Uint8Array;
+  /** Of the whole target. */
   readonly targetDigest: Uint8Array;
+  /** Of both images; no source has none. */
+  readonly fills: ImageFills;
   /**
    * Waits for the memory that it takes to work on contents of these sizes, which were not known before.
    * @throws UpdateError memory_exceeded when there is not so much, aborted
@@ -226,6 +232,7 @@ function knownParts(
 ) {
   return {
     ...{ sourceBytes: source.length, sourceDigest, targetBytes: job.target.length, targetDigest: job.targetDigest },
+    fills: job.fills,
     ...{ modelSizes, profile: job.profile, segmentDigests: parts.map(({ digest }) => digest), hash: sha256Node },
   };
 }
@@ -283,6 +290,7 @@ export async function compressFull(
   return assembleFull({
     targetBytes: target.length,
     targetDigest: job.targetDigest,
+    fills: { source: withoutFills(0), target: job.fills.target },
     segmentBytes,
     segments: parts.map((part) => part.encoded),
     segmentDigests: parts.map((part) => part.digest),
@@ -290,14 +298,20 @@ export async function compressFull(
   });
 }
 
+const NO_IMAGE: SparseImage = { map: withoutFills(0), dense: new Uint8Array(0) };
+
 /** How often the progress of a proof is looked at. */
 const PROVE_POLL_MS = 200;
 
-/** Apply a payload on all workers and compare. Throws UpdateError `proof_failed`. */
-export async function prove(job: Job, source: Uint8Array, payload: Uint8Array): Promise<void> {
-  const { target, pool, workers } = job;
-  const total = target.length;
+/** Apply a payload on all workers and compare; a full one without a source. Throws UpdateError `proof_failed`. */
+export async function prove(job: Job, source: Uint8Array | null, payload: Uint8Array): Promise<void> {
+  const { pool, workers, fills } = job;
+  const total = job.target.length;
   const header = provenHeader(payload);
+  const images = {
+    source: source === null ? NO_IMAGE : { map: fills.source, dense: source },
+    target: { map: fills.target, dense: job.target },
+  };
   const parts = proofParts(header.segments, workers);
   const shared = parts.length === 1 ? payload : shareImage(payload);
   const doneKib = new Int32Array(new SharedArrayBuffer(4));
@@ -306,7 +320,7 @@ export async function prove(job: Job, source: Uint8Array, payload: Uint8Array): 
   const timer = every(PROVE_POLL_MS, () => tell(Math.min(total, Atomics.load(doneKib, 0) * 1024)));
   try {
     const proven = await inLanes(parts, workers, (part) =>
-      pool.run({ kind: 'prove', payload: shared, source, target, doneKib, ...part }, job),
+      pool.run({ kind: 'prove', payload: shared, ...images, doneKib, ...part }, job),
     );
     checkProvenWork(proven, header);
   } finally {

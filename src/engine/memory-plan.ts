@@ -79,12 +79,12 @@ export function defaultMemoryBytesMax(): number {
   return Math.floor(has * 0.75);
 }
 
-/** Throws UpdateError `limit_exceeded` for an image that the format cannot hold. */
+/** Throws UpdateError `limit_exceeded` for an image with more bytes beside its fills than the format can hold. */
 export function checkImageSize(name: string, bytes: number): void {
-  if (bytes <= LIMITS.image_bytes_max) return;
-  throw new UpdateError('limit_exceeded', `the ${name} has ${bytes} bytes; ${LIMITS.image_bytes_max} are the most`, {
-    detail: { bytes, allowedBytes: LIMITS.image_bytes_max },
-  });
+  if (bytes <= LIMITS.dense_bytes_max) return;
+  const what = 'beside long runs of one value';
+  const text = `the ${name} has ${bytes} bytes ${what}; ${LIMITS.dense_bytes_max} are the most: split it by partitions`;
+  throw new UpdateError('limit_exceeded', text, { detail: { bytes, allowedBytes: LIMITS.dense_bytes_max } });
 }
 
 /** Whether an error is the runtime's refusal to allocate (it has no code of its own). */

@@ -137,16 +137,19 @@ export async function writeFileAtomically(fs: FileSystem, path: string, bytes: U
   await replaceThrough(fs, path, bytes, { temporary: `${path}.new`, mode: 'create' });
 }
 
-/** As `writeFileAtomically`, through a temporary file of this name; one that is `new` has a mode of its own. */
+/**
+ * As `writeFileAtomically`, through a temporary file of this name; one that is `new` has a mode of its own. What does not
+ * lie in memory as it is to be is written by a function.
+ */
 export async function replaceThrough(
   fs: FileSystem,
   path: string,
-  bytes: Uint8Array,
+  content: Uint8Array | ((file: FileHandle) => Promise<void>),
   { temporary, mode }: { readonly temporary: string; readonly mode: 'create' | 'new' },
 ): Promise<void> {
   const file = await fs.open(temporary, mode);
   try {
-    await writeFully(file, bytes, 0);
+    await (typeof content === 'function' ? content(file) : writeFully(file, content, 0));
     // Whoever could read the earlier file can read the new one.
     if (mode === 'create') await fs.copyMode?.(path, temporary);
     await file.sync();

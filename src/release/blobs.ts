@@ -3,10 +3,18 @@
  * them, and writing one twice, or from two processes at once, is harmless.
  * @module
  */
+import {
+  digestOfImage,
+  sparseImage,
+  type ImageLike,
+  type SparseImage,
+} from '../../native-free/diff/fills/sparse-image.ts';
+import { fillPieces, imageRuns } from '../../native-free/format/fill-map.ts';
+import { toHex } from '../../native-free/hash.ts';
 import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { readFile, type FileSystem } from '../platform/filesystem.ts';
-import { sha256Hex } from '../platform/hash.ts';
+import { readFully, writeFully, type FileHandle, type FileSystem } from '../platform/filesystem.ts';
+import { hashSource, sha256Node } from '../platform/hash.ts';
 import { writeAtomically } from './files.ts';
 import type { RepositoryLayout } from './layout.ts';
 
@@ -26,25 +34,52 @@ export class BlobFolder {
   }
 
   /**
-   * Stores bytes under their digest.
+   * Stores an image or other bytes under their digest.
    * @returns the digest, in hexadecimal
    * @throws UpdateError output_unwritable, disk_full
    */
-  async add(bytes: Uint8Array): Promise<string> {
-    const sha256 = sha256Hex(bytes);
-    if (await this.#holds(sha256, bytes.length)) return sha256;
+  async add(content: ImageLike): Promise<string> {
+    const image = sparseImage(content, 'content');
+    const sha256 = toHex(digestOfImage(sha256Node, image));
+    if (await this.#holds(sha256, image.map.imageBytes)) return sha256;
     try {
       await this.#files.makeFolder(this.#layout.blobs);
     } catch (cause) {
       throw ioError(cause, 'output_unwritable', `cannot make ${this.#layout.blobs}`);
     }
-    await writeAtomically(this.#files, this.path(sha256), bytes);
+    await writeAtomically(this.#files, this.path(sha256), (file) => writeImage(file, image));
     return sha256;
   }
 
   /** A blob that is there but damaged (a disk that lied) is written again rather than trusted by its name. */
   async #holds(sha256: string, bytes: number): Promise<boolean> {
     if ((await this.#files.stat(this.path(sha256)))?.bytes !== bytes) return false;
-    return sha256Hex(await readFile(this.#files, this.path(sha256))) === sha256;
+    const file = await this.#files.open(this.path(sha256), 'read');
+    try {
+      const source = {
+        size: bytes,
+        read: async (at: number, into: Uint8Array) => void (await readFully(file, into, at)),
+      };
+      return toHex(await hashSource(source)) === sha256;
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+/** Zeros in fills become holes. */
+async function writeImage(file: FileHandle, { map, dense }: SparseImage): Promise<void> {
+  for (const { offset, length, dense: at, value } of imageRuns(map, 0, map.denseBytes)) {
+    if (at !== null) await writeFully(file, dense.subarray(at, at + length), offset);
+    else if (value === 0) await file.truncate(offset + length);
+    else await writePieces(file, offset, fillPieces({ length, value }));
+  }
+}
+
+async function writePieces(file: FileHandle, offset: number, pieces: Iterable<Uint8Array>): Promise<void> {
+  let at = offset;
+  for (const piece of pieces) {
+    await writeFully(file, piece, at);
+    at += piece.length;
   }
 }

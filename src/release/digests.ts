@@ -3,6 +3,7 @@
  * @module
  */
 import { createHash } from 'node:crypto';
+import { digestOfImage, type SparseImage } from '../../native-free/diff/fills/sparse-image.ts';
 
 export interface ImageDigests {
   readonly sha256: string;
@@ -11,7 +12,8 @@ export interface ImageDigests {
 }
 
 /** All three, in lower-case hexadecimal. */
-export function imageDigests(bytes: Uint8Array): ImageDigests {
-  const of = (algorithm: string): string => createHash(algorithm).update(bytes).digest('hex');
+export function imageDigests(image: SparseImage): ImageDigests {
+  const of = (algorithm: string): string =>
+    Buffer.from(digestOfImage(() => createHash(algorithm), image)).toString('hex');
   return { sha256: of('sha256'), sha1: of('sha1'), md5: of('md5') };
 }

@@ -13,14 +13,18 @@ import { replaceThrough, type FileSystem } from '../platform/filesystem.ts';
 export const TEMPORARY_MARK = '.engraft-part-';
 
 /**
- * Puts `bytes` under `path`, whole or not at all. Replaces what was there.
+ * Puts bytes, or what a function writes, under `path`, whole or not at all. Replaces what was there.
  * @throws UpdateError output_unwritable, disk_full
  */
-export async function writeAtomically(files: FileSystem, path: string, bytes: Uint8Array): Promise<void> {
+export async function writeAtomically(
+  files: FileSystem,
+  path: string,
+  content: Parameters<typeof replaceThrough>[2],
+): Promise<void> {
   const name = `${TEMPORARY_MARK}${basename(path)}-${randomBytes(6).toString('hex')}`;
   const temporary = join(dirname(path), name);
   try {
-    await replaceThrough(files, path, bytes, { temporary, mode: 'new' });
+    await replaceThrough(files, path, content, { temporary, mode: 'new' });
   } catch (cause) {
     await files.unlink(temporary).catch(() => undefined);
     throw writeError(cause, path);

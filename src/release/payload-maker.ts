@@ -2,6 +2,7 @@
  * What publishing asks of the delta engine. `DeltaEngine` of src/engine is one; a test may bring a smaller one.
  * @module
  */
+import type { ImageLike } from '../../native-free/diff/fills/sparse-image.ts';
 import type { PayloadHeader } from '../../native-free/format/payload-header.ts';
 import type { Profile } from '../../native-free/format/profile.ts';
 
@@ -30,12 +31,12 @@ export interface PayloadResult {
 
 export interface PayloadMaker {
   /**
-   * Throws UpdateError memory_exceeded or limit_exceeded when a payload of images of these sizes could never be made, so
+   * Throws UpdateError memory_exceeded or limit_exceeded when a payload of images of these sizes, fills not counted, could never be made, so
    * that nothing is read for it. A maker without it is asked for the payload.
    */
   checkSizes?(sourceBytes: number, targetBytes: number, settings?: Pick<PayloadSettings, 'matcher' | 'profile'>): void;
   /** A full payload of `target`. */
-  full(target: Uint8Array, settings?: PayloadSettings): Promise<PayloadResult>;
+  full(target: ImageLike, settings?: PayloadSettings): Promise<PayloadResult>;
   /** A proved delta. Throws UpdateError delta_not_smaller when it is not smaller than the full payload. */
-  delta(source: Uint8Array, target: Uint8Array, settings?: PayloadSettings): Promise<PayloadResult>;
+  delta(source: ImageLike, target: ImageLike, settings?: PayloadSettings): Promise<PayloadResult>;
 }

@@ -8,9 +8,11 @@
 import { TargetFile } from '@tufjs/models';
 import { formatName, formatOf, PLAIN_DELTA as PLAIN, type PayloadFormat } from '../../native-free/format/features.ts';
 import type { Profile } from '../../native-free/format/profile.ts';
+import { digestOfImage, sparseImage, type ImageLike } from '../../native-free/diff/fills/sparse-image.ts';
+import { toHex } from '../../native-free/hash.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { readImage } from '../platform/files/node-io.ts';
-import { sha256Hex } from '../platform/hash.ts';
+import { readSparseImage } from '../platform/files/sparse-input.ts';
+import { sha256Hex, sha256Node } from '../platform/hash.ts';
 import { sameLine, sameRelease, type Catalog, type CatalogPayload, type CatalogRelease } from './catalog.ts';
 import {
   checkReleaseKey,
@@ -33,7 +35,8 @@ export interface PublishOptions extends ReleaseKey {
   readonly repository: Repository;
   readonly signers: RoleSigners;
   readonly engine: PayloadMaker;
-  readonly image: Uint8Array;
+  /** Bytes, or what is left of a large image without its fills. */
+  readonly image: ImageLike;
   /**
    * Devices refuse a release with a lower index than they committed. By default it rises with every release, so that no
    * device goes back; 'keep' takes the highest of the line, so that devices may go back to the releases that have it.
@@ -101,11 +104,12 @@ export async function publish(options: PublishOptions): Promise<PublishResult> {
     hardware: options.hardware,
     slotClass: options.slotClass,
   });
-  if (options.image.length === 0) throw new UpdateError('usage_invalid', 'the image is empty');
+  const image = sparseImage(options.image, 'image');
+  if (image.map.imageBytes === 0) throw new UpdateError('usage_invalid', 'the image is empty');
   const artifact = {
     filename: options.filename ?? `${key.product}-${key.version}-${key.hardware}-${key.slotClass}.img`,
-    bytes: options.image.length,
-    ...imageDigests(options.image),
+    bytes: image.map.imageBytes,
+    ...imageDigests(image),
   };
   // Founds the repository if need be: bad keys and conflicts show before hours of work, not after.
   const before = await options.repository.exclusively(options.signers, async ({ state }) => state, options.lock);
@@ -135,7 +139,10 @@ export async function publish(options: PublishOptions): Promise<PublishResult> {
 
 function whyWithoutPayloads({ payloads, image }: PublishOptions, filename: string): PublishResult['withoutPayloads'] {
   if (payloads === 'none') return 'asked';
-  return payloads === 'all' ? null : foreignBundleOf(image, filename);
+  if (payloads === 'all') return null;
+  const { map, dense } = sparseImage(image, 'image');
+  // Bundles are compressed throughout.
+  return map.count > 0 ? null : foreignBundleOf(dense, filename);
 }
 
 /** What must hold for a release to be published. Returns its rollback index. */
@@ -194,9 +201,11 @@ function missingDeltas(options: PublishOptions, catalog: Catalog, bare: CatalogR
 
 /** By size first: nothing is read or made where there is no memory for one of the deltas. */
 function checkSizes({ engine, image, matcher }: PublishOptions, missing: readonly MissingDelta[]): void {
+  const targetBytes = sparseImage(image, 'image').dense.length;
   for (const { from } of missing) {
     try {
-      engine.checkSizes?.(from.artifact.bytes, image.length, { matcher });
+      // How much of an earlier image are fills is not known before it is read: no more is asked for than the target takes.
+      engine.checkSizes?.(Math.min(from.artifact.bytes, targetBytes), targetBytes, { matcher });
     } catch (thrown) {
       const { code, message, detail } = UpdateError.from(thrown);
       throw new UpdateError(code, `the delta from ${from.version}: ${message}`, { detail, cause: thrown });
@@ -271,10 +280,10 @@ const isServed = (made: readonly MadePayload[], dropped: CatalogRelease['dropped
   dropped.some((delta) => delta.sha256 === sha256) ||
   made.some(({ payload }) => payload.source?.sha256 === sha256 && payload.format === formatName(PLAIN));
 
-/** An earlier image, out of the repository and straight into shared memory. */
-function readSource(path: string, sha256: string): Uint8Array {
-  const image = readImage(path);
-  if (sha256Hex(image) === sha256) return image;
+/** An earlier image, out of the repository and straight into shared memory, without its fills if it has any. */
+function readSource(path: string, sha256: string): ImageLike {
+  const image = readSparseImage(path);
+  if (toHex(digestOfImage(sha256Node, image)) === sha256) return image.map.count === 0 ? image.dense : image;
   throw new UpdateError('source_digest', `${path} is damaged: its content has another digest`, { detail: { path } });
 }
 

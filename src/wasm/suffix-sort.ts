@@ -27,7 +27,7 @@ const WASM_BYTES_MAX = 700 * 2 ** 20;
  */
 export function suffixArrayWasm(bytes: Uint8Array, into?: Int32Array): Int32Array {
   const count = bytes.length;
-  if (count > LIMITS.image_bytes_max || count > WASM_BYTES_MAX) return suffixArray(bytes, into);
+  if (count > LIMITS.dense_bytes_max || count > WASM_BYTES_MAX) return suffixArray(bytes, into);
   if (into !== undefined && into.length !== count) {
     throw new UpdateError('usage_invalid', `the result array has ${into.length} entries, ${count} are needed`);
   }

@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { declaredMemoryBytes } from '../../native-free/format/decoder-memory.ts';
 import { SegmentEncoder } from '../../native-free/diff/write/encode-segment.ts';
 import { coverListOf, type Cover } from '../../native-free/format/cover.ts';
+import { withoutFills } from '../../native-free/format/fill-map.ts';
 import { CODEC, encodeHeader, evenSegments } from '../../native-free/format/payload-header.ts';
 import { FOLLOW_BYTES_MAX, piecesOf } from '../../native-free/format/pieces.ts';
 import type { Plan } from '../../native-free/format/plan.ts';
@@ -233,6 +234,7 @@ export function payloadOf(shape: Shape): Generated {
   const parts = {
     kind,
     targetBytes,
+    fills: { source: withoutFills(shape.isFull ? 0 : source.length), target: withoutFills(targetBytes) },
     segmentBytes,
     planBytes: planBytes.length,
     modelSizes: sizes,

@@ -5,6 +5,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Updater } from 'tuf-js';
+import { sparseImage } from '../../native-free/diff/fills/sparse-image.ts';
 import { assembleDelta, assembleFull } from '../../native-free/diff/write/assemble.ts';
 import { encodeCovered } from '../../native-free/diff/write/encode-segment.ts';
 import { coverListOf } from '../../native-free/format/cover.ts';
@@ -37,11 +38,13 @@ function common(target: Uint8Array, segmentBytes = SEGMENT) {
 
 /** As plainMaker, with segments of so many bytes in deltas. */
 export const makerWithDeltaSegments = (segmentBytes: number): PayloadMaker => ({
-  async full(target) {
+  async full(image) {
+    const target = sparseImage(image, 'target').dense;
     const payload = assembleFull({ ...common(target), segments: segmentsOf(target) });
     return { payload, header: parseHeader(payload), kind: 'full', cpuSeconds: 0 };
   },
-  async delta(source, target) {
+  async delta(from, to) {
+    const [source, target] = [sparseImage(from, 'source').dense, sparseImage(to, 'target').dense];
     const length = Math.min(source.length, target.length);
     const covers = coverListOf([{ sourceOffset: 0, targetOffset: 0, length }]);
     const payload = assembleDelta({

@@ -24,12 +24,12 @@ const BYTE_VALUES = 256;
  * All suffixes of `bytes` in lexicographic order, as start offsets: `n` entries, none for the empty suffix.
  *
  * `into` (length n) takes the result, so that it can live in shared memory; by default a new array does.
- * @throws UpdateError limit_exceeded for more than LIMITS.image_bytes_max bytes; usage_invalid if `into` has another length
+ * @throws UpdateError limit_exceeded for more than LIMITS.dense_bytes_max bytes; usage_invalid if `into` has another length
  */
 export function suffixArray(bytes: Uint8Array, into?: Int32Array): Int32Array {
   const count = bytes.length;
-  if (count > LIMITS.image_bytes_max) {
-    throw new UpdateError('limit_exceeded', `cannot sort ${count} bytes, at most ${LIMITS.image_bytes_max}`);
+  if (count > LIMITS.dense_bytes_max) {
+    throw new UpdateError('limit_exceeded', `cannot sort ${count} bytes, at most ${LIMITS.dense_bytes_max}`);
   }
   if (into !== undefined && into.length !== count) {
     throw new UpdateError('usage_invalid', `the result array has ${into.length} entries, ${count} are needed`);

@@ -79,7 +79,7 @@ export class Exploration {
     this.#round = [this.#root];
     this.#allocate = allocate;
     const allowed = CONTENT_BYTES_MIN + CONTENT_PER_BYTE_MAX * image.length;
-    this.#contentBytesMax = Math.min(LIMITS.image_bytes_max, allowed);
+    this.#contentBytesMax = Math.min(LIMITS.dense_bytes_max, allowed);
   }
 
   /** What is to be searched now; none when all is done. */

@@ -44,8 +44,8 @@ function checkPieces(pieces: readonly VirtualPiece[]): void {
   if (pieces.length > LIMITS.unit_pieces_max)
     throw new UpdateError('limit_exceeded', `contents in ${pieces.length} pieces are over ${LIMITS.unit_pieces_max}`);
   const bytes = pieces.reduce((sum, { length, zeros }) => sum + length + zeros + ALIGNMENT, 0);
-  if (bytes > LIMITS.image_bytes_max)
-    throw new UpdateError('limit_exceeded', `contents of ${bytes} bytes are over ${LIMITS.image_bytes_max}`);
+  if (bytes > LIMITS.dense_bytes_max)
+    throw new UpdateError('limit_exceeded', `contents of ${bytes} bytes are over ${LIMITS.dense_bytes_max}`);
 }
 
 /** Units of the image first, in its order; then those in the contents of the first, and so on. */

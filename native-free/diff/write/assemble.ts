@@ -6,12 +6,14 @@ import {
   CODEC,
   encodeHeader,
   evenSegments,
+  type ImageFills,
   type PayloadHeaderFields,
   type PayloadKind,
   type SegmentSpan,
   type UnitSizes,
 } from '../../format/payload-header.ts';
 import { concat } from '../../format/bytes.ts';
+import { withoutFills } from '../../format/fill-map.ts';
 import { declaredMemoryBytes } from '../../format/decoder-memory.ts';
 import { digestOf, sha256Pure } from '../../hash.ts';
 import type { HashFactory } from '../../io.ts';
@@ -23,7 +25,11 @@ import { SMALLEST_SIZES, type ModelSizes } from '../../format/model-sizes.ts';
 import { UpdateError } from '../../status.ts';
 
 export interface TargetParts {
+  /** Without its fills. */
   readonly targetBytes: number;
+  /** Of both images; none by default. */
+  readonly fills?: ImageFills;
+  /** Of the whole target. */
   readonly targetDigest: Uint8Array;
   readonly segmentBytes: number;
   /** Coded segments in order, each no longer than the segment itself. */
@@ -34,7 +40,9 @@ export interface TargetParts {
 }
 
 export interface DeltaParts extends TargetParts {
+  /** Without its fills. */
   readonly sourceBytes: number;
+  /** Of the whole source. */
   readonly sourceDigest: Uint8Array;
   /** Unit maps, if there are any, and the plan. */
   readonly plan: Uint8Array;
@@ -96,9 +104,14 @@ function assemble(
   const segments = parts.segments.map((bytes, i) => {
     return { ...spans[i]!, encodedBytes: bytes.length, digest: parts.segmentDigests[i]! };
   });
+  const fills = parts.fills ?? {
+    source: withoutFills(delta.sourceBytes),
+    target: withoutFills(parts.targetBytes),
+  };
   const sizes = {
     kind,
-    targetBytes: parts.targetBytes,
+    fills,
+    targetBytes: fills.target.imageBytes,
     segmentBytes: parts.segmentBytes,
     planBytes: delta.plan.length,
     modelSizes: delta.modelSizes,
@@ -113,7 +126,7 @@ function assemble(
     ...sizes,
     codec: kind === 'full' ? CODEC.zstd : delta.units === undefined ? CODEC.mixing : CODEC.units,
     units: sizesOf(delta.units),
-    sourceBytes: delta.sourceBytes,
+    sourceBytes: fills.source.imageBytes,
     sourceDigest: delta.sourceDigest,
     targetDigest: parts.targetDigest,
     profile: delta.profile ?? (delta.modelSizes.fast === true ? 'fast' : 'small'),
@@ -132,8 +145,11 @@ function sizesOf(units: UnitParts | undefined): UnitSizes | null {
 
 function checkParts(parts: TargetParts, spans: readonly SegmentSpan[], sourceBytes: number, planBytes: number): void {
   const largest = Math.max(parts.targetBytes, sourceBytes);
-  if (largest > LIMITS.image_bytes_max) {
-    throw new UpdateError('limit_exceeded', `an image of ${largest} bytes is over ${LIMITS.image_bytes_max}`);
+  if (largest > LIMITS.dense_bytes_max) {
+    throw new UpdateError(
+      'limit_exceeded',
+      `an image with ${largest} bytes beside fills is over ${LIMITS.dense_bytes_max}`,
+    );
   }
   if (planBytes > LIMITS.plan_bytes_max) {
     throw new UpdateError('limit_exceeded', `a plan of ${planBytes} bytes is over ${LIMITS.plan_bytes_max}`);

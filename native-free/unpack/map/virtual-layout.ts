@@ -119,7 +119,7 @@ export class VirtualLayout {
       total += unit.contentBytes;
       first[parent + 2]!++;
     });
-    if (total > LIMITS.image_bytes_max) badMap(`units unpack to ${total} bytes`);
+    if (total > LIMITS.dense_bytes_max) badMap(`units unpack to ${total} bytes`);
     for (let i = 1; i < first.length; i++) first[i]! += first[i - 1]!;
     return first;
   }
@@ -138,7 +138,7 @@ export class VirtualLayout {
       starts[i] = at;
       at += length;
     });
-    if (at > LIMITS.image_bytes_max) badMap(`the contents have ${at} bytes`);
+    if (at > LIMITS.dense_bytes_max) badMap(`the contents have ${at} bytes`);
     starts[this.pieces.length] = at;
     return starts;
   }

@@ -29,7 +29,7 @@ export async function copySlot(context: Context, attempt: Attempt, plan: Plan, r
         const bytes = piece.subarray(0, Math.min(piece.length, plan.target.bytes - offset));
         await source.read(offset, bytes);
         hash.update(bytes);
-        await sink.write({ index, offset, bytes });
+        await sink.write({ index, offset, bytes, isLast: true });
         if (context.signal?.aborted) throw new UpdateError('aborted', 'the agent was stopped');
         await throwIfCancelled(context, attempt);
       }

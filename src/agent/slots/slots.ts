@@ -5,8 +5,9 @@
  */
 import { ioCode } from '../../../native-free/errno.ts';
 import { ioError, orIoError } from '../../../native-free/io-error.ts';
+import { fillPieces } from '../../../native-free/format/fill-map.ts';
 import { toHex } from '../../../native-free/hash.ts';
-import type { HashFactory, RandomSource, SegmentSink } from '../../../native-free/io.ts';
+import type { AcceptedFill, HashFactory, RandomSource, SegmentSink } from '../../../native-free/io.ts';
 import { UpdateError, type StatusCode } from '../../../native-free/status.ts';
 import { isDevicePath, readFully, writeFully, type FileHandle, type FileSystem } from '../../platform/filesystem.ts';
 import { hashSource } from '../../platform/hash.ts';
@@ -206,17 +207,36 @@ export async function openSource(fs: FileSystem, path: string, slot: string): Pr
 /** A slot as target: a segment is durable when `write` resolves. */
 export async function openSink(fs: FileSystem, path: string, slot: string): Promise<OpenSink> {
   const file = await openSlot(fs, path, slot, 'update');
+  const writing = async (offset: number, isLast: boolean, write: () => Promise<void>): Promise<void> => {
+    try {
+      await write();
+      if (isLast) await file.sync();
+    } catch (error) {
+      throw ioError(error, 'slot_unwritable', `cannot write slot ${slot} (${path}) at ${offset}`);
+    }
+  };
   return {
-    async write(segment) {
-      try {
-        await writeFully(file, segment.bytes, segment.offset);
-        await file.sync();
-      } catch (error) {
-        throw ioError(error, 'slot_unwritable', `cannot write slot ${slot} (${path}) at ${segment.offset}`);
-      }
-    },
+    write: ({ offset, bytes, isLast }) => writing(offset, isLast, () => writeFully(file, bytes, offset)),
+    fill: (fill) => writing(fill.offset, fill.isLast, () => fillSlot(file, fill)),
     close: () => closeSlot(file, path, slot, 'slot_unwritable'),
   };
+}
+
+/**
+ * Writes only what is not so already: most of a fill is, in a slot that held an earlier release, reading is faster than
+ * writing, and flash wears by writes. Zeros behind the end of a file become a hole.
+ */
+async function fillSlot(file: FileHandle, fill: AcceptedFill): Promise<void> {
+  let at = fill.offset;
+  let there: Uint8Array | null = null;
+  for (const piece of fillPieces(fill)) {
+    there ??= new Uint8Array(piece.length);
+    const old = there.subarray(0, await readFully(file, there.subarray(0, piece.length), at));
+    if (Buffer.compare(old, piece.subarray(0, old.length)) !== 0) await writeFully(file, piece, at);
+    else if (old.length < piece.length && fill.value === 0) return file.truncate(fill.offset + fill.length);
+    else await writeFully(file, piece.subarray(old.length), at + old.length);
+    at += piece.length;
+  }
 }
 
 const closeSlot = (file: FileHandle, path: string, slot: string, code: StatusCode): Promise<void> =>

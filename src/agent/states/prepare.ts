@@ -3,6 +3,7 @@
  * format that nobody had said sends the attempt back to choose again.
  * @module
  */
+import { imageEndOf } from '../../../native-free/format/fill-map.ts';
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { attemptOf, placeOf, slotsOf, type Context } from '../context.ts';
@@ -56,6 +57,7 @@ async function partialOf(context: Context, slot: string, plan: Plan, header: Pay
   const { partial } = context.journal.body;
   if (partial === null || partial.slot !== placeOf(context, slot, plan.slotClass)) return 0;
   if (partial.payloadSha256 !== plan.payload.sha256) return 0;
-  const writtenBytes = header.segments[partial.segmentsDone]?.offset ?? plan.target.bytes;
+  const { target } = header.fills;
+  const writtenBytes = imageEndOf(target, header.segments[partial.segmentsDone]?.offset ?? target.denseBytes);
   return (await slotsOf(context, plan.slotClass).growthBytes(slot, writtenBytes)) === 0 ? partial.segmentsDone : 0;
 }

@@ -9,6 +9,7 @@
  * @module
  */
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
+import { sameFills } from '../../../native-free/format/fill-map.ts';
 import { hexToBytes } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { chunkRange, chunksFinished, chunksNeeded, segmentOffset } from '../../transfer/chunks.ts';
@@ -93,6 +94,7 @@ interface FullPart {
 
 /** The segments of the full payload that make what segment `index` of the delta makes; null if it is cut elsewhere. */
 function sameBytes(delta: PayloadHeader, full: PayloadHeader, index: number): FullPart | null {
+  if (!sameFills(delta.fills.target, full.fills.target)) return null;
   const { offset, length } = delta.segments[index]!;
   const from = full.segments.findIndex((segment) => segment.offset === offset);
   const last = full.segments.findIndex((segment) => segment.offset + segment.length === offset + length);
@@ -101,7 +103,8 @@ function sameBytes(delta: PayloadHeader, full: PayloadHeader, index: number): Fu
 
 /** How many segments of the full payload lie in what `done` segments of the delta have made: the target is the same. */
 function segmentsStanding(delta: PayloadHeader, full: PayloadHeader, done: number): number {
-  const madeTo = delta.segments[done]?.offset ?? delta.targetBytes;
+  if (!sameFills(delta.fills.target, full.fills.target)) return 0;
+  const madeTo = delta.segments[done]?.offset ?? delta.fills.target.denseBytes;
   return full.segments.filter(({ offset, length }) => offset + length <= madeTo).length;
 }
 

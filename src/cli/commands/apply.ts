@@ -10,6 +10,7 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { Command } from 'commander';
 import { applyPayload } from '../../../native-free/apply/patcher.ts';
 import type { PayloadHeader } from '../../../native-free/format/payload-header.ts';
+import { fillPieces, zerosIn } from '../../../native-free/format/fill-map.ts';
 import { bytesEqual, toHex } from '../../../native-free/hash.ts';
 import type { ByteSource, RandomSource, SegmentSink } from '../../../native-free/io.ts';
 import { UpdateError } from '../../../native-free/status.ts';
@@ -168,6 +169,10 @@ async function applyEngraft(
       whole.update(segment.bytes);
       await target.write(segment);
     },
+    async fill(fill) {
+      for (const piece of fillPieces(fill)) whole.update(piece);
+      await target.fill(fill);
+    },
   };
   const events = applyPayload({
     payload: patch,
@@ -184,7 +189,7 @@ async function applyEngraft(
       if (event.type === 'header') {
         header = event.header;
         if (patch.size !== null) checkPatchSize(patch.name, patch.size, header);
-        await target.reserve(header.targetBytes);
+        await target.reserve(header.targetBytes, zerosIn(header.fills.target));
         work.progress.start('apply', header.targetBytes);
       } else if (event.type === 'segment') {
         work.progress.update(event.targetBytesDone);

@@ -9,6 +9,7 @@ import { availableParallelism } from 'node:os';
 import { Argument, Command, Option } from 'commander';
 import { LIMITS } from '../../../native-free/limits.ts';
 import type { Profile } from '../../../native-free/format/profile.ts';
+import type { ImageLike } from '../../../native-free/diff/fills/sparse-image.ts';
 import { OUTCOME, UpdateError } from '../../../native-free/status.ts';
 import type { DeltaEngine, MakeOptions, PayloadResult, UnitReport } from '../../engine/index.ts';
 import type { DeviceClass } from '../../release/price.ts';
@@ -18,6 +19,7 @@ import { checkFileOutput } from '../terminal/outputs.ts';
 import { phaseProgress, type PhaseEvent } from '../terminal/phases.ts';
 import { createProgress } from '../terminal/progress.ts';
 import { PhaseTimings, type PhaseSeconds } from '../terminal/timings.ts';
+import { fillFacts, fillText } from '../patch/fill-facts.ts';
 import { formatBytes, formatCount, formatCounted, formatSeconds, formatTable } from '../terminal/text.ts';
 
 interface DiffOptions extends CommonOptions, ProfileOptions {
@@ -129,7 +131,7 @@ async function diffPair(sourcePath: string, targetPath: string | undefined, opti
   }
   const profile = profileOf(options);
   const { replaceFile } = await import('../../platform/files/atomic-file.ts');
-  const { imageSize, readImage } = await import('../../platform/files/node-io.ts');
+  const { scanImage } = await import('../../platform/files/sparse-input.ts');
   const startedAt = performance.now();
   const timings = new PhaseTimings('start');
   const progress = await createProgress(options);
@@ -150,10 +152,11 @@ async function diffPair(sourcePath: string, targetPath: string | undefined, opti
         show(event, place);
       };
       const makeOptions = { ...makeOptionsOf(options, signal, named), onProgress };
-      // By size first: nothing is read that there is no memory for.
-      engine.checkSizes(isFull ? 0 : imageSize(sourcePath), imageSize(targetPath), makeOptions);
-      const source = isFull ? null : readImage(sourcePath);
-      const target = readImage(targetPath);
+      // By size first: nothing is kept that there is no memory for.
+      const files = { source: isFull ? null : scanImage(sourcePath), target: scanImage(targetPath) };
+      engine.checkSizes(files.source?.map.denseBytes ?? 0, files.target.map.denseBytes, makeOptions);
+      const source = files.source && files.source.read();
+      const target = files.target.read();
       const result =
         source === null
           ? await engine.full(target, makeOptions)
@@ -179,8 +182,8 @@ async function diffPair(sourcePath: string, targetPath: string | undefined, opti
 /** The delta of a profile, or of the one that pays on a class of devices. */
 async function makeDelta(
   engine: DeltaEngine,
-  source: Uint8Array,
-  target: Uint8Array,
+  source: ImageLike,
+  target: ImageLike,
   profile: Profile | DeviceClass,
   options: MakeOptions,
 ): Promise<PayloadResult> {
@@ -251,6 +254,7 @@ function factsOf(made: PayloadResult): Record<string, unknown> {
     sourceDigest: header.sourceDigest,
     targetBytes: header.targetBytes,
     targetDigest: header.targetDigest,
+    fills: fillFacts(header),
     segments: header.segments.length,
     segmentBytes: header.segmentBytes,
     decoderMemoryBytes: header.decoderMemoryBytes,
@@ -273,14 +277,17 @@ function textOf(made: PayloadResult, output: string, seconds: number): string {
   const rows = [
     [made.kind === 'delta' ? 'patch' : 'full payload', output],
     ['size', `${formatCount(header.payloadBytes)} bytes, ${share.toFixed(2)} % of the target`],
-    ['target', `${formatCount(header.targetBytes)} bytes in ${formatCounted(header.segments.length, 'segment')}`],
+    [
+      'target',
+      `${formatCount(header.targetBytes)} bytes${fillText(header.fills.target)} in ${formatCounted(header.segments.length, 'segment')}`,
+    ],
     ['decoder memory', formatBytes(header.decoderMemoryBytes)],
     ...(made.kind === 'delta' ? [['profile', header.profile]] : []),
     ['time', `${formatSeconds(seconds)}, ${made.cpuSeconds.toFixed(1)} CPU seconds`],
   ];
   if (made.kind === 'delta') {
     // Covers of an image that was taken apart speak of its contents.
-    const coverable = header.units?.targetBytes ?? header.targetBytes;
+    const coverable = header.units?.targetBytes ?? header.fills.target.denseBytes;
     const covered = coverable === 0 ? 0 : (100 * (made.coveredBytes ?? 0)) / coverable;
     rows.splice(3, 0, [
       'covers',

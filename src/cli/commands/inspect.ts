@@ -14,6 +14,7 @@ import type { ByteSource } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { exitCodeOf, UpdateError } from '../../../native-free/status.ts';
 import { sha256Node } from '../../platform/hash.ts';
+import { fillFacts, fillText } from '../patch/fill-facts.ts';
 import { report, withSignals, type CommonOptions } from '../terminal/frame.ts';
 import { patchKind } from '../patch/patch-file.ts';
 import { unitFacts, unitRows, type UnitFacts } from '../patch/unit-facts.ts';
@@ -123,11 +124,12 @@ async function countSurplus(reader: PieceReader): Promise<number> {
 }
 
 function factsOf(header: PayloadHeader): Record<string, unknown> {
-  const { chunkDigests, segments, inlineBody, ...rest } = header;
+  const { chunkDigests, segments, inlineBody, fills: _, ...rest } = header;
   const encodedBytes = segments.reduce((sum, segment) => sum + segment.encodedBytes, 0);
   return {
     format: 'engraft',
     ...rest,
+    fills: fillFacts(header),
     sourceDigest: header.kind === 'delta' ? header.sourceDigest : null,
     bodyInHeader: inlineBody !== null,
     sections: {
@@ -157,7 +159,10 @@ function textOf(header: PayloadHeader, damage: Damage, units: UnitFacts | null, 
     ['  header', headerText(header)],
     ['  plan', planText(header)],
     ['  segments', segmentsText(header, encodedBytes)],
-    ['target', `${formatCount(header.targetBytes)} bytes, sha256 ${toHex(header.targetDigest)}`],
+    [
+      'target',
+      `${formatCount(header.targetBytes)} bytes${fillText(header.fills.target)}, sha256 ${toHex(header.targetDigest)}`,
+    ],
     ['decoder memory', formatBytes(header.decoderMemoryBytes)],
     ['decoder work', `${formatCount(header.decoderWork)} units of 2^20 look-ups`],
     ['intact', damage.intact ? 'yes' : damageText(damage)],
@@ -165,7 +170,8 @@ function textOf(header: PayloadHeader, damage: Damage, units: UnitFacts | null, 
   if (header.kind === 'delta') {
     if (units !== null) rows.splice(5, 0, ...unitRows(units));
     rows.splice(6, 0, ['profile', header.profile]);
-    rows.splice(5, 0, ['source', `${formatCount(header.sourceBytes)} bytes, sha256 ${toHex(header.sourceDigest)}`]);
+    const size = `${formatCount(header.sourceBytes)} bytes${fillText(header.fills.source)}`;
+    rows.splice(5, 0, ['source', `${size}, sha256 ${toHex(header.sourceDigest)}`]);
   }
   const text = formatTable(rows.map(([name, value]) => [`${name}:`, value]));
   if (options.segments !== true) return text;

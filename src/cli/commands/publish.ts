@@ -97,7 +97,7 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
   const repository = new Repository(options.repo, { expiryDays: { timestamp: options.expireDays } });
   const signers = await loadSigners(options.keys);
   const { DeltaEngine } = await import('../../engine/index.ts');
-  const { imageSize, readImage } = await import('../../platform/files/node-io.ts');
+  const { scanImage } = await import('../../platform/files/sparse-input.ts');
   const progress = await createProgress(options);
   const result = await withSignals(async (signal) => {
     const { workers, memory } = options;
@@ -110,9 +110,10 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
       // Foreign clients know their bundles by the ending.
       const filename = options.filename ?? (/\.(swu|raucb)$/.test(image) ? basename(image) : undefined);
       const { rollbackIndex, from, force, payloads, matcher } = options;
-      // By size first: nothing is read that there is no memory for.
-      engine.checkSizes(0, imageSize(image));
-      const bytes = readImage(image);
+      // By size first: nothing is kept that there is no memory for.
+      const file = scanImage(image);
+      engine.checkSizes(0, file.map.denseBytes);
+      const content = file.read();
       const key = { product, version, hardware, slotClass };
       const settings = {
         rollbackIndex,
@@ -126,7 +127,7 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
         signal,
         onProgress: showPhases(progress),
       };
-      return await publish({ repository, signers, engine, image: bytes, ...key, ...settings, lock: { signal } });
+      return await publish({ repository, signers, engine, image: content, ...key, ...settings, lock: { signal } });
     } finally {
       progress.stop();
       await engine.close();

@@ -37,8 +37,8 @@ export async function withTarget<T>(options: TargetOptions, produce: (target: Ap
   return writeFileAtomically(
     output,
     (file) => {
-      const { write } = fileSink(file.handle.fd, output);
-      return produce({ write, reserve: (bytes) => checkSpace(output, bytes) });
+      const sink = fileSink(file.handle.fd, output, { fresh: true });
+      return produce({ ...sink, reserve: (bytes, zeros = 0) => checkSpace(output, bytes - zeros) });
     },
     { signal, onRemark },
   );

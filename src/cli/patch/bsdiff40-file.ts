@@ -45,7 +45,7 @@ export async function applyBsdiff40To(work: Bsdiff40Work): Promise<{
   let index = 0;
   for await (const bytes of applyBsdiff40({ patch, source, signal, pause: breathe })) {
     hash.update(bytes);
-    await target.write({ index: index++, offset: done, bytes });
+    await target.write({ index: index++, offset: done, bytes, isLast: true });
     done += bytes.length;
     progress.update(done);
   }

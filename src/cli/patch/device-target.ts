@@ -39,6 +39,10 @@ export async function writeDevice<T>(
         touched = true;
         await sink.write(segment);
       },
+      async fill(fill) {
+        touched = true;
+        await sink.fill(fill);
+      },
     });
     await handle.sync().catch((error: unknown) => {
       throw writeError(error, path);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { SparseImage } from '../../../native-free/diff/fills/sparse-image.ts';
 import type { CodedPlan, SegmentCosts } from '../../../native-free/diff/write/encode-segment.ts';
 import type { Images } from '../../../native-free/diff/images.ts';
 import type { Layout } from '../../../native-free/format/regions.ts';
@@ -27,10 +28,10 @@ import type { MatchIndex } from '../../wasm/matching.ts';
 import type { ProofPart, ProvenPart } from '../proof-parts.ts';
 import type { StatusCode } from '../../../native-free/status.ts';
 
-/** Digest of a whole image. */
+/** Digest of a whole image, fills included. */
 interface DigestTask {
   readonly kind: 'digest';
-  readonly image: Uint8Array;
+  readonly image: SparseImage;
 }
 
 /** Structure of both images. */
@@ -169,8 +170,8 @@ interface FullTask {
 export interface ProveTask extends ProofPart {
   readonly kind: 'prove';
   readonly payload: Uint8Array;
-  readonly source: Uint8Array;
-  readonly target: Uint8Array;
+  readonly source: SparseImage;
+  readonly target: SparseImage;
   /** Element 0 counts the KiB that all parts have proved, for progress. Shared. */
   readonly doneKib: Int32Array;
 }

@@ -6,6 +6,7 @@
  * @module
  */
 import { readFileSync } from 'node:fs';
+import { digestOfImage } from '../../../native-free/diff/fills/sparse-image.ts';
 import { SegmentEncoder } from '../../../native-free/diff/write/encode-segment.ts';
 import { coarseCovers } from '../../../native-free/diff/match/coarse-align.ts';
 import { SourceView } from '../../../native-free/diff/match/source-view.ts';
@@ -46,7 +47,7 @@ function tight(bytes: Uint8Array): Uint8Array {
 async function perform(task: Task): Promise<TaskResults[Task['kind']]> {
   switch (task.kind) {
     case 'digest':
-      return tight(digestOf(sha256Node, task.image));
+      return digestOfImage(sha256Node, task.image);
     case 'analyse':
       return stages.analyse(task.images, task.parts);
     case 'mask':

@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { fillPieces } from '../../../native-free/format/fill-map.ts';
 import type { ByteSource, RandomSource, SegmentSink } from '../../../native-free/io.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
@@ -22,7 +23,7 @@ interface Closeable {
  * Open a regular file or block device for reading. `size` is null for a file that says 0 and holds something all the
  * same, as those of procfs do. Throws UpdateError `input_unreadable`.
  */
-function openInput(path: string): { fd: number; size: number | null } {
+export function openInput(path: string): { fd: number; size: number | null } {
   let fd: number | undefined;
   try {
     // A pipe is refused below, and not waited for here.
@@ -67,7 +68,8 @@ function readUnsized(fd: number, path: string): Uint8Array {
   }
 }
 
-function readFully(fd: number, path: string, offset: number, into: Uint8Array): void {
+/** Fills `into` from `offset` on. Throws UpdateError `input_unreadable`. */
+export function readFully(fd: number, path: string, offset: number, into: Uint8Array): void {
   for (let done = 0; done < into.length;) {
     let got: number;
     try {
@@ -146,27 +148,40 @@ export function fileByteSource(
   };
 }
 
-/** Writes segments at their offsets; the owner of the descriptor syncs. `path` is for messages. */
-export function fileSink(fd: number, path: string): SegmentSink {
+/** A sink that knows how to fill. */
+export type FileSink = Required<SegmentSink>;
+
+/**
+ * Writes segments at their offsets; the owner of the descriptor syncs. `path` is for messages. A `fresh` file, which is
+ * empty and written from its start, gets holes for zeros.
+ */
+export function fileSink(fd: number, path: string, { fresh = false }: { readonly fresh?: boolean } = {}): FileSink {
+  const put = (offset: number, bytes: Uint8Array): void => {
+    for (let done = 0; done < bytes.length;) {
+      done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
+    }
+  };
   return {
     async write({ offset, bytes }) {
       try {
-        for (let done = 0; done < bytes.length;) {
-          done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
+        put(offset, bytes);
+      } catch (error) {
+        throw writeError(error, path);
+      }
+    },
+    async fill({ offset, length, value }) {
+      try {
+        if (fresh && value === 0) return ftruncateSync(fd, offset + length);
+        let at = offset;
+        for (const piece of fillPieces({ length, value })) {
+          put(at, piece);
+          at += piece.length;
         }
       } catch (error) {
         throw writeError(error, path);
       }
     },
   };
-}
-
-/** Size of an image that is not read yet. Throws UpdateError `input_unreadable`. */
-export function imageSize(path: string): number {
-  const { fd, size } = openInput(path);
-  closeSync(fd);
-  // What does not tell its size is small; the engine looks again.
-  return size ?? 0;
 }
 
 /**
@@ -177,9 +192,9 @@ export function readImage(path: string): Uint8Array {
   const { fd, size } = openInput(path);
   try {
     if (size === null) return shareImage(readUnsized(fd, path));
-    if (size > LIMITS.image_bytes_max) {
-      throw new UpdateError('limit_exceeded', `${path} has ${size} bytes; ${LIMITS.image_bytes_max} are the most`, {
-        detail: { path, bytes: size, allowedBytes: LIMITS.image_bytes_max },
+    if (size > LIMITS.dense_bytes_max) {
+      throw new UpdateError('limit_exceeded', `${path} has ${size} bytes; ${LIMITS.dense_bytes_max} are the most`, {
+        detail: { path, bytes: size, allowedBytes: LIMITS.dense_bytes_max },
       });
     }
     const image = sharedBytes(size);

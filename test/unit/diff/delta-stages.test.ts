@@ -347,7 +347,7 @@ describe('stages', () => {
   it('cut a target into windows of about equal size, without holes', () => {
     expect(stages.windowsOf(0)).toEqual([]);
     expect(stages.windowsOf(1)).toEqual([{ start: 0, end: 1 }]);
-    for (const bytes of [stages.WINDOW_BYTES, 40e6, 100_000_001, LIMITS.image_bytes_max]) {
+    for (const bytes of [stages.WINDOW_BYTES, 40e6, 100_000_001, LIMITS.dense_bytes_max]) {
       const windows = stages.windowsOf(bytes);
       expect(windows[0]!.start).toBe(0);
       expect(windows.at(-1)!.end).toBe(bytes);

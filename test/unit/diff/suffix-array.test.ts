@@ -82,7 +82,7 @@ describe('suffixArray', () => {
 
   it('refuses a text over the limit before it allocates', () => {
     const tooLong = Object.create(Uint8Array.prototype, {
-      length: { value: LIMITS.image_bytes_max + 1 },
+      length: { value: LIMITS.dense_bytes_max + 1 },
     }) as Uint8Array;
     expect(() => suffixArray(tooLong)).toThrow(expect.objectContaining({ code: 'limit_exceeded' }));
   });

@@ -97,8 +97,8 @@ describe('fileSink', () => {
     const out = join(folder, 'out');
     const fd = openSync(out, 'w');
     const sink = fileSink(fd, out);
-    await sink.write({ index: 1, offset: 1000, bytes: bytes.subarray(1000, 1500) });
-    await sink.write({ index: 0, offset: 0, bytes: bytes.subarray(0, 1000) });
+    await sink.write({ index: 1, offset: 1000, bytes: bytes.subarray(1000, 1500), isLast: true });
+    await sink.write({ index: 0, offset: 0, bytes: bytes.subarray(0, 1000), isLast: true });
     closeSync(fd);
     expect(Buffer.compare(readFileSync(out), bytes.subarray(0, 1500))).toBe(0);
   });
@@ -106,7 +106,7 @@ describe('fileSink', () => {
   it.skipIf(!existsSync('/dev/full'))('tells a full disk', async () => {
     const fd = openSync('/dev/full', 'w');
     try {
-      const write = fileSink(fd, 'target').write({ index: 0, offset: 0, bytes });
+      const write = fileSink(fd, 'target').write({ index: 0, offset: 0, bytes, isLast: true });
       await expect(write).rejects.toMatchObject({ code: 'disk_full', detail: { path: 'target' } });
     } finally {
       closeSync(fd);

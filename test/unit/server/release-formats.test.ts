@@ -82,7 +82,7 @@ describe('publish', () => {
         delta: async (source, target, settings) => {
           const delta = await engine.delta(source, target, settings);
           return settings?.unpack === false
-            ? { ...delta, payload: new Uint8Array([...delta.payload, ...target]) }
+            ? { ...delta, payload: new Uint8Array([...delta.payload, ...(target as Uint8Array)]) }
             : delta;
         },
       },
