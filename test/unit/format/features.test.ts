@@ -27,7 +27,7 @@ describe('what is decoded', () => {
     expect(DECODER_FEATURES.map(formatName)).toEqual(['5-full', '5-delta', '5-units']);
     expect(formatName({ version: 5, codec: 9 })).toBe('5-codec9');
     expect(readsFormat(DECODER_FEATURES, { version: 5, codec: CODEC.units })).toBe(true);
-    expect(readsFormat(DECODER_FEATURES, { version: 5, codec: CODEC.units })).toBe(false);
+    expect(readsFormat(DECODER_FEATURES, { version: 6, codec: CODEC.units })).toBe(false);
   });
 
   test('is found in the first bytes of every payload, also of versions to come', async () => {
