@@ -12,7 +12,8 @@ import type { ModelCoderFactory } from '../model/model-coder.ts';
 import { digestOfImage, sparseImage, type ImageLike } from './fills/sparse-image.ts';
 import { inlineSteps, matchImages } from './match-images.ts';
 import { referenceMatching, type SuffixSorter } from './match/matching.ts';
-import { analyse, finishPlan, type FinishedPlan } from './stages.ts';
+import { NO_LAYOUTS, TINY_DELTA_BYTES } from './layout/pair-regions.ts';
+import { analyse, finishPlan, type FinishedPlan, type Matched } from './stages.ts';
 import { rangesOf, type Images } from './images.ts';
 import { cutSegments, UNIT_SEGMENT_CONTENT_BYTES } from './units/cut.ts';
 import { explore } from './units/explore.ts';
@@ -100,12 +101,26 @@ const explored = (image: Uint8Array): ExploredImage => ({
 
 /** The delta of contents, or (null) of the images as they are. */
 async function encoded(images: Pair, unpacked: UnpackedPair | null, options: MakeDeltaOptions): Promise<TriedDelta> {
-  const { hash = sha256Pure, sort } = options;
+  const { sort } = options;
   const contents = unpacked?.virtual ?? images;
   const layouts = analyse(contents, unpacked?.parts);
   const covers = await matchImages(contents, inlineSteps(contents, layouts, referenceMatching(sort)));
+  const made = await written(images, unpacked, { layouts, covers }, options);
+  if (unpacked !== null || made.payload.length > TINY_DELTA_BYTES) return made;
+  const bare = await written(images, null, { layouts: NO_LAYOUTS, covers }, options);
+  return bare.payload.length < made.payload.length ? bare : made;
+}
+
+async function written(
+  images: Pair,
+  unpacked: UnpackedPair | null,
+  matched: Matched,
+  options: MakeDeltaOptions,
+): Promise<TriedDelta> {
+  const { hash = sha256Pure } = options;
+  const contents = unpacked?.virtual ?? images;
   const wanted = unpacked === null ? options : { ...options, segmentBytes: UNIT_SEGMENT_CONTENT_BYTES };
-  const finished = finishPlan(contents, { layouts, covers }, wanted, options.models);
+  const finished = finishPlan(contents, matched, wanted, options.models);
   const { trialFor, ...parts } =
     unpacked === null
       ? await plainParts(images, finished, options)

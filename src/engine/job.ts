@@ -7,7 +7,7 @@
 import { assembleDelta, assembleFull } from '../../native-free/diff/write/assemble.ts';
 import type { SparseImage } from '../../native-free/diff/fills/sparse-image.ts';
 import type { SegmentCosts } from '../../native-free/diff/write/encode-segment.ts';
-import type { PairedLayouts } from '../../native-free/diff/layout/pair-regions.ts';
+import { NO_LAYOUTS, TINY_DELTA_BYTES, type PairedLayouts } from '../../native-free/diff/layout/pair-regions.ts';
 import type { FinishedPlan, ImageParts, Matched } from '../../native-free/diff/stages.ts';
 import { cutSegments, UNIT_SEGMENT_CONTENT_BYTES } from '../../native-free/diff/units/cut.ts';
 import { trialOf, type Trial } from '../../native-free/diff/units/trial.ts';
@@ -164,6 +164,14 @@ export async function encodeDelta(
 }
 
 async function encodePlain(job: Job, image: SourceImage, images: Images, matched: Matched): Promise<EncodedDelta> {
+  const made = await encodeStructured(job, image, images, matched);
+  if (made.payload.length > TINY_DELTA_BYTES) return made;
+  const quiet = { ...job, onProgress: () => undefined };
+  const bare = await encodeStructured(quiet, image, images, { ...matched, layouts: NO_LAYOUTS });
+  return bare.payload.length < made.payload.length ? bare : made;
+}
+
+async function encodeStructured(job: Job, image: SourceImage, images: Images, matched: Matched): Promise<EncodedDelta> {
   const { finished, coded } = await planFor(job, images, matched, job.mayGrowSegments ? null : job.segmentBytes);
   const { segmentBytes } = finished;
   const parts = await encodeSegments(job, evenSegments(job.target.length, segmentBytes), (range) =>

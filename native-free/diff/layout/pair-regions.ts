@@ -3,7 +3,7 @@
  * @module
  */
 import type { Layout, Region } from '../../format/regions.ts';
-import type { NamedLayout, NamedRegion } from './named-layout.ts';
+import { NO_LAYOUT, type NamedLayout, type NamedRegion } from './named-layout.ts';
 import { layoutsOf, type PairedRegions, type RegionPair } from '../../model/region-coder.ts';
 import type { Base } from '../../format/plan.ts';
 
@@ -54,6 +54,12 @@ export function pairRegions(
   const names = layouts.source.regions.map((region) => nameOf.get(region) ?? '');
   return { paired: { pairs, highs }, source: layouts.source, target: layouts.target, counterpart, names };
 }
+
+/** Of images of which nothing is said. */
+export const NO_LAYOUTS: PairedLayouts = pairRegions(NO_LAYOUT, NO_LAYOUT, []);
+
+/** Of a smaller delta, what it says of the images' structure is so much that it may be worth saying nothing. */
+export const TINY_DELTA_BYTES = 4096;
 
 /** The same pairs, with the bases that were found for each region of the source layout. */
 export function withBases(layouts: PairedLayouts, bases: readonly (readonly Base[])[]): PairedRegions {

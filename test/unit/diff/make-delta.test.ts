@@ -7,7 +7,7 @@ import { encodeCovered } from '../../../native-free/diff/write/encode-segment.ts
 import { parseHeader } from '../../../native-free/format/payload-header.ts';
 import { DeltaEngine } from '../../../src/engine/index.ts';
 import { applied } from '../../support/engine.ts';
-import { editedPair, imageBytes, sha256 } from '../../support/images.ts';
+import { editedPair, imageBytes, sha256, watcher } from '../../support/images.ts';
 
 const SEGMENT = 64 * 1024;
 const SMALL_SIZES = PROFILE_SIZES['low-memory'];
@@ -20,6 +20,18 @@ describe('makeDelta', () => {
     const engine = new DeltaEngine({ workers: 2 });
     const made = await engine.delta(pair.source, pair.target).finally(() => engine.close());
     expect(Buffer.compare(payload, made.payload)).toBe(0);
+  });
+
+  it('says nothing of the structure of a program of which next to nothing changed', async () => {
+    const source = watcher('source');
+    const target = Uint8Array.from(source, (byte, i) => (i % 90_000 === 70_000 ? byte ^ 0x55 : byte));
+    const payload = await makeDelta(source, target);
+    expect(payload.length).toBeLessThanOrEqual(140);
+    expect(Buffer.compare(await applied(payload, source), target)).toBe(0);
+    const engine = new DeltaEngine({ workers: 2 });
+    const made = await engine.delta(source, target, { metered: true }).finally(() => engine.close());
+    expect(Buffer.compare(payload, made.payload)).toBe(0);
+    expect(made.costs!.regions).toBeLessThan(4);
   });
 
   it('takes the sizes that are wanted, and empty images', async () => {
