@@ -73,7 +73,7 @@ function expectTold(it: SimulatedDevice, format: string): void {
 
 describe('signed metadata that say', () => {
   test.each([
-    ['version 5', { payloadVersion: 5 }, '5-delta'],
+    ['version 6', { payloadVersion: 6 }, '6-delta'],
     ['a codec that is not known', { codec: 9 }, '5-codec9'],
   ])('%s of a delta: not a byte of it is fetched', async (_, said, format) => {
     // What a later version may say of itself is nothing that this one judges.
@@ -86,8 +86,8 @@ describe('signed metadata that say', () => {
     expect(it.journal().unread).toEqual({});
   });
 
-  test('version 5 of a delta, to a device that has forgotten what it runs', async () => {
-    const changed = await changedLab(deltas(({ custom }) => [{ custom: { ...custom, payloadVersion: 5, source: 1 } }]));
+  test('version 6 of a delta, to a device that has forgotten what it runs', async () => {
+    const changed = await changedLab(deltas(({ custom }) => [{ custom: { ...custom, payloadVersion: 6, source: 1 } }]));
     const it = await device(changed);
     it.deployments.assign('2.0');
     expect(await it.untilDone()).toMatchObject({ status: 0 });
@@ -118,8 +118,8 @@ describe('signed metadata that say', () => {
     });
   });
 
-  test('version 5 of the full payload, which no device may be left without', async () => {
-    const changed = await changedLab(({ custom }) => [{ custom: { ...custom, payloadVersion: 5 } }]);
+  test('version 6 of the full payload, which no device may be left without', async () => {
+    const changed = await changedLab(({ custom }) => [{ custom: { ...custom, payloadVersion: 6 } }]);
     const it = await assignedDevice(changed);
     for (let round = 0; round < 5; round++) {
       it.deployments.assign('2.0', `action-${round}`);
@@ -139,7 +139,7 @@ describe('a header that says', () => {
   });
 
   const lies: [string, number, number, string][] = [
-    ['version 5', VERSION_AT, 5, '5-delta'],
+    ['version 6', VERSION_AT, 6, '6-delta'],
     ['a codec that is not known', CODEC_AT, 9, '5-codec9'],
   ];
 
@@ -153,14 +153,14 @@ describe('a header that says', () => {
     expect(it.journal().slots['A']).toMatchObject({ version: '1.0' });
   });
 
-  test('version 5: it is not fetched again by later attempts, until the agent reads it', async () => {
-    const changed = await changedLab(deltas(({ payload }) => [{ payload: withByte(payload, VERSION_AT, 5) }]));
+  test('version 6: it is not fetched again by later attempts, until the agent reads it', async () => {
+    const changed = await changedLab(deltas(({ payload }) => [{ payload: withByte(payload, VERSION_AT, 6) }]));
     const it = await assignedDevice(changed, {
       run: async () => ({ exitCode: 1, timedOut: false, output: '', stdout: '' }),
     });
     expect(await it.untilDone()).toMatchObject({ code: 'health_failed' });
     const [sha256] = Object.keys(it.journal().unread);
-    expect(it.journal().unread[sha256!]).toMatchObject({ format: { version: 5, codec: CODEC.mixing } });
+    expect(it.journal().unread[sha256!]).toMatchObject({ format: { version: 6, codec: CODEC.mixing } });
     const headerBytes = it.network.bytesOf(sha256!);
     expect(headerBytes).toBeGreaterThan(0);
     it.disk.place('/slots/b', new Uint8Array(0));
@@ -170,14 +170,14 @@ describe('a header that says', () => {
     expect(it.journal().last?.plan).toMatchObject({ kind: 'full' });
     // One that says that it reads it tries; that it does not after all is no reason to go on and on.
     it.disk.place('/slots/b', new Uint8Array(0));
-    it.decoder = [...DECODER_FEATURES, { version: 5, codec: CODEC.mixing, kind: 'delta' }];
+    it.decoder = [...DECODER_FEATURES, { version: 6, codec: CODEC.mixing, kind: 'delta' }];
     it.deployments.assign('2.0', 'action-3');
     expect(await it.untilDone()).toMatchObject({ code: 'health_failed' });
     expect(it.network.bytesOf(sha256!)).toBeGreaterThan(headerBytes);
   });
 
-  test('version 5 in the full payload ends the attempt, and is not fetched again', async () => {
-    const changed = await changedLab(({ payload }) => [{ payload: withByte(payload, VERSION_AT, 5) }]);
+  test('version 6 in the full payload ends the attempt, and is not fetched again', async () => {
+    const changed = await changedLab(({ payload }) => [{ payload: withByte(payload, VERSION_AT, 6) }]);
     const it = await assignedDevice(changed);
     expect(await it.untilDone()).toMatchObject({ status: 20, code: 'payload_version' });
     const bytes = it.network.bytesOf('/blobs/');
@@ -261,7 +261,7 @@ test('a release of two slot classes goes back to choosing in its second part, an
     await made.release(version, { image });
   }
   const changed = await relisted(made, ({ path, custom, payload }) =>
-    path.startsWith('cam/2.0/v1/rootfs/delta/') ? [{ custom, payload: withByte(payload, VERSION_AT, 5) }] : [{}],
+    path.startsWith('cam/2.0/v1/rootfs/delta/') ? [{ custom, payload: withByte(payload, VERSION_AT, 6) }] : [{}],
   );
   const slots = ['a', 'b'].map(
     (slot) => `[slots.${slot.toUpperCase()}]\nrootfs = "/slots/${slot}"\nboot = "/slots/boot-${slot}"`,
