@@ -163,7 +163,8 @@ describe.skipIf(why !== null)(`apply onto a block device ${why ?? ''}`, () => {
   test('says that the device holds a part of the target when the work ends early', async () => {
     const { path } = device();
     const damaged = readFileSync(at('patch'));
-    damaged[damaged.length - 1]! ^= 1;
+    // Not the last bits: a stream may end in some that decide nothing.
+    damaged[damaged.length - 2]! ^= 0xff;
     writeFileSync(at('damaged'), damaged);
     const ended = await apply(at('source'), at('damaged'), path);
     expect(ended.code).toBe(20);
