@@ -55,8 +55,8 @@ describe.skipIf(missing !== null)(`with the addon${missing === null ? '' : ` (sk
 describe('the analysis', () => {
   it.each([
     ['bsdiff', ['analyse']],
-    // Each image is named once.
-    ['both', ['analyse', 'align', 'masked', 'name', 'name', 'match']],
+    // Each image is named once, and the target once more for the second parse.
+    ['both', ['analyse', 'align', 'index', 'covers', 'name', 'name', 'index', 'parse', 'name', 'parse']],
   ] as const)('is made once for %s, and nothing is matched that nobody asked for', async (matcher, expected) => {
     const log = join(folder, `tasks-${matcher}`);
     const body = `appendFileSync(${JSON.stringify(log)}, task.kind + '\\n'); return run(task);`;
@@ -65,7 +65,7 @@ describe('the analysis', () => {
     const made = await engine.delta(pair.source, pair.target, { segmentBytes, matcher }).finally(() => engine.close());
     const early = readFileSync(log, 'utf8').split('\n');
     if (made.fellBack === undefined) {
-      const kinds = early.filter((kind) => ['analyse', 'align', 'masked', 'name', 'match'].includes(kind));
+      const kinds = early.filter((kind) => ['analyse', 'align', 'index', 'covers', 'name', 'parse'].includes(kind));
       expect(kinds).toEqual(expected);
     } else expect(missing).not.toBeNull();
   });
