@@ -5,7 +5,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { PROFILES, type Profile } from '../../native-free/format/profile.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import type { DeviceClass } from '../release/price.ts';
+import type { DeviceClass } from '../release/pricing/price.ts';
 
 export interface ProfileOptions {
   readonly profile: Profile | 'auto';

@@ -1,6 +1,6 @@
 /**
- * The steps of one job on the worker pool: analyse, encode, compress, prove; matching.ts has what lies between. How the work is cut never depends
- * on the number of workers, so neither do the bytes.
+ * The steps of one job on the worker pool: analyse, encode, compress, prove; matching.ts has what lies between. How the
+ * work is cut never depends on the number of workers, so neither do the bytes.
  *
  * @module
  */

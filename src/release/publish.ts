@@ -23,8 +23,8 @@ import {
   type TargetCustom,
 } from './custom.ts';
 import { imageDigests } from './digests.ts';
-import type { DeviceClass } from './price.ts';
-import { pricedDelta } from './priced-delta.ts';
+import type { DeviceClass } from './pricing/price.ts';
+import { pricedDelta } from './pricing/priced-delta.ts';
 import { foreignBundleOf, type ForeignBundle } from './foreign-bundle.ts';
 import type { RoleSigners } from './keys.ts';
 import type { LockOptions } from './lock.ts';

@@ -12,7 +12,7 @@ import type { Profile } from '../../../native-free/format/profile.ts';
 import type { ImageLike } from '../../../native-free/diff/fills/sparse-image.ts';
 import { OUTCOME, UpdateError } from '../../../native-free/status.ts';
 import type { DeltaEngine, MakeOptions, PayloadResult, UnitReport } from '../../engine/index.ts';
-import type { DeviceClass } from '../../release/price.ts';
+import type { DeviceClass } from '../../release/pricing/price.ts';
 import { profileOf, withProfile, type ProfileOptions } from '../profile.ts';
 import { integerOption, note, report, withSignals, type CommonOptions } from '../terminal/frame.ts';
 import { checkFileOutput } from '../terminal/outputs.ts';
@@ -188,7 +188,7 @@ async function makeDelta(
   options: MakeOptions,
 ): Promise<PayloadResult> {
   if (typeof profile === 'string') return engine.delta(source, target, options);
-  const { pricedDelta } = await import('../../release/priced-delta.ts');
+  const { pricedDelta } = await import('../../release/pricing/priced-delta.ts');
   const full = await engine.full(target, options);
   return pricedDelta(
     (each) => engine.delta(source, target, { ...options, profile: each }),

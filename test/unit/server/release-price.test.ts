@@ -1,8 +1,14 @@
 /** What a payload costs a class of devices, and which one it is to get. */
 import { describe, expect, it } from 'vitest';
 import type { Profile } from '../../../native-free/format/profile.ts';
-import { choosePayload, pays, priceOf, type DeviceClass, type PricedPayload } from '../../../src/release/price.ts';
-import { pricedDelta } from '../../../src/release/priced-delta.ts';
+import {
+  choosePayload,
+  pays,
+  priceOf,
+  type DeviceClass,
+  type PricedPayload,
+} from '../../../src/release/pricing/price.ts';
+import { pricedDelta } from '../../../src/release/pricing/priced-delta.ts';
 import type { PayloadResult } from '../../../src/release/payload-maker.ts';
 
 const TARGET = 10_289_264;

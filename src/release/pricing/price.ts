@@ -5,8 +5,8 @@
  * counts as if nothing were done at once, although a device decodes while it downloads: what passes is never slower.
  * @module
  */
-import type { Profile } from '../../native-free/format/profile.ts';
-import { UpdateError } from '../../native-free/status.ts';
+import type { Profile } from '../../../native-free/format/profile.ts';
+import { UpdateError } from '../../../native-free/status.ts';
 
 /** Devices that are alike. */
 export interface DeviceClass {

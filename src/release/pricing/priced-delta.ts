@@ -2,10 +2,10 @@
  * A delta whose profile a device class decides: the one of fewest bytes, or one that decodes faster, or none.
  * @module
  */
-import type { Profile } from '../../native-free/format/profile.ts';
-import { UpdateError } from '../../native-free/status.ts';
+import type { Profile } from '../../../native-free/format/profile.ts';
+import { UpdateError } from '../../../native-free/status.ts';
 import { pays, priceOf, type DeviceClass } from './price.ts';
-import type { PayloadResult } from './payload-maker.ts';
+import type { PayloadResult } from '../payload-maker.ts';
 
 /** In the order of their bytes. */
 const TRIED: readonly Profile[] = ['small', 'fast'];
