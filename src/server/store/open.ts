@@ -8,7 +8,7 @@ import { ioError } from '../../../native-free/io-error.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { withLock } from '../../release/index.ts';
 import { Connection, type OpenRaw } from './connection.ts';
-import { migrationsFor } from './migrations.ts';
+import { migrationsFor } from './migrations/index.ts';
 import type { Database } from './schema.ts';
 
 export interface OpenedDatabase {

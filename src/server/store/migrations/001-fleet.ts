@@ -1,21 +1,11 @@
 /**
- * The steps that bring a database up to date. One set for SQLite and PostgreSQL: where they differ, which is only in
- * how a number counts itself up, a step asks for the dialect. Steps are appended, never changed.
+ * Devices, releases, deployments, actions and reports.
  * @module
  */
-import { sql, type ColumnDefinitionBuilder, type Kysely, type Migration, type MigrationProvider } from 'kysely';
+import { sql, type Kysely, type Migration } from 'kysely';
+import { counted, instant, type DialectName } from './dialect.ts';
 
-export type DialectName = 'sqlite' | 'postgres';
-
-/** Kysely's migrator reads the steps from here. */
-export function migrationsFor(dialect: DialectName): MigrationProvider {
-  return { getMigrations: async () => ({ '001-fleet': fleet(dialect), '002-decoders': decoders }) };
-}
-
-const counted = (dialect: DialectName) => (column: ColumnDefinitionBuilder) =>
-  dialect === 'sqlite' ? column.primaryKey().autoIncrement() : column.primaryKey().generatedByDefaultAsIdentity();
-
-function fleet(dialect: DialectName): Migration {
+export function fleet(dialect: DialectName): Migration {
   return {
     async up(db: Kysely<unknown>) {
       await devicesAndReleases(db, dialect);
@@ -24,14 +14,8 @@ function fleet(dialect: DialectName): Migration {
   };
 }
 
-const decoders: Migration = {
-  async up(db: Kysely<unknown>) {
-    await db.schema.alterTable('devices').addColumn('decodes', 'text').execute();
-  },
-};
-
 async function devicesAndReleases(db: Kysely<unknown>, dialect: DialectName): Promise<void> {
-  const instant = dialect === 'sqlite' ? 'integer' : 'bigint';
+  const at = instant(dialect);
   await db.schema
     .createTable('devices')
     .addColumn('tenant', 'text', (c) => c.notNull())
@@ -42,8 +26,8 @@ async function devicesAndReleases(db: Kysely<unknown>, dialect: DialectName): Pr
     .addColumn('version', 'text')
     .addColumn('token_sha256', 'text')
     .addColumn('attributes_wanted', 'integer', (c) => c.notNull())
-    .addColumn('first_seen', instant, (c) => c.notNull())
-    .addColumn('last_seen', instant)
+    .addColumn('first_seen', at, (c) => c.notNull())
+    .addColumn('last_seen', at)
     .addColumn('last_address', 'text')
     .addPrimaryKeyConstraint('devices_key', ['tenant', 'controller_id'])
     .execute();
@@ -55,7 +39,7 @@ async function devicesAndReleases(db: Kysely<unknown>, dialect: DialectName): Pr
     .addColumn('version', 'text', (c) => c.notNull())
     .addColumn('hardware', 'text', (c) => c.notNull())
     .addColumn('slot_class', 'text', (c) => c.notNull())
-    .addColumn('rollback_index', instant, (c) => c.notNull())
+    .addColumn('rollback_index', at, (c) => c.notNull())
     .addColumn('published_at', 'text', (c) => c.notNull())
     .addColumn('artifact', 'text', (c) => c.notNull())
     .addColumn('payloads', 'text', (c) => c.notNull())
@@ -64,7 +48,7 @@ async function devicesAndReleases(db: Kysely<unknown>, dialect: DialectName): Pr
 }
 
 async function deploymentsAndActions(db: Kysely<unknown>, dialect: DialectName): Promise<void> {
-  const instant = dialect === 'sqlite' ? 'integer' : 'bigint';
+  const at = instant(dialect);
   await db.schema
     .createTable('deployments')
     .addColumn('id', 'integer', counted(dialect))
@@ -72,7 +56,7 @@ async function deploymentsAndActions(db: Kysely<unknown>, dialect: DialectName):
     .addColumn('release_id', 'integer', (c) => c.notNull().references('releases.id'))
     .addColumn('selector', 'text', (c) => c.notNull())
     .addColumn('state', 'text', (c) => c.notNull())
-    .addColumn('created_at', instant, (c) => c.notNull())
+    .addColumn('created_at', at, (c) => c.notNull())
     .execute();
   await db.schema
     .createTable('actions')
@@ -87,9 +71,9 @@ async function deploymentsAndActions(db: Kysely<unknown>, dialect: DialectName):
     .addColumn('reason', 'text')
     .addColumn('sub_status', 'integer')
     .addColumn('source_version', 'text')
-    .addColumn('retrieved_at', instant)
-    .addColumn('created_at', instant, (c) => c.notNull())
-    .addColumn('updated_at', instant, (c) => c.notNull())
+    .addColumn('retrieved_at', at)
+    .addColumn('created_at', at, (c) => c.notNull())
+    .addColumn('updated_at', at, (c) => c.notNull())
     .addUniqueConstraint('actions_once', ['deployment_id', 'tenant', 'controller_id'])
     .execute();
   await db.schema.createIndex('actions_device').on('actions').columns(['tenant', 'controller_id', 'state']).execute();
@@ -106,7 +90,7 @@ async function deploymentsAndActions(db: Kysely<unknown>, dialect: DialectName):
     .addColumn('finished', 'text', (c) => c.notNull())
     .addColumn('code', 'integer')
     .addColumn('details', 'text', (c) => c.notNull())
-    .addColumn('received_at', instant, (c) => c.notNull())
+    .addColumn('received_at', at, (c) => c.notNull())
     .addUniqueConstraint('feedback_once', ['action_id', 'digest'])
     .execute();
 }
