@@ -19,7 +19,7 @@ const DEFAULT_PAIR = 'node-arm64';
 const MIB = 2 ** 20;
 const STEP = 4;
 
-const program = join(repositoryRoot(), 'dist', 'src', 'cli', 'engraft.js');
+const program = join(repositoryRoot(), 'dist', 'program', 'engraft.js');
 
 /** The first `bytes` of a file, gone through again where it ends: then only its distance is new. */
 function cut(path: string, bytes: number): Buffer {

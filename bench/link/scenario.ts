@@ -42,7 +42,7 @@ export interface Outcome {
 export const IDLE_SECONDS = 4;
 export const OUTAGE_MS = 5_000;
 const PORT = 8080;
-const engraft = join(repositoryRoot(), 'dist', 'src', 'cli', 'engraft.js');
+const engraft = join(repositoryRoot(), 'dist', 'program', 'engraft.js');
 const agent = join(repositoryRoot(), 'dist', 'engraft-agent.mjs');
 
 export async function runScenario(scenario: Scenario, say: (text: string) => void): Promise<Outcome> {

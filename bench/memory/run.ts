@@ -18,7 +18,7 @@ const DEFAULT_PAIR = 'node-arm64';
 const ALLOWED_MIB = 32;
 const RUNS = 3;
 
-const program = join(repositoryRoot(), 'dist', 'src', 'cli', 'engraft.js');
+const program = join(repositoryRoot(), 'dist', 'program', 'engraft.js');
 
 /** Largest peak of some runs, in MiB. */
 async function peakMib(folder: string, args: readonly string[]): Promise<number> {

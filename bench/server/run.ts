@@ -21,7 +21,7 @@ const RATE = 333; // 100,000 devices that poll every 5 minutes
 const IMAGE_BYTES = 300_000;
 const TICKS_PER_SECOND = 100;
 
-const program = join(repositoryRoot(), 'dist', 'src', 'cli', 'engraft.js');
+const program = join(repositoryRoot(), 'dist', 'program', 'engraft.js');
 
 function makeRepository(folder: string): string {
   const [repo, keys, image] = ['repo', 'keys', 'image'].map((name) => join(folder, name)) as [string, string, string];

@@ -14,7 +14,7 @@ import type { ToolBytes } from './stored.ts';
 
 const FLOOR_RUNS = 5;
 
-const program = (): string => join(repositoryRoot(), 'dist', 'src', 'cli', 'engraft.js');
+const program = (): string => join(repositoryRoot(), 'dist', 'program', 'engraft.js');
 
 /** Make a patch, apply it and compare the result with the target's digest. Never throws. */
 export async function runOurs(

@@ -1,7 +1,7 @@
 /**
  * Looks for containers of all kinds, in one pass over the bytes.
  *
- * Two bytes tell which finders are asked, so a byte costs one look at a table. Any may lie: attempts that fail share an
+ * Two bytes tell which finders are asked, so a byte costs two looks at small tables. Any may lie: attempts that fail share an
  * effort that grows with the bytes, one for each kind, lest lies of one kind hide what there is of others.
  * @module
  */
@@ -10,14 +10,14 @@ import { archives } from './archives/list.ts';
 import { erofs } from './erofs/erofs.ts';
 import { squashfs } from './squashfs/squashfs.ts';
 import { Effort } from './streams/effort.ts';
-import { streams } from './streams/list.ts';
+import { streams, type Beginning } from './streams/list.ts';
 import type { StreamFinder } from './streams/stream.ts';
 
 interface Start {
   readonly finder: ContainerFinder | StreamFinder;
   /** Where in a container the two bytes stand that are looked for. */
   readonly magicAt: number;
-  readonly begins: (first: number, second: number) => boolean;
+  readonly begins: Beginning;
   /** What tells it apart, where finders do not count their steps themselves: then an attempt counts only with it. */
   readonly magic?: readonly number[];
   /** What an attempt of such a finder costs: a share of the bytes that it may read, or so many steps. */
@@ -34,7 +34,7 @@ function marked(finder: ContainerFinder, magicAt: number, magic: readonly number
     magicAt,
     magic,
     ...(share === undefined ? {} : { share }),
-    begins: (first, second) => first === magic[0] && second === magic[1],
+    begins: [magic[0]!, magic[1]!],
   };
 }
 
@@ -51,11 +51,22 @@ const STARTS: readonly Start[] = [
 /** What is not known by a few bytes, and asked only where the searched bytes begin. */
 const FIRST = archives.filter(({ onlyFirst }) => onlyFirst === true);
 
-const PAIRS = 2 ** 16;
-/** By two bytes: which of STARTS they may mark, as bits. */
-const TABLE = Uint32Array.from({ length: PAIRS }, (_, pair) =>
-  STARTS.reduce((bits, { begins }, i) => bits | (begins(pair & 255, pair >> 8) ? 1 << i : 0), 0),
-);
+/**
+ * By the first byte and by the second: which of STARTS they may mark, as bits. Two small tables stay in the cache where
+ * one of all pairs does not; what both of them let through is looked at closer.
+ */
+const FIRSTS = new Uint32Array(256);
+const SECONDS = new Uint32Array(256);
+STARTS.forEach(({ begins }, i) => {
+  for (const [first, second] of typeof begins === 'function' ? pairsOf(begins) : [begins]) {
+    FIRSTS[first]! |= 1 << i;
+    SECONDS[second]! |= 1 << i;
+  }
+});
+
+function* pairsOf(begins: (first: number, second: number) => boolean): Generator<readonly [number, number]> {
+  for (let pair = 0; pair < 2 ** 16; pair++) if (begins(pair & 255, pair >> 8)) yield [pair & 255, pair >> 8];
+}
 
 /** In order, never overlapping. */
 export function findContainers(bytes: Uint8Array): Container[] {
@@ -84,7 +95,7 @@ class Search {
       from = container.bytes;
     }
     for (let at = from; at + 1 < bytes.length; at++) {
-      const bits = TABLE[bytes[at]! | (bytes[at + 1]! << 8)]!;
+      const bits = FIRSTS[bytes[at]!]! & SECONDS[bytes[at + 1]!]!;
       if (bits === 0) continue;
       const container = this.#at(at, from, bits);
       if (container === null) continue;
@@ -99,6 +110,8 @@ class Search {
     for (let i = 0, rest = bits; rest !== 0; i++, rest >>= 1) {
       if ((rest & 1) === 0) continue;
       const start = STARTS[i]!;
+      const { begins } = start;
+      if (typeof begins === 'function' && !begins(this.#bytes[at]!, this.#bytes[at + 1]!)) continue;
       const offset = at - start.magicAt;
       const container = offset < from ? null : this.#attempt(start, offset, this.#efforts[i]!);
       if (container !== null) return container;

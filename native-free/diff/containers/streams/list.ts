@@ -9,23 +9,20 @@ import type { StreamFinder } from './stream.ts';
 import { xz } from './xz.ts';
 import { zstd } from './zstd.ts';
 
+/** The two bytes that something begins with, or whether it may begin with two. */
+export type Beginning = readonly [number, number] | ((first: number, second: number) => boolean);
+
 export interface StreamStart {
   readonly finder: StreamFinder;
-  /** May a stream begin with these two bytes? */
-  readonly begins: (first: number, second: number) => boolean;
+  readonly begins: Beginning;
 }
 
-const both =
-  (one: number, other: number) =>
-  (first: number, second: number): boolean =>
-    first === one && second === other;
-
 export const streams: readonly StreamStart[] = [
-  { finder: gzip, begins: both(0x1f, 0x8b) },
+  { finder: gzip, begins: [0x1f, 0x8b] },
   { finder: zlib, begins: isZlibHeader },
-  { finder: xz, begins: both(0xfd, 0x37) },
+  { finder: xz, begins: [0xfd, 0x37] },
   { finder: lzma, begins: isLzmaStart },
-  { finder: lz4, begins: both(0x04, 0x22) },
-  { finder: lz4Legacy, begins: both(0x02, 0x21) },
-  { finder: zstd, begins: both(0x28, 0xb5) },
+  { finder: lz4, begins: [0x04, 0x22] },
+  { finder: lz4Legacy, begins: [0x02, 0x21] },
+  { finder: zstd, begins: [0x28, 0xb5] },
 ];

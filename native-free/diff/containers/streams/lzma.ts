@@ -31,8 +31,8 @@ export function isLzmaStart(first: number, second: number): boolean {
 /** 2^n, or that and half of it; or all ones, which some encoders say for a whole address space. */
 function isDictionary(bytes: number): boolean {
   if (bytes < DICTIONARY_BYTES_MIN) return false;
-  const top = 2 ** (31 - Math.clz32(bytes));
-  return bytes === top || bytes === top + top / 2 || bytes === SIZE_UNKNOWN;
+  const odd = bytes >>> (31 - Math.clz32(bytes & -bytes));
+  return odd === 1 || odd === 3 || bytes === SIZE_UNKNOWN;
 }
 
 function looksLikeLzma(bytes: Uint8Array, offset: number): boolean {
