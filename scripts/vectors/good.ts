@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 import { repositoryRoot } from '../../corpus/manifest.ts';
 import type { Cover } from '../../native-free/format/cover.ts';
+import type { Fill } from '../../native-free/format/fill-map.ts';
 import { REGION_KIND, type RegionKind } from '../../native-free/format/regions.ts';
 import { DEFAULT_SIZES, type ModelSizes } from '../../native-free/format/model-sizes.ts';
 import type { PairedRegions } from '../../native-free/model/region-coder.ts';
@@ -31,6 +32,8 @@ export interface VectorImages {
   readonly regions: PairedRegions;
   /** Full payloads: each segment's coded form. */
   readonly frames: readonly Uint8Array[];
+  /** What both images have beside the bytes that covers and segments are of; nothing by default. */
+  readonly fills?: { readonly source: readonly Fill[]; readonly target: readonly Fill[] };
 }
 
 const SEGMENT = 2 ** 16;
@@ -229,9 +232,34 @@ function full(): VectorImages {
   return { ...PLAIN, name: 'three-segments-full', about, source: null, target, frames };
 }
 
+const FILL_BYTES = 2 ** 16;
+
+/** Fills at the start, in the middle and at the end of a target, of a source that is one itself but for a block. */
+function filled(): VectorImages {
+  const blank = { bytes: new Uint8Array(1).fill(0xff), times: FILL_BYTES + 4096 };
+  const head = prose(4096, 51);
+  const tail = prose(2 * 4096, 52);
+  const fill = (offset: number, value: number) => ({ offset, length: FILL_BYTES, value });
+  const target = join(new Uint8Array(FILL_BYTES), head, new Uint8Array(4096 + FILL_BYTES).fill(0xff), tail);
+  return {
+    ...{ ...PLAIN, name: 'fills', about: 'runs of one value, which no cover and no segment is of' },
+    ...{ source: blank, target, covers: [cover(0, 4096, 4096)] },
+    fills: { source: [fill(4096, 0xff)], target: [fill(0, 0), fill(FILL_BYTES + 8192, 0xff)] },
+  };
+}
+
 /** All of them, in the order of the file. */
 export function goodImages(): VectorImages[] {
-  const small = [...tiny(), chunked(), storedLiterals(), segmented(), manyCovers(), ...machines(), realCode()];
+  const small = [
+    ...tiny(),
+    chunked(),
+    storedLiterals(),
+    segmented(),
+    manyCovers(),
+    ...machines(),
+    realCode(),
+    filled(),
+  ];
   return [...small, full(), ...fast(small)];
 }
 

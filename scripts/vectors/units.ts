@@ -49,6 +49,8 @@ export interface UnitVectorImages {
   readonly target: UnitImage;
   /** Where segments of the target end, besides at its end. */
   readonly ends: readonly number[];
+  /** Default: UNIT_SIZES. */
+  readonly sizes?: ModelSizes;
 }
 
 export const UNIT_SIZES: ModelSizes = { flagBits: 12, byteBits: 14 };
@@ -155,7 +157,7 @@ function spansOf(target: Uint8Array, ends: readonly number[]): SegmentSpan[] {
 
 /** The parts of a delta, so that bad vectors can be made of bad parts. */
 export async function unitDeltaParts(
-  { source, target, ends }: UnitVectorImages,
+  { source, target, ends, sizes = UNIT_SIZES }: UnitVectorImages,
   models: ModelCoderFactory = referenceModels,
 ): Promise<DeltaParts> {
   const virtual = { source: virtualOf(source), target: virtualOf(target) };
@@ -164,11 +166,11 @@ export async function unitDeltaParts(
   const images = { source: source.image, target: target.image };
   const lengths = { sourceBytes: virtual.source.length, targetBytes: virtual.target.length };
   const covers = coverListOf(coversOf(virtual.source, virtual.target));
-  const bytes = encodePlan(covers, undefined, lengths, undefined, UNIT_SIZES);
-  const decoder = models(false, UNIT_SIZES);
+  const bytes = encodePlan(covers, undefined, lengths, undefined, sizes);
+  const decoder = models(false, sizes);
   const plan = decodePlan(bytes, lengths, undefined, decoder);
   const finished = {
-    ...{ plan, bytes, modelSizes: UNIT_SIZES, needs: needsOf(plan, decoder), segmentBytes: SEGMENT_BYTES },
+    ...{ plan, bytes, modelSizes: sizes, needs: needsOf(plan, decoder), segmentBytes: SEGMENT_BYTES },
     costs: { covers: 0, regions: 0 },
   };
   const all = unitImages(images, pair);
@@ -178,7 +180,7 @@ export async function unitDeltaParts(
     segments.push(await encodeUnitSegment(all, finished, { start: offset, end: offset + length }, { models }));
   return {
     ...{ sourceBytes: images.source.length, sourceDigest: sha256(images.source) },
-    ...{ targetBytes: images.target.length, targetDigest: sha256(images.target), modelSizes: UNIT_SIZES },
+    ...{ targetBytes: images.target.length, targetDigest: sha256(images.target), modelSizes: sizes },
     segmentDigests: spans.map(({ offset, length }) => sha256(images.target.subarray(offset, offset + length))),
     ...unitPayloadParts(pair, finished, spans, segments),
   };
@@ -361,7 +363,13 @@ function inBlocks(): UnitVectorImages {
   return { name: 'units-skips', about, source, target, ends };
 }
 
+/** Those that are there in the fast profile too: tokens of two kinds, a copy, segments that end within a stream. */
+const FAST = ['units-zlib', 'units-zstd-foreign', 'units-copy', 'units-parts'];
+
 /** All of them, in the order of the file. */
 export function unitVectorImages(): UnitVectorImages[] {
-  return [...eachCodec(), twoFiles(), nested(), scattered(), inParts(), inBlocks()];
+  const all = [...eachCodec(), twoFiles(), nested(), scattered(), inParts(), inBlocks()];
+  const sizes = { ...UNIT_SIZES, fast: true };
+  const fast = all.filter(({ name }) => FAST.includes(name));
+  return [...all, ...fast.map((each) => ({ ...each, name: `fast-${each.name}`, sizes }))];
 }
