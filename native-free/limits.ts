@@ -112,4 +112,8 @@ export const LIMITS = {
   page_rows_max: 500,
   /** Devices named one by one in a deployment. */
   deployment_devices_max: 10_000,
+  /** Characters of a filter of devices, and parentheses in each other. */
+  filter_chars_max: 4096,
+  filter_depth_max: 32,
+  rollout_groups_max: 500,
 } as const;

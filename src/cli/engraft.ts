@@ -16,6 +16,7 @@ const commands: readonly CommandEntry[] = [
   { name: 'refresh', summary: 'sign a repository anew before it expires', load: () => import('./commands/refresh.ts') },
   { name: 'serve', summary: 'serve a repository to devices', load: () => import('./commands/serve.ts') },
   { name: 'device', summary: 'ask a server about its devices', load: () => import('./commands/device.ts') },
+  { name: 'rollout', summary: 'give a release to a fleet in groups', load: () => import('./commands/rollout.ts') },
   { name: 'deployment', summary: 'ask about deployments, stop one', load: () => import('./commands/deployment.ts') },
 ];
 

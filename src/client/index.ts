@@ -11,6 +11,7 @@
  */
 import { STATUS, UpdateError, type StatusCode } from '../../native-free/status.ts';
 import type {
+  Audit,
   Decoders,
   Deployment,
   DeploymentAction,
@@ -18,10 +19,14 @@ import type {
   DeviceDetail,
   NewDeployment,
   NewDevice,
+  NewRollout,
   Problem,
   Product,
   RegisteredDevice,
   Release,
+  Rollout,
+  RolloutCommand,
+  RolloutMember,
 } from '../server/index.ts';
 
 export interface ClientOptions {
@@ -130,6 +135,39 @@ export class ManagementClient {
 
   cancelDeployment(id: number): Promise<Deployment> {
     return this.#ask('POST', `/deployments/${id}/cancel`, this.#scoped());
+  }
+
+  /** Newest first. */
+  async rollouts(page: Page & { readonly before?: number } = {}): Promise<Rollout[]> {
+    return (await this.#ask<{ rollouts: Rollout[] }>('GET', '/rollouts', this.#scoped(page))).rollouts;
+  }
+
+  rollout(id: number): Promise<Rollout> {
+    return this.#ask('GET', `/rollouts/${id}`, this.#scoped());
+  }
+
+  /** Plans a rollout; it starts when it is told to, or at its time. */
+  createRollout(rollout: NewRollout): Promise<Rollout> {
+    return this.#ask('POST', '/rollouts', this.#scoped(), rollout);
+  }
+
+  /** When 'stop' is answered, no device is offered the release any more. */
+  commandRollout(id: number, command: RolloutCommand, why?: string): Promise<Rollout> {
+    return this.#ask('POST', `/rollouts/${id}/${command}`, this.#scoped(), why === undefined ? {} : { why });
+  }
+
+  /** In the order of their ids, those after `after`. */
+  async rolloutDevices(
+    id: number,
+    page: Page & { readonly after?: string; readonly state?: RolloutMember['state'] } = {},
+  ): Promise<RolloutMember[]> {
+    const path = `/rollouts/${id}/devices`;
+    return (await this.#ask<{ devices: RolloutMember[] }>('GET', path, this.#scoped(page))).devices;
+  }
+
+  /** Who did what, newest first. */
+  async rolloutAudit(id: number): Promise<Audit[]> {
+    return (await this.#ask<{ audit: Audit[] }>('GET', `/rollouts/${id}/audit`, this.#scoped())).audit;
   }
 
   #scoped(query: object = {}): Record<string, unknown> {

@@ -99,6 +99,7 @@ async function stateOf(device: DeviceName, store: Store, at: number, address: st
   if (known.joined) return known;
   const { changes } = store.polls;
   await store.deployments.join(device, at);
+  await store.rollouts.join(device, at);
   const state = await store.polls.state(device);
   if (changes === store.polls.changes) state.joined = true;
   return state;
@@ -141,6 +142,7 @@ async function feedback(context: DdiContext, { store, now }: DdiOptions, channel
   const report = model.parseFeedback(await readJson(context, LIMITS.ddi_body_bytes_max), channel);
   try {
     await store.actions.report(context.get('device'), id, report, now());
+    await store.rollouts.tickOf(id, now());
   } catch (error) {
     throw UpdateError.is(error) && error.detail['closed'] === true ? withHttpStatus(error, 410) : error;
   }

@@ -37,3 +37,5 @@ export type {
   RegisteredDevice,
   Release,
 } from './management/model.ts';
+export type { Audit, NewRollout, Rollout, RolloutMember } from './management/rollout-model.ts';
+export type { Command as RolloutCommand } from './store/index.ts';

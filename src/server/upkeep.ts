@@ -1,5 +1,6 @@
 /**
- * What a server does by itself from time to time: writes who was seen, and gives up actions that nobody answers.
+ * What a server does by itself from time to time: writes who was seen, goes on with rollouts, and gives up actions
+ * that nobody answers.
  * @module
  */
 import type { Logger } from 'pino';
@@ -52,6 +53,7 @@ export class Upkeep {
   async run(): Promise<void> {
     await this.#attempt('polls are not written yet', () => this.#store.polls.flush());
     const nowMs = this.#now();
+    await this.#attempt('rollouts do not go on yet', () => this.#store.rollouts.tickAll(nowMs));
     if (this.#timeoutMs === 0 || this.#uptime() - this.#begun < this.#graceMs) return;
     await this.#attempt('silent actions are not given up yet', async () => {
       const actions = await this.#store.actions.expire(nowMs - this.#timeoutMs, nowMs);

@@ -59,7 +59,7 @@ const HEAD = ['deployment', 'release', 'hardware', 'slot class', 'to', 'state', 
 function rowOf({ id, release, selector, state, createdAt, actions }: Deployment): string[] {
   const counts = Object.entries(actions).map(([name, count]) => `${count} ${name}`);
   const { product, version, hardware, slotClass } = release;
-  const to = selector === 'all' ? 'all' : 'named';
+  const to = { all: 'all', devices: 'named', rollout: 'rollout' }[selector];
   const devices = counts.length === 0 ? 'none yet' : counts.join(', ');
   return [String(id), `${product} ${version}`, hardware, slotClass, to, state, shortTime(createdAt), devices];
 }

@@ -25,7 +25,7 @@ export const idParam = z.object({ id: pathId.openapi({ param: { name: 'id', in: 
 export const controllerParam = z.object({
   controllerId: controllerId.openapi({ param: { name: 'controllerId', in: 'path' } }),
 });
-const beforeQuery = z.object({ tenant, limit, before: z.coerce.number().int().min(1).optional() });
+export const beforeQuery = z.object({ tenant, limit, before: z.coerce.number().int().min(1).optional() });
 export const afterQuery = z.object({ tenant, limit, after: controllerId.optional() });
 
 const name = z.string().regex(namePattern);
@@ -165,7 +165,7 @@ export const deploymentSchema = z
     tenant: z.string(),
     releaseId: id,
     release: z.object({ product: name, version: name, hardware: name, slotClass: name }),
-    selector: z.enum(['devices', 'all']),
+    selector: z.enum(['devices', 'all', 'rollout']),
     state: z.enum(DEPLOYMENT_STATES),
     createdAt: instant,
     actions: z.record(z.string(), z.number().int()).openapi({ description: 'devices by the state of their action' }),

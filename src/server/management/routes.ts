@@ -3,13 +3,14 @@
  * @module
  */
 import { randomBytes } from 'node:crypto';
-import { createRoute, OpenAPIHono, z, type RouteConfig } from '@hono/zod-openapi';
-import { LIMITS } from '../../../native-free/limits.ts';
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { body, bounded, iso, ok, secured } from './parts.ts';
+import { rolloutRoutes } from './rollouts.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { checkManagement, tokenDigest, type AuthOptions } from '../auth.ts';
-import { jsonBody } from '../http/body.ts';
-import { payloadFor, summaryOf } from './fleet.ts';
+import { summaryOf } from './fleet.ts';
 import * as model from './model.ts';
+import { payloadFor } from '../store/payload-for.ts';
 import type { Store, StoredAction, StoredDeployment, StoredDevice, StoredRelease } from '../store/index.ts';
 
 export interface ManagementOptions {
@@ -21,18 +22,6 @@ export interface ManagementOptions {
 }
 
 const HISTORY_ROWS = 50;
-
-const json = <S extends z.ZodType>(schema: S) => ({ content: { 'application/json': { schema } } });
-const problems = {
-  default: { description: 'what went wrong', content: { 'application/problem+json': { schema: model.problemSchema } } },
-};
-const ok = <S extends z.ZodType>(description: string, schema: S) => ({
-  200: { description, ...json(schema) },
-  ...problems,
-});
-const secured = { security: [{ bearer: [] }] } satisfies Partial<RouteConfig>;
-const body = <S extends z.ZodType>(schema: S) => ({ ...json(schema), required: true });
-const bounded = { middleware: jsonBody(LIMITS.management_body_bytes_max) };
 
 /** The routes, to be mounted at /api/v1. */
 export function managementRoutes(options: ManagementOptions): OpenAPIHono {
@@ -54,6 +43,7 @@ export function managementRoutes(options: ManagementOptions): OpenAPIHono {
   releaseRoutes(app, options);
   deviceRoutes(app, options);
   deploymentRoutes(app, options);
+  rolloutRoutes(app, options);
   return app;
 }
 
@@ -206,8 +196,6 @@ function deploymentRoutes(app: OpenAPIHono, { store, now }: ManagementOptions): 
     return context.json(deploymentOf(await store.deployments.get(tenant, id)), 200);
   });
 }
-
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 function deviceOf(device: StoredDevice): model.Device {
   const { attributes, decodes, firstSeen, lastSeen, ...same } = device;

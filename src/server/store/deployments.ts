@@ -16,7 +16,7 @@ export interface StoredDeployment {
   readonly tenant: string;
   readonly releaseId: number;
   readonly release: ReleaseKey;
-  readonly selector: 'devices' | 'all';
+  readonly selector: DeploymentsTable['selector'];
   readonly state: DeploymentState;
   readonly createdAt: number;
   /** Actions by their state. */
@@ -156,6 +156,9 @@ export class DeploymentStore {
   /** Stops a deployment: what no device has seen ends at once, the rest is asked of the devices. */
   async cancel(tenant: string, id: number, at: number): Promise<void> {
     const { state, selector } = await this.get(tenant, id);
+    if (selector === 'rollout') {
+      throw new UpdateError('state_conflict', `deployment ${id} is part of a rollout: stop that`);
+    }
     if (state === 'finished' && selector === 'devices') {
       throw new UpdateError('state_conflict', `deployment ${id} has ended: there is nothing to cancel`);
     }
@@ -271,7 +274,7 @@ async function matching(trx: Trx, tenant: string, { product, hardware }: Line): 
  * An action for one device. An unfinished one for another release is withdrawn; for the same release it goes on.
  * Resolves with the deployments of those that were withdrawn at once.
  */
-async function assign(trx: Trx, name: DeviceName, deployment: { id: number; releaseId: number }, at: number) {
+export async function assign(trx: Trx, name: DeviceName, deployment: { id: number; releaseId: number }, at: number) {
   const { tenant, controllerId } = name;
   const touched = await withdraw(trx, at, (query) =>
     query
@@ -298,7 +301,11 @@ async function assign(trx: Trx, name: DeviceName, deployment: { id: number; rele
 const updating = (trx: Trx) => trx.updateTable('actions');
 type ActionUpdate = ReturnType<typeof updating>;
 
-async function withdraw(trx: Trx, at: number, which: (query: ActionUpdate) => ActionUpdate): Promise<Set<number>> {
+export async function withdraw(
+  trx: Trx,
+  at: number,
+  which: (query: ActionUpdate) => ActionUpdate,
+): Promise<Set<number>> {
   const ended = await which(updating(trx))
     .set({ state: 'cancelled', updated_at: at })
     .where('state', '=', 'pending')

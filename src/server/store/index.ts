@@ -10,6 +10,8 @@ import { DeviceStore } from './devices.ts';
 import { openDatabase, type OpenedDatabase } from './open.ts';
 import { PollStore } from './polls.ts';
 import { ReleaseStore } from './releases.ts';
+import { RolloutViews } from './rollouts/views.ts';
+import { RolloutStore } from './rollouts/store.ts';
 import type { Database } from './schema.ts';
 
 export class Store {
@@ -18,6 +20,8 @@ export class Store {
   readonly deployments: DeploymentStore;
   readonly actions: ActionStore;
   readonly polls: PollStore;
+  readonly rollouts: RolloutStore;
+  readonly rolloutViews: RolloutViews;
   readonly #db: Kysely<Database>;
   readonly #connection: Connection;
 
@@ -29,6 +33,8 @@ export class Store {
     this.releases = new ReleaseStore(db);
     this.deployments = new DeploymentStore(db, this.polls);
     this.actions = new ActionStore(db, this.polls);
+    this.rollouts = new RolloutStore(db, this.polls);
+    this.rolloutViews = new RolloutViews(db);
   }
 
   /**
@@ -67,4 +73,7 @@ export type { StoredDeployment } from './deployments.ts';
 export type { PollState } from './polls.ts';
 export { EXECUTIONS } from './actions.ts';
 export type { Feedback, StoredAction, StoredFeedback } from './actions.ts';
-export { ACTION_STATES, DEPLOYMENT_STATES } from './schema.ts';
+export type { StoredAudit } from './audit.ts';
+export type { Command } from './rollouts/store.ts';
+export type { StoredMember, StoredRollout } from './rollouts/views.ts';
+export { ACTION_STATES, DEPLOYMENT_STATES, MEMBER_STATES } from './schema.ts';

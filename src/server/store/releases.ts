@@ -105,7 +105,7 @@ function toRow(release: CatalogRelease) {
   };
 }
 
-function fromRow(row: Selectable<ReleasesTable>): StoredRelease {
+export function fromRow(row: Selectable<ReleasesTable>): StoredRelease {
   return {
     id: row.id,
     product: row.product,

@@ -4,6 +4,8 @@
  * @module
  */
 import type { Generated } from 'kysely';
+import type { GroupState } from '../rollouts/decide.ts';
+import type { RolloutState } from '../rollouts/states.ts';
 
 export interface Database {
   devices: DevicesTable;
@@ -11,6 +13,11 @@ export interface Database {
   deployments: DeploymentsTable;
   actions: ActionsTable;
   feedback: FeedbackTable;
+  rollouts: RolloutsTable;
+  rollout_groups: RolloutGroupsTable;
+  rollout_members: RolloutMembersTable;
+  rollout_deployments: RolloutDeploymentsTable;
+  audit: AuditTable;
 }
 
 /** What a device is known by. */
@@ -58,8 +65,11 @@ export interface DeploymentsTable {
   id: Generated<number>;
   tenant: string;
   release_id: number;
-  /** 'devices': those named at its creation; 'all': of the release's product and hardware, later ones too. */
-  selector: 'devices' | 'all';
+  /**
+   * 'devices': those named at its creation; 'all': of the release's product and hardware, later ones too; 'rollout':
+   * those that a rollout lets in.
+   */
+  selector: 'devices' | 'all' | 'rollout';
   state: DeploymentState;
   created_at: number;
 }
@@ -102,4 +112,71 @@ export interface FeedbackTable {
   code: number | null;
   details: string;
   received_at: number;
+}
+
+export interface RolloutsTable {
+  id: Generated<number>;
+  tenant: string;
+  name: string;
+  release_id: number;
+  state: RolloutState;
+  /** A RolloutPlan. */
+  plan: string;
+  /** Why it is in this state. */
+  reason: string | null;
+  /** Thousandths of a device that may be let in, as of `credits_at`. */
+  credits: number;
+  credits_at: number;
+  created_at: number;
+  updated_at: number;
+}
+
+export interface RolloutGroupsTable {
+  rollout_id: number;
+  position: number;
+  state: GroupState;
+  approved: number;
+  /** Failures that an operator has passed over by going on after a halt. */
+  forgiven: number;
+  /** Payload bytes of the devices that were let in. */
+  bytes: number;
+}
+
+/** 'left_out': over a byte budget; 'withdrawn': something else was assigned to it, or it was cancelled. */
+export const MEMBER_STATES = ['waiting', 'open', 'succeeded', 'failed', 'left_out', 'withdrawn'] as const;
+export type MemberState = (typeof MEMBER_STATES)[number];
+
+export interface RolloutMembersTable {
+  rollout_id: number;
+  controller_id: string;
+  /** Of its group. */
+  position: number;
+  state: MemberState;
+  reason: string | null;
+  /** How often it was let in, and how often that failed. */
+  attempt: number;
+  failures: number;
+  action_id: number | null;
+  /** Not let in before this. */
+  due_at: number;
+  let_in_at: number | null;
+}
+
+export interface RolloutDeploymentsTable {
+  rollout_id: number;
+  attempt: number;
+  deployment_id: number;
+}
+
+/** Who did what to what, and why; written in the same transaction. */
+export interface AuditTable {
+  id: Generated<number>;
+  tenant: string;
+  at: number;
+  /** The server itself for what follows from what devices report. */
+  who: string;
+  what: string;
+  /** Such as `rollout/7`. */
+  subject: string;
+  why: string | null;
 }

@@ -1,0 +1,141 @@
+/**
+ * What the database knows of a rollout, as the machine wants it; and what became of the devices that were let in.
+ * @module
+ */
+import { sql, type Selectable, type Transaction } from 'kysely';
+import type { GroupFacts, Health, RolloutFacts } from '../../rollouts/decide.ts';
+import { creditsAt } from '../../rollouts/decide.ts';
+import { MINUTE_MS, type RolloutPlan } from '../../rollouts/plan.ts';
+import { finishDeployments } from '../ends.ts';
+import { ACTIVE_STATES, type Database, type MemberState, type RolloutsTable } from '../schema.ts';
+
+type Trx = Transaction<Database>;
+
+export interface Rollout extends Omit<Selectable<RolloutsTable>, 'plan'> {
+  readonly plan: RolloutPlan;
+}
+
+/** The row, held against other servers until the transaction ends. */
+export async function lockedRollout(trx: Trx, id: number): Promise<Rollout | null> {
+  // An update that changes nothing takes the row's lock in every database.
+  await trx
+    .updateTable('rollouts')
+    .set({ id: sql.ref('id') })
+    .where('id', '=', id)
+    .execute();
+  const row = await trx.selectFrom('rollouts').selectAll().where('id', '=', id).executeTakeFirst();
+  return row === undefined ? null : { ...row, plan: JSON.parse(row.plan) as RolloutPlan };
+}
+
+export async function factsOf(trx: Trx, rollout: Rollout, nowMs: number): Promise<RolloutFacts> {
+  const groups = await groupFacts(trx, rollout.id, nowMs);
+  const succeeded = groups.reduce((sum, group) => sum + group.succeeded, 0);
+  const stored = { credits: rollout.credits / 1000, atMs: rollout.credits_at };
+  const credits = creditsAt(rollout.plan, { ...stored, nowMs, succeeded });
+  return { state: rollout.state, nowMs, groups, credits, before: await healthBefore(trx, rollout) };
+}
+
+async function groupFacts(trx: Trx, id: number, nowMs: number): Promise<GroupFacts[]> {
+  const rows = await trx
+    .selectFrom('rollout_groups')
+    .selectAll()
+    .where('rollout_id', '=', id)
+    .orderBy('position')
+    .execute();
+  const counts = await trx
+    .selectFrom('rollout_members')
+    .select(({ fn }) => ['position', 'state', fn.countAll().as('count')])
+    .select(sql<number>`sum(case when due_at <= ${nowMs} then 1 else 0 end)`.as('due'))
+    .where('rollout_id', '=', id)
+    .groupBy(['position', 'state'])
+    .execute();
+  return rows.map(({ position, state, approved, forgiven }) => {
+    const of = (wanted: MemberState) => counts.find((row) => row.position === position && row.state === wanted);
+    const count = (wanted: MemberState): number => Number(of(wanted)?.count ?? 0);
+    const due = Number(of('waiting')?.due ?? 0);
+    const numbers = { waiting: count('waiting'), due, open: count('open') };
+    const ended = { succeeded: count('succeeded'), failed: count('failed') };
+    return { state, approved: approved === 1, ...numbers, ...ended, forgiven };
+  });
+}
+
+/** How devices of this tenant fared with the release before, in the same line. */
+async function healthBefore(trx: Trx, { tenant, release_id, plan }: Rollout): Promise<Health> {
+  if (plan.health === null) return { ended: 0, failed: 0 };
+  const own = await trx.selectFrom('releases').selectAll().where('id', '=', release_id).executeTakeFirstOrThrow();
+  const before = await trx
+    .selectFrom('releases')
+    .select('id')
+    .where('product', '=', own.product)
+    .where('hardware', '=', own.hardware)
+    .where('slot_class', '=', own.slot_class)
+    .where('id', '<', release_id)
+    .orderBy('id', 'desc')
+    .executeTakeFirst();
+  if (before === undefined) return { ended: 0, failed: 0 };
+  const rows = await trx
+    .selectFrom('actions')
+    .select(({ fn }) => ['state', fn.countAll().as('count')])
+    .where('tenant', '=', tenant)
+    .where('release_id', '=', before.id)
+    .groupBy('state')
+    .execute();
+  const count = (...states: string[]): number =>
+    rows.filter(({ state }) => states.includes(state)).reduce((sum, row) => sum + Number(row.count), 0);
+  const failed = count('failed', 'timed_out');
+  return { ended: count('finished') + failed, failed };
+}
+
+/** Gives up on devices that take too long. A report that comes later after all still counts. */
+export async function expireMembers(trx: Trx, { id, plan }: Rollout, nowMs: number): Promise<void> {
+  const late = trx
+    .selectFrom('rollout_members')
+    .select('action_id')
+    .where('rollout_id', '=', id)
+    .where('state', '=', 'open')
+    .where('let_in_at', '<=', nowMs - plan.timeoutMinutes * MINUTE_MS);
+  const ended = await trx
+    .updateTable('actions')
+    .set({ state: 'timed_out', updated_at: nowMs })
+    .where('state', 'in', [...ACTIVE_STATES])
+    .where('id', 'in', late)
+    .returning('deployment_id')
+    .execute();
+  await finishDeployments(trx, new Set(ended.map((row) => row.deployment_id)));
+}
+
+/** Notes what became of the devices that were let in. Resolves with how many have changed. */
+export async function settleMembers(trx: Trx, { id, plan }: Rollout, nowMs: number): Promise<number> {
+  const rows = await trx
+    .selectFrom('rollout_members')
+    .innerJoin('actions', 'actions.id', 'rollout_members.action_id')
+    .select(['rollout_members.controller_id as device', 'rollout_members.failures'])
+    .select(['rollout_members.state as was', 'actions.state as became', 'actions.reason'])
+    .where('rollout_members.rollout_id', '=', id)
+    .where(({ or, and, eb }) =>
+      or([
+        and([eb('rollout_members.state', '=', 'open'), eb('actions.state', 'not in', [...ACTIVE_STATES])]),
+        and([eb('rollout_members.state', '=', 'failed'), eb('actions.state', '=', 'finished')]),
+      ]),
+    )
+    .execute();
+  for (const { device, failures, became, reason } of rows) {
+    const hasFailed = became === 'failed' || became === 'timed_out';
+    const isTriedAgain = hasFailed && failures < plan.retries;
+    const state: MemberState = isTriedAgain
+      ? 'waiting'
+      : hasFailed
+        ? 'failed'
+        : became === 'finished'
+          ? 'succeeded'
+          : 'withdrawn';
+    await trx
+      .updateTable('rollout_members')
+      .set({ state, reason: became === 'timed_out' ? 'timed_out' : reason, failures: failures + (hasFailed ? 1 : 0) })
+      .set(isTriedAgain ? { due_at: nowMs + plan.retryMinutes * MINUTE_MS } : {})
+      .where('rollout_id', '=', id)
+      .where('controller_id', '=', device)
+      .execute();
+  }
+  return rows.length;
+}
