@@ -8,20 +8,28 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { applyBsdiff40 } from '../../native-free/compat/index.ts';
-import { applyPayload, bytesSource, sha256Pure, type HashFactory } from '../../native-free/index.ts';
+import { applyPayload, bytesSource, sha256Pure, type ApplyOptions } from '../../native-free/index.ts';
 import { fileSink, fileSource, sha256Node, type DeltaEngine } from '../../src/index.ts';
+import { modelCoder } from '../../src/wasm/index.ts';
 import type { Case } from '../harness.ts';
 import { digestOfFile, onPath } from '../peers/index.ts';
+
+type Tools = Pick<ApplyOptions, 'hash' | 'models'>;
 
 export interface ApplyInputs {
   readonly sourcePath: string;
   readonly targetPath: string;
   readonly folder: string;
   readonly delta: Uint8Array;
+  /** The same in the fast profile. */
+  readonly fast: Uint8Array;
   readonly full: Uint8Array;
   /** A BSDIFF40 patch in a file, where some bsdiff could make one. */
   readonly bsdiffPath: string | null;
 }
+
+/** As on Node: native SHA-256, models in WebAssembly. */
+const NATIVE: Tools = { hash: sha256Node, models: modelCoder };
 
 const COPY_PIECE_BYTES = 1 << 20;
 
@@ -34,6 +42,7 @@ export async function makeInputs(
   const [source, target] = [readFileSync(paths.source), readFileSync(paths.target)];
   const { full, delta } = await engine.make(source, target);
   if (delta === null) throw new Error('this pair has no delta that is smaller than its full payload');
+  const fast = await engine.delta(source, target, { profile: 'fast' });
   const bsdiffPath = onPath('bsdiff') ? join(folder, 'bsdiff40') : null;
   if (bsdiffPath !== null) execFileSync('bsdiff', [paths.source, paths.target, bsdiffPath]);
   return {
@@ -41,6 +50,7 @@ export async function makeInputs(
     targetPath: paths.target,
     folder,
     delta: delta.payload,
+    fast: fast.payload,
     full: full.payload,
     bsdiffPath,
   };
@@ -52,13 +62,14 @@ export function applyCases(inputs: ApplyInputs): Case[] {
   const output = join(inputs.folder, 'output');
   const cases: Case[] = [
     { name: 'plain copy + SHA-256 (the ceiling)', bytes, run: () => copyAndHash(inputs.targetPath, output) },
-    { name: 'engraft delta', bytes, run: () => applyEngraft(inputs, inputs.delta, sha256Node, output) },
+    { name: 'engraft delta', bytes, run: () => applyEngraft(inputs, inputs.delta, NATIVE, output) },
+    { name: 'engraft delta, profile fast', bytes, run: () => applyEngraft(inputs, inputs.fast, NATIVE, output) },
     {
-      name: 'engraft delta, SHA-256 in JavaScript',
+      name: 'engraft delta, all in JavaScript',
       bytes,
-      run: () => applyEngraft(inputs, inputs.delta, sha256Pure, output),
+      run: () => applyEngraft(inputs, inputs.delta, { hash: sha256Pure }, output),
     },
-    { name: 'engraft full', bytes, run: () => applyEngraft(inputs, inputs.full, sha256Node, output) },
+    { name: 'engraft full', bytes, run: () => applyEngraft(inputs, inputs.full, NATIVE, output) },
   ];
   const { bsdiffPath } = inputs;
   if (bsdiffPath === null) return cases;
@@ -99,11 +110,11 @@ function copyAndHash(from: string, to: string): string {
   return hash.digest('hex');
 }
 
-async function applyEngraft(inputs: ApplyInputs, payload: Uint8Array, hash: HashFactory, to: string): Promise<void> {
+async function applyEngraft(inputs: ApplyInputs, payload: Uint8Array, tools: Tools, to: string): Promise<void> {
   const source = fileSource(inputs.sourcePath);
   const output = openSync(to, 'w');
   try {
-    const events = applyPayload({ payload: bytesSource(payload), source, sink: fileSink(output, to), hash });
+    const events = applyPayload({ payload: bytesSource(payload), source, sink: fileSink(output, to), ...tools });
     while (!(await events.next()).done);
   } finally {
     closeSync(output);

@@ -46,6 +46,7 @@ function sizesOf(inputs: ApplyInputs): string {
     ['target', size(inputs.targetPath)],
     ['engraft full', inputs.full.length],
     ['engraft delta', inputs.delta.length],
+    ['engraft delta, profile fast', inputs.fast.length],
   ];
   if (inputs.bsdiffPath !== null) rows.push(["Debian's bsdiff", size(inputs.bsdiffPath)]);
   return markdownTable(

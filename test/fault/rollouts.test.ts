@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { Store } from '../../src/server/index.ts';
 import type { RolloutPlan } from '../../src/server/rollouts/plan.ts';
-import { DAY, fleet, Hand, NOON, planOf, Rewindable, TENANT } from '../support/rollouts.ts';
+import { DAY, fleet, Hand, MINUTE, NOON, planOf, Rewindable, TENANT } from '../support/rollouts.ts';
 
 const WHO = { who: 'ann', why: null };
 const ROLLOUT = 1;
@@ -175,10 +175,14 @@ class Exploration {
   async #checkProgress(path: readonly string[], { state }: Picture): Promise<void> {
     if (state !== 'running') return;
     const { rollouts } = this.#store;
+    const [due] = this.#database.raw!.prepare('select max(due_at) as at from rollout_members').all() as {
+      at: number;
+    }[];
     let last = '';
     for (let round = 0; round < 12; round++) {
-      await rollouts.tick(ROLLOUT, NOON);
-      for (const id of this.#devices) await new Hand(this.#store, id).report('success', NOON);
+      const at = due!.at + round * 2 * MINUTE;
+      await rollouts.tick(ROLLOUT, at);
+      for (const id of this.#devices) await new Hand(this.#store, id).report('success', at);
       await rollouts.command(TENANT, ROLLOUT, 'approve', WHO, NOON).catch(() => undefined);
       last = this.#picture().state;
       if (last !== 'running') return;
