@@ -13,7 +13,7 @@ export default {
     'scripts/*.{ts,mjs}',
     'bench/*/run.ts',
     'campaign/*/{main,run}.ts',
-    'campaign/fuzz/vitest.config.ts',
+    'campaign/planted/vitest.config.ts',
     'demo/{index,device,health}.ts',
     'qemu/run.ts',
     'corpus/fetch.ts',

@@ -5,9 +5,8 @@
  *   --seconds S   of each kind of damage (default 60)     --planted   planted bugs only     --only TEXT   those whose names contain it
  * @module
  */
-import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { repositoryRoot } from '../../corpus/manifest.ts';
+import { failureOf } from '../planted/run.ts';
 import { PLANTED } from './mutants.ts';
 
 const FUZZ = 'test/property/unit-fuzz.test.ts';
@@ -18,34 +17,23 @@ const PLANTED_SECONDS = 4;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-/** Runs tests; what they said, or null where they passed. */
-function failureOf(files: readonly string[], seconds: number, bug = ''): string | null {
-  const args = ['vitest', 'run', '--config', 'campaign/fuzz/vitest.config.ts', ...files];
-  const env = { ...process.env, UNIT_FUZZ_SECONDS: String(seconds), PLANTED_BUG: bug, NO_COLOR: '1' };
-  // A test has a time of its own that fuzz for long does not keep to.
-  const longer = ['--testTimeout', String(60_000 + seconds * 1000)];
-  const { status, stdout, stderr } = spawnSync('npx', [...args, ...longer], {
-    cwd: repositoryRoot(),
-    env,
-    encoding: 'utf8',
-  });
-  if (status === 0) return null;
-  return /^ FAIL .*$/m.exec(`${stdout}${stderr}`)?.[0].trim() ?? `${stdout}${stderr}`.slice(-2000);
-}
+/** A test has a time of its own that fuzz for long does not keep to. */
+const run = (files: readonly string[], seconds: number, bug?: string): string | null =>
+  failureOf(files, { bug, environment: { UNIT_FUZZ_SECONDS: String(seconds) }, timeoutMs: 60_000 + seconds * 1000 });
 
 function main(): number {
   const { values } = parseArgs({
     options: { seconds: { type: 'string' }, planted: { type: 'boolean' }, only: { type: 'string' } },
   });
   if (values.planted !== true) {
-    const failure = failureOf([FUZZ], Number(values.seconds ?? 60));
+    const failure = run([FUZZ], Number(values.seconds ?? 60));
     say(failure ?? 'the code as it is passes');
     if (failure !== null) return 1;
   }
   let survivors = 0;
   for (const { name } of PLANTED.filter((bug) => bug.name.includes(values.only ?? ''))) {
     let failure: string | null = null;
-    for (const file of NOTICERS) failure ??= failureOf([file], PLANTED_SECONDS, name);
+    for (const file of NOTICERS) failure ??= run([file], PLANTED_SECONDS, name);
     if (failure === null) survivors++;
     say(`${failure === null ? 'SURVIVED' : 'noticed '} ${name}: ${failure ?? ''}`);
   }

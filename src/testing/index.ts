@@ -38,3 +38,6 @@ export type { EnvironmentPlace, SimulatedEnvironmentOptions } from './simulated-
 export { SimulatedStorage } from './simulated-storage.ts';
 export type { CutPolicy } from './simulated-storage.ts';
 export { below, seededRandom } from './seeded-random.ts';
+export { Fleet } from './fleet/fleet.ts';
+export type { FleetOptions } from './fleet/fleet.ts';
+export type { Behaviour, DeviceEvent, VirtualDevice } from './fleet/device.ts';

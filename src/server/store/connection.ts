@@ -20,6 +20,9 @@ const BUSY_MS = 5000;
 /** At the start, before a database is refused: descriptors and locks come back. */
 const OPEN_WAITS_MS = [50, 200, 800];
 
+/** Prepared ones that are kept. */
+const STATEMENTS_MAX = 256;
+
 export type OpenRaw = (path: string) => Libsql.Database;
 
 const openRaw: OpenRaw = (path) => new Libsql(path, { timeout: BUSY_MS });
@@ -29,6 +32,7 @@ export class Connection implements SqliteDatabase {
   readonly #open: OpenRaw;
   #raw: Libsql.Database;
   #version: Libsql.Statement;
+  readonly #statements = new Map<string, Libsql.Statement>();
   #generation = 0;
   #suspect = false;
   /** Which file is open; null for one that has no name. */
@@ -60,13 +64,25 @@ export class Connection implements SqliteDatabase {
     if (sql === 'rollback' && !this.#raw.inTransaction) return NOTHING;
     // A deferred transaction that reads first cannot become a writer once another process wrote: it fails at once,
     // whatever the busy timeout. Immediate ones queue up.
-    const statement = this.#guard(() => this.#raw.prepare(sql === 'begin' ? 'begin immediate' : sql));
+    const text = sql === 'begin' ? 'begin immediate' : sql;
+    const statement = this.#guard(() => this.#prepared(text));
     return {
       reader: statement.reader,
       all: (parameters) => this.#guard(() => statement.all(...parameters) as unknown[]),
       run: (parameters) => this.#guard(() => statement.run(...parameters) as never),
-      iterate: (parameters) => this.#guard(() => statement.iterate(...parameters) as IterableIterator<unknown>),
+      // One that is gone through row by row must not be begun anew meanwhile.
+      iterate: (parameters) =>
+        this.#guard(() => this.#raw.prepare(text).iterate(...parameters) as IterableIterator<unknown>),
     };
+  }
+
+  /** Preparing takes as long as most statements take to run; the least recently used goes. */
+  #prepared(text: string): Libsql.Statement {
+    const known = this.#statements.get(text) ?? this.#raw.prepare(text);
+    this.#statements.delete(text);
+    this.#statements.set(text, known);
+    if (this.#statements.size > STATEMENTS_MAX) this.#statements.delete(this.#statements.keys().next().value!);
+    return known;
   }
 
   /** Another value than before when anyone but this connection has written, or when it was opened anew. */
@@ -115,6 +131,7 @@ export class Connection implements SqliteDatabase {
     [this.#raw, this.#version] = connected(this.#path, this.#open);
     this.#file = fileAt(this.#path);
     this.#suspect = false;
+    this.#statements.clear();
     this.#generation++;
     old.close();
   }

@@ -140,6 +140,11 @@ export interface RolloutGroupsTable {
   forgiven: number;
   /** Payload bytes of the devices that were let in. */
   bytes: number;
+  /** Members in these states; see `moveMember`. */
+  waiting: number;
+  open: number;
+  succeeded: number;
+  failed: number;
 }
 
 /** 'left_out': over a byte budget; 'withdrawn': something else was assigned to it, or it was cancelled. */

@@ -99,6 +99,9 @@ describe('what a rollout does next', () => {
     expect(decide(planOf(), facts([group]))).toEqual({ do: 'let in', group: 0, count: 8 });
     expect(decide(planOf({ concurrent: 5 }), facts([group]))).toEqual({ do: 'let in', group: 0, count: 2 });
     expect(decide(planOf({ concurrent: 3 }), facts([group]))).toBeNull();
+    const rest = { succeeded: 90, open: 10 };
+    const both = planOf({ groups: [{ ...two.groups[0]! }, two.groups[1]!], concurrent: 14 });
+    expect(decide(both, facts([rest, group]))).toEqual({ do: 'let in', group: 1, count: 1 });
     expect(decide(planOf(), facts([group], { credits: 1.9 }))).toEqual({ do: 'let in', group: 0, count: 1 });
     expect(decide(planOf(), facts([group], { credits: 0.9 }))).toBeNull();
   });

@@ -42,6 +42,11 @@ async function plans(db: Kysely<unknown>, dialect: DialectName): Promise<void> {
     .addColumn('approved', 'integer', (c) => c.notNull())
     .addColumn('forgiven', 'integer', (c) => c.notNull())
     .addColumn('bytes', at, (c) => c.notNull())
+    // Members by their state, so that no report has to count a fleet.
+    .addColumn('waiting', 'integer', (c) => c.notNull())
+    .addColumn('open', 'integer', (c) => c.notNull())
+    .addColumn('succeeded', 'integer', (c) => c.notNull())
+    .addColumn('failed', 'integer', (c) => c.notNull())
     .addPrimaryKeyConstraint('rollout_groups_key', ['rollout_id', 'position'])
     .execute();
 }

@@ -7,9 +7,13 @@ import type { GroupFacts, Health, RolloutFacts } from '../../rollouts/decide.ts'
 import { creditsAt } from '../../rollouts/decide.ts';
 import { MINUTE_MS, type RolloutPlan } from '../../rollouts/plan.ts';
 import { finishDeployments } from '../ends.ts';
-import { ACTIVE_STATES, type Database, type MemberState, type RolloutsTable } from '../schema.ts';
+import { ACTIVE_STATES, type Database, type RolloutsTable } from '../schema.ts';
+import { moveMember } from './members.ts';
 
 type Trx = Transaction<Database>;
+
+/** Devices of one transaction: requests are answered between two of them. */
+export const LET_IN_MAX = 200;
 
 export interface Rollout extends Omit<Selectable<RolloutsTable>, 'plan'> {
   readonly plan: RolloutPlan;
@@ -28,35 +32,44 @@ export async function lockedRollout(trx: Trx, id: number): Promise<Rollout | nul
 }
 
 export async function factsOf(trx: Trx, rollout: Rollout, nowMs: number): Promise<RolloutFacts> {
-  const groups = await groupFacts(trx, rollout.id, nowMs);
+  const groups = await groupFacts(trx, rollout, nowMs);
   const succeeded = groups.reduce((sum, group) => sum + group.succeeded, 0);
   const stored = { credits: rollout.credits / 1000, atMs: rollout.credits_at };
   const credits = creditsAt(rollout.plan, { ...stored, nowMs, succeeded });
   return { state: rollout.state, nowMs, groups, credits, before: await healthBefore(trx, rollout) };
 }
 
-async function groupFacts(trx: Trx, id: number, nowMs: number): Promise<GroupFacts[]> {
+async function groupFacts(trx: Trx, { id, plan }: Rollout, nowMs: number): Promise<GroupFacts[]> {
   const rows = await trx
     .selectFrom('rollout_groups')
     .selectAll()
     .where('rollout_id', '=', id)
     .orderBy('position')
     .execute();
-  const counts = await trx
+  const facts: GroupFacts[] = [];
+  for (const { position, state, approved, waiting, open, succeeded, failed, forgiven } of rows) {
+    // Without retries nobody waits for a time.
+    const due = plan.retries === 0 || waiting === 0 ? waiting : await dueIn(trx, id, position, nowMs);
+    facts.push({ state, approved: approved === 1, waiting, due, open, succeeded, failed, forgiven });
+  }
+  return facts;
+}
+
+/** Members of a group that may be let in now; no more are counted than are let in by one step. */
+async function dueIn(trx: Trx, id: number, position: number, nowMs: number): Promise<number> {
+  const some = trx
     .selectFrom('rollout_members')
-    .select(({ fn }) => ['position', 'state', fn.countAll().as('count')])
-    .select(sql<number>`sum(case when due_at <= ${nowMs} then 1 else 0 end)`.as('due'))
+    .select('controller_id')
     .where('rollout_id', '=', id)
-    .groupBy(['position', 'state'])
-    .execute();
-  return rows.map(({ position, state, approved, forgiven }) => {
-    const of = (wanted: MemberState) => counts.find((row) => row.position === position && row.state === wanted);
-    const count = (wanted: MemberState): number => Number(of(wanted)?.count ?? 0);
-    const due = Number(of('waiting')?.due ?? 0);
-    const numbers = { waiting: count('waiting'), due, open: count('open') };
-    const ended = { succeeded: count('succeeded'), failed: count('failed') };
-    return { state, approved: approved === 1, ...numbers, ...ended, forgiven };
-  });
+    .where('position', '=', position)
+    .where('state', '=', 'waiting')
+    .where('due_at', '<=', nowMs)
+    .limit(LET_IN_MAX);
+  const { count } = await trx
+    .selectFrom(some.as('some'))
+    .select(({ fn }) => fn.countAll().as('count'))
+    .executeTakeFirstOrThrow();
+  return Number(count);
 }
 
 /** How devices of this tenant fared with the release before, in the same line. */
@@ -104,38 +117,29 @@ export async function expireMembers(trx: Trx, { id, plan }: Rollout, nowMs: numb
   await finishDeployments(trx, new Set(ended.map((row) => row.deployment_id)));
 }
 
-/** Notes what became of the devices that were let in. Resolves with how many have changed. */
-export async function settleMembers(trx: Trx, { id, plan }: Rollout, nowMs: number): Promise<number> {
-  const rows = await trx
+/** Notes what became of the devices that were let in: of the one with an action, or of all. */
+export async function settleMembers(trx: Trx, { id, plan }: Rollout, nowMs: number, actionId?: number): Promise<void> {
+  let query = trx
     .selectFrom('rollout_members')
     .innerJoin('actions', 'actions.id', 'rollout_members.action_id')
-    .select(['rollout_members.controller_id as device', 'rollout_members.failures'])
-    .select(['rollout_members.state as was', 'actions.state as became', 'actions.reason'])
+    .selectAll('rollout_members')
+    .select(['actions.state as became', 'actions.reason as said'])
     .where('rollout_members.rollout_id', '=', id)
     .where(({ or, and, eb }) =>
       or([
         and([eb('rollout_members.state', '=', 'open'), eb('actions.state', 'not in', [...ACTIVE_STATES])]),
         and([eb('rollout_members.state', '=', 'failed'), eb('actions.state', '=', 'finished')]),
       ]),
-    )
-    .execute();
-  for (const { device, failures, became, reason } of rows) {
+    );
+  if (actionId !== undefined) query = query.where('rollout_members.action_id', '=', actionId);
+  for (const { became, said, ...member } of await query.execute()) {
     const hasFailed = became === 'failed' || became === 'timed_out';
-    const isTriedAgain = hasFailed && failures < plan.retries;
-    const state: MemberState = isTriedAgain
-      ? 'waiting'
-      : hasFailed
-        ? 'failed'
-        : became === 'finished'
-          ? 'succeeded'
-          : 'withdrawn';
-    await trx
-      .updateTable('rollout_members')
-      .set({ state, reason: became === 'timed_out' ? 'timed_out' : reason, failures: failures + (hasFailed ? 1 : 0) })
-      .set(isTriedAgain ? { due_at: nowMs + plan.retryMinutes * MINUTE_MS } : {})
-      .where('rollout_id', '=', id)
-      .where('controller_id', '=', device)
-      .execute();
+    const isTriedAgain = hasFailed && member.failures < plan.retries;
+    await moveMember(trx, member, {
+      state: isTriedAgain ? 'waiting' : hasFailed ? 'failed' : became === 'finished' ? 'succeeded' : 'withdrawn',
+      reason: became === 'timed_out' ? 'timed_out' : said,
+      failures: member.failures + (hasFailed ? 1 : 0),
+      ...(isTriedAgain ? { due_at: nowMs + plan.retryMinutes * MINUTE_MS } : {}),
+    });
   }
-  return rows.length;
 }

@@ -11,13 +11,11 @@ import { formatsOf } from '../devices.ts';
 import { finishDeployments } from '../ends.ts';
 import { payloadFor } from '../payload-for.ts';
 import { fromRow as releaseFromRow, type StoredRelease } from '../releases.ts';
-import type { Rollout } from './facts.ts';
+import { LET_IN_MAX, type Rollout } from './facts.ts';
+import { moveMember } from './members.ts';
 import type { Database, DeviceName, DevicesTable, RolloutMembersTable } from '../schema.ts';
 
 type Trx = Transaction<Database>;
-
-/** Devices of one transaction: requests are answered between two of them. */
-const LET_IN_MAX = 200;
 
 /** Applies a step. Resolves with the devices that it changes something for. */
 export async function applyStep(trx: Trx, rollout: Rollout, facts: RolloutFacts, step: Step): Promise<DeviceName[]> {
@@ -94,12 +92,13 @@ async function recall(trx: Trx, { id, tenant }: Rollout, at: number): Promise<De
     .returning(['id', 'controller_id as controllerId'])
     .execute();
   for (const row of rows) {
-    await trx
-      .updateTable('rollout_members')
-      .set({ state: 'waiting', action_id: null, let_in_at: null })
+    const member = await trx
+      .selectFrom('rollout_members')
+      .selectAll()
       .where('rollout_id', '=', id)
       .where('action_id', '=', row.id)
-      .execute();
+      .executeTakeFirst();
+    if (member !== undefined) await moveMember(trx, member, { state: 'waiting', action_id: null, let_in_at: null });
   }
   await finishDeployments(trx, new Set(deployments));
   return rows.map(({ controllerId }) => ({ tenant, controllerId }));
@@ -173,14 +172,8 @@ interface Entry {
 
 /** One device: there already, too dear, or given an action. True for the last. */
 async function admit(trx: Trx, { rollout, release, wave, nowMs }: Entry, member: Candidate): Promise<boolean> {
-  const { id, tenant, plan } = rollout;
-  const set = (values: Partial<Selectable<RolloutMembersTable>>) =>
-    trx
-      .updateTable('rollout_members')
-      .set(values)
-      .where('rollout_id', '=', id)
-      .where('controller_id', '=', member.controller_id)
-      .execute();
+  const { tenant, plan } = rollout;
+  const set = (values: Partial<Selectable<RolloutMembersTable>>) => moveMember(trx, member, values);
   if (member.version === release.version) {
     await set({ state: 'succeeded', reason: 'runs it already' });
     return false;

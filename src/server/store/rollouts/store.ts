@@ -12,6 +12,7 @@ import type { RolloutPlan } from '../../rollouts/plan.ts';
 import type { AuditEntry } from '../audit.ts';
 import type { PollStore } from '../polls.ts';
 import { expireMembers, factsOf, lockedRollout, settleMembers, type Rollout } from './facts.ts';
+import { countMembers } from './members.ts';
 import { applyStep, changeState, noteOf, withdrawAll } from './steps.ts';
 import type { Database, DeviceName, RolloutGroupsTable, RolloutMembersTable } from '../schema.ts';
 
@@ -64,13 +65,14 @@ export class RolloutStore {
         })
         .returning('id')
         .executeTakeFirstOrThrow();
-      const groups = plan.groups.map((_, position) => {
-        const fresh = { state: 'waiting' as const, approved: 0, forgiven: 0, bytes: 0 };
-        return { rollout_id: made.id, position, ...fresh };
-      });
-      await trx.insertInto('rollout_groups').values(groups).execute();
       const devices = await candidates(trx, { tenant, ...release }, plan, after);
       const places = divide(plan, `${tenant}/${name}`, devices);
+      const groups = plan.groups.map((_, position) => {
+        const fresh = { state: 'waiting' as const, approved: 0, forgiven: 0, bytes: 0 };
+        const waiting = places.filter((place) => place === position).length;
+        return { rollout_id: made.id, position, ...fresh, waiting, open: 0, succeeded: 0, failed: 0 };
+      });
+      await trx.insertInto('rollout_groups').values(groups).execute();
       const members = devices.map(({ controllerId }, i) => freshMember(made.id, controllerId, places[i]!, at));
       for (let i = 0; i < members.length; i += ROWS_MAX) {
         await trx
@@ -120,17 +122,17 @@ export class RolloutStore {
       .select('rollout_id')
       .where('action_id', '=', actionId)
       .execute();
-    for (const row of rows) await this.tick(row.rollout_id, at);
+    for (const row of rows) await this.tick(row.rollout_id, at, actionId);
   }
 
-  /** Notes what devices have reported, and takes all steps that follow. */
-  async tick(id: number, at: number): Promise<void> {
+  /** Notes what devices have reported, or the one with an action, and takes all steps that follow. */
+  async tick(id: number, at: number, actionId?: number): Promise<void> {
     for (let steps = 0; steps < STEPS_MAX; steps++) {
       const changed = await this.#db.transaction().execute(async (trx) => {
         const rollout = await lockedRollout(trx, id);
         if (rollout === null) return null;
-        await expireMembers(trx, rollout, at);
-        await settleMembers(trx, rollout, at);
+        if (steps === 0 && actionId === undefined) await expireMembers(trx, rollout, at);
+        if (steps === 0) await settleMembers(trx, rollout, at, actionId);
         const facts = await factsOf(trx, rollout, at);
         const step = decide(rollout.plan, facts);
         return step === null ? null : applyStep(trx, rollout, facts, step);
@@ -150,11 +152,15 @@ export class RolloutStore {
       if (plan.filter !== null && !parseFilter(plan.filter)(device)) continue;
       const own = plan.groups.findIndex(({ filter }) => filter !== undefined && parseFilter(filter)(device));
       const place = own === -1 ? plan.groups.length - 1 : own;
-      await this.#db
-        .insertInto('rollout_members')
-        .values(freshMember(id, name.controllerId, place, at))
-        .onConflict((on) => on.columns(['rollout_id', 'controller_id']).doNothing())
-        .execute();
+      await this.#db.transaction().execute(async (trx) => {
+        const added = await trx
+          .insertInto('rollout_members')
+          .values(freshMember(id, name.controllerId, place, at))
+          .onConflict((on) => on.columns(['rollout_id', 'controller_id']).doNothing())
+          .executeTakeFirst();
+        if (Number(added.numInsertedOrUpdatedRows ?? 0) === 0) return;
+        await countMembers(trx, { rollout_id: id, position: place }, { waiting: 1 });
+      });
       this.#polls.forget(name);
       await this.tick(id, at);
     }
@@ -299,19 +305,9 @@ async function approveGroup(trx: Transaction<Database>, rollout: Rollout, entry:
 
 /** What has failed so far no longer halts the rollout, nor keeps the next group from beginning. */
 async function forgive(trx: Transaction<Database>, { id }: Rollout): Promise<void> {
-  const rows = await trx
-    .selectFrom('rollout_members')
-    .select(({ fn }) => ['position', fn.countAll().as('failed')])
+  await trx
+    .updateTable('rollout_groups')
+    .set(({ ref }) => ({ forgiven: ref('failed') }))
     .where('rollout_id', '=', id)
-    .where('state', '=', 'failed')
-    .groupBy('position')
     .execute();
-  for (const { position, failed } of rows) {
-    await trx
-      .updateTable('rollout_groups')
-      .set({ forgiven: Number(failed) })
-      .where('rollout_id', '=', id)
-      .where('position', '=', position)
-      .execute();
-  }
 }

@@ -3,10 +3,11 @@
  */
 import { defineConfig } from 'vitest/config';
 import { repositoryRoot } from '../../corpus/manifest.ts';
+import { PLANTED } from '../fuzz/mutants.ts';
 import { applyEdit } from '../mutants/run.ts';
-import { PLANTED } from './mutants.ts';
+import { ROLLOUT_MUTANTS } from '../rollouts/mutants.ts';
 
-const bug = PLANTED.find(({ name }) => name === process.env['PLANTED_BUG']);
+const bug = [...PLANTED, ...ROLLOUT_MUTANTS].find(({ name }) => name === process.env['PLANTED_BUG']);
 
 export default defineConfig({
   root: repositoryRoot(),
