@@ -2,15 +2,14 @@
  * The server's memory: devices, releases, deployments, actions and what the devices said.
  * @module
  */
-import type { Kysely } from 'kysely';
 import { ActionStore } from './actions.ts';
-import type { Connection, OpenRaw } from './connection.ts';
+import type { Backend } from './backend/backend.ts';
+import type { OpenRaw } from './connection.ts';
 import { DeploymentStore } from './deployments.ts';
 import { DeviceStore } from './devices.ts';
-import { openDatabase, type OpenedDatabase } from './open.ts';
+import { openDatabase } from './open.ts';
 import { PollStore } from './polls.ts';
 import { ReleaseStore } from './releases.ts';
-import type { Database } from './schema.ts';
 
 export class Store {
   readonly devices: DeviceStore;
@@ -18,13 +17,12 @@ export class Store {
   readonly deployments: DeploymentStore;
   readonly actions: ActionStore;
   readonly polls: PollStore;
-  readonly #db: Kysely<Database>;
-  readonly #connection: Connection;
+  readonly #backend: Backend;
 
-  private constructor({ db, connection }: OpenedDatabase) {
-    this.#db = db;
-    this.#connection = connection;
-    this.polls = new PollStore(db, connection);
+  private constructor(backend: Backend) {
+    const { db } = backend;
+    this.#backend = backend;
+    this.polls = new PollStore(backend);
     this.devices = new DeviceStore(db, this.polls);
     this.releases = new ReleaseStore(db);
     this.deployments = new DeploymentStore(db, this.polls);
@@ -32,22 +30,22 @@ export class Store {
   }
 
   /**
-   * Opens the store in a file, or in memory for ':memory:'.
+   * Opens the store in a file, in memory for ':memory:', or on PostgreSQL for 'postgres://…'.
    * @param openRaw how the library opens it, for tests of what can go wrong there
    * @throws UpdateError store_failed, disk_full
    */
-  static async open(path: string, openRaw?: OpenRaw): Promise<Store> {
-    return new Store(await openDatabase(path, openRaw));
+  static async open(name: string, openRaw?: OpenRaw): Promise<Store> {
+    return new Store(await openDatabase(name, openRaw));
   }
 
   /** Throws UpdateError store_failed when nothing could be written now. */
-  probe(): void {
-    this.#connection.probe();
+  probe(): Promise<void> {
+    return this.#backend.probe();
   }
 
   /** Another number when the database is another one than before. Throws UpdateError store_failed. */
   generation(): number {
-    return this.#connection.generation();
+    return this.#backend.generation();
   }
 
   /** Writes what is noted, if it can be written, and closes. */
@@ -55,7 +53,7 @@ export class Store {
     try {
       await this.polls.flush();
     } finally {
-      await this.#db.destroy();
+      await this.#backend.close();
     }
   }
 }
@@ -65,6 +63,7 @@ export type { DeviceName } from './schema.ts';
 export type { StoredRelease } from './releases.ts';
 export type { StoredDeployment } from './deployments.ts';
 export type { PollState } from './polls.ts';
+export { isServerUrl } from './open.ts';
 export { EXECUTIONS } from './actions.ts';
 export type { Feedback, StoredAction, StoredFeedback } from './actions.ts';
 export { ACTION_STATES, DEPLOYMENT_STATES } from './schema.ts';
