@@ -7,6 +7,8 @@ import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { afterAll, describe, test } from 'vitest';
+import { keepStoresIn } from './server.ts';
 
 const VERSIONS = '/usr/lib/postgresql';
 
@@ -32,7 +34,8 @@ function run(program: string, args: readonly string[], cwd: string): void {
   if (status !== 0) throw error ?? new Error(`${program} ended with ${status}`);
 }
 
-const idOf = (what: 'u' | 'g'): number => Number(spawnSync('id', [`-${what}`, 'postgres'], { encoding: 'utf8' }).stdout);
+const idOf = (what: 'u' | 'g'): number =>
+  Number(spawnSync('id', [`-${what}`, 'postgres'], { encoding: 'utf8' }).stdout);
 
 export class Postgres {
   readonly #folder: string;
@@ -92,4 +95,22 @@ export class Postgres {
     this.stop();
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** Tests in another file, with all their stores on PostgreSQL: one database a name. */
+export async function onPostgres(load: () => Promise<unknown>): Promise<void> {
+  if (!hasPostgres) {
+    describe.skip('on PostgreSQL: the package postgresql is not installed', () => test('skipped', () => undefined));
+    return;
+  }
+  const server = Postgres.start();
+  afterAll(() => server.remove());
+  const known = new Map<string, Promise<string>>();
+  keepStoresIn(async (name) => {
+    if (name.startsWith('postgres:')) return name;
+    const made = (name === ':memory:' ? undefined : known.get(name)) ?? server.database();
+    known.set(name, made);
+    return made;
+  });
+  await load();
 }
