@@ -142,4 +142,4 @@ export function storeError(cause: unknown, place: string): unknown {
 const isLost = (error: unknown): boolean => UpdateError.is(error) && error.detail['lost'] === true;
 
 /** Doing it once more may help: a lost connection, two transactions that stood in each other's way. */
-export const mayPass = (error: unknown): boolean => UpdateError.is(error) && error.detail['again'] === true;
+const mayPass = (error: unknown): boolean => UpdateError.is(error) && error.detail['again'] === true;
