@@ -9,6 +9,7 @@ wanted=(
   nginx-light tinyproxy                 # an independent server of ranges, a proxy
   libengine-pkcs11-openssl              # a TLS key in a token
   swupdate openssl                      # an update client that is not ours
+  postgresql                            # the database of many servers
   squashfs-tools erofs-utils mtd-utils  # images of file systems and of flash by their own tools
   e2fsprogs iproute2 python3            # loop devices, namespaces, a link emulator
 )

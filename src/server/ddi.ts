@@ -77,7 +77,8 @@ function originOf(context: DdiContext, options: DdiOptions): string {
 async function poll(context: DdiContext, options: DdiOptions): Promise<Response> {
   const { store, now } = options;
   const device = context.get('device');
-  const { attributesWanted, action, installedId } = await stateOf(device, store, now(), options.address.of(context));
+  const known = await stateOf(device, store, now(), options.address.of(context));
+  const { attributesWanted, action, installedId } = await store.polls.confirmed(device, known);
   const base = `${originOf(context, options)}/${context.req.param('tenant')}/controller/v1/${device.controllerId}`;
   const links: model.ControllerLinks = {
     ...(action === null
@@ -118,13 +119,17 @@ async function deployment(
 ): Promise<Response> {
   const { store, now } = options;
   const device = context.get('device');
-  const action = await store.actions.get(device, actionIdOf(context));
+  let action = await store.actions.get(device, actionIdOf(context));
+  if (which === 'deployment' && action.retrievedAt === null) {
+    // It may have been withdrawn in this very moment; what is shown before it is noted is what it was then.
+    const isFirst = await store.actions.retrieved(device, action.id, now());
+    if (!isFirst) action = await store.actions.get(device, action.id);
+  }
   const shown = which === 'installed' ? ['finished'] : ['pending', 'running'];
   if (!shown.includes(action.state)) {
     throw new UpdateError('entity_unknown', `action ${action.id} is ${action.state}: nothing to ${which} here`);
   }
   const release = await store.releases.get(action.releaseId);
-  if (which === 'deployment' && action.retrievedAt === null) await store.actions.retrieved(device, action.id, now());
   const history = context.req.query('actionHistory') === undefined ? null : await store.actions.feedback(action.id);
   return context.json(model.deploymentBase(action, release, originOf(context, options), history));
 }

@@ -9,11 +9,13 @@ import { tenantOf } from './ddi.ts';
 import { summaryOf } from './management/fleet.ts';
 import type { Decoders } from './management/model.ts';
 import { defaultStorePath } from './server.ts';
-import { Store } from './store/index.ts';
+import { isServerUrl, Store } from './store/index.ts';
+
+const isThere = (name: string): boolean => isServerUrl(name) || existsSync(name);
 
 export interface CreateDeploymentOptions {
   readonly repo: string;
-  /** Path of the store; default: where the server keeps it. */
+  /** Path or URL of the store; default: where the server keeps it. */
   readonly store?: string;
   readonly tenant: string;
   readonly release: ReleaseKey;
@@ -34,9 +36,9 @@ export interface CheckDevicesOptions extends Omit<CreateDeploymentOptions, 'rele
 export async function checkDevices(options: CheckDevicesOptions): Promise<void> {
   const { tenant, devices, line, register = true } = options;
   const path = options.store ?? defaultStorePath(options.repo);
-  if (register && !existsSync(path)) return;
+  if (register && !isThere(path)) return;
   // Without a database no device is known; none is made only to say so.
-  const store = await Store.open(existsSync(path) ? path : ':memory:');
+  const store = await Store.open(isThere(path) ? path : ':memory:');
   try {
     await store.deployments.check(tenantOf(tenant), devices, line, register);
   } finally {
@@ -52,7 +54,7 @@ export async function decodersOf({
   line,
 }: Omit<CheckDevicesOptions, 'devices'>): Promise<Decoders> {
   const path = store ?? defaultStorePath(repo);
-  const opened = await Store.open(existsSync(path) ? path : ':memory:');
+  const opened = await Store.open(isThere(path) ? path : ':memory:');
   try {
     return summaryOf(await opened.devices.decoders(tenantOf(tenant), line));
   } finally {

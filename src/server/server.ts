@@ -24,7 +24,7 @@ import { refuseOtherMethods } from './http/methods.ts';
 import { managementRoutes } from './management/routes.ts';
 import { Pace } from './pace.ts';
 import { problemResponse } from './problem.ts';
-import { Store } from './store/index.ts';
+import { isServerUrl, Store } from './store/index.ts';
 import { tufHandler } from './tuf-files.ts';
 import { Upkeep } from './upkeep.ts';
 
@@ -33,7 +33,10 @@ const HOUR_MS = 3_600_000;
 export interface ServerOptions {
   /** The repository's folder, as `publish` writes it. One that is none is refused: it is mistyped more often than new. */
   readonly repo: string;
-  /** A store, which stays the caller's to close, or the path of its file; default REPO/server.db. */
+  /**
+   * A store, which stays the caller's to close, the path of its file, or `postgres://…` for one that several servers
+   * share; default REPO/server.db.
+   */
   readonly store?: Store | string;
   readonly auth?: AuthOptions;
   /** How often devices are told to ask; default 300. */
@@ -87,7 +90,7 @@ export async function createServer(options: ServerOptions): Promise<EngraftServe
   const address = new ClientAddress(options.trustedProxies);
   await checkRepository(options.repo);
   const { store: given = defaultStorePath(options.repo) } = options;
-  if (typeof given === 'string' && given !== ':memory:') await makeFolderFor(given);
+  if (typeof given === 'string' && given !== ':memory:' && !isServerUrl(given)) await makeFolderFor(given);
   const store = typeof given === 'string' ? await Store.open(given) : given;
   const mirror = new CatalogMirror(options.repo, store, logger);
   await mirror.refresh();
@@ -148,7 +151,7 @@ function makeApp(options: ServerOptions, { store, mirror, logger, stats, address
   });
   app.get('/healthz', (context) => context.json({ ok: true }));
   app.get('/readyz', async (context) => {
-    store.probe();
+    await store.probe();
     await checkRepository(repo);
     return context.json({ ready: true });
   });

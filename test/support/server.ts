@@ -2,6 +2,7 @@
 import { afterEach } from 'vitest';
 import { ManagementClient } from '../../src/client/index.ts';
 import { createServer, type EngraftServer, type ServerOptions } from '../../src/server/index.ts';
+import { join } from 'node:path';
 import { publisher, type Publisher } from './release.ts';
 
 export const TOKEN = 'management-token';
@@ -12,8 +13,19 @@ afterEach(async () => {
   for (const server of started.splice(0)) await server.close(0);
 });
 
+/** Where a store of this name really is: tests of stores in files run on PostgreSQL too. */
+let placeOf = async (name: string): Promise<string> => name;
+
+export function keepStoresIn(place: (name: string) => Promise<string>): void {
+  placeOf = place;
+}
+
+export const storeFor = (name: string): Promise<string> => placeOf(name);
+
 export async function startServer(repo: string, options: Partial<ServerOptions> = {}): Promise<EngraftServer> {
-  const server = await createServer({ repo, auth: { managementToken: TOKEN }, ...options });
+  const { store: wanted = join(repo, 'server.db') } = options;
+  const store = typeof wanted === 'string' ? await storeFor(wanted) : wanted;
+  const server = await createServer({ repo, auth: { managementToken: TOKEN }, ...options, store });
   started.push(server);
   return server;
 }

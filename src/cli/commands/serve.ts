@@ -13,6 +13,7 @@ interface ServeOptions extends CommonOptions {
   readonly port: number;
   readonly host: string;
   readonly store?: string;
+  readonly database?: string;
   readonly rateLimit?: number;
   readonly poll: number;
   readonly publicUrl?: string;
@@ -33,6 +34,7 @@ export function define(): Command {
     .option('--port <n>', 'port; 0 takes a free one', integerOption('--port', 0, 65535), 8080)
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--store <file>', 'the database (default: server.db in the repository)')
+    .option('--database <url>', 'postgres://…, which several servers may share, or a file, as --store')
     .option('--rate-limit <bits>', 'bits a second for all payloads together, such as 1M: a slow link', parseRate)
     .option('--poll <s>', 'how often devices shall ask, in seconds', integerOption('--poll', 1, 86_399), 300)
     .option('--public-url <url>', 'how devices reach this server, when it is behind a proxy')
@@ -62,6 +64,12 @@ export function define(): Command {
     .action(serve);
 }
 
+/** Throws UpdateError usage_invalid. */
+function databaseOf({ store, database }: ServeOptions): string | undefined {
+  if (store === undefined || database === undefined) return database ?? store;
+  throw new UpdateError('usage_invalid', '--store and --database name the same thing: give one of them');
+}
+
 /** 64000, 64k, 1M, 2.5M. Throws UpdateError usage_invalid. */
 function parseRate(text: string): number {
   const match = /^(\d+(?:\.\d+)?)([kM]?)$/.exec(text);
@@ -77,7 +85,7 @@ async function serve(options: ServeOptions): Promise<void> {
   const gatewayToken = process.env[GATEWAY_TOKEN] || undefined;
   const server = await createServer({
     repo: options.repo,
-    store: options.store,
+    store: databaseOf(options),
     auth: { managementToken, gatewayToken, deviceTokens: options.deviceTokens },
     pollSeconds: options.poll,
     publicUrl: options.publicUrl,

@@ -10,6 +10,7 @@ import { formatsOf } from './devices.ts';
 import { finishDeployments, outcomeOf } from './ends.ts';
 import type { PollStore } from './polls.ts';
 import { ACTIVE_STATES, type ActionState, type ActionsTable, type Database, type DeviceName } from './schema.ts';
+import { deviceTransaction, forUpdate } from './transactions.ts';
 
 export interface StoredAction {
   readonly id: number;
@@ -143,9 +144,12 @@ export class ActionStore {
     }));
   }
 
-  /** The device has fetched the action: from now on a cancellation needs its consent. */
-  async retrieved({ tenant, controllerId }: DeviceName, id: number, at: number): Promise<void> {
-    await this.#db
+  /**
+   * The device has fetched the action: from now on a cancellation needs its consent. False when the action is not for
+   * it to fetch any more.
+   */
+  async retrieved({ tenant, controllerId }: DeviceName, id: number, at: number): Promise<boolean> {
+    const { numUpdatedRows } = await this.#db
       .updateTable('actions')
       .set(({ selectFrom }) => ({
         retrieved_at: at,
@@ -156,7 +160,9 @@ export class ActionStore {
       }))
       .where('id', '=', id)
       .where('retrieved_at', 'is', null)
-      .execute();
+      .where('state', 'in', ['pending', 'running'])
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
   }
 
   /**
@@ -194,8 +200,8 @@ export class ActionStore {
   }
 
   #record(name: DeviceName, id: number, feedback: Feedback, at: number): Promise<'recorded' | 'repeated'> {
-    return this.#db.transaction().execute(async (trx) => {
-      const action = await rowOf(trx, name, id);
+    return deviceTransaction(this.#db, async (trx) => {
+      const action = await rowOf(trx, name, id, 'locked');
       const release = await releaseOf(trx, action.release_id);
       checkRelease(id, release, feedback);
       const digest = sha256Hex(JSON.stringify(feedback));
@@ -299,14 +305,19 @@ async function runs(trx: Transaction<Database>, { tenant, controllerId }: Device
     .execute();
 }
 
-async function rowOf(db: Kysely<Database>, name: DeviceName, id: number): Promise<Selectable<ActionsTable>> {
-  const row = await db
+async function rowOf(
+  db: Kysely<Database>,
+  name: DeviceName,
+  id: number,
+  how: 'read' | 'locked' = 'read',
+): Promise<Selectable<ActionsTable>> {
+  const query = db
     .selectFrom('actions')
     .selectAll()
     .where('tenant', '=', name.tenant)
     .where('controller_id', '=', name.controllerId)
-    .where('id', '=', id)
-    .executeTakeFirst();
+    .where('id', '=', id);
+  const row = await (how === 'locked' ? forUpdate(db, query) : query).executeTakeFirst();
   if (row === undefined) throw new UpdateError('entity_unknown', `device ${name.controllerId} has no action ${id}`);
   return row;
 }

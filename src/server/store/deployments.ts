@@ -82,10 +82,10 @@ export class DeploymentStore {
 
   /** Gives a device the newest deployments to all that it belongs to and has no part in yet. */
   async join(name: DeviceName, at: number): Promise<void> {
-    const open = await this.#openFor(name);
-    if (open.length === 0) return;
+    if ((await openFor(this.#db, name)).length === 0) return;
     await this.#db.transaction().execute(async (trx) => {
-      for (const deployment of open) {
+      // Asked again: one may have been cancelled meanwhile.
+      for (const deployment of await openFor(trx, name)) {
         const touched = await assign(trx, name, deployment, at);
         const again = trx.updateTable('deployments').set({ state: 'active' });
         await again.where('id', '=', deployment.id).where('state', '=', 'finished').execute();
@@ -93,33 +93,6 @@ export class DeploymentStore {
       }
     });
     this.#polls.forget(name);
-  }
-
-  async #openFor({ tenant, controllerId }: DeviceName): Promise<{ id: number; releaseId: number }[]> {
-    const rows = await this.#db
-      .selectFrom('deployments')
-      .innerJoin('releases', 'releases.id', 'deployments.release_id')
-      .innerJoin('devices', (join) =>
-        join
-          .onRef('devices.product', '=', 'releases.product')
-          .onRef('devices.hardware', '=', 'releases.hardware')
-          .onRef('devices.tenant', '=', 'deployments.tenant'),
-      )
-      .leftJoin('actions', (join) =>
-        join
-          .onRef('actions.deployment_id', '=', 'deployments.id')
-          .onRef('actions.tenant', '=', 'devices.tenant')
-          .onRef('actions.controller_id', '=', 'devices.controller_id'),
-      )
-      .select(['deployments.id', 'deployments.release_id as releaseId'])
-      .where('deployments.tenant', '=', tenant)
-      .where('devices.controller_id', '=', controllerId)
-      .where('deployments.selector', '=', 'all')
-      .where('deployments.state', 'in', ['active', 'finished'])
-      .where('actions.id', 'is', null)
-      .orderBy('deployments.id')
-      .execute();
-    return rows;
   }
 
   /** Newest first. */
@@ -149,20 +122,20 @@ export class DeploymentStore {
       .where('id', '=', id)
       .execute();
     const [found] = await this.#counted(rows);
-    if (found === undefined) throw new UpdateError('entity_unknown', `there is no deployment ${id}`);
-    return found;
+    return found ?? unknownDeployment(id);
   }
 
   /** Stops a deployment: what no device has seen ends at once, the rest is asked of the devices. */
   async cancel(tenant: string, id: number, at: number): Promise<void> {
-    const { state, selector } = await this.get(tenant, id);
-    if (selector === 'rollout') {
-      throw new UpdateError('state_conflict', `deployment ${id} is part of a rollout: stop that`);
-    }
-    if (state === 'finished' && selector === 'devices') {
-      throw new UpdateError('state_conflict', `deployment ${id} has ended: there is nothing to cancel`);
-    }
     await this.#db.transaction().execute(async (trx) => {
+      const found = trx.selectFrom('deployments').select(['state', 'selector']).where('tenant', '=', tenant);
+      const { state, selector } = (await found.where('id', '=', id).executeTakeFirst()) ?? unknownDeployment(id);
+      if (selector === 'rollout') {
+        throw new UpdateError('state_conflict', `deployment ${id} is part of a rollout: stop that`);
+      }
+      if (state === 'finished' && selector === 'devices') {
+        throw new UpdateError('state_conflict', `deployment ${id} has ended: there is nothing to cancel`);
+      }
       await trx.updateTable('deployments').set({ state: 'cancelled' }).where('id', '=', id).execute();
       await withdraw(trx, at, (query) => query.where('deployment_id', '=', id));
     });
@@ -200,6 +173,40 @@ export class DeploymentStore {
       ),
     }));
   }
+}
+
+/** Deployments to all that a device belongs to and has no part in. */
+function openFor(
+  db: Kysely<Database>,
+  { tenant, controllerId }: DeviceName,
+): Promise<{ id: number; releaseId: number }[]> {
+  return db
+    .selectFrom('deployments')
+    .innerJoin('releases', 'releases.id', 'deployments.release_id')
+    .innerJoin('devices', (join) =>
+      join
+        .onRef('devices.product', '=', 'releases.product')
+        .onRef('devices.hardware', '=', 'releases.hardware')
+        .onRef('devices.tenant', '=', 'deployments.tenant'),
+    )
+    .leftJoin('actions', (join) =>
+      join
+        .onRef('actions.deployment_id', '=', 'deployments.id')
+        .onRef('actions.tenant', '=', 'devices.tenant')
+        .onRef('actions.controller_id', '=', 'devices.controller_id'),
+    )
+    .select(['deployments.id', 'deployments.release_id as releaseId'])
+    .where('deployments.tenant', '=', tenant)
+    .where('devices.controller_id', '=', controllerId)
+    .where('deployments.selector', '=', 'all')
+    .where('deployments.state', 'in', ['active', 'finished'])
+    .where('actions.id', 'is', null)
+    .orderBy('deployments.id')
+    .execute();
+}
+
+function unknownDeployment(id: number): never {
+  throw new UpdateError('entity_unknown', `there is no deployment ${id}`);
 }
 
 /** The most names that a message lists. */

@@ -7,6 +7,7 @@ import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import type { PollStore } from './polls.ts';
 import type { Database, DeviceName, DevicesTable } from './schema.ts';
+import { deviceTransaction, forUpdate } from './transactions.ts';
 
 export interface StoredDevice extends DeviceName {
   readonly attributes: Readonly<Record<string, string>>;
@@ -71,8 +72,8 @@ export class DeviceStore {
    * @throws UpdateError entity_unknown, limit_exceeded
    */
   async setAttributes(name: DeviceName, mode: AttributeMode, data: Readonly<Record<string, string>>): Promise<void> {
-    await this.#db.transaction().execute(async (trx) => {
-      const device = fromRow(await rowOf(trx, name));
+    await deviceTransaction(this.#db, async (trx) => {
+      const device = fromRow(await rowOf(trx, name, 'locked'));
       const attributes = new Map(mode === 'replace' ? [] : Object.entries(device.attributes));
       for (const [key, value] of Object.entries(data)) {
         if (mode === 'remove') attributes.delete(key);
@@ -156,13 +157,17 @@ export function freshDevice({ tenant, controllerId }: DeviceName, at: number) {
   return { tenant, controller_id: controllerId, attributes: '{}', attributes_wanted: 1, first_seen: at };
 }
 
-async function rowOf(db: Kysely<Database>, { tenant, controllerId }: DeviceName): Promise<Selectable<DevicesTable>> {
-  const row = await db
+async function rowOf(
+  db: Kysely<Database>,
+  { tenant, controllerId }: DeviceName,
+  how: 'read' | 'locked' = 'read',
+): Promise<Selectable<DevicesTable>> {
+  const query = db
     .selectFrom('devices')
     .selectAll()
     .where('tenant', '=', tenant)
-    .where('controller_id', '=', controllerId)
-    .executeTakeFirst();
+    .where('controller_id', '=', controllerId);
+  const row = await (how === 'locked' ? forUpdate(db, query) : query).executeTakeFirst();
   if (row === undefined) throw new UpdateError('entity_unknown', `there is no device ${controllerId}`);
   return row;
 }

@@ -5,6 +5,7 @@
 import type { Transaction } from 'kysely';
 import { OUTCOME, type Outcome } from '../../../native-free/status.ts';
 import { ACTIVE_STATES, type ActionState, type Database } from './schema.ts';
+import { forUpdate } from './transactions.ts';
 
 const FAILURES: readonly number[] = Object.values(OUTCOME).filter((outcome) => outcome !== OUTCOME.ok);
 
@@ -25,9 +26,13 @@ export function outcomeOf(state: ActionState, code: number | null): Outcome | nu
   }
 }
 
-/** Deployments among these whose actions have all ended are finished. */
+/**
+ * Deployments among these whose actions have all ended are finished. Of two that end the last two actions, one waits
+ * for the other, and sees what it did.
+ */
 export async function finishDeployments(trx: Transaction<Database>, ids: ReadonlySet<number>): Promise<void> {
-  for (const id of ids) {
+  for (const id of [...ids].sort((a, b) => a - b)) {
+    await forUpdate(trx, trx.selectFrom('deployments').select('id').where('id', '=', id)).execute();
     const open = await trx
       .selectFrom('actions')
       .select('id')

@@ -2,17 +2,16 @@
  * The server's memory: devices, releases, deployments, actions and what the devices said.
  * @module
  */
-import type { Kysely } from 'kysely';
 import { ActionStore } from './actions.ts';
-import type { Connection, OpenRaw } from './connection.ts';
+import type { Backend } from './backend/backend.ts';
+import type { OpenRaw } from './connection.ts';
 import { DeploymentStore } from './deployments.ts';
 import { DeviceStore } from './devices.ts';
-import { openDatabase, type OpenedDatabase } from './open.ts';
+import { openDatabase } from './open.ts';
 import { PollStore } from './polls.ts';
 import { ReleaseStore } from './releases.ts';
-import { RolloutViews } from './rollouts/views.ts';
 import { RolloutStore } from './rollouts/store.ts';
-import type { Database } from './schema.ts';
+import { RolloutViews } from './rollouts/views.ts';
 
 export class Store {
   readonly devices: DeviceStore;
@@ -22,13 +21,12 @@ export class Store {
   readonly polls: PollStore;
   readonly rollouts: RolloutStore;
   readonly rolloutViews: RolloutViews;
-  readonly #db: Kysely<Database>;
-  readonly #connection: Connection;
+  readonly #backend: Backend;
 
-  private constructor({ db, connection }: OpenedDatabase) {
-    this.#db = db;
-    this.#connection = connection;
-    this.polls = new PollStore(db, connection);
+  private constructor(backend: Backend) {
+    const { db } = backend;
+    this.#backend = backend;
+    this.polls = new PollStore(backend);
     this.devices = new DeviceStore(db, this.polls);
     this.releases = new ReleaseStore(db);
     this.deployments = new DeploymentStore(db, this.polls);
@@ -38,22 +36,22 @@ export class Store {
   }
 
   /**
-   * Opens the store in a file, or in memory for ':memory:'.
+   * Opens the store in a file, in memory for ':memory:', or on PostgreSQL for 'postgres://…'.
    * @param openRaw how the library opens it, for tests of what can go wrong there
    * @throws UpdateError store_failed, disk_full
    */
-  static async open(path: string, openRaw?: OpenRaw): Promise<Store> {
-    return new Store(await openDatabase(path, openRaw));
+  static async open(name: string, openRaw?: OpenRaw): Promise<Store> {
+    return new Store(await openDatabase(name, openRaw));
   }
 
   /** Throws UpdateError store_failed when nothing could be written now. */
-  probe(): void {
-    this.#connection.probe();
+  probe(): Promise<void> {
+    return this.#backend.probe();
   }
 
   /** Another number when the database is another one than before. Throws UpdateError store_failed. */
   generation(): number {
-    return this.#connection.generation();
+    return this.#backend.generation();
   }
 
   /** Writes what is noted, if it can be written, and closes. */
@@ -61,7 +59,7 @@ export class Store {
     try {
       await this.polls.flush();
     } finally {
-      await this.#db.destroy();
+      await this.#backend.close();
     }
   }
 }
@@ -71,6 +69,7 @@ export type { DeviceName } from './schema.ts';
 export type { StoredRelease } from './releases.ts';
 export type { StoredDeployment } from './deployments.ts';
 export type { PollState } from './polls.ts';
+export { isServerUrl } from './open.ts';
 export { EXECUTIONS } from './actions.ts';
 export type { Feedback, StoredAction, StoredFeedback } from './actions.ts';
 export type { StoredAudit } from './audit.ts';

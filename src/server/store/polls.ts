@@ -6,9 +6,9 @@
  * A batch is not synced: after a crash of the machine, `last_seen` is as of the batch before (decision 0103).
  * @module
  */
-import { sql, type Kysely } from 'kysely';
+import type { Kysely } from 'kysely';
 import { LIMITS } from '../../../native-free/limits.ts';
-import type { Connection } from './connection.ts';
+import type { Backend } from './backend/backend.ts';
 import { ACTIVE_STATES, type ActionState, type Database, type DeviceName } from './schema.ts';
 
 export interface PollState {
@@ -35,19 +35,21 @@ const BATCH_ROWS = 200;
 
 export class PollStore {
   readonly #db: Kysely<Database>;
-  readonly #connection: Connection;
+  readonly #backend: Backend;
   readonly #states = new Map<string, PollState>();
   #seen = new Map<string, DeviceName & Sight>();
-  #stamp = '';
+  /** Null: what others write would not be heard of, so nothing is remembered. */
+  #stamp: string | null = null;
   /** Counts what was forgotten: a state that was read meanwhile may be of before. */
   #changes = 0;
   /** Someone else's write is looked for once in a turn of the event loop; nothing that was answered before is missed. */
   #looked = false;
   #flushing: Promise<void> | null = null;
 
-  constructor(db: Kysely<Database>, connection: Connection) {
-    this.#db = db;
-    this.#connection = connection;
+  constructor(backend: Backend) {
+    this.#db = backend.db;
+    this.#backend = backend;
+    backend.onChange((name) => this.forget(name));
   }
 
   async state(name: DeviceName): Promise<PollState> {
@@ -62,10 +64,19 @@ export class PollStore {
     }
     const changes = this.#changes;
     const state = await this.#read(name);
-    if (!state.known || changes !== this.#changes) return state;
+    if (!state.known || this.#stamp === null || changes !== this.#changes) return state;
     if (this.#states.size >= LIMITS.poll_states_max) this.#states.delete(this.#states.keys().next().value!);
     this.#states.set(key, state);
     return state;
+  }
+
+  /**
+   * What is to be offered, as the database has it now: another server may have answered that it is withdrawn, and its
+   * word of it be on the way here.
+   */
+  async confirmed(name: DeviceName, state: PollState): Promise<PollState> {
+    if (this.#backend.dialect === 'sqlite' || state.action === null) return state;
+    return this.#read(name);
   }
 
   /** Another number than before when anything about any device may have changed. */
@@ -108,29 +119,24 @@ export class PollStore {
   }
 
   async #write(sights: readonly (DeviceName & Sight)[]): Promise<void> {
-    await this.#db.connection().execute(async (db) => {
-      await sql`PRAGMA synchronous = NORMAL`.execute(db);
-      try {
-        await db.transaction().execute(async (trx) => {
-          for (const { tenant, controllerId, at, address } of sights) {
-            await trx
-              .updateTable('devices')
-              .set({ last_seen: at, last_address: address })
-              .where('tenant', '=', tenant)
-              .where('controller_id', '=', controllerId)
-              .execute();
-          }
-        });
-      } finally {
-        await sql`PRAGMA synchronous = FULL`.execute(db);
+    await this.#backend.unsynced(async (trx) => {
+      for (const { tenant, controllerId, at, address } of sights) {
+        await trx
+          .updateTable('devices')
+          .set({ last_seen: at, last_address: address })
+          .where('tenant', '=', tenant)
+          .where('controller_id', '=', controllerId)
+          // Another server may have seen it since.
+          .where((eb) => eb.or([eb('last_seen', 'is', null), eb('last_seen', '<', at)]))
+          .execute();
       }
     });
   }
 
   #look(): void {
     if (this.#looked) return;
-    const stamp = this.#connection.stamp();
-    if (stamp !== this.#stamp) this.forget();
+    const stamp = this.#backend.stamp();
+    if (stamp !== this.#stamp || stamp === null) this.forget();
     this.#stamp = stamp;
     this.#looked = true;
     setImmediate(() => (this.#looked = false));

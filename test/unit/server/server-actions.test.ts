@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { checkDevices, createDeployment, type EngraftServer, type ServerOptions } from '../../../src/server/index.ts';
 import { ManagementClient } from '../../../src/client/index.ts';
-import { clientOf, ORIGIN, releases, startServer, TOKEN } from '../../support/server.ts';
+import { clientOf, ORIGIN, releases, startServer, storeFor, TOKEN } from '../../support/server.ts';
 
 const HOUR = 3_600_000;
 
@@ -108,7 +108,7 @@ describe('a deployment', () => {
 
 test('a tenant in capitals is the same tenant for its devices, the management API and a program', async () => {
   const made = await releases(2);
-  const store = join(made.dir, 'tenants.db');
+  const store = await storeFor(join(made.dir, 'tenants.db'));
   const server = await start(made.dir, { store });
   const fetching = ((input: string, init: RequestInit) => server.app.request(input, init)) as typeof fetch;
   const client = new ManagementClient({ url: 'http://ota.example', token: TOKEN, tenant: 'ACME', fetch: fetching });

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { createDeployment, type EngraftServer } from '../../../src/server/index.ts';
 import { pollingTime } from '../../../src/server/ddi-model.ts';
-import { clientOf, ORIGIN, releases, startServer, TOKEN } from '../../support/server.ts';
+import { clientOf, ORIGIN, releases, startServer, storeFor, TOKEN } from '../../support/server.ts';
 
 type Json = Record<string, any>;
 
@@ -194,7 +194,8 @@ describe('a server', () => {
     const made = await release(2);
     const key = { product: 'cam', version: '2.0', hardware: 'v1', slotClass: 'rootfs' };
     expect(made.release).toMatchObject(key);
-    const id = await createDeployment({ repo: dir, tenant: 'default', release: key, devices: ['dev-2'] });
+    const store = await storeFor(join(dir, 'server.db'));
+    const id = await createDeployment({ repo: dir, store, tenant: 'default', release: key, devices: ['dev-2'] });
     const { deploymentBase } = await device(second, 'dev-2').poll();
     expect(deploymentBase).toBeDefined();
     expect(await clientOf(second).deployment(id)).toMatchObject({ releaseId: 2, actions: { pending: 1 } });

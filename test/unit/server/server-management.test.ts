@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ManagementClient } from '../../../src/client/index.ts';
 import { createServer, Store, type EngraftServer } from '../../../src/server/index.ts';
 import { publisher, temporaryFolder, type Publisher } from '../../support/release.ts';
+import { storeFor } from '../../support/server.ts';
 
 let made: Publisher;
 let server: EngraftServer;
@@ -13,7 +14,8 @@ beforeAll(async () => {
   made = await publisher();
   for (const version of [1, 2]) await made.release(version);
   await made.release(1, { hardware: 'v2' });
-  server = await createServer({ repo: made.dir, auth: { managementToken: 'secret' }, version: '9.8.7' });
+  const store = await storeFor(join(made.dir, 'server.db'));
+  server = await createServer({ repo: made.dir, store, auth: { managementToken: 'secret' }, version: '9.8.7' });
   url = await server.listen(0);
   client = new ManagementClient({ url: `${url}/`, token: 'secret' });
 });

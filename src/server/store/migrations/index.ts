@@ -7,12 +7,14 @@ import type { Migration, MigrationProvider } from 'kysely';
 import { fleet } from './001-fleet.ts';
 import { decoders } from './002-decoders.ts';
 import { rollouts } from './004-rollouts.ts';
+import { manyServers } from './007-many-servers.ts';
 import type { DialectName } from './dialect.ts';
 
 const STEPS: Readonly<Record<string, (dialect: DialectName) => Migration>> = {
   '001-fleet': fleet,
   '002-decoders': decoders,
   '004-rollouts': rollouts,
+  '007-many-servers': manyServers,
 };
 
 /** Kysely's migrator reads the steps from here. */
