@@ -3,6 +3,8 @@
  * @module
  */
 import type { Kysely } from 'kysely';
+import { EmbeddedQueue } from '../jobs/embedded-queue.ts';
+import type { JobQueue } from '../jobs/queue.ts';
 import { ActionStore } from './actions.ts';
 import type { Connection, OpenRaw } from './connection.ts';
 import { DeploymentStore } from './deployments.ts';
@@ -18,6 +20,7 @@ export class Store {
   readonly deployments: DeploymentStore;
   readonly actions: ActionStore;
   readonly polls: PollStore;
+  readonly jobs: JobQueue;
   readonly #db: Kysely<Database>;
   readonly #connection: Connection;
 
@@ -29,6 +32,7 @@ export class Store {
     this.releases = new ReleaseStore(db);
     this.deployments = new DeploymentStore(db, this.polls);
     this.actions = new ActionStore(db, this.polls);
+    this.jobs = new EmbeddedQueue(db);
   }
 
   /**

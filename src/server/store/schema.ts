@@ -4,8 +4,9 @@
  * @module
  */
 import type { Generated } from 'kysely';
+import type { JobTables } from '../jobs/schema.ts';
 
-export interface Database {
+export interface Database extends JobTables {
   devices: DevicesTable;
   releases: ReleasesTable;
   deployments: DeploymentsTable;

@@ -6,11 +6,13 @@
 import type { Migration, MigrationProvider } from 'kysely';
 import { fleet } from './001-fleet.ts';
 import { decoders } from './002-decoders.ts';
+import { jobs } from './005-jobs.ts';
 import type { DialectName } from './dialect.ts';
 
 const STEPS: Readonly<Record<string, (dialect: DialectName) => Migration>> = {
   '001-fleet': fleet,
   '002-decoders': decoders,
+  '005-jobs': jobs,
 };
 
 /** Kysely's migrator reads the steps from here. */
