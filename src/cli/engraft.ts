@@ -15,6 +15,9 @@ const commands: readonly CommandEntry[] = [
   { name: 'publish', summary: 'add a release to a signed repository', load: () => import('./commands/publish.ts') },
   { name: 'refresh', summary: 'sign a repository anew before it expires', load: () => import('./commands/refresh.ts') },
   { name: 'serve', summary: 'serve a repository to devices', load: () => import('./commands/serve.ts') },
+  { name: 'worker', summary: 'make payloads for a server', load: () => import('./commands/worker.ts') },
+  { name: 'release', summary: 'publish through a server, plan, price', load: () => import('./commands/release.ts') },
+  { name: 'job', summary: 'ask a server about its jobs, stop one', load: () => import('./commands/job.ts') },
   { name: 'device', summary: 'ask a server about its devices', load: () => import('./commands/device.ts') },
   { name: 'deployment', summary: 'ask about deployments, stop one', load: () => import('./commands/deployment.ts') },
 ];

@@ -37,3 +37,15 @@ export type {
   RegisteredDevice,
   Release,
 } from './management/model.ts';
+export type { PublishingOptions } from './publishing/room.ts';
+export { newWorker } from './publishing/room.ts';
+export type { NewWorker } from './publishing/room.ts';
+export type {
+  JobView as Job,
+  NewRelease,
+  NewUploadBody as NewUpload,
+  PlanView as Plan,
+  PriceView as RolloutPrice,
+  PublicationView as Publication,
+  Upload,
+} from './management/job-model.ts';

@@ -141,7 +141,9 @@ const FRESH = {
 
 const TAKEN = { state: 'running', progress_permille: 0, phase: null } as const;
 
-type Ending = Partial<Pick<JobsTable, 'result' | 'error_code' | 'error_message' | 'run_after' | 'progress_permille'>> & {
+type Ending = Partial<
+  Pick<JobsTable, 'result' | 'error_code' | 'error_message' | 'run_after' | 'progress_permille'>
+> & {
   readonly state: JobState;
 };
 

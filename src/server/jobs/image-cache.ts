@@ -40,7 +40,9 @@ export class ImageCache {
     const path = this.#pathOf(sha256);
     const image = readSparseImage(path);
     if (toHex(digestOfImage(sha256Node, image)) !== sha256) {
-      throw new UpdateError('source_digest', `${path} is damaged: its content has another digest`, { detail: { path } });
+      throw new UpdateError('source_digest', `${path} is damaged: its content has another digest`, {
+        detail: { path },
+      });
     }
     this.#keep(sha256, image);
     return image;

@@ -3,36 +3,19 @@
  * @module
  */
 import { randomBytes } from 'node:crypto';
-import { createRoute, OpenAPIHono, z, type RouteConfig } from '@hono/zod-openapi';
-import { LIMITS } from '../../../native-free/limits.ts';
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { UpdateError } from '../../../native-free/status.ts';
-import { checkManagement, tokenDigest, type AuthOptions } from '../auth.ts';
-import { jsonBody } from '../http/body.ts';
+import { checkManagement, tokenDigest } from '../auth.ts';
 import { payloadFor, summaryOf } from './fleet.ts';
+import { jobRoutes } from './jobs.ts';
 import * as model from './model.ts';
-import type { Store, StoredAction, StoredDeployment, StoredDevice, StoredRelease } from '../store/index.ts';
-
-export interface ManagementOptions {
-  readonly store: Store;
-  readonly auth: AuthOptions;
-  readonly version: string;
-  readonly now: () => number;
-  readonly refresh: () => Promise<void>;
-}
+import { priceRoutes } from './price.ts';
+import { publishingRoutes } from './publishing.ts';
+import type { StoredAction, StoredDeployment, StoredDevice, StoredRelease } from '../store/index.ts';
+import { body, bounded, ok, secured, type ManagementOptions } from './parts.ts';
+import { uploadRoutes } from './uploads.ts';
 
 const HISTORY_ROWS = 50;
-
-const json = <S extends z.ZodType>(schema: S) => ({ content: { 'application/json': { schema } } });
-const problems = {
-  default: { description: 'what went wrong', content: { 'application/problem+json': { schema: model.problemSchema } } },
-};
-const ok = <S extends z.ZodType>(description: string, schema: S) => ({
-  200: { description, ...json(schema) },
-  ...problems,
-});
-const secured = { security: [{ bearer: [] }] } satisfies Partial<RouteConfig>;
-const body = <S extends z.ZodType>(schema: S) => ({ ...json(schema), required: true });
-const bounded = { middleware: jsonBody(LIMITS.management_body_bytes_max) };
 
 /** The routes, to be mounted at /api/v1. */
 export function managementRoutes(options: ManagementOptions): OpenAPIHono {
@@ -54,6 +37,10 @@ export function managementRoutes(options: ManagementOptions): OpenAPIHono {
   releaseRoutes(app, options);
   deviceRoutes(app, options);
   deploymentRoutes(app, options);
+  jobRoutes(app, options);
+  uploadRoutes(app, options);
+  publishingRoutes(app, options);
+  priceRoutes(app, options);
   return app;
 }
 

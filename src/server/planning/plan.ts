@@ -121,7 +121,8 @@ function withinBounds(ordered: readonly PlannedDelta[], targetBytes: number, bou
     if (chosen.length >= bounds.deltasMax) break;
     const cpu = (CPU_SECONDS_PER_MIB * (delta.bytes + targetBytes)) / MIB;
     if (delta.devices > 0 && delta.savedBytes === 0) continue;
-    if (cpuSeconds + cpu > bounds.cpuSecondsMax || storageBytes + delta.estimateBytes > bounds.storageBytesMax) continue;
+    if (cpuSeconds + cpu > bounds.cpuSecondsMax || storageBytes + delta.estimateBytes > bounds.storageBytesMax)
+      continue;
     cpuSeconds += cpu;
     storageBytes += delta.estimateBytes;
     chosen.push(delta);

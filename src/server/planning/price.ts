@@ -72,7 +72,10 @@ interface Taking {
 /** Throws UpdateError usage_invalid for groups that are no percentages of a whole, or prices that are none. */
 export function priceRollout(input: PriceInput): RolloutPrice {
   const groups = checkedGroups(input.groups ?? [100]);
-  for (const [name, value] of [['price per MB', input.pricePerMb], ['link', input.linkBits]] as const) {
+  for (const [name, value] of [
+    ['price per MB', input.pricePerMb],
+    ['link', input.linkBits],
+  ] as const) {
     if (value !== undefined && !(value > 0)) throw new UpdateError('usage_invalid', `the ${name} is a number above 0`);
   }
   const full: { version: string | null; devices: number; why: FullReason }[] = [];
@@ -92,7 +95,10 @@ export function priceRollout(input: PriceInput): RolloutPrice {
   const all = totals(takings);
   const fullBytes = input.payloads.find(({ kind }) => kind === 'full')?.bytes ?? 0;
   const largest = (kind?: string): number =>
-    takings.reduce((max, { payload }) => (kind === undefined || payload.kind === kind ? Math.max(max, payload.bytes) : max), 0);
+    takings.reduce(
+      (max, { payload }) => (kind === undefined || payload.kind === kind ? Math.max(max, payload.bytes) : max),
+      0,
+    );
   const { linkBits, pricePerMb } = input;
   const minutes = (bytes: number): number => (8 * bytes) / linkBits! / 60;
   return {
@@ -115,7 +121,8 @@ function taking(
   { payloads, making }: PriceInput,
   { version, decodes }: PriceInput['counts'][number],
 ): { payload: PricePayload; why?: FullReason } | null {
-  const isRead = ({ format }: PricePayload): boolean => decodes === null || format === undefined || decodes.includes(format);
+  const isRead = ({ format }: PricePayload): boolean =>
+    decodes === null || format === undefined || decodes.includes(format);
   const deltas = payloads.filter(({ kind, source }) => kind === 'delta' && source?.version === version);
   const best = deltas.filter(isRead).sort((a, b) => a.bytes - b.bytes)[0];
   const full = payloads.find(({ kind }) => kind === 'full');
@@ -152,7 +159,8 @@ function totals(takings: readonly Taking[]): { devices: number; bytes: number; d
 
 function checkedGroups(groups: readonly number[]): readonly number[] {
   const sum = groups.reduce((all, percent) => all + percent, 0);
-  const isGood = groups.length > 0 && groups.length <= LIMITS.price_groups_max && groups.every((percent) => percent > 0);
+  const isGood =
+    groups.length > 0 && groups.length <= LIMITS.price_groups_max && groups.every((percent) => percent > 0);
   if (isGood && Math.abs(sum - 100) < 1e-6) return groups;
   throw new UpdateError('usage_invalid', `groups are percentages above 0 with a sum of 100, not of ${sum}`);
 }

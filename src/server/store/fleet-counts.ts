@@ -21,7 +21,10 @@ export interface FleetLine {
   readonly hardware: string;
 }
 
-export async function fleetCounts(db: Kysely<Database>, { tenant, product, hardware }: FleetLine): Promise<FleetCount[]> {
+export async function fleetCounts(
+  db: Kysely<Database>,
+  { tenant, product, hardware }: FleetLine,
+): Promise<FleetCount[]> {
   let query = db
     .selectFrom('devices')
     .select(({ fn }) => ['version', 'decodes', fn.countAll().as('devices')])
@@ -30,5 +33,9 @@ export async function fleetCounts(db: Kysely<Database>, { tenant, product, hardw
     .groupBy(['version', 'decodes']);
   if (tenant !== undefined) query = query.where('tenant', '=', tenant);
   const rows = await query.execute();
-  return rows.map(({ version, decodes, devices }) => ({ version, decodes: formatsOf(decodes), devices: Number(devices) }));
+  return rows.map(({ version, decodes, devices }) => ({
+    version,
+    decodes: formatsOf(decodes),
+    devices: Number(devices),
+  }));
 }

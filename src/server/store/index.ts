@@ -5,10 +5,13 @@
 import type { Kysely } from 'kysely';
 import { EmbeddedQueue } from '../jobs/embedded-queue.ts';
 import type { JobQueue } from '../jobs/queue.ts';
+import { Publisher, type PublisherOptions } from '../publishing/publisher.ts';
+import { UploadStore, type UploadStoreOptions } from '../publishing/uploads.ts';
 import { ActionStore } from './actions.ts';
 import type { Connection, OpenRaw } from './connection.ts';
 import { DeploymentStore } from './deployments.ts';
 import { DeviceStore } from './devices.ts';
+import { fleetCounts, type FleetCount, type FleetLine } from './fleet-counts.ts';
 import { openDatabase, type OpenedDatabase } from './open.ts';
 import { PollStore } from './polls.ts';
 import { ReleaseStore } from './releases.ts';
@@ -42,6 +45,19 @@ export class Store {
    */
   static async open(path: string, openRaw?: OpenRaw): Promise<Store> {
     return new Store(await openDatabase(path, openRaw));
+  }
+
+  /** How many devices of a line run and read what. */
+  fleet(line: FleetLine): Promise<FleetCount[]> {
+    return fleetCounts(this.#db, line);
+  }
+
+  uploads(options: Omit<UploadStoreOptions, 'db'>): UploadStore {
+    return new UploadStore({ db: this.#db, ...options });
+  }
+
+  publisher(options: Omit<PublisherOptions, 'db' | 'queue'>): Publisher {
+    return new Publisher({ db: this.#db, queue: this.jobs, ...options });
   }
 
   /** Throws UpdateError store_failed when nothing could be written now. */

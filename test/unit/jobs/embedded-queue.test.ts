@@ -20,7 +20,11 @@ describe('the embedded job queue', () => {
     const { db } = await openDatabase(':memory:');
     const queue = new EmbeddedQueue(db);
     const base = { kind: 'payload', input: null, priority: 5, memoryBytes: 1 };
-    for (const [key, affinity] of [['a1', 'a'], ['b1', 'b'], ['a2', 'a']] as const) {
+    for (const [key, affinity] of [
+      ['a1', 'a'],
+      ['b1', 'b'],
+      ['a2', 'a'],
+    ] as const) {
       await queue.add({ ...base, key, affinity });
     }
     expect(await queue.take('w', { memoryBytes: 9, affinity: 'a' })).toMatchObject({ key: 'a1' });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { priceRollout, type PriceInput } from '../../../src/server/planning/price.ts';
 
 const delta = (version: string, bytes: number, format = '5-delta') => ({
-  ...{ kind: 'delta', bytes, format, source: { version } } as const,
+  ...({ kind: 'delta', bytes, format, source: { version } } as const),
 });
 const full = { kind: 'full', bytes: 1_000_000, format: '5-full', source: null } as const;
 const all = ['5-full', '5-delta', '5-units'];
@@ -15,9 +15,18 @@ const price = (more: Partial<PriceInput>) =>
 describe('the price of a rollout', () => {
   test('counts bytes by what each kind of device takes, and says why some take all', () => {
     const counts = [
-      ...[{ version: '2', decodes: all, devices: 600 }, { version: '1', decodes: all, devices: 100 }],
-      ...[{ version: '1', decodes: ['5-full', '5-delta'], devices: 20 }, { version: '0', decodes: null, devices: 10 }],
-      ...[{ version: null, decodes: null, devices: 5 }, { version: '3', decodes: all, devices: 265 }],
+      ...[
+        { version: '2', decodes: all, devices: 600 },
+        { version: '1', decodes: all, devices: 100 },
+      ],
+      ...[
+        { version: '1', decodes: ['5-full', '5-delta'], devices: 20 },
+        { version: '0', decodes: null, devices: 10 },
+      ],
+      ...[
+        { version: null, decodes: null, devices: 5 },
+        { version: '3', decodes: all, devices: 265 },
+      ],
     ];
     const made = price({ counts, making: new Set(['0']) });
     expect(made).toMatchObject({ devices: 1000, current: 265, without: 0, deltas: 700, largestDeltaBytes: 40_000 });
@@ -32,7 +41,10 @@ describe('the price of a rollout', () => {
   });
 
   test('shares the bytes out among waves, and loses no device by rounding', () => {
-    const counts = [{ version: '2', decodes: all, devices: 333 }, { version: '0', decodes: all, devices: 7 }];
+    const counts = [
+      { version: '2', decodes: all, devices: 333 },
+      { version: '0', decodes: all, devices: 7 },
+    ];
     const made = price({ counts, groups: [1, 9, 30, 60] });
     const sum = (of: 'devices' | 'bytes' | 'deltas') => made.waves.reduce((total, wave) => total + wave[of], 0);
     expect(made.waves.map(({ percent }) => percent)).toEqual([1, 9, 30, 60]);
@@ -41,7 +53,10 @@ describe('the price of a rollout', () => {
   });
 
   test('tells money and minutes where it is told a price and a link', () => {
-    const counts = [{ version: '2', decodes: all, devices: 3 }, { version: '0', decodes: all, devices: 1 }];
+    const counts = [
+      { version: '2', decodes: all, devices: 3 },
+      { version: '0', decodes: all, devices: 1 },
+    ];
     const made = price({ counts, pricePerMb: 0.5, linkBits: 1_000_000 });
     expect(made.money).toBeCloseTo(1.03 * 0.5);
     expect(made.minutes?.longest).toBeCloseTo(8 / 60);
