@@ -11,7 +11,7 @@ export { publish } from './publish.ts';
 export type { PublishOptions, PublishProgress, PublishResult } from './publish.ts';
 export type { PayloadMaker, PayloadResult } from './payload-maker.ts';
 export { factsOf, payloadFactsSchema, payloadIn } from './publishing/made-payload.ts';
-export type { MadePayload, PayloadFacts } from './publishing/made-payload.ts';
+export type { MadePayload } from './publishing/made-payload.ts';
 export { commitDeltas, commitRelease } from './publishing/commit.ts';
 export { checkRelease } from './publishing/check.ts';
 export { checkReleaseKey, deltaTargetName, fullTargetName, namePattern, targetCustomSchema } from './custom.ts';

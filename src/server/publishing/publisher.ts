@@ -33,7 +33,7 @@ export interface PublishRequest extends ReleaseKey, PublicationWishes {
 }
 
 /** Bands of urgency: a release is nothing without its full payload, and a device that waits is worth more than a plan. */
-export const PRIORITY = { full: 3000, demand: 2000, planned: 1000, latest: 500 } as const;
+const PRIORITY = { full: 3000, demand: 2000, planned: 1000, latest: 500 } as const;
 
 /** Workers of all machines are taken to have so many threads, for the memory that a job is said to need. */
 const THREADS = 2;
@@ -99,7 +99,7 @@ export class Publisher {
     const { catalog } = await repository.state();
     const line = catalog.releases.filter((release) => sameLine(release, key) && release.payloads.length > 0);
     const known = line.find((release) => sameRelease(release, key));
-    const fullBytes = fullBytesOf(known) ?? Math.ceil((artifact.bytes * fullShareOf(line)) / 1);
+    const fullBytes = fullBytesOf(known) ?? Math.ceil(artifact.bytes * fullShareOf(line));
     const settled = new Set([
       ...(known?.payloads ?? []).flatMap(({ source }) => (source === null ? [] : [source.sha256])),
       ...(known?.dropped ?? []).map(({ sha256 }) => sha256),
