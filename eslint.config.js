@@ -13,13 +13,15 @@ const ASK_THE_TIME = [
   'src/release/repository.ts', // expiry dates
   'src/server/deploy.ts', // when a deployment was made
   'src/server/server.ts', // rows of the database
-  'src/server/store/migrations.ts', // where the ids of a new database begin
+  'src/server/store/migrations/001-fleet.ts', // where the ids of a new database begin
   'bench/harness.ts', // the date of a report
   'campaign/sigkill/run.ts', // names of devices
 ];
 
 /** They reckon with the time of the day, or with times of files. */
 const RECKON_WITH_IT = [
+  'src/server/jobs/embedded-queue.ts', // leases, which processes share
+  'src/server/publishing/uploads.ts', // the age of what lies on a disk
   'src/agent/life/hours.ts', // hours of the day in which something may happen
   'src/release/files.ts', // the age of a file
   'src/server/upkeep.ts', // the age of a row, which is older than the process

@@ -116,4 +116,16 @@ export const LIMITS = {
   filter_chars_max: 4096,
   filter_depth_max: 32,
   rollout_groups_max: 500,
+  /** A job that was begun so often and not ended has failed: it takes its workers with it. */
+  job_attempts_max: 5,
+  /** Without a word of its worker for so long a job is another one's; and the longest time before it is tried again. */
+  job_lease_ms: 60_000,
+  job_backoff_ms_max: 600_000,
+  /** Uploads that are under way, one request of them, and how long nothing may come before they are swept. */
+  uploads_open_max: 32,
+  upload_piece_bytes_max: 64 * MIB,
+  upload_idle_ms: 86_400_000,
+  /** How long a device may be kept waiting for a delta at most, and groups of a rollout that is priced. */
+  delta_wait_ms_max: 86_400_000,
+  price_groups_max: 500,
 } as const;

@@ -9,7 +9,8 @@
  * await client.createDeployment({ releaseId: newest!.id, devices: ['device-1'] });
  * @module
  */
-import { STATUS, UpdateError, type StatusCode } from '../../native-free/status.ts';
+import { askerFor, type Ask, type ClientOptions } from './ask.ts';
+import { PublishingClient } from './publishing.ts';
 import type {
   Audit,
   Decoders,
@@ -20,7 +21,6 @@ import type {
   NewDeployment,
   NewDevice,
   NewRollout,
-  Problem,
   Product,
   RegisteredDevice,
   Release,
@@ -29,15 +29,8 @@ import type {
   RolloutMember,
 } from '../server/index.ts';
 
-export interface ClientOptions {
-  /** Of the server, such as https://updates.example.org. */
-  readonly url: string;
-  /** The management token. */
-  readonly token: string;
-  /** Default: 'default'. */
-  readonly tenant?: string;
-  readonly fetch?: typeof fetch;
-}
+export type { ClientOptions } from './ask.ts';
+export type { UploadSource } from './publishing.ts';
 
 export interface Page {
   readonly limit?: number;
@@ -68,16 +61,15 @@ export interface ReleaseFilter extends Page {
  * await client.createDeployment({ releaseId: release.id, devices: 'all' });
  */
 export class ManagementClient {
-  readonly #base: string;
-  readonly #token: string;
+  /** Publishing: uploads, jobs, plans, prices. */
+  readonly publishing: PublishingClient;
   readonly #tenant: string;
-  readonly #fetch: typeof fetch;
+  readonly #ask: Ask;
 
   constructor(options: ClientOptions) {
-    this.#base = `${options.url.replace(/\/+$/, '')}/api/v1`;
-    this.#token = options.token;
     this.#tenant = options.tenant ?? 'default';
-    this.#fetch = options.fetch ?? fetch;
+    this.#ask = askerFor(options);
+    this.publishing = new PublishingClient(this.#ask, this.#tenant);
   }
 
   async products(): Promise<Product[]> {
@@ -173,51 +165,4 @@ export class ManagementClient {
   #scoped(query: object = {}): Record<string, unknown> {
     return { ...query, tenant: this.#tenant };
   }
-
-  async #ask<T>(method: 'GET' | 'POST', path: string, query: Record<string, unknown> = {}, body?: object): Promise<T> {
-    const pairs = Object.entries(query).filter(([, value]) => value !== undefined);
-    const search = new URLSearchParams(
-      pairs.map(([name, value]): [string, string] => [name, String(value)]),
-    ).toString();
-    const url = `${this.#base}${path}${search === '' ? '' : `?${search}`}`;
-    const headers: Record<string, string> = { Authorization: `Bearer ${this.#token}` };
-    if (body !== undefined) headers['Content-Type'] = 'application/json';
-    let response: Response;
-    try {
-      response = await this.#fetch(url, {
-        method,
-        headers,
-        body: body === undefined ? undefined : JSON.stringify(body),
-      });
-    } catch (cause) {
-      throw new UpdateError('link_failed', `${method} ${url}: no answer${reasonOf(cause)}`, { cause });
-    }
-    const answer = await jsonOf(response, `${method} ${url}`);
-    if (response.ok) return answer as T;
-    throw errorOf(answer as Partial<Problem>, response.status, `${method} ${url}`);
-  }
-}
-
-/** ` (connect ECONNREFUSED 127.0.0.1:8080)`: `fetch` itself only says that it failed. */
-function reasonOf(failure: unknown): string {
-  const cause = failure instanceof Error ? failure.cause : undefined;
-  if (!(cause instanceof Error)) return '';
-  const { code } = cause as { code?: unknown };
-  // Of several addresses that were tried there is no message, only the code.
-  const text = cause.message || (typeof code === 'string' ? code : '');
-  return text === '' ? '' : ` (${text})`;
-}
-
-async function jsonOf(response: Response, request: string): Promise<unknown> {
-  try {
-    return await response.json();
-  } catch (cause) {
-    throw new UpdateError('content_wrong', `${request}: the answer (${response.status}) is not JSON`, { cause });
-  }
-}
-
-function errorOf(problem: Partial<Problem>, http: number, request: string): UpdateError {
-  const known = problem.code !== undefined && Object.hasOwn(STATUS, problem.code);
-  const code: StatusCode = known ? problem.code! : 'http_status';
-  return new UpdateError(code, `${request}: ${problem.detail ?? `HTTP ${http}`}`, { detail: { http } });
 }

@@ -13,3 +13,4 @@ export {
 } from './engine.ts';
 export type { EngineProgress, Phase } from './job.ts';
 export type { UnitReport } from './unit-counts.ts';
+export { defaultMemoryBytesMax } from './memory-plan.ts';

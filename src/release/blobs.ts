@@ -51,6 +51,21 @@ export class BlobFolder {
     return sha256;
   }
 
+  /**
+   * Takes over a file that lies on the same file system and was checked to have this digest. The file is gone then.
+   * @throws UpdateError output_unwritable, disk_full
+   */
+  async adopt(path: string, sha256: string, bytes: number): Promise<void> {
+    try {
+      if (await this.#holds(sha256, bytes)) return await this.#files.unlink(path);
+      await this.#files.makeFolder(this.#layout.blobs);
+      await this.#files.rename(path, this.path(sha256));
+      await this.#files.syncFolder(this.#layout.blobs);
+    } catch (cause) {
+      throw ioError(cause, 'output_unwritable', `cannot take ${path} among the blobs`);
+    }
+  }
+
   /** A blob that is there but damaged (a disk that lied) is written again rather than trusted by its name. */
   async #holds(sha256: string, bytes: number): Promise<boolean> {
     if ((await this.#files.stat(this.path(sha256)))?.bytes !== bytes) return false;

@@ -5,23 +5,15 @@
  * under the repository's lock, where everything that was checked before is checked again.
  * @module
  */
-import { TargetFile } from '@tufjs/models';
-import { formatName, formatOf, PLAIN_DELTA as PLAIN, type PayloadFormat } from '../../native-free/format/features.ts';
+import { formatName, PLAIN_DELTA as PLAIN } from '../../native-free/format/features.ts';
 import type { Profile } from '../../native-free/format/profile.ts';
 import { digestOfImage, sparseImage, type ImageLike } from '../../native-free/diff/fills/sparse-image.ts';
 import { toHex } from '../../native-free/hash.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { readSparseImage } from '../platform/files/sparse-input.ts';
-import { sha256Hex, sha256Node } from '../platform/hash.ts';
+import { sha256Node } from '../platform/hash.ts';
 import { sameLine, sameRelease, type Catalog, type CatalogPayload, type CatalogRelease } from './catalog.ts';
-import {
-  checkReleaseKey,
-  deltaTargetName,
-  fullTargetName,
-  targetCustomSchema,
-  type ReleaseKey,
-  type TargetCustom,
-} from './custom.ts';
+import { checkReleaseKey, deltaTargetName, fullTargetName, type ReleaseKey } from './custom.ts';
 import { imageDigests } from './digests.ts';
 import type { DeviceClass } from './pricing/price.ts';
 import { pricedDelta } from './pricing/priced-delta.ts';
@@ -29,7 +21,10 @@ import { foreignBundleOf, type ForeignBundle } from './foreign-bundle.ts';
 import type { RoleSigners } from './keys.ts';
 import type { LockOptions } from './lock.ts';
 import type { PayloadMaker, PayloadProgress, PayloadResult } from './payload-maker.ts';
-import type { Repository, RepositoryWriter } from './repository.ts';
+import { checkRelease } from './publishing/check.ts';
+import { commitRelease } from './publishing/commit.ts';
+import { factsOf, payloadIn, type MadePayload } from './publishing/made-payload.ts';
+import type { Repository } from './repository.ts';
 
 export interface PublishOptions extends ReleaseKey {
   readonly repository: Repository;
@@ -78,12 +73,6 @@ export interface PublishResult {
   readonly founded: boolean;
   /** Why no payloads were made: the kind of bundle that was recognised, or that none were asked for. */
   readonly withoutPayloads: ForeignBundle | 'asked' | null;
-}
-
-interface MadePayload {
-  readonly payload: CatalogPayload;
-  /** Its TUF target, once it is settled which release it belongs to. */
-  readonly targetIn: (release: CatalogRelease) => TargetFile;
 }
 
 interface MadeRelease {
@@ -143,38 +132,6 @@ function whyWithoutPayloads({ payloads, image }: PublishOptions, filename: strin
   const { map, dense } = sparseImage(image, 'image');
   // Bundles are compressed throughout.
   return map.count > 0 ? null : foreignBundleOf(dense, filename);
-}
-
-/** What must hold for a release to be published. Returns its rollback index. */
-function checkRelease(
-  catalog: Catalog,
-  wanted: ReleaseKey & { sha256: string },
-  options: { rollbackIndex?: number | 'keep'; force?: boolean },
-): number {
-  const line = catalog.releases.filter((release) => sameLine(release, wanted));
-  const highest = line.reduce((max, release) => Math.max(max, release.rollbackIndex), 0);
-  const known = line.find((release) => sameRelease(release, wanted));
-  const wish = options.rollbackIndex;
-  const rollbackIndex =
-    typeof wish === 'number' ? wish : (known?.rollbackIndex ?? (wish === 'keep' ? highest : highest + 1));
-  if (!Number.isSafeInteger(rollbackIndex) || rollbackIndex < 0) {
-    throw new UpdateError('usage_invalid', `rollback index ${rollbackIndex} is not a whole number from 0 up`);
-  }
-  if (known !== undefined) {
-    const label = `${wanted.product} ${wanted.version} for ${wanted.hardware} (${wanted.slotClass})`;
-    if (known.artifact.sha256 !== wanted.sha256) {
-      const detail = { published: known.artifact.sha256, given: wanted.sha256 };
-      throw new UpdateError('release_exists', `${label} was published with other content`, { detail });
-    }
-    if (known.rollbackIndex !== rollbackIndex) {
-      const text = `${label} was published with rollback index ${known.rollbackIndex}, not ${rollbackIndex}`;
-      throw new UpdateError('release_exists', text);
-    }
-  } else if (rollbackIndex < highest && options.force !== true) {
-    const text = `rollback index ${rollbackIndex} is below ${highest}, which devices may have committed`;
-    throw new UpdateError('release_rollback', `${text}; they would refuse this release`, { detail: { highest } });
-  }
-  return rollbackIndex;
 }
 
 /** What is to be made from one earlier release. */
@@ -239,10 +196,7 @@ async function makeRelease(
   };
   const store = async (result: PayloadResult, targetName: string, source: CatalogPayload['source']): Promise<void> => {
     cpuSeconds += result.cpuSeconds;
-    const sha256 = await blobs.add(result.payload);
-    const format = formatName(formatMade(result));
-    const payload = { targetName, kind: result.kind, format, bytes: result.payload.length, sha256, source };
-    made.push({ payload, targetIn: targetMaker(payload, result) });
+    made.push(payloadIn(bare, factsOf(result, await blobs.add(result.payload)), source, targetName));
   };
 
   if (fullBytes === undefined) {
@@ -296,62 +250,4 @@ function deltaSources(catalog: Catalog, release: CatalogRelease, count: number):
     if (!sources.has(earlier.artifact.sha256)) sources.set(earlier.artifact.sha256, earlier);
   }
   return [...sources.values()];
-}
-
-/** As every reader will find it in the header. */
-function formatMade({ payload }: PayloadResult): PayloadFormat {
-  const format = formatOf(payload);
-  if (format === null) throw new UpdateError('bug', 'what was made is no payload');
-  return format;
-}
-
-/** Makes the TUF target of a payload, with its `custom` field checked as a reader would. The payload is let go. */
-function targetMaker(payload: CatalogPayload, result: PayloadResult): MadePayload['targetIn'] {
-  const { header, payload: bytes } = result;
-  const { version: payloadVersion, codec } = formatMade(result);
-  const headerDigest = sha256Hex(bytes.subarray(0, header.headerBytes));
-  const { headerBytes, decoderMemoryBytes, decoderWork } = header;
-  const { kind, source, targetName: path, bytes: length, sha256 } = payload;
-  return ({ product, version, hardware, slotClass, artifact, rollbackIndex }) => {
-    const custom: TargetCustom = targetCustomSchema.parse({
-      product,
-      version,
-      hardware,
-      slotClass,
-      kind,
-      source: source === null ? null : { bytes: source.bytes, sha256: source.sha256 },
-      target: { bytes: artifact.bytes, sha256: artifact.sha256 },
-      payloadVersion,
-      codec,
-      headerDigest,
-      headerBytes,
-      decoderMemoryBytes,
-      decoderWork,
-      rollbackIndex,
-    });
-    return new TargetFile({ path, length, hashes: { sha256 }, unrecognizedFields: { custom } });
-  };
-}
-
-async function commitRelease(
-  { state, commit }: RepositoryWriter,
-  release: CatalogRelease,
-  made: readonly MadePayload[],
-): Promise<Pick<PublishResult, 'release' | 'added' | 'versions'>> {
-  // Someone else may have published the same release meanwhile: what is there stays.
-  const added = made.filter(({ payload }) => state.targets[payload.targetName] === undefined);
-  const payloads = added.map(({ payload }) => payload);
-  const at = state.catalog.releases.findIndex((known) => sameRelease(known, release));
-  const known = state.catalog.releases[at];
-  if (known !== undefined && added.length === 0) return { release: known, added: [], versions: state.versions };
-  const merged: CatalogRelease =
-    known === undefined
-      ? { ...release, payloads }
-      : { ...known, payloads: [...known.payloads, ...payloads], dropped: release.dropped };
-  const releases = [...state.catalog.releases];
-  if (known === undefined) releases.push(merged);
-  else releases[at] = merged;
-  const targets = added.map(({ targetIn }) => targetIn(merged));
-  const versions = await commit({ targets, catalog: { format: 1, releases } });
-  return { release: merged, added: payloads, versions };
 }

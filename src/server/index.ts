@@ -39,3 +39,15 @@ export type {
 } from './management/model.ts';
 export type { Audit, NewRollout, Rollout, RolloutMember } from './management/rollout-model.ts';
 export type { Command as RolloutCommand } from './store/index.ts';
+export type { PublishingOptions } from './publishing/room.ts';
+export { newWorker } from './publishing/room.ts';
+export type { NewWorker } from './publishing/room.ts';
+export type {
+  JobView as Job,
+  NewRelease,
+  NewUploadBody as NewUpload,
+  PlanView as Plan,
+  PriceView as RolloutPrice,
+  PublicationView as Publication,
+  Upload,
+} from './management/job-model.ts';

@@ -18,6 +18,7 @@ const HTTP: Partial<Record<StatusCode, number>> = {
   release_rollback: 409,
   not_compatible: 409,
   limit_exceeded: 413,
+  target_digest: 422,
   repository_busy: 503,
   store_failed: 503,
   disk_full: 503,

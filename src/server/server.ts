@@ -25,6 +25,7 @@ import { managementRoutes } from './management/routes.ts';
 import { Pace } from './pace.ts';
 import { problemResponse } from './problem.ts';
 import { isServerUrl, Store } from './store/index.ts';
+import { PublishingRoom, type PublishingOptions } from './publishing/room.ts';
 import { tufHandler } from './tuf-files.ts';
 import { Upkeep } from './upkeep.ts';
 
@@ -53,6 +54,8 @@ export interface ServerOptions {
   readonly rateLimitBitsPerSecond?: number;
   /** Default: silent. */
   readonly logger?: Logger;
+  /** What this server does for publishing: which keys it holds, who makes payloads here. */
+  readonly publishing?: PublishingOptions;
   /** Shown in the OpenAPI document. */
   readonly version?: string;
   readonly now?: () => number;
@@ -68,7 +71,10 @@ export interface EngraftServer {
   readonly app: Hono;
   readonly store: Store;
   readonly stats: ServerStats;
-  /** What is to be done from time to time, and is while it listens: gives up silent actions, writes who was seen. */
+  /**
+   * What is to be done from time to time, and is while it listens: gives up silent actions, writes who was seen, publishes
+   * what was made.
+   */
   tend(): Promise<void>;
   /** Listens; resolves with the base URL. Port 0 takes a free one. Throws UpdateError usage_invalid. */
   listen(port?: number, host?: string): Promise<string>;
@@ -95,8 +101,10 @@ export async function createServer(options: ServerOptions): Promise<EngraftServe
   const mirror = new CatalogMirror(options.repo, store, logger);
   await mirror.refresh();
   const stats = { blobBytes: 0, requests: 0 };
-  const app = makeApp(options, { store, mirror, logger, stats, address });
   const { now = Date.now, actionTimeoutHours = 168 } = options;
+  const refresh = (): Promise<void> => mirror.refresh();
+  const room = new PublishingRoom(options.repo, store, options.publishing ?? {}, { logger, now, refresh });
+  const app = makeApp(options, { store, mirror, logger, stats, address, room });
   const uptime = options.now ?? monotonicMs;
   const upkeep = new Upkeep(store, logger, actionTimeoutHours * HOUR_MS, now, uptime);
   let listening: Server | null = null;
@@ -104,10 +112,14 @@ export async function createServer(options: ServerOptions): Promise<EngraftServe
     app,
     store,
     stats,
-    tend: () => upkeep.run(),
+    async tend() {
+      await upkeep.run();
+      await room.settle();
+    },
     async listen(port = 8080, host = '127.0.0.1') {
       listening = await listenOn(app, { port, host }, logger, options.deadlines);
       upkeep.start();
+      room.start();
       const bound = listening.address() as AddressInfo;
       const shown = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
       return `http://${shown}:${bound.port}`;
@@ -116,6 +128,7 @@ export async function createServer(options: ServerOptions): Promise<EngraftServe
       upkeep.stop();
       if (listening !== null) await closeGracefully(listening, graceMs);
       listening = null;
+      await room.stop();
       await upkeep.run();
       if (typeof given === 'string') await store.close();
     },
@@ -128,9 +141,10 @@ interface Parts {
   readonly logger: Logger;
   readonly stats: { blobBytes: number; requests: number };
   readonly address: ClientAddress;
+  readonly room: PublishingRoom;
 }
 
-function makeApp(options: ServerOptions, { store, mirror, logger, stats, address }: Parts): Hono {
+function makeApp(options: ServerOptions, { store, mirror, logger, stats, address, room }: Parts): Hono {
   const { repo, auth = {}, pollSeconds = 300, publicUrl, rateLimitBitsPerSecond: rate } = options;
   const now = options.now ?? Date.now;
   const refresh = (): Promise<void> => mirror.refresh();
@@ -158,7 +172,7 @@ function makeApp(options: ServerOptions, { store, mirror, logger, stats, address
   app.get('/tuf/:file', tufHandler(repo));
   const pace = rate === undefined ? undefined : new Pace(rate);
   app.get('/blobs/sha256/:sha256', blobHandler({ repo, pace, onSent: (bytes) => (stats.blobBytes += bytes) }));
-  app.route('/api/v1', managementRoutes({ store, auth, version: options.version ?? '0', now, refresh }));
+  app.route('/api/v1', managementRoutes({ store, auth, version: options.version ?? '0', now, refresh, room }));
   app.route('/', ddiRoutes({ store, auth, pollSeconds, publicUrl, now, address }));
   refuseOtherMethods(app);
   return app;

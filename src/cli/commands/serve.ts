@@ -14,6 +14,9 @@ interface ServeOptions extends CommonOptions {
   readonly host: string;
   readonly store?: string;
   readonly database?: string;
+  readonly keys?: string;
+  readonly workersInProcess: number;
+  readonly memory?: number;
   readonly rateLimit?: number;
   readonly poll: number;
   readonly publicUrl?: string;
@@ -35,6 +38,14 @@ export function define(): Command {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--store <file>', 'the database (default: server.db in the repository)')
     .option('--database <url>', 'postgres://…, which several servers may share, or a file, as --store')
+    .option('--keys <dir>', 'keys of targets, snapshot and timestamp: opens publishing through this server')
+    .option(
+      '--workers-in-process <n>',
+      'jobs at a time in this process; 0: none',
+      integerOption('--workers-in-process', 0, 64),
+      1,
+    )
+    .option('--memory <mib>', 'what its jobs may take, in MiB', integerOption('--memory', 1, 2 ** 24))
     .option('--rate-limit <bits>', 'bits a second for all payloads together, such as 1M: a slow link', parseRate)
     .option('--poll <s>', 'how often devices shall ask, in seconds', integerOption('--poll', 1, 86_399), 300)
     .option('--public-url <url>', 'how devices reach this server, when it is behind a proxy')
@@ -83,8 +94,10 @@ async function serve(options: ServeOptions): Promise<void> {
   const { createLogger, createServer } = await import('../../server/index.ts');
   const managementToken = process.env[TOKEN] || undefined;
   const gatewayToken = process.env[GATEWAY_TOKEN] || undefined;
+  const { publishing, close } = await publishingOf(options);
   const server = await createServer({
     repo: options.repo,
+    publishing,
     store: databaseOf(options),
     auth: { managementToken, gatewayToken, deviceTokens: options.deviceTokens },
     pollSeconds: options.poll,
@@ -94,6 +107,9 @@ async function serve(options: ServeOptions): Promise<void> {
     rateLimitBitsPerSecond: options.rateLimit,
     logger: createLogger(options.logLevel),
     version: packageVersion(),
+  }).catch(async (error: unknown) => {
+    await close();
+    throw error;
   });
   await withSignals(async (signal) => {
     try {
@@ -106,8 +122,20 @@ async function serve(options: ServeOptions): Promise<void> {
       if (!signal.aborted) await once(signal, 'abort');
     } finally {
       await server.close();
+      await close();
     }
   });
+}
+
+/** A server that signs makes what it signs, unless workers elsewhere do. */
+async function publishingOf({ keys, workersInProcess: lanes, memory }: ServeOptions) {
+  if (keys === undefined) return { publishing: {}, close: async () => undefined };
+  const { loadSigners } = await import('../../release/index.ts');
+  const signers = await loadSigners(keys);
+  if (lanes === 0) return { publishing: { signers }, close: async () => undefined };
+  const { makerFor } = await import('../payload-maker.ts');
+  const { maker, memoryBytes } = await makerFor({ memory });
+  return { publishing: { signers, maker, memoryBytes, lanes }, close: () => maker.close() };
 }
 
 const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);

@@ -19,6 +19,14 @@ export interface NewJob {
   readonly priority: number;
   /** What doing it takes, so that a worker takes what it has room for. */
   readonly memoryBytes: number;
+  /** Jobs of one affinity share what a worker keeps: of equally urgent ones those of its last are taken first. */
+  readonly affinity?: string;
+}
+
+/** What a worker has room for, and what it worked on last. */
+export interface Room {
+  readonly memoryBytes: number;
+  readonly affinity?: string;
 }
 
 export interface Job extends NewJob {
@@ -39,16 +47,23 @@ export interface Job extends NewJob {
 }
 
 export interface JobQueue {
-  /** Resolves with the job of that key: a new one, a known one, or one that had failed or was cancelled, queued again. */
+  /**
+   * Resolves with the job of that key: a new one, a known one, or one that had failed or was cancelled, queued again. One
+   * that waits becomes as urgent as it is asked for now, never less.
+   */
   add(job: NewJob): Promise<Job>;
   /** The most urgent job that fits, leased; null where there is none. */
-  take(worker: string, room: { readonly memoryBytes: number }): Promise<Job | null>;
+  take(worker: string, room: Room): Promise<Job | null>;
   /** Renews the lease and notes how far the work is. Whoever is not to go on stops, and says no more of the job. */
   extend(job: Job, progress: number, phase: string): Promise<'go on' | 'cancelled' | 'lost'>;
+  /** Nothing happens where the lease was lost: the other worker makes the same. */
   complete(job: Job, result: unknown): Promise<void>;
   /** One that may pass is tried again, a few times and not at once. */
   fail(job: Job, error: { readonly code: string; readonly message: string }, mayPass: boolean): Promise<void>;
-  /** A queued one ends at once, a running one when its worker hears of it. */
+  /**
+   * A queued one ends at once, a running one when its worker hears of it.
+   * @throws UpdateError entity_unknown, state_conflict for one that is done or has failed
+   */
   cancel(id: string): Promise<void>;
   /** Throws UpdateError entity_unknown. */
   get(id: string): Promise<Job>;

@@ -4,8 +4,20 @@
  */
 import type { RouteConfig, z } from '@hono/zod-openapi';
 import { LIMITS } from '../../../native-free/limits.ts';
+import type { AuthOptions } from '../auth.ts';
 import { jsonBody } from '../http/body.ts';
+import type { PublishingRoom } from '../publishing/room.ts';
+import type { Store } from '../store/index.ts';
 import { problemSchema } from './model.ts';
+
+export interface ManagementOptions {
+  readonly store: Store;
+  readonly auth: AuthOptions;
+  readonly version: string;
+  readonly now: () => number;
+  readonly refresh: () => Promise<void>;
+  readonly room: PublishingRoom;
+}
 
 const json = <S extends z.ZodType>(schema: S) => ({ content: { 'application/json': { schema } } });
 const problems = {

@@ -4,22 +4,18 @@
  */
 import { randomBytes } from 'node:crypto';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { body, bounded, iso, ok, secured } from './parts.ts';
-import { rolloutRoutes } from './rollouts.ts';
 import { UpdateError } from '../../../native-free/status.ts';
-import { checkManagement, tokenDigest, type AuthOptions } from '../auth.ts';
-import { summaryOf } from './fleet.ts';
-import * as model from './model.ts';
+import { checkManagement, tokenDigest } from '../auth.ts';
 import { payloadFor } from '../store/payload-for.ts';
-import type { Store, StoredAction, StoredDeployment, StoredDevice, StoredRelease } from '../store/index.ts';
-
-export interface ManagementOptions {
-  readonly store: Store;
-  readonly auth: AuthOptions;
-  readonly version: string;
-  readonly now: () => number;
-  readonly refresh: () => Promise<void>;
-}
+import type { StoredAction, StoredDeployment, StoredDevice, StoredRelease } from '../store/index.ts';
+import { summaryOf } from './fleet.ts';
+import { jobRoutes } from './jobs.ts';
+import * as model from './model.ts';
+import { body, bounded, iso, ok, secured, type ManagementOptions } from './parts.ts';
+import { priceRoutes } from './price.ts';
+import { publishingRoutes } from './publishing.ts';
+import { rolloutRoutes } from './rollouts.ts';
+import { uploadRoutes } from './uploads.ts';
 
 const HISTORY_ROWS = 50;
 
@@ -44,6 +40,10 @@ export function managementRoutes(options: ManagementOptions): OpenAPIHono {
   deviceRoutes(app, options);
   deploymentRoutes(app, options);
   rolloutRoutes(app, options);
+  jobRoutes(app, options);
+  uploadRoutes(app, options);
+  publishingRoutes(app, options);
+  priceRoutes(app, options);
   return app;
 }
 

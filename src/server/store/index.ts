@@ -2,12 +2,17 @@
  * The server's memory: devices, releases, deployments, actions and what the devices said.
  * @module
  */
+import { EmbeddedQueue } from '../jobs/embedded-queue.ts';
+import type { JobQueue } from '../jobs/queue.ts';
+import { Publisher, type PublisherOptions } from '../publishing/publisher.ts';
+import { UploadStore, type UploadStoreOptions } from '../publishing/uploads.ts';
 import { ActionStore } from './actions.ts';
 import type { Backend } from './backend/backend.ts';
 import type { OpenRaw } from './connection.ts';
 import { DeploymentStore } from './deployments.ts';
 import { DeviceStore } from './devices.ts';
 import { openDatabase } from './open.ts';
+import { fleetCounts, type FleetCount, type FleetLine } from './fleet-counts.ts';
 import { PollStore } from './polls.ts';
 import { ReleaseStore } from './releases.ts';
 import { RolloutStore } from './rollouts/store.ts';
@@ -22,6 +27,7 @@ export class Store {
   readonly rollouts: RolloutStore;
   readonly rolloutViews: RolloutViews;
   readonly #backend: Backend;
+  readonly jobs: JobQueue;
 
   private constructor(backend: Backend) {
     const { db } = backend;
@@ -33,6 +39,7 @@ export class Store {
     this.actions = new ActionStore(db, this.polls);
     this.rollouts = new RolloutStore(db, this.polls);
     this.rolloutViews = new RolloutViews(db);
+    this.jobs = new EmbeddedQueue(db);
   }
 
   /**
@@ -42,6 +49,19 @@ export class Store {
    */
   static async open(name: string, openRaw?: OpenRaw): Promise<Store> {
     return new Store(await openDatabase(name, openRaw));
+  }
+
+  /** How many devices of a line run and read what. */
+  fleet(line: FleetLine): Promise<FleetCount[]> {
+    return fleetCounts(this.#backend.db, line);
+  }
+
+  uploads(options: Omit<UploadStoreOptions, 'db'>): UploadStore {
+    return new UploadStore({ db: this.#backend.db, ...options });
+  }
+
+  publisher(options: Omit<PublisherOptions, 'db' | 'queue'>): Publisher {
+    return new Publisher({ db: this.#backend.db, queue: this.jobs, ...options });
   }
 
   /** Throws UpdateError store_failed when nothing could be written now. */

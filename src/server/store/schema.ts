@@ -6,8 +6,9 @@
 import type { Generated } from 'kysely';
 import type { GroupState } from '../rollouts/decide.ts';
 import type { RolloutState } from '../rollouts/states.ts';
+import type { JobTables } from '../jobs/schema.ts';
 
-export interface Database {
+export interface Database extends JobTables {
   devices: DevicesTable;
   releases: ReleasesTable;
   deployments: DeploymentsTable;

@@ -7,6 +7,7 @@ import type { Migration, MigrationProvider } from 'kysely';
 import { fleet } from './001-fleet.ts';
 import { decoders } from './002-decoders.ts';
 import { rollouts } from './004-rollouts.ts';
+import { jobs } from './005-jobs.ts';
 import { manyServers } from './007-many-servers.ts';
 import type { DialectName } from './dialect.ts';
 
@@ -14,6 +15,7 @@ const STEPS: Readonly<Record<string, (dialect: DialectName) => Migration>> = {
   '001-fleet': fleet,
   '002-decoders': decoders,
   '004-rollouts': rollouts,
+  '005-jobs': jobs,
   '007-many-servers': manyServers,
 };
 
