@@ -42,7 +42,6 @@ describe('publishing through a server', () => {
     for (const id of ['a', 'b']) await device(of, id, '1.0');
     const { id } = await uploaded(of, imageOf(4));
     const begun = await of.publishing.publish({ ...KEY, version: '4.0', upload: id, latest: 1, deltasMax: 2 });
-    expect(begun).toMatchObject({ state: 'making', releaseId: null });
     expect(begun.payloads.map(({ sourceVersion, devices }) => [sourceVersion, devices])).toEqual([
       ...[
         [null, 0],

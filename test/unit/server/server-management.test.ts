@@ -94,7 +94,8 @@ describe('the management API', () => {
         '/devices',
         '/devices/{controllerId}',
       ],
-      ...['/products', '/releases', '/releases/{id}'],
+      ...['/jobs', '/jobs/{id}', '/jobs/{id}/cancel', '/products', '/publications/{id}', '/releases', '/releases/{id}'],
+      ...['/releases/{id}/plan', '/releases/{id}/price', '/uploads', '/uploads/{id}'],
     ]);
     expect(Object.keys(document.components.schemas)).toContain('Problem');
   });

@@ -101,6 +101,7 @@ const base = '/default/controller/v1/dev-1';
 const data = JSON.stringify({ mode: 'merge', data: { product: 'cam' } });
 const said = JSON.stringify({ id: '1', status: { execution: 'closed', result: { finished: 'success' } } });
 const device = JSON.stringify({ controllerId: 'dev-9' });
+const newRelease = JSON.stringify({ product: 'cam', version: '9', hardware: 'v1', upload: 'none' });
 const deployment = JSON.stringify({ releaseId: 1, devices: 'all' });
 
 /** Address, what it takes, with which body, and what a good one is answered with. */
@@ -123,7 +124,7 @@ const ROUTES: readonly Route[] = [
   [() => `${base}/cancelAction/9/feedback`, { POST: 404 }, said, DDI],
   [() => '/api/v1/openapi.json', { GET: 200 }],
   [() => '/api/v1/products', { GET: 200 }],
-  [() => '/api/v1/releases', { GET: 200 }],
+  [() => '/api/v1/releases', { GET: 200, POST: 404 }, newRelease, API],
   [() => '/api/v1/releases/1', { GET: 200 }],
   [() => '/api/v1/devices', { GET: 200, POST: 200 }, device, API],
   [() => '/api/v1/devices/dev-1', { GET: 200 }],
