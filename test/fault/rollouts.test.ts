@@ -3,7 +3,7 @@
  * told apart by what is in the database, and from each of them everything is tried once.
  */
 import { describe, expect, it } from 'vitest';
-import { Store } from '../../src/server/index.ts';
+import type { Store } from '../../src/server/index.ts';
 import type { RolloutPlan } from '../../src/server/rollouts/plan.ts';
 import { DAY, fleet, Hand, MINUTE, NOON, planOf, Rewindable, TENANT } from '../support/rollouts.ts';
 

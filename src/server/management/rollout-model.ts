@@ -33,7 +33,7 @@ const minute = z.number().int().min(0).max(1439);
 const minutes = z.number().int().min(1).max(1_000_000);
 const bytes = z.number().int().min(1);
 
-export const planSchema = z
+const planSchema = z
   .object({
     filter: filter.nullable().default(null),
     groups: z.array(group).min(1).max(LIMITS.rollout_groups_max),
@@ -134,7 +134,6 @@ export const commandParam = z.object({
 
 export const memberQuery = afterQuery.extend({ state: z.enum(MEMBER_STATES).optional() });
 
-export type RolloutPlanInput = z.input<typeof planSchema>;
 export type NewRollout = z.input<typeof newRolloutSchema>;
 export type Rollout = z.infer<typeof rolloutSchema>;
 export type RolloutMember = z.infer<typeof rolloutMemberSchema>;

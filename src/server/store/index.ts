@@ -94,5 +94,5 @@ export { EXECUTIONS } from './actions.ts';
 export type { Feedback, StoredAction, StoredFeedback } from './actions.ts';
 export type { StoredAudit } from './audit.ts';
 export type { Command } from './rollouts/store.ts';
-export type { StoredMember, StoredRollout } from './rollouts/views.ts';
+export type { StoredRollout } from './rollouts/views.ts';
 export { ACTION_STATES, DEPLOYMENT_STATES, MEMBER_STATES } from './schema.ts';

@@ -28,7 +28,8 @@ export const GOOD: Behaviour = {
 /** What a device shares with its fleet. */
 export interface World {
   readonly events: Events;
-  now(): number;
+  /** Milliseconds since 1970, virtual. */
+  time(): number;
   random(): number;
   request(path: string, init?: RequestInit): Promise<Response>;
   behaviourOf(version: string): Behaviour;
@@ -87,7 +88,7 @@ export class VirtualDevice {
     const answer = await this.#ask(this.#base);
     this.#note('poll');
     const seconds = answer === null ? UNANSWERED_MS / 1000 : await this.#act(answer);
-    this.#world.events.add(this.#world.now() + seconds * 1000, () => this.poll());
+    this.#world.events.add(this.#world.time() + seconds * 1000, () => this.poll());
   }
 
   /** Does what a poll's answer says. Resolves with the seconds until the next. */
@@ -133,8 +134,8 @@ export class VirtualDevice {
     }
     const drops = this.#world.random() < behaviour.dropShare ? DROP_MS : 0;
     const downloadMs = (offer.bytes * 8000) / behaviour.linkBitsPerSecond;
-    const { events, now } = this.#world;
-    events.add(now() + downloadMs + drops + behaviour.installMs, () => this.#end(offer, behaviour));
+    const { events } = this.#world;
+    events.add(this.#world.time() + downloadMs + drops + behaviour.installMs, () => this.#end(offer, behaviour));
   }
 
   #offerIn(answer: unknown): Offer {
@@ -157,7 +158,7 @@ export class VirtualDevice {
     const isHeard = await this.#report(path, 'closed', finished);
     if (isLost) await this.#report(path, 'closed', finished);
     if (!isHeard) {
-      this.#world.events.add(this.#world.now() + UNANSWERED_MS, () =>
+      this.#world.events.add(this.#world.time() + UNANSWERED_MS, () =>
         this.#end(offer, { ...GOOD, failureShare: finished === 'failure' ? 1 : 0 }),
       );
       return;
@@ -185,7 +186,7 @@ export class VirtualDevice {
 
   #note(what: DeviceEvent['what'], offer?: Offer): void {
     const about = offer === undefined ? {} : { version: offer.version, bytes: offer.bytes };
-    this.#world.note({ device: this.id, at: this.#world.now(), what, ...about });
+    this.#world.note({ device: this.id, at: this.#world.time(), what, ...about });
   }
 }
 

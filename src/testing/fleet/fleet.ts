@@ -42,7 +42,7 @@ export class Fleet {
     const random = seededRandom(seed);
     const world: World = {
       events: this.#events,
-      now: () => this.#nowMs,
+      time: () => this.#nowMs,
       random,
       request,
       behaviourOf: (release) => ({ ...GOOD, ...behaviour?.(release) }),

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { Store } from '../../../src/server/index.ts';
+import type { Store } from '../../../src/server/index.ts';
 import type { RolloutPlan } from '../../../src/server/rollouts/plan.ts';
 import { addDevice, DAY, fleet, Hand, HOUR, MINUTE, NOON, planOf, TENANT } from '../../support/rollouts.ts';
 

@@ -85,17 +85,11 @@ describe('the management API', () => {
     };
     expect(document.info).toEqual({ title: 'engraft', version: '9.8.7' });
     expect(Object.keys(document.paths).sort()).toEqual([
-      ...[
-        '/decoders',
-        '/deployments',
-        '/deployments/{id}',
-        '/deployments/{id}/actions',
-        '/deployments/{id}/cancel',
-        '/devices',
-        '/devices/{controllerId}',
-      ],
-      ...['/jobs', '/jobs/{id}', '/jobs/{id}/cancel', '/products', '/publications/{id}', '/releases', '/releases/{id}'],
-      ...['/releases/{id}/plan', '/releases/{id}/price', '/uploads', '/uploads/{id}'],
+      ...['/decoders', '/deployments', '/deployments/{id}', '/deployments/{id}/actions', '/deployments/{id}/cancel'],
+      ...['/devices', '/devices/{controllerId}', '/jobs', '/jobs/{id}', '/jobs/{id}/cancel', '/products'],
+      ...['/publications/{id}', '/releases', '/releases/{id}', '/releases/{id}/plan', '/releases/{id}/price'],
+      ...['/rollouts', '/rollouts/{id}', '/rollouts/{id}/audit', '/rollouts/{id}/devices', '/rollouts/{id}/{command}'],
+      ...['/uploads', '/uploads/{id}'],
     ]);
     expect(Object.keys(document.components.schemas)).toContain('Problem');
   });

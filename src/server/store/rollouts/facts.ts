@@ -3,8 +3,7 @@
  * @module
  */
 import { sql, type Selectable, type Transaction } from 'kysely';
-import type { GroupFacts, Health, RolloutFacts } from '../../rollouts/decide.ts';
-import { creditsAt } from '../../rollouts/decide.ts';
+import { creditsAt, type GroupFacts, type Health, type RolloutFacts } from '../../rollouts/decide.ts';
 import { MINUTE_MS, type RolloutPlan } from '../../rollouts/plan.ts';
 import { finishDeployments } from '../ends.ts';
 import { ACTIVE_STATES, type Database, type RolloutsTable } from '../schema.ts';

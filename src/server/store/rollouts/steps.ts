@@ -70,7 +70,7 @@ export async function changeState(
   await noteOf(trx, rollout, entry, at);
 }
 
-export async function deploymentsOf(trx: Trx, rolloutId: number): Promise<number[]> {
+async function deploymentsOf(trx: Trx, rolloutId: number): Promise<number[]> {
   const rows = await trx
     .selectFrom('rollout_deployments')
     .select('deployment_id')

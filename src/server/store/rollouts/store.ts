@@ -27,8 +27,6 @@ export interface NewRollout {
 
 export type Command = 'approve' | 'start' | 'pause' | 'resume' | 'stop';
 
-export type Member = RolloutMembersTable;
-
 /** Rows of one insertion. */
 const ROWS_MAX = 500;
 /** A bound for what can only end sooner. */
