@@ -4,7 +4,7 @@ import { createServer, Store, type EngraftServer } from '../../src/server/index.
 import { Fleet, type FleetOptions } from '../../src/testing/index.ts';
 import type { RolloutPlan } from '../../src/server/rollouts/plan.ts';
 import { publisher } from '../support/release.ts';
-import { DAY, HOUR, MINUTE, NOON, mirrorReleases, planOf, TENANT } from '../support/rollouts.ts';
+import { HOUR, MINUTE, NOON, mirrorReleases, planOf, TENANT } from '../support/rollouts.ts';
 
 const WHO = { who: 'ann', why: null };
 const WAVES = [
@@ -22,17 +22,18 @@ interface World {
 }
 
 /** A server in memory whose clock is the fleet's, with its upkeep every minute. */
-async function worldOf(options: Partial<FleetOptions> & { devices: number }): Promise<World> {
+async function worldOf(options: Partial<FleetOptions> & { devices: number; pollSeconds?: number }): Promise<World> {
+  const { pollSeconds = 300 } = options;
   const made = await publisher();
   await made.release(1);
   let fleet: Fleet | null = null;
   const store = await Store.open(':memory:');
   await mirrorReleases(store);
   const now = (): number => fleet?.now() ?? NOON;
-  const server = await createServer({ repo: made.dir, store, auth: {}, now, actionTimeoutHours: 0 });
+  const server = await createServer({ repo: made.dir, store, auth: {}, now, actionTimeoutHours: 0, pollSeconds });
   fleet = new Fleet({
     ...{ request: async (path, init) => server.app.request(`http://ota.example${path}`, init), seed: 7, startMs: NOON },
-    ...{ facts: { product: 'cam', hardware: 'v1' }, version: () => '1.0' },
+    ...{ facts: { product: 'cam', hardware: 'v1' }, version: () => '1.0', spreadMs: pollSeconds * 1000 },
     ...options,
   });
   const tend = async (): Promise<void> => {
@@ -58,19 +59,20 @@ describe('a fleet of virtual devices', () => {
   it('of 5,000: a good release reaches all of them, a bad one nobody outside of its first wave', async () => {
     const { server, fleet, roll, offersAfter } = await worldOf({
       devices: 5000,
+      pollSeconds: 3600,
       behaviour: (version) =>
         version === '3.0' ? { failureShare: 0.4 } : { failureShare: 0.01, lostShare: 0.05, dropShare: 0.2 },
     });
-    await fleet.run(NOON + 6 * MINUTE);
+    await fleet.run(NOON + 61 * MINUTE);
     const good = await roll(2, { groups: WAVES, retries: 3, retryMinutes: 5 });
     const stateOf = (id: number) => server.store.rolloutViews.get(TENANT, id);
-    await fleet.run(NOON + 5 * HOUR);
+    await fleet.run(NOON + 12 * HOUR);
     expect(await stateOf(good)).toMatchObject({ state: 'finished' });
     expect(fleet.versions()).toEqual({ '2.0': 5000 });
     expect(fleet.count('success', '2.0')).toBe(5000);
 
     const bad = await roll(3, { groups: WAVES });
-    await fleet.run(fleet.now() + DAY);
+    await fleet.run(fleet.now() + 5 * HOUR);
     const halted = await stateOf(bad);
     expect(halted).toMatchObject({
       state: 'halted',
