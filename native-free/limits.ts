@@ -112,4 +112,10 @@ export const LIMITS = {
   page_rows_max: 500,
   /** Devices named one by one in a deployment. */
   deployment_devices_max: 10_000,
+  /** Plaintext of one chunk of an encrypted payload, as the age format has it, and the header for one device. */
+  age_chunk_bytes: 64 * KIB,
+  age_header_bytes_max: 256,
+  /** An offline bundle: devices with a header in it, and what its index may be. */
+  bundle_devices_max: 10_000,
+  bundle_index_bytes_max: 8 * MIB,
 } as const;
