@@ -12,6 +12,8 @@ export type { PublishOptions, PublishProgress, PublishResult } from './publish.t
 export type { PayloadMaker } from './payload-maker.ts';
 export { checkReleaseKey, deltaTargetName, fullTargetName, namePattern, targetCustomSchema } from './custom.ts';
 export type { ReleaseKey } from './custom.ts';
+export { loadMasterKey, makeMasterKey, type FileKeyWrapper } from './encryption/master-key.ts';
+export { headerFor } from './encryption/seal-payload.ts';
 export type { Catalog, CatalogPayload, CatalogRelease } from './catalog.ts';
 export { TEMPORARY_MARK } from './files.ts';
 export { withLock } from './lock.ts';

@@ -25,6 +25,8 @@ import {
 import { imageDigests } from './digests.ts';
 import type { DeviceClass } from './pricing/price.ts';
 import { pricedDelta } from './pricing/priced-delta.ts';
+import { encryptionOf, imagesFor, requireEncryptable, sameEncryption, storePayload } from './encryption/publishing.ts';
+import type { FileKeyWrapper } from './encryption/master-key.ts';
 import { foreignBundleOf, type ForeignBundle } from './foreign-bundle.ts';
 import type { RoleSigners } from './keys.ts';
 import type { LockOptions } from './lock.ts';
@@ -55,6 +57,8 @@ export interface PublishOptions extends ReleaseKey {
   readonly profile?: Profile | DeviceClass;
   /** Where a delta looks inside of compressed images, also make one that does not, for decoders that cannot. */
   readonly olderDecoders?: boolean;
+  /** Blobs hold ciphertext alone then, and the image is kept where no server hands it out. */
+  readonly encryption?: FileKeyWrapper;
   readonly lock?: LockOptions;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: PublishProgress) => void;
@@ -110,6 +114,7 @@ export async function publish(options: PublishOptions): Promise<PublishResult> {
     filename: options.filename ?? `${key.product}-${key.version}-${key.hardware}-${key.slotClass}.img`,
     bytes: image.map.imageBytes,
     ...imageDigests(image),
+    ...(options.encryption === undefined ? {} : { isPrivate: true }),
   };
   // Founds the repository if need be: bad keys and conflicts show before hours of work, not after.
   const before = await options.repository.exclusively(options.signers, async ({ state }) => state, options.lock);
@@ -117,9 +122,10 @@ export async function publish(options: PublishOptions): Promise<PublishResult> {
   const publishedAt = options.repository.now().toISOString();
   const bare = { ...key, rollbackIndex, publishedAt, artifact, payloads: [], dropped: [] };
   const withoutPayloads = whyWithoutPayloads(options, artifact.filename);
+  if (options.encryption !== undefined) requireEncryptable(withoutPayloads);
   const missing = withoutPayloads === null ? missingDeltas(options, before.catalog, bare) : [];
   checkSizes(options, missing);
-  await options.repository.blobs.add(options.image);
+  await imagesFor(options.repository, artifact).add(options.image);
   const { release, made, cpuSeconds } =
     withoutPayloads === null
       ? await makeRelease(options, before.catalog, bare, missing)
@@ -149,7 +155,7 @@ function whyWithoutPayloads({ payloads, image }: PublishOptions, filename: strin
 function checkRelease(
   catalog: Catalog,
   wanted: ReleaseKey & { sha256: string },
-  options: { rollbackIndex?: number | 'keep'; force?: boolean },
+  options: Pick<PublishOptions, 'rollbackIndex' | 'force' | 'encryption'>,
 ): number {
   const line = catalog.releases.filter((release) => sameLine(release, wanted));
   const highest = line.reduce((max, release) => Math.max(max, release.rollbackIndex), 0);
@@ -170,6 +176,7 @@ function checkRelease(
       const text = `${label} was published with rollback index ${known.rollbackIndex}, not ${rollbackIndex}`;
       throw new UpdateError('release_exists', text);
     }
+    sameEncryption(known, options.encryption, label);
   } else if (rollbackIndex < highest && options.force !== true) {
     const text = `rollback index ${rollbackIndex} is below ${highest}, which devices may have committed`;
     throw new UpdateError('release_rollback', `${text}; they would refuse this release`, { detail: { highest } });
@@ -220,7 +227,6 @@ async function makeRelease(
   missing: readonly MissingDelta[],
 ): Promise<MadeRelease> {
   const known = catalog.releases.find((release) => sameRelease(release, bare));
-  const { blobs } = options.repository;
   const { image, engine, signal } = options;
   const made: MadePayload[] = [];
   const dropped: CatalogRelease['dropped'] = [];
@@ -239,9 +245,8 @@ async function makeRelease(
   };
   const store = async (result: PayloadResult, targetName: string, source: CatalogPayload['source']): Promise<void> => {
     cpuSeconds += result.cpuSeconds;
-    const sha256 = await blobs.add(result.payload);
-    const format = formatName(formatMade(result));
-    const payload = { targetName, kind: result.kind, format, bytes: result.payload.length, sha256, source };
+    const stored = await storePayload(options, result.payload);
+    const payload = { targetName, kind: result.kind, format: formatName(formatMade(result)), ...stored, source };
     made.push({ payload, targetIn: targetMaker(payload, result) });
   };
 
@@ -257,7 +262,7 @@ async function makeRelease(
     const targetName = deltaTargetName(bare, source.sha256, isPlain ? PLAIN : undefined);
     if (isPlain && isServed(made, dropped, source.sha256)) continue;
     try {
-      const sourceImage = readSource(blobs.path(source.sha256), source.sha256);
+      const sourceImage = readSource(imagesFor(options.repository, from.artifact).path(source.sha256), source.sha256);
       const settings = { signal, onProgress, matcher: options.matcher, unpack: !isPlain };
       const make = (profile: Profile) => engine.delta(sourceImage, image, { ...settings, profile });
       const wanted = options.profile ?? 'small';
@@ -312,6 +317,7 @@ function targetMaker(payload: CatalogPayload, result: PayloadResult): MadePayloa
   const headerDigest = sha256Hex(bytes.subarray(0, header.headerBytes));
   const { headerBytes, decoderMemoryBytes, decoderWork } = header;
   const { kind, source, targetName: path, bytes: length, sha256 } = payload;
+  const encryption = encryptionOf(payload);
   return ({ product, version, hardware, slotClass, artifact, rollbackIndex }) => {
     const custom: TargetCustom = targetCustomSchema.parse({
       product,
@@ -328,6 +334,7 @@ function targetMaker(payload: CatalogPayload, result: PayloadResult): MadePayloa
       decoderMemoryBytes,
       decoderWork,
       rollbackIndex,
+      ...(encryption === null ? {} : { encryption }),
     });
     return new TargetFile({ path, length, hashes: { sha256 }, unrecognizedFields: { custom } });
   };

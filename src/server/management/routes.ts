@@ -8,15 +8,14 @@ import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { checkManagement, tokenDigest, type AuthOptions } from '../auth.ts';
 import { jsonBody } from '../http/body.ts';
+import { keyRoutes, type KeyRoutesOptions } from './key-routes.ts';
 import { payloadFor, summaryOf } from './fleet.ts';
 import * as model from './model.ts';
-import type { Store, StoredAction, StoredDeployment, StoredDevice, StoredRelease } from '../store/index.ts';
+import type { StoredAction, StoredDeployment, StoredDevice, StoredRelease } from '../store/index.ts';
 
-export interface ManagementOptions {
-  readonly store: Store;
+export interface ManagementOptions extends KeyRoutesOptions {
   readonly auth: AuthOptions;
   readonly version: string;
-  readonly now: () => number;
   readonly refresh: () => Promise<void>;
 }
 
@@ -53,6 +52,7 @@ export function managementRoutes(options: ManagementOptions): OpenAPIHono {
   });
   releaseRoutes(app, options);
   deviceRoutes(app, options);
+  keyRoutes(app, options);
   deploymentRoutes(app, options);
   return app;
 }

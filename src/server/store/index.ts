@@ -6,6 +6,7 @@ import type { Kysely } from 'kysely';
 import { ActionStore } from './actions.ts';
 import type { Connection, OpenRaw } from './connection.ts';
 import { DeploymentStore } from './deployments.ts';
+import { DeviceKeyStore } from './device-keys.ts';
 import { DeviceStore } from './devices.ts';
 import { openDatabase, type OpenedDatabase } from './open.ts';
 import { PollStore } from './polls.ts';
@@ -18,6 +19,7 @@ export class Store {
   readonly deployments: DeploymentStore;
   readonly actions: ActionStore;
   readonly polls: PollStore;
+  readonly keys: DeviceKeyStore;
   readonly #db: Kysely<Database>;
   readonly #connection: Connection;
 
@@ -29,6 +31,7 @@ export class Store {
     this.releases = new ReleaseStore(db);
     this.deployments = new DeploymentStore(db, this.polls);
     this.actions = new ActionStore(db, this.polls);
+    this.keys = new DeviceKeyStore(db, this.polls);
   }
 
   /**
@@ -60,6 +63,7 @@ export class Store {
   }
 }
 
+export type { DeviceKey } from './device-keys.ts';
 export type { DecoderCount, StoredDevice } from './devices.ts';
 export type { DeviceName } from './schema.ts';
 export type { StoredRelease } from './releases.ts';

@@ -11,6 +11,7 @@ export interface Database {
   deployments: DeploymentsTable;
   actions: ActionsTable;
   feedback: FeedbackTable;
+  device_keys: DeviceKeysTable;
 }
 
 /** What a device is known by. */
@@ -36,6 +37,17 @@ export interface DevicesTable {
   first_seen: number;
   last_seen: number | null;
   last_address: string | null;
+}
+
+/** age recipients: `age1...`. */
+export interface DeviceKeysTable {
+  tenant: string;
+  controller_id: string;
+  recipient: string | null;
+  /** What the device has told, and nobody has accepted. */
+  offered: string | null;
+  changed_at: number;
+  revoked_at: number | null;
 }
 
 export interface ReleasesTable {

@@ -6,11 +6,13 @@
 import type { Migration, MigrationProvider } from 'kysely';
 import { fleet } from './001-fleet.ts';
 import { decoders } from './002-decoders.ts';
+import { deviceKeys } from './008-device-keys.ts';
 import type { DialectName } from './dialect.ts';
 
 const STEPS: Readonly<Record<string, (dialect: DialectName) => Migration>> = {
   '001-fleet': fleet,
   '002-decoders': decoders,
+  '008-device-keys': deviceKeys,
 };
 
 /** Kysely's migrator reads the steps from here. */
