@@ -54,7 +54,8 @@ export async function deviceHeader(options: HeaderOptions, device: DeviceName, s
   const key = await store.keys.get(device);
   if (key !== null && key.revokedAt !== null) throw forbidden(`device ${device.controllerId} is revoked`);
   const body = /^[0-9a-f]{64}$/.test(sha256) ? await store.keys.entitled(device, sha256) : null;
-  if (body === null) throw new UpdateError('entity_unknown', 'no action of this device has a release with that payload');
+  if (body === null)
+    throw new UpdateError('entity_unknown', 'no action of this device has a release with that payload');
   if (body.wrapped === null) throw new UpdateError('entity_unknown', 'that payload is not encrypted');
   if (key?.recipient == null) {
     const why = key === null ? 'the device has told no key' : 'its key was not accepted yet';

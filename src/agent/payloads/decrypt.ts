@@ -46,7 +46,8 @@ async function bodyKey(
 ): Promise<Uint8Array> {
   const secret = await ageSecret(context.config, context);
   if (secret === null) throw new UpdateError('age_key', 'this device has no key for encrypted payloads yet');
-  const keyOf = (header: Uint8Array): Uint8Array => payloadKey(openHeader(header, secret, chachaNode), hexToBytes(nonce));
+  const keyOf = (header: Uint8Array): Uint8Array =>
+    payloadKey(openHeader(header, secret, chachaNode), hexToBytes(nonce));
   const kept = anew ? null : await spool.ageHeader();
   if (kept !== null) {
     try {

@@ -92,7 +92,8 @@ export function planOf(listed: SignedTarget, release: ReleaseName): Plan {
   const source = kind === 'delta' ? image('source') : null;
   const headerBytes = integer(custom, 'headerBytes', LIMITS.header_bytes_max);
   const { payload, encryption } = blobsOf(listed, custom, { bad, integer, digest });
-  if (headerBytes > payload.bytes) throw bad('headerBytes', `is ${headerBytes}, the payload has ${payload.bytes} bytes`);
+  if (headerBytes > payload.bytes)
+    throw bad('headerBytes', `is ${headerBytes}, the payload has ${payload.bytes} bytes`);
   return {
     slotClass: release.slotClass,
     kind,
@@ -126,11 +127,13 @@ function blobsOf(
   const from = (typeof encryption === 'object' && encryption !== null ? encryption : {}) as Record<string, unknown>;
   const { format, nonce } = from;
   if (format !== 'age-v1') throw bad('encryption.format', `is ${String(format)}; this agent opens age-v1`);
-  if (typeof nonce !== 'string' || !/^[0-9a-f]{32}$/.test(nonce)) throw bad('encryption.nonce', 'is no 16 bytes in hex');
+  if (typeof nonce !== 'string' || !/^[0-9a-f]{32}$/.test(nonce))
+    throw bad('encryption.nonce', 'is no 16 bytes in hex');
   const payload = {
     bytes: integer(from, 'bytes', Number.MAX_SAFE_INTEGER, 'encryption.bytes'),
     sha256: digest(from, 'sha256', 'encryption.sha256'),
   };
-  if (bodyBytes(payload.bytes) !== bytes) throw bad('encryption.bytes', `is ${payload.bytes}, the body has ${bytes} bytes`);
+  if (bodyBytes(payload.bytes) !== bytes)
+    throw bad('encryption.bytes', `is ${payload.bytes}, the body has ${bytes} bytes`);
   return { payload, encryption: { bytes, sha256, nonce } };
 }

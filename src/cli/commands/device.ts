@@ -49,7 +49,9 @@ export function define(): Command {
   const key = asksServer(new Command('key'))
     .description('Show the key of a device for encrypted payloads.')
     .argument('<id>', "the device's id")
-    .action(async (id: string, options: ManagementOptions) => showKey(await (await clientFor(options)).deviceKey(id), options));
+    .action(async (id: string, options: ManagementOptions) =>
+      showKey(await (await clientFor(options)).deviceKey(id), options),
+    );
   const accept = asksServer(new Command('accept-key'))
     .description('Vouch for a key that the device has told: for another one than its first, or after a revocation.')
     .argument('<id>', "the device's id")

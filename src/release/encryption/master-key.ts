@@ -64,7 +64,8 @@ export async function loadMasterKey(path: string): Promise<FileKeyWrapper> {
   return wrapperOf(key);
 }
 
-const idOf = (key: Uint8Array): string => sha256Hex(Buffer.concat([Buffer.from(`${FIRST_WORD} id `), key])).slice(0, 16);
+const idOf = (key: Uint8Array): string =>
+  sha256Hex(Buffer.concat([Buffer.from(`${FIRST_WORD} id `), key])).slice(0, 16);
 
 function wrapperOf(key: Buffer): FileKeyWrapper {
   const id = idOf(key);

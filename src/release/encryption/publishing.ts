@@ -12,8 +12,10 @@ import type { FileKeyWrapper } from './master-key.ts';
 import { sealPayload } from './seal-payload.ts';
 
 /** The folder with the raw image of a release. */
-export const imagesFor = (repository: Repository, { isPrivate }: Pick<CatalogRelease['artifact'], 'isPrivate'>): BlobFolder =>
-  isPrivate === true ? repository.privateImages : repository.blobs;
+export const imagesFor = (
+  repository: Repository,
+  { isPrivate }: Pick<CatalogRelease['artifact'], 'isPrivate'>,
+): BlobFolder => (isPrivate === true ? repository.privateImages : repository.blobs);
 
 /** Throws UpdateError usage_invalid for what only foreign clients read: they open no age files. */
 export function requireEncryptable(withoutPayloads: string | null): void {

@@ -36,7 +36,10 @@ const common = {
   request: { params: model.controllerParam, query: model.tenantQuery },
   responses: {
     200: { description: 'the key of the device', ...json(keySchema) },
-    default: { description: 'what went wrong', content: { 'application/problem+json': { schema: model.problemSchema } } },
+    default: {
+      description: 'what went wrong',
+      content: { 'application/problem+json': { schema: model.problemSchema } },
+    },
   },
 };
 

@@ -119,7 +119,10 @@ export class DeviceKeyStore {
     return null;
   }
 
-  async #put({ tenant, controllerId }: DeviceName, set: Partial<KeyColumns> & { readonly changed_at: number }): Promise<void> {
+  async #put(
+    { tenant, controllerId }: DeviceName,
+    set: Partial<KeyColumns> & { readonly changed_at: number },
+  ): Promise<void> {
     await this.#db
       .insertInto('device_keys')
       .values({ tenant, controller_id: controllerId, ...set })

@@ -51,7 +51,7 @@ describe('header', () => {
     const refusal = expect.objectContaining({ code: expect.stringMatching(/^age_(key|malformed)$/) as string });
     for (let at = 0; at < header.length; at++) {
       const bad = header.slice();
-      bad[at]! ^= 1 << at % 7;
+      bad[at]! ^= 1 << (at % 7);
       expect(() => openHeader(bad, SECRET), `byte ${at}`).toThrow(refusal);
       expect(() => openHeader(header.subarray(0, at), SECRET), `${at} bytes`).toThrow(refusal);
     }
@@ -62,7 +62,11 @@ describe('header', () => {
   it('refuses recipients of small order', () => {
     const header = makeHeader(FILE_KEY, recipientOf(SECRET), fixed(4));
     const zero = Buffer.alloc(32).toString('base64').slice(0, 43);
-    const bad = Buffer.from(Buffer.from(header).toString().replace(/X25519 .{43}/, `X25519 ${zero}`));
+    const bad = Buffer.from(
+      Buffer.from(header)
+        .toString()
+        .replace(/X25519 .{43}/, `X25519 ${zero}`),
+    );
     expect(() => openHeader(bad, SECRET)).toThrow(/small order/);
   });
 });
@@ -108,7 +112,14 @@ describe('body', () => {
   it('is read from any chunk on, by the range that holds it', () => {
     const plain = imageBytes(3 * CHUNK + 5, 8);
     const body = bodyOf(plain);
-    for (const [from, to] of [[0, 1], [CHUNK, CHUNK + 1], [CHUNK - 1, CHUNK + 1], [2 * CHUNK + 7, plain.length], [3 * CHUNK, plain.length]] as const) { // prettier-ignore
+    for (const [from, to] of [
+      [0, 1],
+      [CHUNK, CHUNK + 1],
+      [CHUNK - 1, CHUNK + 1],
+      [2 * CHUNK + 7, plain.length],
+      [3 * CHUNK, plain.length],
+    ] as const) {
+      // prettier-ignore
       const range = sealedRange(plain.length, from, to);
       const opener = new StreamOpener({ key: payloadKey(FILE_KEY, NONCE), plainBytes: plain.length }, range.firstChunk);
       const got = joined(opener.push(body.subarray(range.from, range.to)));
@@ -123,7 +134,7 @@ describe('body', () => {
     const whole = imageBytes(0, 0);
     for (let at = 16; at < body.length; at += at > CHUNK ? 1 : 4001) {
       const bad = body.slice();
-      bad[at]! ^= 1 << at % 8;
+      bad[at]! ^= 1 << (at % 8);
       const opener = new StreamOpener({ key: payloadKey(FILE_KEY, NONCE), plainBytes: plain.length, aead: chachaNode });
       let given = whole.length;
       const feed = (): void => {
@@ -149,7 +160,9 @@ describe('body', () => {
     const plain = imageBytes(2 * CHUNK, 11);
     const body = bodyOf(plain);
     // The first chunk alone is a well-formed chunk, but not a last one.
-    expect(() => open(body.subarray(0, 16 + CHUNK + 16), CHUNK)).toThrow(expect.objectContaining({ code: 'age_chunk' }));
+    expect(() => open(body.subarray(0, 16 + CHUNK + 16), CHUNK)).toThrow(
+      expect.objectContaining({ code: 'age_chunk' }),
+    );
     // A last chunk is none in the middle.
     const swapped = joined([body.subarray(0, 16), body.subarray(16 + CHUNK + 16), body.subarray(16, 16 + CHUNK + 16)]);
     expect(() => open(swapped, plain.length)).toThrow(expect.objectContaining({ code: 'age_chunk' }));
@@ -173,7 +186,10 @@ describe('beside the reference library', () => {
     // Stanzas of no meaning ("grease") are for readers of any age file: those have more than one recipient.
     const end = Buffer.from(file).indexOf('\n', Buffer.from(file).indexOf('\n---') + 1) + 1;
     const fileKey = openHeader(file.subarray(0, end), SECRET);
-    const opener = new StreamOpener({ key: payloadKey(fileKey, file.subarray(end, end + 16)), plainBytes: plain.length });
+    const opener = new StreamOpener({
+      key: payloadKey(fileKey, file.subarray(end, end + 16)),
+      plainBytes: plain.length,
+    });
     expect(Buffer.compare(joined(opener.push(file.subarray(end + 16))), plain)).toBe(0);
   });
 });

@@ -33,7 +33,10 @@ describe('an encrypted release', () => {
       expect(encryption).not.toHaveProperty('fileKey');
       const header = await headerFor(recipientOf(secret), { sha256: payload.sha256, wrapped: payload.encryption!.fileKey }, [keys]); // prettier-ignore
       const plainBytes = encryption['bytes'] as number;
-      const opener = new StreamOpener({ key: payloadKey(openHeader(header, secret), body.subarray(0, 16)), plainBytes });
+      const opener = new StreamOpener({
+        key: payloadKey(openHeader(header, secret), body.subarray(0, 16)),
+        plainBytes,
+      });
       const plain = Buffer.concat([...opener.push(body.subarray(16))]);
       expect(sha256Hex(plain)).toBe(encryption['sha256']);
       expect(body.subarray(0, 16).toString('hex')).toBe(encryption['nonce']);
@@ -54,7 +57,10 @@ describe('an encrypted release', () => {
   it('has the same payloads as in clear: only the bodies are random', async () => {
     const { keys } = await masterKey();
     const [a, b, clear] = [await publisher(), await publisher(), await publisher()];
-    const [one, two] = [(await a.release(1, { encryption: keys })).release, (await b.release(1, { encryption: keys })).release];
+    const [one, two] = [
+      (await a.release(1, { encryption: keys })).release,
+      (await b.release(1, { encryption: keys })).release,
+    ];
     expect(one.payloads[0]!.encryption!.sha256).toBe((await clear.release(1)).release.payloads[0]!.sha256);
     expect(two.payloads[0]!.encryption!.sha256).toBe(one.payloads[0]!.encryption!.sha256);
     expect(two.payloads[0]!.sha256).not.toBe(one.payloads[0]!.sha256);
