@@ -128,4 +128,7 @@ export const LIMITS = {
   /** How long a device may be kept waiting for a delta at most, and groups of a rollout that is priced. */
   delta_wait_ms_max: 86_400_000,
   price_groups_max: 500,
+  /** Plaintext of one chunk of an encrypted payload, as the age format has it, and the header for one device. */
+  age_chunk_bytes: 64 * KIB,
+  age_header_bytes_max: 256,
 } as const;

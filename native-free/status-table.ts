@@ -75,6 +75,7 @@ export const STATUS = {
   record_missing: row(2087, 30, false, 'there is no journal', 'the running slot is tested before it is confirmed; look for a data partition that was emptied or is not mounted'),
   payload_work: row(2090, 20, false, 'decoding takes more work than the payload header declares', 'check that the source is the right one; else publish the payload again'),
   unit_malformed: row(2100, 20, false, 'a compressed unit does not unpack, or not within its bounds', 'check that the source is the right one; else publish the payload again'),
+  age_malformed: row(2110, 20, false, 'an age header, key or encrypted body is not as the format has it', 'fetch it again; if it stays, publish the release again'),
 
   // 3000: integrity
   header_digest: row(3000, 20, true, 'the payload header does not have the digest that the signed metadata gives', 'fetch again; if it stays, the payload was tampered with'),
@@ -83,6 +84,8 @@ export const STATUS = {
   target_digest: row(3030, 20, false, 'the finished target does not have the expected digest', 'apply again, or use the full payload'),
   source_digest: row(3040, 20, false, 'the source image is not the one that the patch was made from', 'use the full payload, or the right source'),
   proof_failed: row(3050, 30, false, 'a new patch did not reproduce its target', 'report a bug with both images; nothing was handed out'),
+  age_key: row(3060, 20, false, 'the age header cannot be opened with the key of this device, or was changed', 'register the key that the device has now, and deploy again'),
+  age_chunk: row(3070, 20, true, 'an encrypted chunk does not have its tag', 'fetch it again; if it stays, the body was tampered with, or the header is that of another one'),
 
   // 4000: trust
   key_unreadable: row(4000, 20, false, 'a key is missing, unreadable or of a wrong kind', 'check the key file and its permissions'),
@@ -107,6 +110,7 @@ export const STATUS = {
 
   withdrawn: row(5080, 10, false, 'the server no longer offers the deployment', 'nothing; the active slot was not touched, and the next poll takes what is offered now'),
   metadata_behind: row(5090, 10, true, 'signed metadata does not list the release yet', 'wait: a cache may hold older metadata; if it stays, publish the release'),
+  age_refused: row(5100, 10, false, 'the server gives this device no header for an encrypted payload', 'look whether the device was revoked, has registered its key, and has an action for this release'),
 
   // 6000: slot I/O
   slot_missing: row(6000, 30, false, 'a slot does not exist', 'check the slot paths in the configuration'),

@@ -7,6 +7,7 @@ wanted=(
   libubootenv-tool grub-common          # boot control: the real tools
   softhsm2 swtpm swtpm-tools tpm2-tools # keystores: software tokens
   nginx-light tinyproxy                 # an independent server of ranges, a proxy
+  age                                   # encrypted packages, opened by a program that is not ours
   libengine-pkcs11-openssl              # a TLS key in a token
   swupdate openssl                      # an update client that is not ours
   postgresql                            # the database of many servers

@@ -18,6 +18,7 @@ import type {
   DeploymentAction,
   Device,
   DeviceDetail,
+  ManagedDeviceKey,
   NewDeployment,
   NewDevice,
   NewRollout,
@@ -102,6 +103,21 @@ export class ManagementClient {
   /** Makes the device known and gives it a token, which is shown only in this answer. */
   registerDevice(device: NewDevice): Promise<RegisteredDevice> {
     return this.#ask('POST', '/devices', this.#scoped(), device);
+  }
+
+  /** The key that headers of encrypted payloads are made for, and one that waits for consent. */
+  deviceKey(controllerId: string): Promise<ManagedDeviceKey> {
+    return this.#ask('GET', `/devices/${encodeURIComponent(controllerId)}/key`, this.#scoped());
+  }
+
+  /** Vouches for a key that the device has told, also if the device was revoked before. */
+  acceptDeviceKey(controllerId: string, recipient: string): Promise<ManagedDeviceKey> {
+    return this.#ask('POST', `/devices/${encodeURIComponent(controllerId)}/key`, this.#scoped(), { recipient });
+  }
+
+  /** No more headers of encrypted payloads and no more news for this device. */
+  revokeDevice(controllerId: string): Promise<ManagedDeviceKey> {
+    return this.#ask('POST', `/devices/${encodeURIComponent(controllerId)}/revoke`, this.#scoped());
   }
 
   createDeployment(deployment: NewDeployment): Promise<Deployment> {

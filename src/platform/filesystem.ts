@@ -44,8 +44,8 @@ export interface FileSystem {
   link(from: string, to: string): Promise<void>;
   /** No error when there is no such file. */
   unlink(path: string): Promise<void>;
-  /** With parents; no error when it exists. */
-  makeFolder(path: string): Promise<void>;
+  /** With parents; no error when it exists. `mode` is that of what is made, where modes exist. */
+  makeFolder(path: string, mode?: number): Promise<void>;
   /** With all that is inside; no error when it does not exist. */
   removeFolder(path: string): Promise<void>;
   /** Names in a folder, sorted; empty when there is no such folder. */

@@ -3,6 +3,7 @@
  * them, and writing one twice, or from two processes at once, is harmless.
  * @module
  */
+import { join } from 'node:path';
 import {
   digestOfImage,
   sparseImage,
@@ -16,21 +17,23 @@ import { UpdateError } from '../../native-free/status.ts';
 import { readFully, writeFully, type FileHandle, type FileSystem } from '../platform/filesystem.ts';
 import { hashSource, sha256Node } from '../platform/hash.ts';
 import { writeAtomically } from './files.ts';
-import type { RepositoryLayout } from './layout.ts';
 
 export class BlobFolder {
-  readonly #layout: RepositoryLayout;
+  readonly #folder: string;
   readonly #files: FileSystem;
+  readonly #mode: number | undefined;
 
-  constructor(layout: RepositoryLayout, files: FileSystem) {
-    this.#layout = layout;
+  /** @param mode of the folder, where it is made */
+  constructor(folder: string, files: FileSystem, mode?: number) {
+    this.#folder = folder;
+    this.#mode = mode;
     this.#files = files;
   }
 
   /** Where the blob with this digest is, or would be. `sha256`: 64 lower-case hexadecimal digits. */
   path(sha256: string): string {
     if (!/^[0-9a-f]{64}$/.test(sha256)) throw new UpdateError('usage_invalid', `'${sha256}' is not a SHA-256 digest`);
-    return this.#layout.blob(sha256);
+    return join(this.#folder, sha256);
   }
 
   /**
@@ -43,9 +46,9 @@ export class BlobFolder {
     const sha256 = toHex(digestOfImage(sha256Node, image));
     if (await this.#holds(sha256, image.map.imageBytes)) return sha256;
     try {
-      await this.#files.makeFolder(this.#layout.blobs);
+      await this.#files.makeFolder(this.#folder, this.#mode);
     } catch (cause) {
-      throw ioError(cause, 'output_unwritable', `cannot make ${this.#layout.blobs}`);
+      throw ioError(cause, 'output_unwritable', `cannot make ${this.#folder}`);
     }
     await writeAtomically(this.#files, this.path(sha256), (file) => writeImage(file, image));
     return sha256;
@@ -58,9 +61,9 @@ export class BlobFolder {
   async adopt(path: string, sha256: string, bytes: number): Promise<void> {
     try {
       if (await this.#holds(sha256, bytes)) return await this.#files.unlink(path);
-      await this.#files.makeFolder(this.#layout.blobs);
+      await this.#files.makeFolder(this.#folder, this.#mode);
       await this.#files.rename(path, this.path(sha256));
-      await this.#files.syncFolder(this.#layout.blobs);
+      await this.#files.syncFolder(this.#folder);
     } catch (cause) {
       throw ioError(cause, 'output_unwritable', `cannot take ${path} among the blobs`);
     }

@@ -8,7 +8,8 @@
  */
 import { z } from 'zod';
 import { UpdateError } from '../../native-free/status.ts';
-import { releaseKeySchema, type ReleaseKey } from './custom.ts';
+import { encryptionSchema, releaseKeySchema, type ReleaseKey } from './custom.ts';
+import { wrappedPattern } from './encryption/master-key.ts';
 
 const digest = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`));
 
@@ -21,6 +22,8 @@ const payloadSchema = z.object({
   sha256: digest(64),
   /** The image a delta starts from. */
   source: z.object({ version: z.string(), bytes: z.number().int(), sha256: digest(64) }).nullable(),
+  /** Of an encrypted payload: `bytes` and `sha256` are those of the body, and these are what it takes to open it. */
+  encryption: encryptionSchema.extend({ fileKey: z.string().regex(wrappedPattern) }).optional(),
 });
 
 const releaseSchema = releaseKeySchema.extend({
@@ -33,6 +36,8 @@ const releaseSchema = releaseKeySchema.extend({
     sha256: digest(64),
     sha1: digest(40),
     md5: digest(32),
+    /** The release is encrypted: the image is not among the blobs. */
+    isPrivate: z.boolean().optional(),
   }),
   payloads: z.array(payloadSchema),
   /** Deltas that were tried and dropped, and why. */

@@ -17,6 +17,15 @@ const name = z
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits');
 const image = z.object({ bytes: z.number().int().min(0).max(LIMITS.image_bytes_max), sha256 });
 
+/** How a payload is encrypted, and what it is in clear. The target's own length and hash are those of the body. */
+export const encryptionSchema = z.object({
+  format: z.literal('age-v1'),
+  bytes: z.number().int().min(1),
+  sha256,
+  /** The first 16 bytes of the body, in hexadecimal. */
+  nonce: z.string().regex(/^[0-9a-f]{32}$/),
+});
+
 /** Which release a payload belongs to. */
 export const releaseKeySchema = z.object({ product: name, version: name, hardware: name, slotClass: name });
 export type ReleaseKey = z.infer<typeof releaseKeySchema>;
@@ -36,6 +45,7 @@ export const targetCustomSchema = releaseKeySchema.extend({
   /** Units of 2^20 look-ups. */
   decoderWork: z.number().int().min(0).max(LIMITS.decoder_work_units_max),
   rollbackIndex: z.number().int().min(0),
+  encryption: encryptionSchema.optional(),
 });
 export type TargetCustom = z.infer<typeof targetCustomSchema>;
 

@@ -16,6 +16,8 @@ export { commitDeltas, commitRelease } from './publishing/commit.ts';
 export { checkRelease } from './publishing/check.ts';
 export { checkReleaseKey, deltaTargetName, fullTargetName, namePattern, targetCustomSchema } from './custom.ts';
 export type { ReleaseKey } from './custom.ts';
+export { loadMasterKey, makeMasterKey, type FileKeyWrapper } from './encryption/master-key.ts';
+export { headerFor } from './encryption/seal-payload.ts';
 export type { Catalog, CatalogPayload, CatalogRelease } from './catalog.ts';
 export { TEMPORARY_MARK } from './files.ts';
 export { withLock } from './lock.ts';

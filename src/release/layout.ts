@@ -5,6 +5,7 @@
  * REPO/metadata/  N.root.json N.targets.json N.snapshot.json timestamp.json   TUF, consistent snapshots
  * REPO/catalog/   N.json       of the same N as the targets metadata
  * REPO/blobs/     sha256/<hex> payloads and raw images
+ * REPO/private/   sha256/<hex> raw images of encrypted releases: sources of later deltas, never served
  * ```
  * @module
  */
@@ -14,11 +15,13 @@ export class RepositoryLayout {
   readonly metadata: string;
   readonly catalogs: string;
   readonly blobs: string;
+  readonly privateImages: string;
 
   constructor(dir: string) {
     this.metadata = join(dir, 'metadata');
     this.catalogs = join(dir, 'catalog');
     this.blobs = join(dir, 'blobs', 'sha256');
+    this.privateImages = join(dir, 'private', 'sha256');
   }
 
   get folders(): readonly string[] {

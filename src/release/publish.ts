@@ -17,6 +17,8 @@ import { checkReleaseKey, deltaTargetName, fullTargetName, type ReleaseKey } fro
 import { imageDigests } from './digests.ts';
 import type { DeviceClass } from './pricing/price.ts';
 import { pricedDelta } from './pricing/priced-delta.ts';
+import { imagesFor, requireEncryptable, storePayload } from './encryption/publishing.ts';
+import type { FileKeyWrapper } from './encryption/master-key.ts';
 import { foreignBundleOf, type ForeignBundle } from './foreign-bundle.ts';
 import type { RoleSigners } from './keys.ts';
 import type { LockOptions } from './lock.ts';
@@ -50,6 +52,8 @@ export interface PublishOptions extends ReleaseKey {
   readonly profile?: Profile | DeviceClass;
   /** Where a delta looks inside of compressed images, also make one that does not, for decoders that cannot. */
   readonly olderDecoders?: boolean;
+  /** Blobs hold ciphertext alone then, and the image is kept where no server hands it out. */
+  readonly encryption?: FileKeyWrapper;
   readonly lock?: LockOptions;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: PublishProgress) => void;
@@ -99,6 +103,7 @@ export async function publish(options: PublishOptions): Promise<PublishResult> {
     filename: options.filename ?? `${key.product}-${key.version}-${key.hardware}-${key.slotClass}.img`,
     bytes: image.map.imageBytes,
     ...imageDigests(image),
+    ...(options.encryption === undefined ? {} : { isPrivate: true }),
   };
   // Founds the repository if need be: bad keys and conflicts show before hours of work, not after.
   const before = await options.repository.exclusively(options.signers, async ({ state }) => state, options.lock);
@@ -106,9 +111,10 @@ export async function publish(options: PublishOptions): Promise<PublishResult> {
   const publishedAt = options.repository.now().toISOString();
   const bare = { ...key, rollbackIndex, publishedAt, artifact, payloads: [], dropped: [] };
   const withoutPayloads = whyWithoutPayloads(options, artifact.filename);
+  if (options.encryption !== undefined) requireEncryptable(withoutPayloads);
   const missing = withoutPayloads === null ? missingDeltas(options, before.catalog, bare) : [];
   checkSizes(options, missing);
-  await options.repository.blobs.add(options.image);
+  await imagesFor(options.repository, artifact).add(options.image);
   const { release, made, cpuSeconds } =
     withoutPayloads === null
       ? await makeRelease(options, before.catalog, bare, missing)
@@ -177,7 +183,6 @@ async function makeRelease(
   missing: readonly MissingDelta[],
 ): Promise<MadeRelease> {
   const known = catalog.releases.find((release) => sameRelease(release, bare));
-  const { blobs } = options.repository;
   const { image, engine, signal } = options;
   const made: MadePayload[] = [];
   const dropped: CatalogRelease['dropped'] = [];
@@ -196,7 +201,9 @@ async function makeRelease(
   };
   const store = async (result: PayloadResult, targetName: string, source: CatalogPayload['source']): Promise<void> => {
     cpuSeconds += result.cpuSeconds;
-    made.push(payloadIn(bare, factsOf(result, await blobs.add(result.payload)), source, targetName));
+    const stored = await storePayload(options, result.payload);
+    const { facts, payload } = payloadIn(bare, factsOf(result, stored.sha256), source, targetName);
+    made.push({ facts, payload: { ...payload, ...stored } });
   };
 
   if (fullBytes === undefined) {
@@ -211,7 +218,7 @@ async function makeRelease(
     const targetName = deltaTargetName(bare, source.sha256, isPlain ? PLAIN : undefined);
     if (isPlain && isServed(made, dropped, source.sha256)) continue;
     try {
-      const sourceImage = readSource(blobs.path(source.sha256), source.sha256);
+      const sourceImage = readSource(imagesFor(options.repository, from.artifact).path(source.sha256), source.sha256);
       const settings = { signal, onProgress, matcher: options.matcher, unpack: !isPlain };
       const make = (profile: Profile) => engine.delta(sourceImage, image, { ...settings, profile });
       const wanted = options.profile ?? 'small';

@@ -73,6 +73,8 @@ export class Repository {
   readonly dir: string;
   readonly layout: RepositoryLayout;
   readonly blobs: BlobFolder;
+  /** Images of encrypted releases, which no server hands out. */
+  readonly privateImages: BlobFolder;
   readonly #files: FileSystem;
   readonly #expiry: ExpiryDays;
   readonly #now: () => Date;
@@ -83,7 +85,8 @@ export class Repository {
     this.#files = options.files ?? nodeFileSystem;
     this.#expiry = { ...defaultExpiryDays, ...options.expiryDays };
     this.#now = options.now ?? (() => new Date());
-    this.blobs = new BlobFolder(this.layout, this.#files);
+    this.blobs = new BlobFolder(this.layout.blobs, this.#files);
+    this.privateImages = new BlobFolder(this.layout.privateImages, this.#files, 0o700);
   }
 
   now(): Date {

@@ -39,17 +39,19 @@ export function checkManagement(options: AuthOptions, header: string | undefined
 
 /**
  * @param storedDigest of the device's own token, null when it has none
+ * @returns whether the device has shown who it is; false where nobody asks
  * @throws UpdateError not_authorized
  */
-export function checkDevice(options: AuthOptions, header: string | undefined, storedDigest: string | null): void {
+export function checkDevice(options: AuthOptions, header: string | undefined, storedDigest: string | null): boolean {
   const match = /^(GatewayToken|TargetToken) +(\S+)$/i.exec(header ?? '');
   const kind = match?.[1]!.toLowerCase();
   const token = match?.[2] ?? '';
   const { gatewayToken } = options;
-  if (kind === 'gatewaytoken' && gatewayToken !== undefined && sameToken(token, gatewayToken)) return;
+  if (kind === 'gatewaytoken' && gatewayToken !== undefined && sameToken(token, gatewayToken)) return true;
   if (kind === 'targettoken' && storedDigest !== null) {
-    if (timingSafeEqual(Buffer.from(tokenDigest(token)), Buffer.from(storedDigest))) return;
+    if (timingSafeEqual(Buffer.from(tokenDigest(token)), Buffer.from(storedDigest))) return true;
   }
   const asked = (options.deviceTokens ?? gatewayToken !== undefined) || storedDigest !== null;
   if (asked) throw new UpdateError('not_authorized', 'the device needs Authorization: TargetToken (or GatewayToken)');
+  return false;
 }

@@ -115,7 +115,7 @@ export function deploymentBase(
   origin: string,
   said: readonly StoredFeedback[] | null,
 ): object {
-  const { filename, bytes, sha256, sha1, md5 } = release.artifact;
+  const { filename, bytes, sha256, sha1, md5, isPrivate } = release.artifact;
   const href = `${origin}/blobs/sha256/${sha256}`;
   const links = origin.startsWith('https:')
     ? { download: { href } }
@@ -130,7 +130,8 @@ export function deploymentBase(
     part: 'os',
     version: release.version,
     name: release.product,
-    artifacts: [{ filename, hashes: { sha1, md5, sha256 }, size: bytes, _links: links }],
+    // Of an encrypted release there is nothing that a foreign client could read.
+    artifacts: isPrivate === true ? [] : [{ filename, hashes: { sha1, md5, sha256 }, size: bytes, _links: links }],
     // A release without payloads is for foreign clients alone; ours has to see that at once.
     ...(release.payloads.length > 0 ? { metadata } : {}),
   };

@@ -10,18 +10,17 @@ import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { checkDevice, type AuthOptions } from './auth.ts';
 import * as model from './ddi-model.ts';
+import { deviceHeader, noteRecipient, type HeaderOptions } from './device-headers.ts';
 import { readJson } from './http/body.ts';
 import type { ClientAddress } from './http/client-address.ts';
 import { withHttpStatus } from './problem.ts';
 import type { DeviceName, Feedback, PollState, Store } from './store/index.ts';
 
-export interface DdiOptions {
-  readonly store: Store;
+export interface DdiOptions extends HeaderOptions {
   readonly auth: AuthOptions;
   readonly pollSeconds: number;
   /** How devices reach this server; default: as the request did. */
   readonly publicUrl?: string;
-  readonly now: () => number;
   readonly address: ClientAddress;
 }
 
@@ -35,7 +34,7 @@ export function tenantOf(text: string): string {
 export const controllerPattern = /^[A-Za-z0-9._:@+=~-]{1,128}$/;
 
 interface DdiEnv {
-  Variables: { device: DeviceName };
+  Variables: { device: DeviceName; vouched: boolean };
 }
 type DdiContext = Context<DdiEnv>;
 
@@ -44,11 +43,12 @@ export function ddiRoutes(options: DdiOptions): Hono<DdiEnv> {
   const app = new Hono<DdiEnv>();
   const base = '/:tenant/controller/v1/:controllerId';
   app.use(`${base}/*`, async (context, next) => {
-    context.set('device', await admit(context, options));
+    await admit(context, options);
     context.header('Cache-Control', 'no-store');
     await next();
   });
   app.get(base, (context) => poll(context, options));
+  app.get(`${base}/engraft/header/:sha256`, (context) => header(context, options));
   app.put(`${base}/configData`, (context) => configData(context, options));
   app.get(`${base}/deploymentBase/:actionId`, (context) => deployment(context, options, 'deployment'));
   app.get(`${base}/installedBase/:actionId`, (context) => deployment(context, options, 'installed'));
@@ -58,15 +58,16 @@ export function ddiRoutes(options: DdiOptions): Hono<DdiEnv> {
   return app;
 }
 
-async function admit(context: DdiContext, { store, auth }: DdiOptions): Promise<DeviceName> {
+async function admit(context: DdiContext, { store, auth }: DdiOptions): Promise<void> {
   const tenant = tenantOf(context.req.param('tenant') ?? '');
   const controllerId = context.req.param('controllerId') ?? '';
   if (!controllerPattern.test(controllerId)) {
     throw new UpdateError('usage_invalid', 'the controller id is not 1 to 128 letters, digits or ._:@+=~-');
   }
   const name = { tenant, controllerId };
-  checkDevice(auth, context.req.header('Authorization'), (await store.polls.state(name)).tokenDigest);
-  return name;
+  const { tokenDigest } = await store.polls.state(name);
+  context.set('vouched', checkDevice(auth, context.req.header('Authorization'), tokenDigest));
+  context.set('device', name);
 }
 
 /** The beginning of all links. */
@@ -97,6 +98,7 @@ async function stateOf(device: DeviceName, store: Store, at: number, address: st
   const known = await store.polls.state(device);
   if (known.known) store.polls.seen(device, at, address);
   else await store.devices.meet(device, at, address);
+  if (known.revoked) return { ...known, action: null, installedId: null, attributesWanted: false };
   if (known.joined) return known;
   const { changes } = store.polls;
   await store.deployments.join(device, at);
@@ -106,10 +108,18 @@ async function stateOf(device: DeviceName, store: Store, at: number, address: st
   return state;
 }
 
-async function configData(context: DdiContext, { store }: DdiOptions): Promise<Response> {
+async function configData(context: DdiContext, options: DdiOptions): Promise<Response> {
   const { mode, data } = model.parseConfigData(await readJson(context, LIMITS.ddi_body_bytes_max));
-  await store.devices.setAttributes(context.get('device'), mode, data);
+  const device = context.get('device');
+  await options.store.devices.setAttributes(device, mode, data);
+  if (mode !== 'remove') await noteRecipient(options, device, data, context.get('vouched'));
   return taken(context);
+}
+
+/** Of an encrypted payload, for this device. */
+async function header(context: DdiContext, options: DdiOptions): Promise<Response> {
+  const bytes = await deviceHeader(options, context.get('device'), context.req.param('sha256') ?? '');
+  return context.body(new Uint8Array(bytes), 200, { 'Content-Type': 'application/octet-stream' });
 }
 
 async function deployment(
@@ -119,6 +129,9 @@ async function deployment(
 ): Promise<Response> {
   const { store, now } = options;
   const device = context.get('device');
+  if ((await store.polls.state(device)).revoked) {
+    throw new UpdateError('entity_unknown', `device ${device.controllerId} is revoked: there is nothing for it`);
+  }
   let action = await store.actions.get(device, actionIdOf(context));
   if (which === 'deployment' && action.retrievedAt === null) {
     // It may have been withdrawn in this very moment; what is shown before it is noted is what it was then.

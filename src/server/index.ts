@@ -23,6 +23,7 @@ export type { AuthOptions } from './auth.ts';
 export type { Problem } from './problem.ts';
 export { Store } from './store/index.ts';
 export type { StoredAction, StoredDeployment, StoredDevice, StoredRelease } from './store/index.ts';
+export type { ManagedDeviceKey } from './management/key-routes.ts';
 export type {
   Action,
   ActionFeedback,

@@ -13,6 +13,7 @@ import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { makeFolder } from '../platform/node-filesystem.ts';
 import { monotonicMs } from '../platform/timers.ts';
+import type { FileKeyWrapper } from '../release/index.ts';
 import { RepositoryLayout } from '../release/layout.ts';
 import type { AuthOptions } from './auth.ts';
 import { blobHandler } from './blobs.ts';
@@ -50,6 +51,8 @@ export interface ServerOptions {
   readonly deadlines?: Partial<Deadlines>;
   /** An action that a device fetched and has not reported on for so long is given up; 0: never. Default 168. */
   readonly actionTimeoutHours?: number;
+  /** They unwrap the keys of encrypted payloads: the one in use first, earlier ones behind it. Default: none. */
+  readonly masterKeys?: readonly FileKeyWrapper[];
   /** All blob bodies together get no more than this: a slow link for demonstrations and tests. */
   readonly rateLimitBitsPerSecond?: number;
   /** Default: silent. */
@@ -145,7 +148,7 @@ interface Parts {
 }
 
 function makeApp(options: ServerOptions, { store, mirror, logger, stats, address, room }: Parts): Hono {
-  const { repo, auth = {}, pollSeconds = 300, publicUrl, rateLimitBitsPerSecond: rate } = options;
+  const { repo, auth = {}, pollSeconds = 300, publicUrl, rateLimitBitsPerSecond: rate, masterKeys = [] } = options;
   const now = options.now ?? Date.now;
   const refresh = (): Promise<void> => mirror.refresh();
   const app = new Hono();
@@ -172,8 +175,9 @@ function makeApp(options: ServerOptions, { store, mirror, logger, stats, address
   app.get('/tuf/:file', tufHandler(repo));
   const pace = rate === undefined ? undefined : new Pace(rate);
   app.get('/blobs/sha256/:sha256', blobHandler({ repo, pace, onSent: (bytes) => (stats.blobBytes += bytes) }));
-  app.route('/api/v1', managementRoutes({ store, auth, version: options.version ?? '0', now, refresh, room }));
-  app.route('/', ddiRoutes({ store, auth, pollSeconds, publicUrl, now, address }));
+  const management = { ...{ store, auth, now, refresh, logger, room }, version: options.version ?? '0' };
+  app.route('/api/v1', managementRoutes(management));
+  app.route('/', ddiRoutes({ ...{ store, auth, pollSeconds, publicUrl, now, address }, logger, masterKeys }));
   refuseOtherMethods(app);
   return app;
 }

@@ -6,14 +6,14 @@ import { bytesEqual, digestOf, toHex } from '../../native-free/hash.ts';
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import type { HashFactory } from '../../native-free/io.ts';
-import type { Link } from './link.ts';
+import type { PayloadLink } from './link.ts';
 import type { Meter } from './meter.ts';
 import type { Spool } from './spool.ts';
 
 export interface HeaderOptions {
-  readonly link: Link;
+  readonly link: PayloadLink;
   readonly spool: Spool;
-  readonly meter: Meter;
+  readonly meter: Pick<Meter, 'take' | 'noteRefetch'>;
   readonly hash: HashFactory;
   /** From signed metadata. */
   readonly headerBytes: number;

@@ -48,10 +48,24 @@ export interface LinkOptions {
 
 /** Bytes came that are not the ones that were asked for: what else this connection gives is not to be trusted. */
 const isWrongContent = ({ code }: UpdateError): boolean =>
-  code === 'content_wrong' || code === 'chunk_digest' || code === 'header_digest';
+  ['content_wrong', 'chunk_digest', 'header_digest', 'age_chunk'].includes(code);
+
+/** A payload over a link, whatever way it comes. */
+export interface PayloadLink {
+  /** Counts wrong content. Whoever reads an open range and sees this change should open it anew. */
+  readonly distrusted: number;
+  /** What came was what was asked for, by its digest. */
+  verified(): void;
+  /** Count a failure and wait; rethrows what waiting cannot help. */
+  pause(thrown: unknown): Promise<void>;
+  /** The bytes of `range`, in order, in pieces. */
+  fetch(range: ByteRange): AsyncGenerator<Uint8Array, void, void>;
+  /** Bytes of a small range, whole. */
+  fetchAll(range: ByteRange, onPiece?: (bytes: number) => Promise<void>): Promise<Uint8Array>;
+}
 
 /** One blob behind one URL. Throws `retries_exhausted`, `aborted`, or whatever `onWait` throws. */
-export class Link {
+export class Link implements PayloadLink {
   readonly #options: LinkOptions;
   /** The strong ETag of the first answer: all later ones must have it. */
   #etag: string | null = null;

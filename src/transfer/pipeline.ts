@@ -18,7 +18,7 @@ import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import type { PayloadHeader } from '../../native-free/format/payload-header.ts';
 import { chunkRange, chunksNeeded, runsOf, type Run } from './chunks.ts';
-import type { Link } from './link.ts';
+import type { PayloadLink } from './link.ts';
 import type { Meter } from './meter.ts';
 import type { Spool } from './spool.ts';
 
@@ -36,9 +36,9 @@ interface Chunk {
 }
 
 export interface PipelineOptions {
-  readonly link: Link;
+  readonly link: PayloadLink;
   readonly spool: Spool;
-  readonly meter: Meter;
+  readonly meter: Pick<Meter, 'take' | 'noteRefetch'>;
   readonly hash: HashFactory;
   readonly header: PayloadHeader;
   /** The header's bytes: the decoder reads the payload from its first byte. */

@@ -59,6 +59,19 @@ export class Spool {
     await this.#put('header', bytes);
   }
 
+  /** The age header of an encrypted payload, as the server gave it: it has no digest, and shows by itself what it is. */
+  async ageHeader(): Promise<Uint8Array | null> {
+    const path = `${this.#folder}/age-header`;
+    const read = readSmallFile(this.#fs, path, LIMITS.age_header_bytes_max);
+    // A lost one is asked for again.
+    return read.catch(() => null);
+  }
+
+  async putAgeHeader(bytes: Uint8Array): Promise<void> {
+    await this.#guard('prepare', () => this.#fs.makeFolder(this.#folder));
+    await this.#put('age-header', bytes);
+  }
+
   /** Indexes of the chunk files that exist, whole or not. */
   async chunks(): Promise<Set<number>> {
     const names = await this.#guard('list', () => this.#fs.list(this.#folder), 'input_unreadable');

@@ -47,6 +47,7 @@ const ALL_ROOMS = [
 ];
 const DEVICE_PACKAGES = [
   /^@noble\//,
+  /^@scure\/base$/,
   /^stream-chain(\/|$)/,
   /^@tufjs\/canonical-json$/,
   /^smol-toml$/,
@@ -57,7 +58,7 @@ const DEVICE_PACKAGES = [
 
 /** "Who may import whom" of ARCHITECTURE.md. */
 const ROOMS: Readonly<Record<string, Room>> = {
-  'native-free': { rooms: [], packages: [/^@noble\//, /^fzstd$/], node: false },
+  'native-free': { rooms: [], packages: [/^@noble\//, /^@scure\/base$/, /^fzstd$/], node: false },
   'src/wasm': { rooms: ['native-free'], packages: [], node: false },
   'src/platform': { rooms: ['native-free'], packages: [], node: true },
   'src/engine': { rooms: ['native-free', 'src/wasm', 'src/platform'], node: true },

@@ -152,6 +152,7 @@ export async function choosePlan(
       kind: 'copy',
       source,
       payload: { ...full.payload, bytes: 0 },
+      encryption: null,
       decoderMemoryBytes: 0,
       decoderWork: 0,
     };

@@ -3,7 +3,7 @@
  * PREPARE (header), APPLY (body) and REPAIR (the full payload's header).
  * @module
  */
-import { Link } from '../../transfer/link.ts';
+import { Link, type PayloadLink } from '../../transfer/link.ts';
 import { Meter } from '../../transfer/meter.ts';
 import { Spool } from '../../transfer/spool.ts';
 import { obtainHeader } from '../../transfer/header.ts';
@@ -18,13 +18,14 @@ import { readFormat } from './formats.ts';
 import { throwIfCancelled } from '../service/cancel.ts';
 import { spoolFolder, type Context } from '../context.ts';
 import { checkHours } from '../life/hours.ts';
-import type { Attempt, Plan } from '../records/journal.ts';
+import { blobOf, type Attempt, type Plan } from '../records/journal.ts';
+import { decrypting } from './decrypt.ts';
 import { networkBounds } from '../service/agent-network.ts';
 import { requireDownload } from '../service/words.ts';
 
 export interface Download {
-  readonly link: Link;
-  readonly meter: Meter;
+  readonly link: PayloadLink;
+  readonly meter: Pick<Meter, 'take' | 'noteRefetch'>;
   readonly spool: Spool;
   /** To be called at chunk borders. Throws `cancelled`, `withdrawn`, `outside_hours`, `server_holds`. */
   betweenChunks(): Promise<void>;
@@ -55,18 +56,19 @@ export function openDownload(context: Context, attempt: Attempt, plan: Plan): Do
       return network.request(request);
     },
   };
+  const blob = blobOf(plan);
   const meter = new Meter({
     clock,
     budgetBytes: limits.budgetBytes,
     bytesPerSecondMax: limits.rateBytesPerSecond,
     alreadyBytes: attempt.wireBytes,
     charge: (bytes, wireBytes) => ledger.chargeAttempt(ledgerKey(attempt), bytes, wireBytes),
-    onTake: (wireBytes) => context.emit({ type: 'bytes', wireBytes, payloadBytes: plan.payload.bytes }),
+    onTake: (wireBytes) => context.emit({ type: 'bytes', wireBytes, payloadBytes: blob.bytes }),
   });
   const refetchedBefore = attempt.refetchedBytes;
   const link = new Link({
-    url: `${server.blobsUrl}/sha256/${plan.payload.sha256}`,
-    totalBytes: plan.payload.bytes,
+    url: `${server.blobsUrl}/sha256/${blob.sha256}`,
+    totalBytes: blob.bytes,
     network: withinHoursOnly,
     clock,
     backoff: limits.backoff,
@@ -98,7 +100,8 @@ export function openDownload(context: Context, attempt: Attempt, plan: Plan): Do
     withinHours();
     await throwIfCancelled(context, attempt);
   };
-  return { link, meter, spool, betweenChunks, note };
+  const way = plan.encryption == null ? { link, meter } : decrypting(context, plan, { link, meter, spool });
+  return { ...way, spool, betweenChunks, note };
 }
 
 /** The signed header of `plan`, checked against everything else that is signed. */

@@ -13,7 +13,7 @@ import { prefixOf } from './manifest.ts';
 const TRIED_MAX = 16;
 
 /** What the link brought wrong is the link's; what this agent does not read, another one may. */
-const NOT_THE_RELEASE = ['header_digest', 'chunk_digest', 'payload_version'];
+const NOT_THE_RELEASE = ['header_digest', 'chunk_digest', 'payload_version', 'age_malformed', 'age_key', 'age_chunk'];
 const FAMILIES = {
   /** The payload decodes to something else, the slot cannot be written, the boot control refuses. */
   install: [2000, 3000, 6000, 7000],

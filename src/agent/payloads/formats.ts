@@ -9,7 +9,7 @@ import { formatName, formatOf, readsFormat, type PayloadFormat } from '../../../
 import { parseHeader, type PayloadHeader } from '../../../native-free/format/payload-header.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { attemptOf, type Context } from '../context.ts';
-import type { ImageId, Plan } from '../records/journal.ts';
+import { blobOf, type ImageId, type Plan } from '../records/journal.ts';
 import { tellOnce } from '../service/news.ts';
 
 /** Formats that are remembered; the oldest are forgotten. More than the parts and payloads of one release. */
@@ -40,8 +40,8 @@ export function whyUnread(
 }
 
 /** Throws `payload_version` for a full payload that cannot be read: then there is nothing else to take. */
-export function requireReadable(context: Context, { payload, format }: Plan): void {
-  const error = whyUnread(context, 'the full payload', payload, format);
+export function requireReadable(context: Context, plan: Plan): void {
+  const error = whyUnread(context, 'the full payload', blobOf(plan), plan.format);
   if (error !== null) throw error;
 }
 
@@ -49,10 +49,11 @@ export function requireReadable(context: Context, { payload, format }: Plan): vo
  * A header that has its signed digest. What cannot be read of it is remembered, durable with the next state. Throws as
  * parseHeader does.
  */
-export function readFormat(context: Context, { kind, payload }: Plan, bytes: Uint8Array): PayloadHeader {
+export function readFormat(context: Context, plan: Plan, bytes: Uint8Array): PayloadHeader {
+  const { kind } = plan;
   const format = formatOf(bytes);
   if (format !== null && !readsFormat(context.decoder, format)) {
-    remember(context, payload.sha256, format);
+    remember(context, blobOf(plan).sha256, format);
     throw unreadable(context, `the header of the ${kind} payload`, format);
   }
   try {
@@ -60,7 +61,7 @@ export function readFormat(context: Context, { kind, payload }: Plan, bytes: Uin
   } catch (thrown) {
     // A kind of payload that nobody had thought of.
     if (format !== null && UpdateError.is(thrown) && thrown.code === 'payload_version') {
-      remember(context, payload.sha256, format);
+      remember(context, blobOf(plan).sha256, format);
     }
     throw thrown;
   }

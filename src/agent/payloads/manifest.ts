@@ -4,6 +4,7 @@
  * The agent shares no code with the publisher on purpose: what one writes wrongly the other must notice.
  * @module
  */
+import { bodyBytes } from '../../../native-free/age/stream.ts';
 import { formatName, type PayloadFormat } from '../../../native-free/format/features.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
 import { UpdateError } from '../../../native-free/status.ts';
@@ -90,12 +91,15 @@ export function planOf(listed: SignedTarget, release: ReleaseName): Plan {
   if (kind !== 'delta' && kind !== 'full') throw bad('kind', `is ${String(kind)}`);
   const source = kind === 'delta' ? image('source') : null;
   const headerBytes = integer(custom, 'headerBytes', LIMITS.header_bytes_max);
-  if (headerBytes > listed.bytes) throw bad('headerBytes', `is ${headerBytes}, the payload has ${listed.bytes} bytes`);
+  const { payload, encryption } = blobsOf(listed, custom, { bad, integer, digest });
+  if (headerBytes > payload.bytes)
+    throw bad('headerBytes', `is ${headerBytes}, the payload has ${payload.bytes} bytes`);
   return {
     slotClass: release.slotClass,
     kind,
     path: listed.path,
-    payload: { bytes: listed.bytes, sha256: listed.sha256 },
+    payload,
+    encryption,
     format: formatSigned(listed),
     headerBytes,
     headerDigest: digest(custom, 'headerDigest'),
@@ -105,4 +109,31 @@ export function planOf(listed: SignedTarget, release: ReleaseName): Plan {
     decoderWork: integer(custom, 'decoderWork', LIMITS.decoder_work_units_max),
     rollbackIndex: integer(custom, 'rollbackIndex', Number.MAX_SAFE_INTEGER),
   };
+}
+
+interface FieldReaders {
+  bad(field: string, why: string): UpdateError;
+  integer(from: Record<string, unknown>, field: string, max: number, label?: string): number;
+  digest(from: Record<string, unknown>, field: string, label?: string): string;
+}
+
+/** What is fetched and what is decoded: the same, unless the payload is encrypted. */
+function blobsOf(
+  { bytes, sha256 }: SignedTarget,
+  { encryption }: Record<string, unknown>,
+  { bad, integer, digest }: FieldReaders,
+): Pick<Plan, 'payload' | 'encryption'> {
+  if (encryption === undefined) return { payload: { bytes, sha256 }, encryption: null };
+  const from = (typeof encryption === 'object' && encryption !== null ? encryption : {}) as Record<string, unknown>;
+  const { format, nonce } = from;
+  if (format !== 'age-v1') throw bad('encryption.format', `is ${String(format)}; this agent opens age-v1`);
+  if (typeof nonce !== 'string' || !/^[0-9a-f]{32}$/.test(nonce))
+    throw bad('encryption.nonce', 'is no 16 bytes in hex');
+  const payload = {
+    bytes: integer(from, 'bytes', Number.MAX_SAFE_INTEGER, 'encryption.bytes'),
+    sha256: digest(from, 'sha256', 'encryption.sha256'),
+  };
+  if (bodyBytes(payload.bytes) !== bytes)
+    throw bad('encryption.bytes', `is ${payload.bytes}, the body has ${bytes} bytes`);
+  return { payload, encryption: { bytes, sha256, nonce } };
 }

@@ -38,7 +38,10 @@ export interface Plan {
   readonly kind: 'delta' | 'full' | 'copy' | 'held';
   /** Path of the TUF target. */
   readonly path: string;
+  /** In clear: what is decoded. */
   readonly payload: ImageId;
+  /** Of an encrypted payload: the body of the age file, which is what comes over the link. Missing where it is in clear. */
+  readonly encryption?: (ImageId & { readonly nonce: string }) | null;
   /** As signed metadata say; null or missing where they, or the agent that made the plan, do not. */
   readonly format?: PayloadFormat | null;
   readonly headerBytes: number;
@@ -111,7 +114,10 @@ export const partsOf = ({ verified, plan, pending }: Attempt): readonly Plan[] =
 ];
 
 export const payloadBytesOf = (plans: readonly Plan[]): number =>
-  plans.reduce((sum, { payload }) => sum + payload.bytes, 0);
+  plans.reduce((sum, plan) => sum + blobOf(plan).bytes, 0);
+
+/** What is fetched. */
+export const blobOf = ({ payload, encryption }: Pick<Plan, 'payload' | 'encryption'>): ImageId => encryption ?? payload;
 
 export interface FinishedAttempt extends Attempt {
   readonly finishedAtMs: number;

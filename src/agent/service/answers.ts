@@ -27,6 +27,23 @@ export async function objectOf(response: NetworkResponse, url: string): Promise<
   return value;
 }
 
+/** The bytes of an age header. Throws `age_refused` where the server itself says no, else as `objectOf`. */
+export async function headerOf(response: NetworkResponse, url: string): Promise<Uint8Array> {
+  if (response.status === 200 && !isHtml(response)) {
+    return readBody(response, LIMITS.age_header_bytes_max, url);
+  }
+  try {
+    await bodyOf(response, url, []);
+  } catch (thrown) {
+    const error = UpdateError.from(thrown);
+    const { httpStatus } = error.detail;
+    const isNo = error.code === 'http_status' && [401, 403, 404, 409].includes(Number(httpStatus));
+    if (!isNo) throw thrown;
+    throw new UpdateError('age_refused', `${url}: HTTP ${String(httpStatus)}`, { detail: error.detail, cause: error });
+  }
+  throw wrongAnswer(url, 'no age header');
+}
+
 /** Throws unless the answer is one that takes what was sent: `http_status`, `content_wrong`, `link_failed`. */
 export async function requireTaken(response: NetworkResponse, url: string): Promise<void> {
   await bodyOf(response, url, TAKEN);

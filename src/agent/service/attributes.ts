@@ -6,6 +6,7 @@
 import { digestOf, toHex } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
 import { noteLoss, placeOf, type Context } from '../context.ts';
+import { ageRecipient } from '../keystore/age-key.ts';
 import { decodes } from '../payloads/formats.ts';
 import { isRefusal } from './answers.ts';
 import { saveResting } from './ended.ts';
@@ -18,6 +19,7 @@ async function attributesOf(context: Context): Promise<Record<string, string>> {
   const { running } = await boot.read();
   const versionOf = (slotClass: string): string =>
     journal.body.slots[placeOf({ config }, running, slotClass)]?.version ?? UNKNOWN;
+  const recipient = await recipientOf(context);
   const { attributes, product, hardware, slotClass } = config.device;
   return {
     ...attributes,
@@ -27,8 +29,19 @@ async function attributesOf(context: Context): Promise<Record<string, string>> {
     'engraft.version': versionOf(slotClass),
     'engraft.payloadVersion': String(Math.max(...decoder.map(({ version }) => version))),
     'engraft.decodes': decodes(context),
+    ...(recipient === null ? {} : { 'engraft.ageRecipient': recipient }),
     ...Object.fromEntries([...slots.keys()].map((each) => [`engraft.version.${each}`, versionOf(each)])),
   };
+}
+
+/** The key for encrypted payloads. A device that cannot make one is told of all the same. */
+async function recipientOf(context: Context): Promise<string | null> {
+  try {
+    return await ageRecipient(context.config, context);
+  } catch (thrown) {
+    noteLoss(context, 'there is no key for encrypted payloads', thrown);
+    return null;
+  }
 }
 
 /** Throws only `aborted`. What could not be sent is sent after the next poll. */

@@ -5,7 +5,7 @@
  */
 import type { Network } from '../../platform/network.ts';
 import type { ActionNews, Deployment, DeploymentSource, PollResult, Proceeding, Report } from './deployments.ts';
-import { isGone, isJson, objectOf, requireTaken, wrongAnswer, type Json } from './answers.ts';
+import { headerOf, isGone, isJson, objectOf, requireTaken, wrongAnswer, type Json } from './answers.ts';
 import { idOf, readDeployment } from './deployment.ts';
 
 export interface DdiOptions {
@@ -78,6 +78,12 @@ export class DdiClient implements DeploymentSource {
   }
 
   /** Null also when the server knows it no more: it was withdrawn between two requests. */
+  async ageHeader(bodySha256: string, signal = this.#options.signal): Promise<Uint8Array> {
+    const url = `${this.#base}/engraft/header/${bodySha256}`;
+    const response = await this.#options.network.request({ method: 'GET', url, headers: this.#headers(), signal });
+    return headerOf(response, url);
+  }
+
   async #cancellation(url: string, signal?: AbortSignal): Promise<PollResult['cancel']> {
     const answer = await this.#getUnlessGone(url, signal);
     if (answer === null) return null;

@@ -58,6 +58,11 @@ export interface DeploymentSource {
   close(report: Report): Promise<void>;
   /** Answer a cancellation. */
   answerCancel(cancelId: string, accepted: boolean, report: Report): Promise<void>;
+  /**
+   * The age header of an encrypted payload for this device. Throws `age_refused`, and errors of the link. A source without
+   * it has no encrypted payloads.
+   */
+  ageHeader?(bodySha256: string, signal?: AbortSignal): Promise<Uint8Array>;
   /** What this device is and runs. */
   sendAttributes(attributes: Readonly<Record<string, string>>): Promise<void>;
 }

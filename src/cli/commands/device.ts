@@ -3,7 +3,7 @@
  * @module
  */
 import { Command } from 'commander';
-import type { ActionFeedback, Device, DeviceDetail } from '../../server/index.ts';
+import type { ActionFeedback, Device, DeviceDetail, ManagedDeviceKey } from '../../server/index.ts';
 import { report } from '../terminal/frame.ts';
 import {
   asksServer,
@@ -46,11 +46,44 @@ export function define(): Command {
     .option('--product <name>', 'only of this product')
     .option('--hardware <name>', 'only of this hardware')
     .action(countDecoders);
+  const key = asksServer(new Command('key'))
+    .description('Show the key of a device for encrypted payloads.')
+    .argument('<id>', "the device's id")
+    .action(async (id: string, options: ManagementOptions) =>
+      showKey(await (await clientFor(options)).deviceKey(id), options),
+    );
+  const accept = asksServer(new Command('accept-key'))
+    .description('Vouch for a key that the device has told: for another one than its first, or after a revocation.')
+    .argument('<id>', "the device's id")
+    .argument('<recipient>', 'the key, age1...; compare it with what `engraft-agent keystore age` prints on the device')
+    .action(async (id: string, recipient: string, options: ManagementOptions) =>
+      showKey(await (await clientFor(options)).acceptDeviceKey(id, recipient), options),
+    );
+  const revoke = asksServer(new Command('revoke'))
+    .description('Give a device no more keys of encrypted payloads and no more news, from this moment on.')
+    .argument('<id>', "the device's id")
+    .action(async (id: string, options: ManagementOptions) =>
+      showKey(await (await clientFor(options)).revokeDevice(id), options),
+    );
   return new Command('device')
     .description('Ask a running server about its devices.')
     .addCommand(list)
     .addCommand(show)
-    .addCommand(decoders);
+    .addCommand(decoders)
+    .addCommand(key)
+    .addCommand(accept)
+    .addCommand(revoke);
+}
+
+function showKey(key: ManagedDeviceKey, options: ManagementOptions): void {
+  const { controllerId, recipient, offered, revokedAt } = key;
+  const rows: [string, string][] = [
+    ['device', controllerId],
+    ['key', recipient ?? 'none'],
+    ...(offered === null ? [] : [['waits for accept-key', offered] as [string, string]]),
+    ['revoked', revokedAt === null ? 'no' : shortTime(revokedAt)],
+  ];
+  report(options, key, () => formatPairs(rows));
 }
 
 async function listDevices(options: ListOptions): Promise<void> {

@@ -10,6 +10,7 @@ import { planDeployment } from '../deploy-to.ts';
 import { EXPIRE_DAYS_DEFAULT, EXPIRE_DAYS_HELP } from '../expiry.ts';
 import { askFleet, readersOf, readersText, wantsPlainDeltas, type FleetOptions, type Readers } from '../fleet.ts';
 import { profileOf, withProfile, type ProfileOptions } from '../profile.ts';
+import { UpdateError } from '../../../native-free/status.ts';
 import { integerOption, report, withSignals, type CommonOptions } from '../terminal/frame.ts';
 import { refuseInputs } from '../terminal/outputs.ts';
 import { phaseProgress } from '../terminal/phases.ts';
@@ -31,6 +32,8 @@ interface PublishCommandOptions extends CommonOptions, FleetOptions, ProfileOpti
   readonly workers?: number;
   readonly memory?: number;
   readonly expireDays: number;
+  readonly encrypt?: boolean;
+  readonly masterKey?: string;
 }
 
 /** The command, for the frame. */
@@ -50,6 +53,8 @@ export function define(): Command {
       rollbackIndexOption,
     )
     .option('--from <n>', 'make deltas from so many earlier releases', integerOption('--from', 0, 1000), 3)
+    .option('--encrypt', 'store payloads encrypted, each device getting a header of its own from the server')
+    .option('--master-key <file>', 'wraps the keys of encrypted payloads, as keygen --master-key makes it')
     .option('--force', 'allow a rollback index below one published before')
     .option('--filename <name>', 'what foreign clients call the raw image')
     .addOption(
@@ -96,6 +101,7 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
   const fleet = await askFleet(options, { product, hardware });
   const repository = new Repository(options.repo, { expiryDays: { timestamp: options.expireDays } });
   const signers = await loadSigners(options.keys);
+  const encryption = await encryptionKeys(options);
   const { DeltaEngine } = await import('../../engine/index.ts');
   const { scanImage } = await import('../../platform/files/sparse-input.ts');
   const progress = await createProgress(options);
@@ -123,6 +129,7 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
         payloads,
         matcher,
         profile,
+        encryption,
         olderDecoders: wantsPlainDeltas(options, fleet),
         signal,
         onProgress: showPhases(progress),
@@ -138,6 +145,14 @@ async function publishImage(image: string, options: PublishCommandOptions): Prom
   report(options, { ...result, deployment, readers }, () =>
     textOf(result, { deployment, readers, repo: options.repo }),
   );
+}
+
+/** Throws UpdateError usage_invalid where only one of the two options is given, key_unreadable. */
+async function encryptionKeys({ encrypt = false, masterKey }: PublishCommandOptions) {
+  if (encrypt !== (masterKey !== undefined)) {
+    throw new UpdateError('usage_invalid', '--encrypt and --master-key FILE belong together');
+  }
+  return masterKey === undefined ? undefined : (await import('../../release/index.ts')).loadMasterKey(masterKey);
 }
 
 /** Each phase of each payload, and how much of all of them is done. */

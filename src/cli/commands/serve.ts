@@ -22,6 +22,7 @@ interface ServeOptions extends CommonOptions {
   readonly publicUrl?: string;
   readonly deviceTokens?: boolean;
   readonly actionTimeout: number;
+  readonly masterKey: readonly string[];
   readonly trustProxy: readonly string[];
   readonly logLevel: 'silent' | 'error' | 'warn' | 'info' | 'debug';
 }
@@ -62,6 +63,11 @@ export function define(): Command {
       (text: string) => text.split(',').map((name) => name.trim()),
       [],
     )
+    .option(
+      '--master-key <files...>',
+      'master keys of encrypted payloads, the one in use first: headers for devices are made with them',
+      [],
+    )
     .addOption(
       new Option('--log-level <level>', 'what is logged to stderr')
         .choices(['silent', 'error', 'warn', 'info', 'debug'])
@@ -95,7 +101,10 @@ async function serve(options: ServeOptions): Promise<void> {
   const managementToken = process.env[TOKEN] || undefined;
   const gatewayToken = process.env[GATEWAY_TOKEN] || undefined;
   const { publishing, close } = await publishingOf(options);
+  const { loadMasterKey } = await import('../../release/index.ts');
+  const masterKeys = await Promise.all(options.masterKey.map(loadMasterKey));
   const server = await createServer({
+    masterKeys,
     repo: options.repo,
     publishing,
     store: databaseOf(options),

@@ -5,10 +5,14 @@
 import { UpdateError } from '../../../native-free/status.ts';
 import { sameLine, sameRelease, type Catalog } from '../catalog.ts';
 import type { ReleaseKey } from '../custom.ts';
+import type { FileKeyWrapper } from '../encryption/master-key.ts';
+import { sameEncryption } from '../encryption/publishing.ts';
 
 export interface RollbackWishes {
   readonly rollbackIndex?: number | 'keep' | undefined;
   readonly force?: boolean | undefined;
+  /** Given where the release is encrypted. */
+  readonly encryption?: FileKeyWrapper | undefined;
 }
 
 /**
@@ -40,6 +44,7 @@ export function checkRelease(
       const text = `${label} was published with rollback index ${known.rollbackIndex}, not ${rollbackIndex}`;
       throw new UpdateError('release_exists', text);
     }
+    sameEncryption(known, options.encryption, label);
   } else if (rollbackIndex < highest && options.force !== true) {
     const text = `rollback index ${rollbackIndex} is below ${highest}, which devices may have committed`;
     throw new UpdateError('release_rollback', `${text}; they would refuse this release`, { detail: { highest } });

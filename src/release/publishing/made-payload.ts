@@ -9,6 +9,7 @@ import { UpdateError } from '../../../native-free/status.ts';
 import { sha256Hex } from '../../platform/hash.ts';
 import type { CatalogPayload, CatalogRelease } from '../catalog.ts';
 import { deltaTargetName, fullTargetName, targetCustomSchema, type ReleaseKey, type TargetCustom } from '../custom.ts';
+import { encryptionOf } from '../encryption/publishing.ts';
 import type { PayloadResult } from '../payload-maker.ts';
 
 const custom = targetCustomSchema.shape;
@@ -59,11 +60,13 @@ export function targetOf({ payload, facts }: MadePayload, release: CatalogReleas
   const { product, version, hardware, slotClass, artifact, rollbackIndex } = release;
   const { kind, source, targetName: path, bytes: length, sha256 } = payload;
   const { payloadVersion, codec, headerDigest, headerBytes, decoderMemoryBytes, decoderWork } = facts;
+  const encryption = encryptionOf(payload);
   const checked: TargetCustom = targetCustomSchema.parse({
     ...{ product, version, hardware, slotClass, kind },
     source: source === null ? null : { bytes: source.bytes, sha256: source.sha256 },
     target: { bytes: artifact.bytes, sha256: artifact.sha256 },
     ...{ payloadVersion, codec, headerDigest, headerBytes, decoderMemoryBytes, decoderWork, rollbackIndex },
+    ...(encryption === null ? {} : { encryption }),
   });
   return new TargetFile({ path, length, hashes: { sha256 }, unrecognizedFields: { custom: checked } });
 }

@@ -63,7 +63,10 @@ export const releaseSchema = z
     slotClass: name,
     rollbackIndex: z.number().int(),
     publishedAt: instant,
-    artifact: z.object({ filename: z.string(), bytes: z.number().int(), sha256: digest, sha1: digest, md5: digest }),
+    artifact: z.object({
+      ...{ filename: z.string(), bytes: z.number().int(), sha256: digest, sha1: digest, md5: digest },
+      isPrivate: z.boolean().optional().openapi({ description: 'encrypted: the image is not served' }),
+    }),
     payloads: z.array(
       z.object({
         targetName: z.string(),
@@ -71,6 +74,7 @@ export const releaseSchema = z
         format: z.string().optional().openapi({ description: 'what a device has to decode to take it' }),
         bytes: z.number().int(),
         sha256: digest,
+        encryption: z.literal('age-v1').optional(),
         source: z.object({ version: z.string(), bytes: z.number().int(), sha256: digest }).nullable(),
       }),
     ),

@@ -3,6 +3,7 @@
  * @module
  */
 import type { RouteConfig, z } from '@hono/zod-openapi';
+import type { Logger } from 'pino';
 import { LIMITS } from '../../../native-free/limits.ts';
 import type { AuthOptions } from '../auth.ts';
 import { jsonBody } from '../http/body.ts';
@@ -16,6 +17,7 @@ export interface ManagementOptions {
   readonly version: string;
   readonly now: () => number;
   readonly refresh: () => Promise<void>;
+  readonly logger: Logger;
   readonly room: PublishingRoom;
 }
 

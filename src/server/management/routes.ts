@@ -10,6 +10,7 @@ import { payloadFor } from '../store/payload-for.ts';
 import type { StoredAction, StoredDeployment, StoredDevice, StoredRelease } from '../store/index.ts';
 import { summaryOf } from './fleet.ts';
 import { jobRoutes } from './jobs.ts';
+import { keyRoutes } from './key-routes.ts';
 import * as model from './model.ts';
 import { body, bounded, iso, ok, secured, type ManagementOptions } from './parts.ts';
 import { priceRoutes } from './price.ts';
@@ -38,6 +39,7 @@ export function managementRoutes(options: ManagementOptions): OpenAPIHono {
   });
   releaseRoutes(app, options);
   deviceRoutes(app, options);
+  keyRoutes(app, options);
   deploymentRoutes(app, options);
   rolloutRoutes(app, options);
   jobRoutes(app, options);

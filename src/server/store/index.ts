@@ -10,6 +10,7 @@ import { ActionStore } from './actions.ts';
 import type { Backend } from './backend/backend.ts';
 import type { OpenRaw } from './connection.ts';
 import { DeploymentStore } from './deployments.ts';
+import { DeviceKeyStore } from './device-keys.ts';
 import { DeviceStore } from './devices.ts';
 import { openDatabase } from './open.ts';
 import { fleetCounts, type FleetCount, type FleetLine } from './fleet-counts.ts';
@@ -28,6 +29,7 @@ export class Store {
   readonly rolloutViews: RolloutViews;
   readonly #backend: Backend;
   readonly jobs: JobQueue;
+  readonly keys: DeviceKeyStore;
 
   private constructor(backend: Backend) {
     const { db } = backend;
@@ -40,6 +42,7 @@ export class Store {
     this.rollouts = new RolloutStore(db, this.polls);
     this.rolloutViews = new RolloutViews(db);
     this.jobs = new EmbeddedQueue(db);
+    this.keys = new DeviceKeyStore(db, this.polls);
   }
 
   /**
@@ -84,6 +87,7 @@ export class Store {
   }
 }
 
+export type { DeviceKey } from './device-keys.ts';
 export type { DecoderCount, StoredDevice } from './devices.ts';
 export type { DeviceName } from './schema.ts';
 export type { StoredRelease } from './releases.ts';

@@ -17,6 +17,8 @@ export interface PollState {
   /** Digest of the device's own token, or null. */
   readonly tokenDigest: string | null;
   readonly attributesWanted: boolean;
+  /** It gets no news any more. */
+  readonly revoked: boolean;
   /** What the device is to see now. */
   readonly action: { readonly id: number; readonly state: ActionState } | null;
   /** The last action that it finished successfully. */
@@ -150,6 +152,12 @@ export class PollStore {
       .where('controller_id', '=', controllerId)
       .executeTakeFirst();
     if (device === undefined) return UNKNOWN();
+    const key = await this.#db
+      .selectFrom('device_keys')
+      .select('revoked_at')
+      .where('tenant', '=', tenant)
+      .where('controller_id', '=', controllerId)
+      .executeTakeFirst();
     const own = this.#db
       .selectFrom('actions')
       .select(['id', 'state'])
@@ -168,6 +176,7 @@ export class PollStore {
       known: true,
       tokenDigest: device.token_sha256,
       attributesWanted: device.attributes_wanted === 1,
+      revoked: key !== undefined && key.revoked_at !== null,
       action: action ?? null,
       installedId: installed?.id ?? null,
       joined: false,
@@ -176,7 +185,7 @@ export class PollStore {
 }
 
 const UNKNOWN = (): PollState => ({
-  ...{ known: false, tokenDigest: null, attributesWanted: true, action: null, installedId: null },
+  ...{ known: false, tokenDigest: null, attributesWanted: true, revoked: false, action: null, installedId: null },
   joined: false,
 });
 

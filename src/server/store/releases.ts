@@ -7,12 +7,14 @@ import { UpdateError } from '../../../native-free/status.ts';
 import type { Catalog, CatalogPayload, CatalogRelease, ReleaseKey } from '../../release/index.ts';
 import type { Database, ReleasesTable } from './schema.ts';
 
+export type StoredPayload = Omit<CatalogPayload, 'encryption'> & { readonly encryption?: 'age-v1' };
+
 export interface StoredRelease extends ReleaseKey {
   readonly id: number;
   readonly rollbackIndex: number;
   readonly publishedAt: string;
   readonly artifact: CatalogRelease['artifact'];
-  readonly payloads: readonly CatalogPayload[];
+  readonly payloads: readonly StoredPayload[];
 }
 
 export interface ReleaseFilter extends Partial<ReleaseKey> {
@@ -115,6 +117,10 @@ export function fromRow(row: Selectable<ReleasesTable>): StoredRelease {
     rollbackIndex: row.rollback_index,
     publishedAt: row.published_at,
     artifact: JSON.parse(row.artifact) as StoredRelease['artifact'],
-    payloads: JSON.parse(row.payloads) as CatalogPayload[],
+    payloads: (JSON.parse(row.payloads) as CatalogPayload[]).map(withoutKey),
   };
 }
+
+/** Wrapped keys of encrypted payloads are for `DeviceKeyStore` alone. */
+const withoutKey = ({ encryption, ...payload }: CatalogPayload): StoredPayload =>
+  encryption === undefined ? payload : { ...payload, encryption: 'age-v1' };

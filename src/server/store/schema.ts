@@ -19,6 +19,7 @@ export interface Database extends JobTables {
   rollout_members: RolloutMembersTable;
   rollout_deployments: RolloutDeploymentsTable;
   audit: AuditTable;
+  device_keys: DeviceKeysTable;
 }
 
 /** What a device is known by. */
@@ -44,6 +45,17 @@ export interface DevicesTable {
   first_seen: number;
   last_seen: number | null;
   last_address: string | null;
+}
+
+/** age recipients: `age1...`. */
+export interface DeviceKeysTable {
+  tenant: string;
+  controller_id: string;
+  recipient: string | null;
+  /** What the device has told, and nobody has accepted. */
+  offered: string | null;
+  changed_at: number;
+  revoked_at: number | null;
 }
 
 export interface ReleasesTable {

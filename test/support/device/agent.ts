@@ -37,7 +37,7 @@ import {
   type LinkPlan,
   type MemoryAnswer,
 } from '../../../src/testing/index.ts';
-import type { PayloadMaker } from '../../../src/release/index.ts';
+import type { FileKeyWrapper, PayloadMaker } from '../../../src/release/index.ts';
 import { imageBytes, sha256Hex, sha256Node } from '../images.ts';
 import { plainMaker, publisher, type Publisher } from '../release.ts';
 
@@ -69,10 +69,15 @@ export interface Lab {
 }
 
 /** A repository with version 1.0 (source) and 2.0 (target, with a delta from 1.0). */
-export async function makeLab(pair = imagePair(), delta = true, engine: PayloadMaker = plainMaker): Promise<Lab> {
+export async function makeLab(
+  pair = imagePair(),
+  delta = true,
+  engine: PayloadMaker = plainMaker,
+  encryption?: FileKeyWrapper,
+): Promise<Lab> {
   const made = await publisher();
-  if (delta) await made.release(1, { image: pair.source, rollbackIndex: 1, engine });
-  await made.release(2, { image: pair.target, rollbackIndex: 2, engine });
+  if (delta) await made.release(1, { image: pair.source, rollbackIndex: 1, engine, encryption });
+  await made.release(2, { image: pair.target, rollbackIndex: 2, engine, encryption });
   return labOf(made, pair);
 }
 
@@ -109,6 +114,8 @@ export class FakeDeployments implements DeploymentSource {
   refuseReports = 0;
   refusal = new UpdateError('link_failed', 'the report was lost');
   polls = 0;
+  /** A server with encrypted payloads gives it. */
+  ageHeader?: (bodySha256: string) => Promise<Uint8Array>;
   power: Power | null = null;
 
   assign(version: string, actionId = 'action-1'): void {

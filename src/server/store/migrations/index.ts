@@ -9,6 +9,7 @@ import { decoders } from './002-decoders.ts';
 import { rollouts } from './004-rollouts.ts';
 import { jobs } from './005-jobs.ts';
 import { manyServers } from './007-many-servers.ts';
+import { deviceKeys } from './008-device-keys.ts';
 import type { DialectName } from './dialect.ts';
 
 const STEPS: Readonly<Record<string, (dialect: DialectName) => Migration>> = {
@@ -17,6 +18,7 @@ const STEPS: Readonly<Record<string, (dialect: DialectName) => Migration>> = {
   '004-rollouts': rollouts,
   '005-jobs': jobs,
   '007-many-servers': manyServers,
+  '008-device-keys': deviceKeys,
 };
 
 /** Kysely's migrator reads the steps from here. */
