@@ -57,7 +57,7 @@ export async function deviceHeader(options: HeaderOptions, device: DeviceName, s
   if (body === null)
     throw new UpdateError('entity_unknown', 'no action of this device has a release with that payload');
   if (body.wrapped === null) throw new UpdateError('entity_unknown', 'that payload is not encrypted');
-  if (key?.recipient == null) {
+  if (key === null || key.recipient === null) {
     const why = key === null ? 'the device has told no key' : 'its key was not accepted yet';
     throw new UpdateError('state_conflict', `${why}: it tells it as attribute ${RECIPIENT_ATTRIBUTE}`);
   }

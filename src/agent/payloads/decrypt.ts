@@ -22,7 +22,8 @@ interface Way {
 /** The way of a payload in clear over the link to its body. */
 export function decrypting(context: Context, plan: Plan, { link, meter, spool }: Way & { readonly spool: Spool }): Way {
   const { encryption, payload } = plan;
-  if (encryption == null) throw new UpdateError('bug', 'a payload in clear is to be decrypted');
+  if (encryption === undefined || encryption === null)
+    throw new UpdateError('bug', 'a payload in clear is to be decrypted');
   const { signal } = context;
   const key = (anew: boolean): Promise<Uint8Array> => bodyKey(context, encryption, { link, spool, anew });
   const clear = new EncryptedLink({ link, meter, plainBytes: payload.bytes, aead: chachaNode, key, signal });

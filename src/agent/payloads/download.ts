@@ -100,7 +100,7 @@ export function openDownload(context: Context, attempt: Attempt, plan: Plan): Do
     withinHours();
     await throwIfCancelled(context, attempt);
   };
-  const way = plan.encryption == null ? { link, meter } : decrypting(context, plan, { link, meter, spool });
+  const way = (plan.encryption ?? null) === null ? { link, meter } : decrypting(context, plan, { link, meter, spool });
   return { ...way, spool, betweenChunks, note };
 }
 

@@ -79,7 +79,8 @@ export function keyRoutes(app: OpenAPIHono, { store, now, logger }: KeyRoutesOpt
   });
 }
 
-const iso = (ms: number | null | undefined): string | null => (ms == null ? null : new Date(ms).toISOString());
+const iso = (ms: number | null | undefined): string | null =>
+  typeof ms === 'number' ? new Date(ms).toISOString() : null;
 
 const keyOf = ({ controllerId }: DeviceName, key: DeviceKey | null): ManagedDeviceKey => ({
   ...{ controllerId, recipient: key?.recipient ?? null, offered: key?.offered ?? null },

@@ -6,7 +6,7 @@ import { headerFor, loadMasterKey, makeMasterKey, type FileKeyWrapper } from '..
 import { temporaryFolder } from '../release.ts';
 import { assignedDevice, imagePair, makeLab, type DeviceOptions, type Lab, type SimulatedDevice } from './agent.ts';
 
-export async function freshMasterKey(): Promise<FileKeyWrapper & { readonly path: string }> {
+async function freshMasterKey(): Promise<FileKeyWrapper & { readonly path: string }> {
   const path = join(temporaryFolder(), 'master.key');
   await makeMasterKey(path);
   return { ...(await loadMasterKey(path)), path };
