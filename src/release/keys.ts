@@ -7,7 +7,7 @@
  * @module
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
-import { readFile, stat, unlink } from 'node:fs/promises';
+import { readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ioCode } from '../../native-free/errno.ts';
 import { ioError } from '../../native-free/io-error.ts';
@@ -32,6 +32,15 @@ export interface Signer {
 
 /** `root` may be missing: it is only asked for when a repository is founded or its keys change. */
 export type RoleSigners = Readonly<Record<Exclude<RoleName, 'root'>, Signer>> & { readonly root?: Signer };
+
+/** What is at hand: keys of some roles, and others, which are told by their ids (delegated roles, a second key of one). */
+export type SignersAtHand = Partial<RoleSigners> & { readonly more?: readonly Signer[] };
+
+/** All of them, each key once. */
+export function poolOf({ more = [], ...roles }: SignersAtHand): Signer[] {
+  const all = [...Object.values(roles), ...more].filter((signer) => signer !== undefined);
+  return [...new Map(all.map((signer) => [signer.keyId, signer])).values()];
+}
 
 export interface KeyDescription {
   readonly role: RoleName;
@@ -90,15 +99,31 @@ export async function loadSigners(dir: string): Promise<RoleSigners> {
 }
 
 /**
- * Loads the signers that are at hand in a folder, of whatever roles.
+ * Loads the signers that are at hand in a folder: of whatever roles by their names, all other `*.key.pem` as `more`.
  * @throws UpdateError key_unreadable when the folder holds none, or one that is unreadable, of another kind or open to
  * other users
  */
-export async function loadSignersAtHand(dir: string): Promise<Partial<RoleSigners>> {
+export async function loadSignersAtHand(dir: string): Promise<SignersAtHand> {
   const signers: { -readonly [role in RoleName]?: Signer } = {};
-  for (const role of ROLES) if (await exists(keyPath(dir, role))) signers[role] = await loadSigner(keyPath(dir, role));
-  if (Object.keys(signers).length > 0) return signers;
+  const more: Signer[] = [];
+  for (const name of await namesIn(dir)) {
+    if (!name.endsWith('.key.pem')) continue;
+    const role = ROLES.find((each) => name === keyPath('', each));
+    const signer = await loadSigner(join(dir, name));
+    if (role === undefined) more.push(signer);
+    else signers[role] = signer;
+  }
+  if (Object.keys(signers).length + more.length > 0) return { ...signers, more };
   throw new UpdateError('key_unreadable', `${dir} holds no key (${ROLES.map((role) => keyPath('', role)).join(', ')})`);
+}
+
+async function namesIn(dir: string): Promise<string[]> {
+  try {
+    return (await readdir(dir)).sort();
+  } catch (cause) {
+    if (ioCode(cause) === 'ENOENT') return [];
+    throw ioError(cause, 'key_unreadable', `cannot look at ${dir}`, { path: dir });
+  }
 }
 
 /**
@@ -136,8 +161,8 @@ function signerOf(key: KeyObject): Signer {
   return { keyId: keyIdOf(publicKey), publicKey, sign: (bytes) => new Uint8Array(sign(null, bytes, key)) };
 }
 
-/** TUF specification, section 4.2: the key id is the SHA-256 of the key's canonical JSON (sorted names, no spaces). */
-function keyIdOf(publicKey: Uint8Array): string {
+/** TUF specification, section 4.2; `publicKey` has 32 bytes. The key id is the SHA-256 of the key's canonical JSON (sorted names, no spaces). */
+export function keyIdOf(publicKey: Uint8Array): string {
   const hex = Buffer.from(publicKey).toString('hex');
   const canonical = `{"keytype":"ed25519","keyval":{"public":"${hex}"},"scheme":"ed25519"}`;
   return sha256Hex(canonical);

@@ -3,7 +3,8 @@
  *
  * ```
  * REPO/metadata/  N.root.json N.targets.json N.snapshot.json timestamp.json   TUF, consistent snapshots
- * REPO/catalog/   N.json       of the same N as the targets metadata
+ * REPO/catalog/   N.json       of the same N as the targets metadata; N.ROLE.json of a delegated role
+ * REPO/staged/    ROLE.json    targets metadata that waits for whoever holds the keys of snapshot and timestamp
  * REPO/blobs/     sha256/<hex> payloads and raw images
  * ```
  * @module
@@ -14,15 +15,17 @@ export class RepositoryLayout {
   readonly metadata: string;
   readonly catalogs: string;
   readonly blobs: string;
+  readonly staged: string;
 
   constructor(dir: string) {
     this.metadata = join(dir, 'metadata');
     this.catalogs = join(dir, 'catalog');
     this.blobs = join(dir, 'blobs', 'sha256');
+    this.staged = join(dir, 'staged');
   }
 
   get folders(): readonly string[] {
-    return [this.metadata, this.catalogs, this.blobs];
+    return [this.metadata, this.catalogs, this.blobs, this.staged];
   }
 
   metadataFile(name: string): string {
@@ -37,8 +40,13 @@ export class RepositoryLayout {
     return this.metadataFile(`${version}.root.json`);
   }
 
-  catalog(version: number): string {
-    return join(this.catalogs, `${version}.json`);
+  /** Of a targets role. */
+  catalog(version: number, role = 'targets'): string {
+    return join(this.catalogs, role === 'targets' ? `${version}.json` : `${version}.${role}.json`);
+  }
+
+  stagedFile(role: string): string {
+    return join(this.staged, `${role}.json`);
   }
 
   blob(sha256: string): string {

@@ -19,7 +19,7 @@ import {
 import { LIMITS } from '../../native-free/limits.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { sha256Hex } from '../platform/hash.ts';
-import { ROLES, type RoleName, type RoleSigners, type Signer } from './keys.ts';
+import { ROLES, type RoleName, type SignersAtHand, type Signer } from './keys.ts';
 
 const SPEC_VERSION = '1.0.31';
 
@@ -42,15 +42,36 @@ export function headOf(version: number, expires: string): { version: number; spe
   return { version, specVersion: SPEC_VERSION, expires };
 }
 
-/** A root document that names one key for each role, threshold 1 (specification, section 4.3). */
-export function makeRoot(version: number, expires: string, keys: Record<RoleName, Signer>): Metadata<Root> {
+/** A public key and its id, as a root or a delegation names it. */
+export type PublicKey = Pick<Signer, 'keyId' | 'publicKey'>;
+
+/** Who signs a role: at least `threshold` of the keys. */
+export interface RoleKeys {
+  readonly keys: readonly PublicKey[];
+  readonly threshold: number;
+}
+
+export function tufKey({ keyId, publicKey }: PublicKey): Key {
+  const keyVal = { public: Buffer.from(publicKey).toString('hex') };
+  return new Key({ keyID: keyId, keyType: 'ed25519', scheme: 'ed25519', keyVal });
+}
+
+/** A root document (specification, section 4.3) that names these keys. */
+export function rootWith(version: number, expires: string, roles: Record<RoleName, RoleKeys>): Metadata<Root> {
   const root = new Root({ ...headOf(version, expires), consistentSnapshot: true, keys: {} });
   for (const role of ROLES) {
-    const { keyId, publicKey } = keys[role];
-    const keyVal = { public: Buffer.from(publicKey).toString('hex') };
-    root.addKey(new Key({ keyID: keyId, keyType: 'ed25519', scheme: 'ed25519', keyVal }), role);
+    for (const key of roles[role].keys) root.addKey(tufKey(key), role);
   }
-  return new Metadata(root);
+  const json = root.toJSON() as { roles: Record<RoleName, { threshold: number }> };
+  for (const role of ROLES) json.roles[role].threshold = roles[role].threshold;
+  return new Metadata(Root.fromJSON(json as never));
+}
+
+/** A root document that names one key for each role, threshold 1. */
+export function makeRoot(version: number, expires: string, keys: Record<RoleName, PublicKey>): Metadata<Root> {
+  const of = (role: RoleName): RoleKeys => ({ keys: [keys[role]], threshold: 1 });
+  const roles = { root: of('root'), targets: of('targets'), snapshot: of('snapshot'), timestamp: of('timestamp') };
+  return rootWith(version, expires, roles);
 }
 
 /** Adds the signature of `signer`. The bytes signed are the canonical JSON of the signed part. */
@@ -107,7 +128,7 @@ export function checkSignatures(root: Metadata<Root>, role: RoleName, metadata: 
   try {
     root.verifyDelegate(role, metadata);
   } catch (cause) {
-    const text = `${path} is not signed by the ${role} key that root version ${root.signed.version} names`;
+    const text = `${path} is not signed by the ${role} keys that root version ${root.signed.version} names`;
     throw new UpdateError('signature_invalid', text, { cause });
   }
 }
@@ -116,7 +137,7 @@ export function checkSignatures(root: Metadata<Root>, role: RoleName, metadata: 
  * Checks, before any work is done, that the keys at hand are those that `root` trusts.
  * @throws UpdateError signature_invalid, naming the role
  */
-export function checkSigners(root: Metadata<Root>, signers: Partial<RoleSigners>): void {
+export function checkSigners(root: Metadata<Root>, signers: SignersAtHand): void {
   for (const role of ['targets', 'snapshot', 'timestamp'] as const) {
     const signer = signers[role];
     const trusted = root.signed.roles[role]?.keyIDs ?? [];

@@ -26,14 +26,15 @@ import { imageDigests } from './digests.ts';
 import type { DeviceClass } from './pricing/price.ts';
 import { pricedDelta } from './pricing/priced-delta.ts';
 import { foreignBundleOf, type ForeignBundle } from './foreign-bundle.ts';
-import type { RoleSigners } from './keys.ts';
+import type { SignersAtHand } from './keys.ts';
 import type { LockOptions } from './lock.ts';
 import type { PayloadMaker, PayloadProgress, PayloadResult } from './payload-maker.ts';
 import type { Repository, RepositoryWriter } from './repository.ts';
 
 export interface PublishOptions extends ReleaseKey {
   readonly repository: Repository;
-  readonly signers: RoleSigners;
+  /** Those that vouch for the release; without the ones of snapshot and timestamp it is staged for whoever has them. */
+  readonly signers: SignersAtHand;
   readonly engine: PayloadMaker;
   /** Bytes, or what is left of a large image without its fills. */
   readonly image: ImageLike;
@@ -74,6 +75,8 @@ export interface PublishResult {
   readonly added: readonly CatalogPayload[];
   readonly versions: Readonly<Record<string, number>>;
   readonly cpuSeconds: number;
+  /** It waits for a snapshot: `Repository.refresh` by whoever has the key. Devices do not see it yet. */
+  readonly staged: boolean;
   /** True for the first release of a new repository: where that surprises, the folder was mistyped. */
   readonly founded: boolean;
   /** Why no payloads were made: the kind of bundle that was recognised, or that none were asked for. */
@@ -337,13 +340,15 @@ async function commitRelease(
   { state, commit }: RepositoryWriter,
   release: CatalogRelease,
   made: readonly MadePayload[],
-): Promise<Pick<PublishResult, 'release' | 'added' | 'versions'>> {
+): Promise<Pick<PublishResult, 'release' | 'added' | 'versions' | 'staged'>> {
   // Someone else may have published the same release meanwhile: what is there stays.
   const added = made.filter(({ payload }) => state.targets[payload.targetName] === undefined);
   const payloads = added.map(({ payload }) => payload);
   const at = state.catalog.releases.findIndex((known) => sameRelease(known, release));
   const known = state.catalog.releases[at];
-  if (known !== undefined && added.length === 0) return { release: known, added: [], versions: state.versions };
+  if (known !== undefined && added.length === 0) {
+    return { release: known, added: [], versions: state.versions, staged: state.staged.size > 0 };
+  }
   const merged: CatalogRelease =
     known === undefined
       ? { ...release, payloads }
@@ -352,6 +357,6 @@ async function commitRelease(
   if (known === undefined) releases.push(merged);
   else releases[at] = merged;
   const targets = added.map(({ targetIn }) => targetIn(merged));
-  const versions = await commit({ targets, catalog: { format: 1, releases } });
-  return { release: merged, added: payloads, versions };
+  const { versions, staged } = await commit({ targets, catalog: { format: 1, releases } });
+  return { release: merged, added: payloads, versions, staged };
 }

@@ -8,24 +8,15 @@
  * @module
  */
 import { join } from 'node:path';
-import { Metadata, Snapshot, Targets, Timestamp, type MetaFile, type TargetFile, type Root } from '@tufjs/models';
+import type { Metadata, Root } from '@tufjs/models';
 import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
 import { BlobFolder } from './blobs.ts';
-import { emptyCatalog, parseCatalog, type Catalog } from './catalog.ts';
-import { unreadable } from '../platform/files/io-errors.ts';
-import { readFile, type FileSystem } from '../platform/filesystem.ts';
+import type { FileSystem } from '../platform/filesystem.ts';
 import { nodeFileSystem } from '../platform/node-filesystem.ts';
 import { ageOf, TEMPORARY_MARK, writeAtomically } from './files.ts';
-import type { RoleName, RoleSigners, Signer } from './keys.ts';
-import {
-  missingKey,
-  rolesToRenew,
-  SIGNED_ROLES,
-  type RefreshResult,
-  type RepositoryDocuments,
-  type SignedRole,
-} from './renewal.ts';
+import { poolOf, type RoleName, type Signer, type SignersAtHand } from './keys.ts';
+import { rolesToRenew, type RefreshResult } from './renewal.ts';
 import { RepositoryLayout } from './layout.ts';
 import { withLock, type LockOptions } from './lock.ts';
 import {
@@ -34,14 +25,14 @@ import {
   defaultExpiryDays,
   encodeMetadata,
   expiryAt,
-  headOf,
   makeRoot,
-  metaFileOf,
-  parseMetadata,
   signWith,
-  type AnyMetadata,
   type ExpiryDays,
 } from './metadata.ts';
+import { planCommit, type Commit, type RepositoryChange } from './trust/commit.ts';
+import { RepositoryReader, type ReadOptions, type RepositoryState } from './trust/reader.ts';
+import { isAccepted, rolesReplaced } from './trust/root-change.ts';
+import { nextVersions } from './trust/versions.ts';
 
 export interface RepositoryOptions {
   readonly expiryDays?: Partial<ExpiryDays>;
@@ -49,24 +40,11 @@ export interface RepositoryOptions {
   readonly files?: FileSystem;
 }
 
-/** The repository as its timestamp presents it. Versions are 0 while nothing has been published. */
-export interface RepositoryState {
-  readonly root: Metadata<Root> | null;
-  /** What the timestamp leads to; null while nothing has been published. */
-  readonly documents: RepositoryDocuments | null;
-  readonly targets: Readonly<Record<string, TargetFile>>;
-  readonly catalog: Catalog;
-  readonly versions: Readonly<Record<RoleName, number>>;
-}
-
 type FoundedState = RepositoryState & { readonly root: Metadata<Root> };
 
-/** A change: targets to add (none is ever replaced or removed) and the catalog that goes with them. */
-export interface RepositoryChange {
-  readonly targets: readonly TargetFile[];
-  readonly catalog: Catalog;
-  /** Roles that are signed anew; the others stay as they are. All by default. */
-  readonly roles?: readonly SignedRole[];
+interface ImportOptions extends LockOptions {
+  /** Versions begin anew below those that a thief has driven up; only where timestamp and snapshot have other keys. */
+  readonly restartVersions?: boolean;
 }
 
 export class Repository {
@@ -74,6 +52,7 @@ export class Repository {
   readonly layout: RepositoryLayout;
   readonly blobs: BlobFolder;
   readonly #files: FileSystem;
+  readonly #reader: RepositoryReader;
   readonly #expiry: ExpiryDays;
   readonly #now: () => Date;
 
@@ -83,6 +62,7 @@ export class Repository {
     this.#files = options.files ?? nodeFileSystem;
     this.#expiry = { ...defaultExpiryDays, ...options.expiryDays };
     this.#now = options.now ?? (() => new Date());
+    this.#reader = new RepositoryReader(this.layout, this.#files);
     this.blobs = new BlobFolder(this.layout, this.#files);
   }
 
@@ -90,188 +70,194 @@ export class Repository {
     return this.#now();
   }
 
+  get lives(): ExpiryDays {
+    return this.#expiry;
+  }
+
   /**
    * Reads and checks the current metadata: signatures, versions, lengths and digests, but not expiry (a publisher must
    * be able to renew what has expired).
    * @throws UpdateError signature_invalid, metadata_malformed, input_unreadable
    */
-  async state(): Promise<RepositoryState> {
-    const root = await this.#latestRoot();
-    const none = { root, documents: null, targets: {}, catalog: emptyCatalog };
-    const timestampPath = this.layout.timestamp;
-    const empty = { root: root?.signed.version ?? 0, targets: 0, snapshot: 0, timestamp: 0 };
-    if (root === null || (await this.#size(timestampPath)) === null) return { ...none, versions: empty };
-    const timestamp = parseMetadata('timestamp', await this.#read(timestampPath), timestampPath);
-    checkSignatures(root, 'timestamp', timestamp, timestampPath);
-    const snapshotFile = timestamp.signed.snapshotMeta;
-    const snapshot = await this.#load(root, 'snapshot', snapshotFile);
-    const targets = await this.#load(root, 'targets', snapshot.signed.meta['targets.json']);
-    const catalogPath = this.layout.catalog(targets.signed.version);
-    return {
-      root,
-      documents: { targets, snapshot, timestamp },
-      targets: targets.signed.targets,
-      catalog: parseCatalog(await this.#read(catalogPath), catalogPath),
-      versions: {
-        root: root.signed.version,
-        targets: targets.signed.version,
-        snapshot: snapshot.signed.version,
-        timestamp: timestamp.signed.version,
-      },
-    };
+  state(options?: ReadOptions): Promise<RepositoryState> {
+    return this.#reader.state(options);
+  }
+
+  /** Every root, the first one first, checked as a client does. Throws what `state` throws. */
+  roots(): Promise<Metadata<Root>[]> {
+    return this.#reader.roots();
   }
 
   /**
    * Runs `work` while no other process changes the repository. Founds the repository first if need be.
    * @throws UpdateError repository_busy, key_unreadable (founding needs the root key), signature_invalid
    */
-  async exclusively<T>(signers: RoleSigners, work: (access: RepositoryWriter) => Promise<T>, lock?: LockOptions) {
-    return this.#locked(signers, lock, (state) =>
-      work({ state, commit: (change) => this.#commit(state, [signers], change) }),
-    );
+  async exclusively<T>(signers: SignersAtHand, work: (access: RepositoryWriter) => Promise<T>, lock?: LockOptions) {
+    const found = async (): Promise<void> => {
+      if ((await this.#reader.roots()).length === 0) await this.#foundRoot(signers);
+    };
+    return this.#locked(lock, found, async () => {
+      const state = (await this.state({ staged: true })) as FoundedState;
+      checkSigners(state.root, signers);
+      return work({ state, commit: (change) => this.#commit(state, poolOf(signers), change) });
+    });
   }
 
-  async #locked<T>(
-    signers: Partial<RoleSigners>,
-    lock: LockOptions | undefined,
-    work: (state: FoundedState) => Promise<T>,
-  ) {
+  async #locked<T>(lock: LockOptions | undefined, before: () => Promise<void>, work: () => Promise<T>): Promise<T> {
     await this.#makeFolders();
-    return withLock(
-      join(this.dir, 'publish.lock'),
-      async () => {
-        await this.#sweep();
-        if ((await this.state()).root === null) await this.#foundRoot(signers);
-        const state = (await this.state()) as FoundedState;
-        checkSigners(state.root, signers);
-        return work(state);
-      },
-      lock,
-    );
+    const path = join(this.dir, 'publish.lock');
+    const run = async (): Promise<T> => {
+      await this.#sweep();
+      await before();
+      return work();
+    };
+    return withLock(path, run, lock);
   }
 
   /**
-   * Renews what would expire: always the timestamp, snapshot and targets when half of their life is over or `all` is
-   * asked for. A key that is not at hand is done without, as long as what it signs outlives the new timestamp.
+   * Renews what would expire: always the timestamp, all else when half of its life is over or `all` is asked for. A key
+   * that is not at hand is done without, as long as what it signs outlives the new timestamp, or with `lenient` for ever.
+   * What is staged is taken into the snapshot, if its key is at hand.
    * @throws UpdateError repository_missing when nothing was published, key_unreadable, signature_invalid, repository_busy
    */
-  async refresh(signers: Partial<RoleSigners>, options: LockOptions & { all?: boolean } = {}): Promise<RefreshResult> {
+  async refresh(
+    signers: SignersAtHand,
+    options: LockOptions & { all?: boolean; lenient?: boolean } = {},
+  ): Promise<RefreshResult> {
     // Looked at first: a mistyped folder is not to be founded.
     if ((await this.state()).documents === null) {
       throw new UpdateError('repository_missing', `${this.dir} is no repository with a release in it`);
     }
-    return this.#locked(signers, options, async (state) => {
-      const { root, catalog } = state;
-      const documents = state.documents!;
-      const roles = rolesToRenew(documents, signers, {
-        now: this.now(),
-        lives: this.#expiry,
-        all: options.all === true,
-      });
-      const versions = await this.#commit(state, [signers], { targets: [], catalog, roles });
-      const after = (await this.state()).documents ?? documents;
-      const expires = (role: SignedRole): string => after[role].signed.expires;
-      const renewed = { targets: expires('targets'), snapshot: expires('snapshot'), timestamp: expires('timestamp') };
-      return { renewed: roles, versions, expires: { root: root.signed.expires, ...renewed } };
+    const nothing = (): Promise<void> => Promise.resolve();
+    return this.#locked(options, nothing, async () => {
+      const pool = poolOf(signers);
+      const root = (await this.#reader.roots()).at(-1)!;
+      const staged = signersOf(root, 'snapshot', pool).length > 0;
+      const state = (await this.state({ staged })) as FoundedState;
+      checkSigners(root, signers);
+      const { all = false, lenient = false } = options;
+      const rules = { now: this.now(), lives: this.#expiry, all, lenient };
+      const renew = rolesToRenew(state.documents!, (role) => this.#canSign(state, role, pool), rules);
+      const { versions } = await this.#commit(state, pool, { targets: [], catalog: state.catalog, renew });
+      const after = (await this.state()).documents!;
+      const taken = [...state.staged.keys()];
+      const { targets, snapshot, timestamp } = after;
+      return {
+        renewed: taken.length > 0 && !renew.includes('snapshot') ? [...renew, 'snapshot'] : renew,
+        taken,
+        versions,
+        expires: {
+          ...{ root: root.signed.expires, targets: targets.signed.expires },
+          ...{ snapshot: snapshot.signed.expires, timestamp: timestamp.signed.expires },
+        },
+      };
     });
+  }
+
+  #canSign({ root, documents }: FoundedState, role: string, pool: readonly Signer[]): boolean {
+    const delegated = documents!.targets.signed.delegations?.roles?.[role]?.keyIDs;
+    const wanted = delegated ?? root.signed.roles[role]?.keyIDs ?? [];
+    return pool.some(({ keyId }) => wanted.includes(keyId));
   }
 
   /**
    * Replaces keys: root N+1 names the keys of `next` and is signed by the root keys of both (specification, section
-   * 6.1). The metadata below is signed by the keys of both first, and root N+1 is written last: clients that know it
-   * and clients that do not are served at every moment in between.
+   * 6.1), all of which are at hand.
    * @returns the new root's version
    */
-  async rotateRoot(current: RoleSigners, next: Record<RoleName, Signer>, lock?: LockOptions): Promise<number> {
-    return this.#locked(current, lock, async (state) => {
-      const version = state.versions.root + 1;
-      const root = makeRoot(version, expiryAt(this.now(), this.#expiry.root), next);
-      await signWith(root, rootSigner(current));
-      await signWith(root, next.root);
-      checkSignatures(state.root, 'root', root, `root version ${version}`);
-      await this.#commit(state, [current, next], { targets: [], catalog: state.catalog });
-      await this.#writeMetadata(`${version}.root.json`, encodeMetadata(root));
-      return version;
-    });
-  }
-
-  async #commit(state: FoundedState, signers: readonly Partial<RoleSigners>[], change: RepositoryChange) {
-    const { documents } = state;
-    const roles = documents === null ? SIGNED_ROLES : (change.roles ?? SIGNED_ROLES);
-    const versions = await this.#nextVersions(state, roles);
-    const written: [name: string, bytes: Uint8Array][] = [];
-    /** Signs a document if its turn has come, and gives what the one above says of it. */
-    const put = async (role: 'targets' | 'snapshot', made: Targets | Snapshot, now: MetaFile | undefined) => {
-      if (now !== undefined && !roles.includes(role)) return now;
-      const bytes = await this.#sign(state, signers, role, new Metadata(made));
-      written.push([`${versions[role]}.${role}.json`, bytes]);
-      return metaFileOf(versions[role], bytes);
-    };
-    const targets = this.#targetsWith(state, versions, change);
-    const targetsMeta = await put('targets', targets, documents?.snapshot.signed.meta['targets.json']);
-    const snapshot = new Snapshot({ ...this.#head('snapshot', versions), meta: { 'targets.json': targetsMeta } });
-    const snapshotMeta = await put('snapshot', snapshot, documents?.timestamp.signed.snapshotMeta);
-    const timestamp = new Metadata(new Timestamp({ ...this.#head('timestamp', versions), snapshotMeta }));
-    written.push(['timestamp.json', await this.#sign(state, signers, 'timestamp', timestamp)]);
-
-    const catalogBytes = new Uint8Array(Buffer.from(`${JSON.stringify(change.catalog, null, 1)}\n`));
-    if (roles.includes('targets')) {
-      await writeAtomically(this.#files, this.layout.catalog(versions.targets), catalogBytes);
+  async rotateRoot(current: SignersAtHand, next: Record<RoleName, Signer>, lock?: LockOptions): Promise<number> {
+    const version = (await this.roots()).length + 1;
+    const root = makeRoot(version, expiryAt(this.now(), this.#expiry.root), next);
+    if (current.root === undefined) {
+      throw new UpdateError('key_unreadable', 'the keys of a repository can only be changed with its root key');
     }
-    for (const [name, bytes] of written) await this.#writeMetadata(name, bytes);
-    return versions;
+    await signWith(root, current.root);
+    await signWith(root, next.root);
+    return this.importRoot(root, { more: [...poolOf(current), ...poolOf(next)] }, lock);
   }
 
-  #targetsWith(state: FoundedState, versions: RepositoryState['versions'], change: RepositoryChange): Targets {
-    const targets = new Targets({ ...this.#head('targets', versions), targets: { ...state.targets } });
-    for (const target of change.targets) {
-      if (targets.targets[target.path] !== undefined) {
-        throw new UpdateError('bug', `target ${target.path} is published and must not be replaced`);
-      }
-      targets.addTarget(target);
+  /**
+   * Makes a root that enough keys have signed the newest one; the first root founds the repository.
+   *
+   * Where other keys sign what is below, the metadata is signed by both first and the root is written last, if the keys
+   * for that are at hand: clients that know it and clients that do not are served at every moment in between. Without the
+   * earlier keys (lost, or not to be used again) the root is written first, and until the timestamp is replaced a client
+   * is told that signatures are wrong, and asks again. A root that is there already is gone on with.
+   * @returns the root's version
+   * @throws UpdateError signature_invalid, metadata_rollback (another root of this version was taken), key_unreadable
+   */
+  async importRoot(root: Metadata<Root>, signers: SignersAtHand, options: ImportOptions = {}): Promise<number> {
+    return this.#locked(
+      options,
+      () => Promise.resolve(),
+      async () => {
+        const { version } = root.signed;
+        const roots = await this.#reader.roots();
+        const known = roots[version - 1];
+        const what = `root version ${version}`;
+        if (known !== undefined && (!known.signed.equals(root.signed) || version < roots.length)) {
+          const text = `${what} was taken already, the newest is ${roots.length}: make the change anew from that`;
+          throw new UpdateError('metadata_rollback', text);
+        }
+        if (version > roots.length + 1) {
+          throw new UpdateError('metadata_rollback', `${what} does not follow on root version ${roots.length}`);
+        }
+        const before = roots[version - 2];
+        if (before !== undefined) checkSignatures(before, 'root', root, what);
+        checkSignatures(root, 'root', root, what);
+        const write = (): Promise<void> =>
+          writeAtomically(this.#files, this.layout.root(version), encodeMetadata(root));
+        const state = (await this.state({ staged: true, previousRoot: true })) as FoundedState;
+        const restart = options.restartVersions === true;
+        if (restart) requireReplaced(before, root);
+        if (state.documents === null || before === undefined || (!restart && isAccepted(root, state.documents))) {
+          if (known === undefined) await write();
+          return version;
+        }
+        const pool = poolOf(signers);
+        const renew = ['targets', 'snapshot'];
+        const change = { targets: [], catalog: state.catalog, renew };
+        const replaced = rolesReplaced(before, root);
+        const isSeamless =
+          known === undefined && !restart && replaced.every((role) => signersOf(before, role, pool).length > 0);
+        // Nothing is written before it is known that all of it can be signed.
+        const plan = await this.#plan(state, isSeamless ? [before, root] : [root], pool, change, restart);
+        if (plan.staged)
+          throw new UpdateError('key_unreadable', 'the keys of snapshot and timestamp are needed for this change');
+        if (known === undefined && !isSeamless) await write();
+        await this.#write(plan);
+        if (isSeamless) await write();
+        return version;
+      },
+    );
+  }
+
+  async #commit(state: FoundedState, pool: readonly Signer[], change: RepositoryChange): Promise<Commit> {
+    const plan = await this.#plan(state, [state.root], pool, change, false);
+    await this.#write(plan);
+    if (plan.staged) return plan;
+    for (const name of await this.#files.list(this.layout.staged)) {
+      await this.#files.unlink(join(this.layout.staged, name)).catch(() => undefined);
     }
-    return targets;
+    return plan;
   }
 
-  async #sign(
-    state: FoundedState,
-    signers: readonly Partial<RoleSigners>[],
-    role: SignedRole,
-    metadata: AnyMetadata,
-  ): Promise<Uint8Array> {
-    for (const { [role]: signer } of signers) {
-      if (signer === undefined) throw missingKey(role, 'what it signs has changed');
-      await signWith(metadata, signer);
-    }
-    checkSignatures(state.root, role, metadata, `the new ${role} metadata`);
-    const bytes = encodeMetadata(metadata);
-    parseMetadata(role, bytes, `the new ${role} metadata`); // nothing is written that could not be read back
-    return bytes;
+  async #plan(
+    state: RepositoryState,
+    roots: readonly Metadata<Root>[],
+    pool: readonly Signer[],
+    change: RepositoryChange,
+    restart: boolean,
+  ): Promise<Commit> {
+    const next = await nextVersions(this.#files, this.layout, state, restart);
+    return planCommit({ layout: this.layout, state, roots, pool, now: this.now(), lives: this.#expiry, next }, change);
   }
 
-  #head(role: RoleName, versions: RepositoryState['versions']) {
-    return headOf(versions[role], expiryAt(this.now(), this.#expiry[role]));
+  async #write({ files }: Commit): Promise<void> {
+    for (const [path, bytes] of files) await writeAtomically(this.#files, path, bytes);
   }
 
-  /** One past the current version and past every file there is: an unfinished run may have left some. */
-  async #nextVersions(state: FoundedState, roles: readonly SignedRole[]): Promise<RepositoryState['versions']> {
-    const highest = { ...state.versions };
-    for (const name of await this.#files.list(this.layout.metadata)) {
-      const match = /^(\d+)\.(targets|snapshot)\.json$/.exec(name);
-      if (match === null) continue;
-      const role = match[2] as 'targets' | 'snapshot';
-      highest[role] = Math.max(highest[role], Number(match[1]));
-    }
-    for (const name of await this.#files.list(this.layout.catalogs)) {
-      const match = /^(\d+)\.json$/.exec(name);
-      if (match !== null) highest.targets = Math.max(highest.targets, Number(match[1]));
-    }
-    const next = { ...state.versions };
-    for (const role of roles) next[role] = highest[role] + 1;
-    return next;
-  }
-
-  async #foundRoot(signers: Partial<RoleSigners>): Promise<void> {
+  async #foundRoot(signers: SignersAtHand): Promise<void> {
     const { root, targets, snapshot, timestamp } = signers;
     if (root === undefined || targets === undefined || snapshot === undefined || timestamp === undefined) {
       throw new UpdateError('key_unreadable', 'a repository can only be founded with the keys of all four roles');
@@ -279,61 +265,7 @@ export class Repository {
     const keys = { root, targets, snapshot, timestamp };
     const metadata = makeRoot(1, expiryAt(this.now(), this.#expiry.root), keys);
     await signWith(metadata, root);
-    await this.#writeMetadata('1.root.json', encodeMetadata(metadata));
-  }
-
-  /** The newest root, each version checked by the one before it, as a client does (specification, section 5.3). */
-  async #latestRoot(): Promise<Metadata<Root> | null> {
-    let trusted: Metadata<Root> | null = null;
-    for (let version = 1; ; version++) {
-      const path = this.layout.root(version);
-      if ((await this.#size(path)) === null) return trusted;
-      const root = parseMetadata('root', await this.#read(path), path);
-      checkSignatures(trusted ?? root, 'root', root, path);
-      checkSignatures(root, 'root', root, path);
-      if (root.signed.version !== version) {
-        throw new UpdateError('metadata_malformed', `${path} says that its version is ${root.signed.version}`);
-      }
-      trusted = root;
-    }
-  }
-
-  async #load<K extends 'snapshot' | 'targets'>(
-    root: Metadata<Root>,
-    role: K,
-    file: { version: number; verify(data: Buffer): void } | undefined,
-  ): Promise<K extends 'snapshot' ? Metadata<Snapshot> : Metadata<Targets>> {
-    if (file === undefined) throw new UpdateError('metadata_malformed', `the snapshot metadata names no ${role}`);
-    const path = this.layout.metadataFile(`${file.version}.${role}.json`);
-    const bytes = await this.#read(path);
-    try {
-      file.verify(Buffer.from(bytes));
-    } catch (cause) {
-      throw new UpdateError('signature_invalid', `${path} is not the file that the metadata above it names`, { cause });
-    }
-    const metadata = parseMetadata(role, bytes, path);
-    checkSignatures(root, role, metadata, path);
-    return metadata as never;
-  }
-
-  #writeMetadata(name: string, bytes: Uint8Array): Promise<void> {
-    return writeAtomically(this.#files, this.layout.metadataFile(name), bytes);
-  }
-
-  async #size(path: string): Promise<number | null> {
-    try {
-      return (await this.#files.stat(path))?.bytes ?? null;
-    } catch (cause) {
-      throw ioError(cause, 'input_unreadable', `cannot look at ${path}`);
-    }
-  }
-
-  async #read(path: string): Promise<Uint8Array> {
-    try {
-      return await readFile(this.#files, path);
-    } catch (cause) {
-      throw unreadable(path, cause);
-    }
+    await writeAtomically(this.#files, this.layout.root(1), encodeMetadata(metadata));
   }
 
   async #makeFolders(): Promise<void> {
@@ -365,11 +297,19 @@ const LITTER_AGE_MS = 86_400_000;
 /** What `exclusively` hands to its work. */
 export interface RepositoryWriter {
   readonly state: RepositoryState;
-  /** At most once. Returns the new versions. */
-  commit(change: RepositoryChange): Promise<RepositoryState['versions']>;
+  /** At most once. */
+  commit(change: RepositoryChange): Promise<Commit>;
 }
 
-function rootSigner(signers: RoleSigners): Signer {
-  if (signers.root !== undefined) return signers.root;
-  throw new UpdateError('key_unreadable', 'the keys of a repository can only be changed with its root key');
+function signersOf(root: Metadata<Root>, role: RoleName, pool: readonly Signer[]): Signer[] {
+  return pool.filter(({ keyId }) => root.signed.roles[role]?.keyIDs.includes(keyId));
+}
+
+/** Clients forget versions only that keys have vouched for which are trusted no more (specification, 5.3.11). */
+function requireReplaced(before: Metadata<Root> | undefined, root: Metadata<Root>): void {
+  const replaced = before === undefined ? [] : rolesReplaced(before, root);
+  if (replaced.includes('snapshot') && replaced.includes('timestamp')) return;
+  const text =
+    'versions can only begin anew where both the snapshot and the timestamp role have other keys than before';
+  throw new UpdateError('usage_invalid', text);
 }
