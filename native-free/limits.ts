@@ -73,6 +73,8 @@ export const LIMITS = {
   timestamp_bytes_max: 64 * KIB,
   /** New root versions that one refresh goes through. */
   root_rotations_max: 256,
+  /** A file with a root to be signed: the root, the one before it, and the bytes themselves. */
+  root_request_bytes_max: 2 * MIB,
   /** Delegated roles that are looked through for one target. */
   delegated_roles_max: 32,
   /** One durable record of the agent (journal, boot state, counters). */

@@ -74,15 +74,20 @@ export function makeRoot(version: number, expires: string, keys: Record<RoleName
   return rootWith(version, expires, roles);
 }
 
-/** Adds the signature of `signer`. The bytes signed are the canonical JSON of the signed part. */
-export async function signWith(metadata: AnyMetadata, signer: Signer): Promise<void> {
+/** The bytes that are signed: the canonical JSON of the signed part. */
+export function signedBytes(metadata: AnyMetadata): Uint8Array {
   let bytes: Uint8Array = new Uint8Array(0);
   // The library signs through a synchronous callback; a token may take its time, so the bytes are taken out here.
-  metadata.sign((data) => {
+  new Metadata(metadata.signed).sign((data) => {
     bytes = data;
-    return new Signature({ keyID: signer.keyId, sig: '' });
+    return new Signature({ keyID: 'none', sig: '' });
   });
-  const signature = await signer.sign(bytes);
+  return bytes;
+}
+
+/** Adds the signature of `signer`. */
+export async function signWith(metadata: AnyMetadata, signer: Signer): Promise<void> {
+  const signature = await signer.sign(signedBytes(metadata));
   metadata.signatures[signer.keyId] = new Signature({
     keyID: signer.keyId,
     sig: Buffer.from(signature).toString('hex'),

@@ -31,7 +31,7 @@ import {
 } from './metadata.ts';
 import { planCommit, type Commit, type RepositoryChange } from './trust/commit.ts';
 import { RepositoryReader, type ReadOptions, type RepositoryState } from './trust/reader.ts';
-import { isAccepted, rolesReplaced } from './trust/root-change.ts';
+import { isAccepted, rolesReplaced, rolesToSign } from './trust/root-change.ts';
 import { nextVersions } from './trust/versions.ts';
 
 export interface RepositoryOptions {
@@ -215,7 +215,7 @@ export class Repository {
           return version;
         }
         const pool = poolOf(signers);
-        const renew = ['targets', 'snapshot'];
+        const renew = rolesToSign(root, state.documents);
         const change = { targets: [], catalog: state.catalog, renew };
         const replaced = rolesReplaced(before, root);
         const isSeamless =

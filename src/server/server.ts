@@ -22,6 +22,7 @@ import { ClientAddress } from './http/client-address.ts';
 import { closeGracefully, listenOn, type Deadlines } from './http/listen.ts';
 import { refuseOtherMethods } from './http/methods.ts';
 import { managementRoutes } from './management/routes.ts';
+import { OnlineSigner, type OnlineSigning } from './online-signer.ts';
 import { Pace } from './pace.ts';
 import { problemResponse } from './problem.ts';
 import { Store } from './store/index.ts';
@@ -46,6 +47,8 @@ export interface ServerOptions {
   readonly deadlines?: Partial<Deadlines>;
   /** An action that a device fetched and has not reported on for so long is given up; 0: never. Default 168. */
   readonly actionTimeoutHours?: number;
+  /** Snapshots and timestamps are signed by the server itself. */
+  readonly online?: OnlineSigning;
   /** All blob bodies together get no more than this: a slow link for demonstrations and tests. */
   readonly rateLimitBitsPerSecond?: number;
   /** Default: silent. */
@@ -65,7 +68,7 @@ export interface EngraftServer {
   readonly app: Hono;
   readonly store: Store;
   readonly stats: ServerStats;
-  /** What is to be done from time to time, and is while it listens: gives up silent actions, writes who was seen. */
+  /** What is to be done from time to time, and is while it listens: gives up silent actions, writes who was seen, signs. */
   tend(): Promise<void>;
   /** Listens; resolves with the base URL. Port 0 takes a free one. Throws UpdateError usage_invalid. */
   listen(port?: number, host?: string): Promise<string>;
@@ -96,21 +99,27 @@ export async function createServer(options: ServerOptions): Promise<EngraftServe
   const { now = Date.now, actionTimeoutHours = 168 } = options;
   const uptime = options.now ?? monotonicMs;
   const upkeep = new Upkeep(store, logger, actionTimeoutHours * HOUR_MS, now, uptime);
+  const online = options.online === undefined ? null : new OnlineSigner(options.repo, options.online, logger, now);
   let listening: Server | null = null;
   return {
     app,
     store,
     stats,
-    tend: () => upkeep.run(),
+    async tend() {
+      await online?.run();
+      await upkeep.run();
+    },
     async listen(port = 8080, host = '127.0.0.1') {
       listening = await listenOn(app, { port, host }, logger, options.deadlines);
       upkeep.start();
+      online?.start();
       const bound = listening.address() as AddressInfo;
       const shown = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
       return `http://${shown}:${bound.port}`;
     },
     async close(graceMs = 5000) {
       upkeep.stop();
+      online?.stop();
       if (listening !== null) await closeGracefully(listening, graceMs);
       listening = null;
       await upkeep.run();

@@ -14,7 +14,8 @@ import { sha256Hex } from '../platform/hash.ts';
 import { RepositoryLayout } from '../release/layout.ts';
 import { tagListed } from './ranges.ts';
 
-const NAME = /^(?:[1-9]\d{0,8}\.(?:root|targets|snapshot)|timestamp)\.json$/;
+/** Roles below the top-level ones have names as `engraft keys delegate` takes them. Versions are below 2^53. */
+const NAME = /^(?:[1-9]\d{0,15}\.[a-z0-9][a-z0-9-]{0,63}|timestamp)\.json$/;
 
 /** The handler. Throws UpdateError entity_unknown when there is no such file. */
 export function tufHandler(repo: string): (context: Context) => Promise<Response> {

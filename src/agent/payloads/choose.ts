@@ -80,7 +80,7 @@ async function identifySource(
   const known = context.journal.body.slots[placeOf(context, slot, release.slotClass)];
   if (known) return { bytes: known.bytes, sha256: known.sha256 };
   const images: ImageId[] = [full.target];
-  for (const path of targets.paths(`${prefixOf(release)}/delta/`)) {
+  for (const path of await targets.paths(`${prefixOf(release)}/delta/`)) {
     const listed = await targets.find(path);
     // Of a format that is not known, nothing else is understood either.
     if (listed === null || whyUnread(context, 'the delta', listed, formatSigned(listed)) !== null) continue;

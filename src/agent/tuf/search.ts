@@ -48,6 +48,34 @@ export class TargetSearch {
     }
   }
 
+  /**
+   * Paths that begin with `prefix` (whole parts, with the slash at its end), in the order in which roles are asked: those
+   * of the top-level role, then of every role that may speak for some. A path counts only once `find` has found it.
+   */
+  async paths(prefix: string): Promise<string[]> {
+    const found = new Set<string>();
+    const visited = new Set<string>();
+    const stack: Visit[] = [];
+    for (let role = this.#verified.targets; ;) {
+      for (const path of role.signed.targets.keys()) if (path.startsWith(prefix)) found.add(path);
+      const { what, signed } = role;
+      const { delegations } = signed;
+      for (const each of [...(delegations?.roles ?? [])].reverse()) {
+        const delegator = { what, role: each, keys: delegations!.keys };
+        if (mayBeginWith(each, prefix)) stack.push({ name: each.name, delegator });
+      }
+      while (stack.length > 0 && visited.has(stack.at(-1)!.name)) stack.pop();
+      const next = stack.pop();
+      if (next === undefined) return [...found];
+      if (visited.size === LIMITS.delegated_roles_max) {
+        const message = `more than ${LIMITS.delegated_roles_max} delegated roles may speak for ${prefix}`;
+        throw new UpdateError('limit_exceeded', message);
+      }
+      visited.add(next.name);
+      role = await this.#load(next);
+    }
+  }
+
   async #load({ name, delegator }: Visit): Promise<Document<Targets>> {
     const known = this.#loaded.get(name);
     const { role, keys } = delegator;
@@ -79,6 +107,15 @@ function rolesFor({ roles, succinct }: Delegations, path: string): DelegatedRole
   const digits = (2 ** bitLength - 1).toString(16).length;
   const name = `${namePrefix}-${bin.toString(16).padStart(digits, '0')}`;
   return [{ ...succinct, name, terminating: true, paths: ['*'], pathHashPrefixes: null }];
+}
+
+/** Whether a path that begins so may be the role's; of digests nobody can say, and they are not listed. */
+function mayBeginWith({ paths }: DelegatedRole, prefix: string): boolean {
+  const parts = prefix.split('/').slice(0, -1);
+  return (paths ?? []).some((pattern) => {
+    const patterns = pattern.split('/').slice(0, parts.length);
+    return matchesPattern(parts.join('/'), patterns.join('/'));
+  });
 }
 
 function speaksFor({ paths, pathHashPrefixes }: DelegatedRole, path: string): boolean {

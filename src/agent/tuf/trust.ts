@@ -14,8 +14,8 @@ export type TrustOptions = Omit<RefreshOptions, 'source'> & MetadataSource;
 /** Signed targets of one refresh. */
 export interface TrustedTargets {
   find(path: string): Promise<SignedTarget | null>;
-  /** Paths in the top-level targets role that begin with `prefix`. */
-  paths(prefix: string): string[];
+  /** Paths that begin with `prefix`, of all roles that may speak for some; each counts only once `find` has found it. */
+  paths(prefix: string): Promise<string[]>;
 }
 
 /**
@@ -26,7 +26,7 @@ export async function refreshTrust(options: TrustOptions): Promise<TrustedTarget
   const verified = await refresh({ ...options, source: options });
   const search = new TargetSearch(verified);
   return {
-    paths: (prefix) => [...verified.targets.signed.targets.keys()].filter((path) => path.startsWith(prefix)),
+    paths: (prefix) => search.paths(prefix),
     find: async (path) => {
       const target = await search.find(path);
       if (target === null) return null;

@@ -17,11 +17,23 @@ export function rolesReplaced(before: Metadata<Root>, after: Metadata<Root>): Ro
   });
 }
 
+const ACCEPTED = ['targets', 'snapshot', 'timestamp'] as const;
+
 /** Whether the documents stay good under this root. */
 export function isAccepted(root: Metadata<Root>, documents: RepositoryDocuments): boolean {
+  return ACCEPTED.every((role) => isSignedFor(root, role, documents));
+}
+
+/** What has to be signed anew beside the timestamp: what other keys vouch for, and the snapshot of that. */
+export function rolesToSign(root: Metadata<Root>, documents: RepositoryDocuments): string[] {
+  const targets = isSignedFor(root, 'targets', documents) ? [] : ['targets'];
+  const isSame = targets.length === 0 && isSignedFor(root, 'snapshot', documents);
+  return isSame ? [] : [...targets, 'snapshot'];
+}
+
+function isSignedFor(root: Metadata<Root>, role: (typeof ACCEPTED)[number], documents: RepositoryDocuments): boolean {
   try {
-    for (const role of ['targets', 'snapshot', 'timestamp'] as const)
-      checkSignatures(root, role, documents[role], role);
+    checkSignatures(root, role, documents[role], role);
     return true;
   } catch {
     return false;
