@@ -134,7 +134,7 @@ describe('a delegated role', () => {
     const context = {
       trust: async (fresh?: boolean) => {
         asked.push(fresh);
-        return { paths: () => [], find: () => Promise.reject(error) };
+        return { paths: async () => [], find: () => Promise.reject(error) };
       },
       clock: { now: () => 0 },
       deployments: { proceeding: async () => undefined },
