@@ -6,12 +6,9 @@
  * @module
  */
 import { randomBytes } from 'node:crypto';
-import { open, type FileHandle } from 'node:fs/promises';
 import type { Context } from 'hono';
-import { ioCode } from '../../native-free/errno.ts';
-import { ioError } from '../../native-free/io-error.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { RepositoryLayout } from '../release/layout.ts';
+import type { BlobStore, StoredBlob } from './blob-stores/blob-store.ts';
 import type { Pace } from './pace.ts';
 import { chooseRanges, rangeStillValid, tagListed, type ByteRange } from './ranges.ts';
 
@@ -19,8 +16,9 @@ const PIECE_BYTES = 64 * 1024;
 const TYPE = 'application/octet-stream';
 
 export interface BlobOptions {
-  /** The repository's folder. */
-  readonly repo: string;
+  readonly blobs: BlobStore;
+  /** Whoever asks for one range, or all, is sent to the store itself where it can be asked. */
+  readonly redirect?: boolean;
   readonly pace?: Pace;
   /** Told of every body piece, when it is handed to the connection. */
   readonly onSent?: (bytes: number) => void;
@@ -33,31 +31,22 @@ type Section = Uint8Array | ByteRange;
 export function blobHandler(options: BlobOptions): (context: Context) => Promise<Response> {
   return async (context) => {
     const sha256 = context.req.param('sha256') ?? '';
-    const file = await openBlob(options.repo, sha256);
+    const blob = /^[0-9a-f]{64}$/.test(sha256) ? await options.blobs.open(sha256) : null;
+    if (blob === null) throw new UpdateError('entity_unknown', `there is no blob ${sha256.slice(0, 64)}`);
     let keep = false;
     try {
-      const { size } = await file.stat();
-      const answer = decide(context, sha256, size);
-      const { status, headers } = answer;
-      if (context.req.method === 'HEAD' || answer.sections.length === 0) return new Response(null, { status, headers });
+      const answer = decide(context, sha256, blob.size);
+      const { status, headers, sections } = answer;
+      if (context.req.method === 'HEAD' || sections.length === 0) return new Response(null, { status, headers });
+      // A store answers no request for several ranges; those are put together here.
+      const link = options.redirect === true && sections.length === 1 ? await options.blobs.link(sha256) : null;
+      if (link !== null) return context.body(null, 307, { Location: link, 'Cache-Control': 'no-store' });
       keep = true;
-      return new Response(streamOf(file, answer.sections, options), { status, headers });
+      return new Response(streamOf(blob, sections, options), { status, headers });
     } finally {
-      if (!keep) await file.close();
+      if (!keep) await blob.close();
     }
   };
-}
-
-async function openBlob(repo: string, sha256: string): Promise<FileHandle> {
-  const unknown = (cause?: unknown): UpdateError =>
-    new UpdateError('entity_unknown', `there is no blob ${sha256.slice(0, 64)}`, { cause });
-  if (!/^[0-9a-f]{64}$/.test(sha256)) throw unknown();
-  try {
-    return await open(new RepositoryLayout(repo).blob(sha256), 'r');
-  } catch (cause) {
-    if (ioCode(cause) === 'ENOENT') throw unknown(cause);
-    throw ioError(cause, 'input_unreadable', `cannot open blob ${sha256}`);
-  }
 }
 
 interface Answer {
@@ -123,35 +112,25 @@ function lengthOf(section: Section): number {
 }
 
 async function* piecesOf(
-  file: FileHandle,
+  blob: StoredBlob,
   sections: readonly Section[],
   pieceBytes: number,
 ): AsyncGenerator<Uint8Array> {
   for (const section of sections) {
-    if (section instanceof Uint8Array) {
-      yield section;
-      continue;
-    }
-    for (let at = section.first; at <= section.last;) {
-      const piece = new Uint8Array(Math.min(pieceBytes, section.last + 1 - at));
-      const { bytesRead } = await file.read(piece, 0, piece.length, at);
-      // The length is promised already; an early end must break the connection, not look like one.
-      if (bytesRead === 0) throw new UpdateError('input_unreadable', 'a blob became shorter while it was sent');
-      yield piece.subarray(0, bytesRead);
-      at += bytesRead;
-    }
+    if (section instanceof Uint8Array) yield section;
+    else yield* blob.read(section, pieceBytes);
   }
 }
 
-/** Pulled piece by piece; closes the file at the end, on an error, and when the client goes away. */
-function streamOf(file: FileHandle, sections: readonly Section[], options: BlobOptions): ReadableStream<Uint8Array> {
+/** Pulled piece by piece; closes the blob at the end, on an error, and when the client goes away. */
+function streamOf(blob: StoredBlob, sections: readonly Section[], options: BlobOptions): ReadableStream<Uint8Array> {
   const { pace, onSent } = options;
-  const pieces = piecesOf(file, sections, pace?.pieceBytes ?? PIECE_BYTES);
+  const pieces = piecesOf(blob, sections, pace?.pieceBytes ?? PIECE_BYTES);
   let open = true;
   const close = async (): Promise<void> => {
     if (!open) return;
     open = false;
-    await file.close();
+    await blob.close();
   };
   return new ReadableStream<Uint8Array>(
     {
@@ -173,6 +152,7 @@ function streamOf(file: FileHandle, sections: readonly Section[], options: BlobO
         }
       },
       async cancel() {
+        await pieces.return(undefined);
         await close();
       },
     },

@@ -16,6 +16,7 @@ import { monotonicMs } from '../platform/timers.ts';
 import { RepositoryLayout } from '../release/layout.ts';
 import type { AuthOptions } from './auth.ts';
 import { blobHandler } from './blobs.ts';
+import { blobStoreFor } from './blob-stores/choose.ts';
 import { CatalogMirror } from './catalog-mirror.ts';
 import { ddiRoutes } from './ddi.ts';
 import { ClientAddress } from './http/client-address.ts';
@@ -38,6 +39,10 @@ export interface ServerOptions {
    * share; default REPO/server.db.
    */
   readonly store?: Store | string;
+  /** Where blobs are, `s3://bucket/prefix?endpoint=…&region=…`; default: in the repository's folder. */
+  readonly blobs?: string;
+  /** Send who wants one range of a blob to the object store, by a link that holds for an hour. */
+  readonly blobRedirect?: boolean;
   readonly auth?: AuthOptions;
   /** How often devices are told to ask; default 300. */
   readonly pollSeconds?: number;
@@ -156,8 +161,12 @@ function makeApp(options: ServerOptions, { store, mirror, logger, stats, address
     return context.json({ ready: true });
   });
   app.get('/tuf/:file', tufHandler(repo));
+  const onSent = (bytes: number): void => void (stats.blobBytes += bytes);
   const pace = rate === undefined ? undefined : new Pace(rate);
-  app.get('/blobs/sha256/:sha256', blobHandler({ repo, pace, onSent: (bytes) => (stats.blobBytes += bytes) }));
+  app.get(
+    '/blobs/sha256/:sha256',
+    blobHandler({ blobs: blobStoreFor(repo, options.blobs), redirect: options.blobRedirect, pace, onSent }),
+  );
   app.route('/api/v1', managementRoutes({ store, auth, version: options.version ?? '0', now, refresh }));
   app.route('/', ddiRoutes({ store, auth, pollSeconds, publicUrl, now, address }));
   refuseOtherMethods(app);

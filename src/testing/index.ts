@@ -38,3 +38,6 @@ export type { EnvironmentPlace, SimulatedEnvironmentOptions } from './simulated-
 export { SimulatedStorage } from './simulated-storage.ts';
 export type { CutPolicy } from './simulated-storage.ts';
 export { below, seededRandom } from './seeded-random.ts';
+export { StrictS3 } from './s3/strict-s3.ts';
+export type { S3Fault } from './s3/strict-s3.ts';
+export type { S3Credentials } from './s3/signature.ts';

@@ -14,6 +14,8 @@ interface ServeOptions extends CommonOptions {
   readonly host: string;
   readonly store?: string;
   readonly database?: string;
+  readonly blobs?: string;
+  readonly blobRedirect?: boolean;
   readonly rateLimit?: number;
   readonly poll: number;
   readonly publicUrl?: string;
@@ -35,6 +37,8 @@ export function define(): Command {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--store <file>', 'the database (default: server.db in the repository)')
     .option('--database <url>', 'postgres://…, which several servers may share, or a file, as --store')
+    .option('--blobs <url>', 's3://bucket/prefix?endpoint=…&region=…: payloads are in an object store')
+    .option('--blob-redirect', 'send devices to the object store for them, by links that hold for an hour')
     .option('--rate-limit <bits>', 'bits a second for all payloads together, such as 1M: a slow link', parseRate)
     .option('--poll <s>', 'how often devices shall ask, in seconds', integerOption('--poll', 1, 86_399), 300)
     .option('--public-url <url>', 'how devices reach this server, when it is behind a proxy')
@@ -86,6 +90,8 @@ async function serve(options: ServeOptions): Promise<void> {
   const server = await createServer({
     repo: options.repo,
     store: databaseOf(options),
+    blobs: options.blobs,
+    blobRedirect: options.blobRedirect,
     auth: { managementToken, gatewayToken, deviceTokens: options.deviceTokens },
     pollSeconds: options.poll,
     publicUrl: options.publicUrl,
