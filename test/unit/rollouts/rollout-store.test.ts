@@ -155,6 +155,20 @@ describe('a rollout in a store', () => {
     expect((await store.rolloutViews.get(TENANT, id)).state).toBe('finished');
   });
 
+  it('leaves out a device that is dear by itself, whatever its group may spend', async () => {
+    const store = await fleetOf(2);
+    await addDevice(store, 'd0', { version: 'unknown' });
+    const id = await begin(store, { deviceBytes: 500 });
+    expect((await store.rolloutViews.get(TENANT, id)).groups[0]!.devices).toEqual({ open: 1, left_out: 1 });
+  });
+
+  it('takes no later devices where it is not dynamic', async () => {
+    const store = await fleetOf(1);
+    await begin(store, {});
+    await addDevice(store, 'new');
+    expect(await new Hand(store, 'new').poll(NOON)).toBeNull();
+  });
+
   it('gives nothing to a device that runs the release already', async () => {
     const store = await fleetOf(2);
     await addDevice(store, 'd1', { version: '2.0' });
