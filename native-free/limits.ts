@@ -125,7 +125,6 @@ export const LIMITS = {
   uploads_open_max: 32,
   upload_piece_bytes_max: 64 * MIB,
   upload_idle_ms: 86_400_000,
-  /** How long a device may be kept waiting for a delta at most, and groups of a rollout that is priced. */
+  /** How long a device may be kept waiting for a delta at most. */
   delta_wait_ms_max: 86_400_000,
-  price_groups_max: 500,
 } as const;

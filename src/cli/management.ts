@@ -45,6 +45,14 @@ export async function clientFor(options: Partial<ManagementOptions>): Promise<Ma
   return new ManagementClient({ url, token, tenant: options.tenant });
 }
 
+/** Parses the number of a release, a deployment or a rollout. Throws UpdateError usage_invalid. */
+export const numberOf =
+  (what: string) =>
+  (text: string): number => {
+    if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+    throw new UpdateError('usage_invalid', `a ${what} has a number, not '${text}'`);
+  };
+
 /** Says how to go on, where a page is full. */
 export function noteMore(rows: number, { limit }: PageOptions, next: string): void {
   if (rows === limit) note(`${rows} rows; the next page: ${next}`);

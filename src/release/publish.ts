@@ -7,12 +7,10 @@
  */
 import { formatName, PLAIN_DELTA as PLAIN } from '../../native-free/format/features.ts';
 import type { Profile } from '../../native-free/format/profile.ts';
-import { digestOfImage, sparseImage, type ImageLike } from '../../native-free/diff/fills/sparse-image.ts';
-import { toHex } from '../../native-free/hash.ts';
+import { sparseImage, type ImageLike } from '../../native-free/diff/fills/sparse-image.ts';
 import { UpdateError } from '../../native-free/status.ts';
-import { readSparseImage } from '../platform/files/sparse-input.ts';
-import { sha256Node } from '../platform/hash.ts';
 import { sameLine, sameRelease, type Catalog, type CatalogPayload, type CatalogRelease } from './catalog.ts';
+import { readCheckedImage } from './checked-image.ts';
 import { checkReleaseKey, deltaTargetName, fullTargetName, type ReleaseKey } from './custom.ts';
 import { imageDigests } from './digests.ts';
 import type { DeviceClass } from './pricing/price.ts';
@@ -234,11 +232,10 @@ const isServed = (made: readonly MadePayload[], dropped: CatalogRelease['dropped
   dropped.some((delta) => delta.sha256 === sha256) ||
   made.some(({ payload }) => payload.source?.sha256 === sha256 && payload.format === formatName(PLAIN));
 
-/** An earlier image, out of the repository and straight into shared memory, without its fills if it has any. */
+/** An earlier image, out of the repository; bytes where it has no fills. */
 function readSource(path: string, sha256: string): ImageLike {
-  const image = readSparseImage(path);
-  if (toHex(digestOfImage(sha256Node, image)) === sha256) return image.map.count === 0 ? image.dense : image;
-  throw new UpdateError('source_digest', `${path} is damaged: its content has another digest`, { detail: { path } });
+  const image = readCheckedImage(path, sha256);
+  return image.map.count === 0 ? image.dense : image;
 }
 
 /** The latest releases of the same line, newest first, each image once. */

@@ -104,7 +104,7 @@ export async function createServer(options: ServerOptions): Promise<EngraftServe
   const { now = Date.now, actionTimeoutHours = 168 } = options;
   const refresh = (): Promise<void> => mirror.refresh();
   const room = new PublishingRoom(options.repo, store, options.publishing ?? {}, { logger, now, refresh });
-  const app = makeApp(options, { store, mirror, logger, stats, address, room });
+  const app = makeApp(options, { store, logger, stats, address, room, refresh });
   const uptime = options.now ?? monotonicMs;
   const upkeep = new Upkeep(store, logger, actionTimeoutHours * HOUR_MS, now, uptime);
   let listening: Server | null = null;
@@ -137,17 +137,17 @@ export async function createServer(options: ServerOptions): Promise<EngraftServe
 
 interface Parts {
   readonly store: Store;
-  readonly mirror: CatalogMirror;
   readonly logger: Logger;
   readonly stats: { blobBytes: number; requests: number };
   readonly address: ClientAddress;
   readonly room: PublishingRoom;
+  /** Takes over what was published. */
+  readonly refresh: () => Promise<void>;
 }
 
-function makeApp(options: ServerOptions, { store, mirror, logger, stats, address, room }: Parts): Hono {
+function makeApp(options: ServerOptions, { store, logger, stats, address, room, refresh }: Parts): Hono {
   const { repo, auth = {}, pollSeconds = 300, publicUrl, rateLimitBitsPerSecond: rate } = options;
   const now = options.now ?? Date.now;
-  const refresh = (): Promise<void> => mirror.refresh();
   const app = new Hono();
   app.use('*', async (context, next) => {
     const begun = monotonicMs();

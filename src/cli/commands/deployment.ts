@@ -3,7 +3,6 @@
  * @module
  */
 import { Command, Option } from 'commander';
-import { UpdateError } from '../../../native-free/status.ts';
 import type { Deployment } from '../../server/index.ts';
 import { integerOption, report } from '../terminal/frame.ts';
 import {
@@ -11,6 +10,7 @@ import {
   clientFor,
   isPaged,
   noteMore,
+  numberOf,
   shortTime,
   type ManagementOptions,
   type PageOptions,
@@ -25,6 +25,8 @@ interface ListOptions extends ManagementOptions, PageOptions {
 interface ShowOptions extends ManagementOptions, PageOptions {
   readonly after?: string;
 }
+
+const idOf = numberOf('deployment');
 
 /** The command, for the frame. */
 export function define(): Command {
@@ -47,11 +49,6 @@ export function define(): Command {
     .addCommand(list)
     .addCommand(show)
     .addCommand(cancel);
-}
-
-function idOf(text: string): number {
-  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
-  throw new UpdateError('usage_invalid', `a deployment has a number, not '${text}'`);
 }
 
 const HEAD = ['deployment', 'release', 'hardware', 'slot class', 'to', 'state', 'made (UTC)', 'devices'];

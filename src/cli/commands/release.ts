@@ -2,16 +2,16 @@
  * `engraft release`: publishing through a server, what is planned for a release, and what a rollout would cost.
  * @module
  */
-import { createHash } from 'node:crypto';
-import { open, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Command, Option } from 'commander';
-import { ioError } from '../../../native-free/io-error.ts';
+import { toHex } from '../../../native-free/hash.ts';
 import { UpdateError } from '../../../native-free/status.ts';
+import { fileSource } from '../../platform/files/node-io.ts';
+import { hashSource } from '../../platform/hash.ts';
 import { pause } from '../../platform/timers.ts';
 import type { ManagementClient, UploadSource } from '../../client/index.ts';
 import type { Plan, Publication, RolloutPrice } from '../../server/index.ts';
-import { asksServer, clientFor, type ManagementOptions } from '../management.ts';
+import { asksServer, clientFor, numberOf, type ManagementOptions } from '../management.ts';
 import { integerOption, report, withSignals } from '../terminal/frame.ts';
 import { createProgress } from '../terminal/progress.ts';
 import { formatBytes, formatCount, formatTable } from '../terminal/text.ts';
@@ -43,7 +43,8 @@ interface PriceOptions extends ManagementOptions {
 }
 
 const WATCH_MS = 500;
-const PIECE_BYTES = 2 ** 20;
+
+const idOf = numberOf('release');
 
 /** The command, for the frame. */
 export function define(): Command {
@@ -92,11 +93,6 @@ function publishCommand(): Command {
 
 const indexOf = integerOption('--rollback-index', 0, Number.MAX_SAFE_INTEGER);
 
-function idOf(text: string): number {
-  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
-  throw new UpdateError('usage_invalid', `a release has a number, not '${text}': the server lists them`);
-}
-
 function percentsOf(text: string): number[] {
   if (/^\d+(\.\d+)?(,\d+(\.\d+)?)*$/.test(text)) return text.split(',').map(Number);
   throw new UpdateError('usage_invalid', `--groups takes percentages with commas between, not '${text}'`);
@@ -123,41 +119,28 @@ async function publishImage(image: string, options: PublishOptions): Promise<voi
 
 /** Its id, once all is there. */
 async function uploadImage(client: ManagementClient, path: string, options: PublishOptions): Promise<string> {
-  let file: FileHandle;
-  try {
-    file = await open(path, 'r');
-  } catch (cause) {
-    throw ioError(cause, 'input_unreadable', `cannot read ${path}`);
-  }
+  const file = fileSource(path);
   const progress = await createProgress(options);
   try {
-    const { size: bytes } = await file.stat();
+    const { size: bytes } = file;
     if (bytes === 0) throw new UpdateError('usage_invalid', `${path} is empty`);
     const source: UploadSource = {
       bytes,
       async read(offset, length) {
         const piece = new Uint8Array(length);
-        const { bytesRead } = await file.read(piece, 0, length, offset);
-        return piece.subarray(0, bytesRead);
+        await file.read(offset, piece);
+        return piece;
       },
     };
-    const sha256 = await digestOf(source);
+    const sha256 = toHex(await hashSource(file));
     const begun = await client.publishing.beginUpload({ bytes, sha256, filename: basename(path) });
     progress.start('upload', bytes);
     await client.publishing.send(begun, source, (done) => progress.update(done));
     return begun.id;
   } finally {
     progress.stop();
-    await file.close();
+    file.close();
   }
-}
-
-async function digestOf(source: UploadSource): Promise<string> {
-  const hash = createHash('sha256');
-  for (let at = 0; at < source.bytes; at += PIECE_BYTES) {
-    hash.update(await source.read(at, Math.min(PIECE_BYTES, source.bytes - at)));
-  }
-  return hash.digest('hex');
 }
 
 /** Until the release is visible; with `--wait-deltas` until nothing is being made for it. */

@@ -13,6 +13,7 @@ import {
   clientFor,
   isPaged,
   noteMore,
+  numberOf,
   shortTime,
   type ManagementOptions,
   type PageOptions,
@@ -37,6 +38,8 @@ interface PlanOptions extends ManagementOptions {
   readonly plan?: string;
   readonly of?: number;
 }
+
+const idOf = numberOf('rollout');
 
 /** The command, for the frame. */
 export function define(): Command {
@@ -107,11 +110,6 @@ function planned(command: Command): Command {
     .option('--retries <n>', 'for a device that failed', integerOption('--retries', 0, 10))
     .option('--start-at <time>', 'begin by itself then, as 2027-01-31T03:00:00Z')
     .option('--plan <file>', 'all of that and more as JSON (RolloutPlan of the OpenAPI document); wins over options');
-}
-
-function idOf(text: string): number {
-  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
-  throw new UpdateError('usage_invalid', `a rollout has a number, not '${text}'`);
 }
 
 /** Throws UpdateError usage_invalid. */

@@ -3,11 +3,8 @@
  * and a source is often that of the next release as well.
  * @module
  */
-import { digestOfImage, type SparseImage } from '../../../native-free/diff/fills/sparse-image.ts';
-import { toHex } from '../../../native-free/hash.ts';
-import { UpdateError } from '../../../native-free/status.ts';
-import { readSparseImage } from '../../platform/files/sparse-input.ts';
-import { sha256Node } from '../../platform/hash.ts';
+import type { SparseImage } from '../../../native-free/diff/fills/sparse-image.ts';
+import { readCheckedImage } from '../../release/checked-image.ts';
 
 export class ImageCache {
   readonly #pathOf: (sha256: string) => string;
@@ -37,13 +34,7 @@ export class ImageCache {
       this.#images.set(sha256, kept);
       return kept;
     }
-    const path = this.#pathOf(sha256);
-    const image = readSparseImage(path);
-    if (toHex(digestOfImage(sha256Node, image)) !== sha256) {
-      throw new UpdateError('source_digest', `${path} is damaged: its content has another digest`, {
-        detail: { path },
-      });
-    }
+    const image = readCheckedImage(this.#pathOf(sha256), sha256);
     this.#keep(sha256, image);
     return image;
   }

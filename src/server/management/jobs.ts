@@ -5,7 +5,7 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import type { Job } from '../jobs/queue.ts';
 import * as model from './job-model.ts';
-import { ok, secured, type ManagementOptions } from './parts.ts';
+import { iso, ok, secured, type ManagementOptions } from './parts.ts';
 
 export function jobRoutes(app: OpenAPIHono, { store: { jobs } }: Pick<ManagementOptions, 'store'>): void {
   const list = createRoute({
@@ -53,7 +53,7 @@ function jobOf({
   return {
     ...{ id, kind, label: typeof label === 'string' ? label : key, state, priority, progress, phase, attempts },
     ...{ worker, memoryBytes, error: rest.error === null ? null : { ...rest.error } },
-    createdAt: new Date(rest.createdAt).toISOString(),
-    updatedAt: new Date(rest.updatedAt).toISOString(),
+    createdAt: iso(rest.createdAt),
+    updatedAt: iso(rest.updatedAt),
   };
 }

@@ -10,7 +10,7 @@ import type { PlannedPayload, Publication } from '../publishing/plan-store.ts';
 import type { StoredRelease } from '../store/index.ts';
 import * as model from './job-model.ts';
 import { idParam } from './model.ts';
-import { body, bounded, ok, secured, type ManagementOptions } from './parts.ts';
+import { body, bounded, iso, ok, secured, type ManagementOptions } from './parts.ts';
 
 export function publishingRoutes(
   app: OpenAPIHono,
@@ -79,8 +79,6 @@ export function publishingRoutes(
     return context.json(await planOf(release, made), 200);
   });
 }
-
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 function plannedOf(planned: PlannedPayload): model.PlanView['payloads'][number] {
   const { kind, source, jobId, state, reason, origin, devices, estimateBytes, createdAt, updatedAt } = planned;

@@ -3,15 +3,12 @@
  * @module
  */
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
-import type { Store, StoredAudit, StoredRollout } from '../store/index.ts';
+import type { StoredAudit, StoredRollout } from '../store/index.ts';
 import { beforeQuery, idParam, tenantQuery } from './model.ts';
-import { body, bounded, iso, ok, secured } from './parts.ts';
+import { body, bounded, iso, ok, secured, type ManagementOptions } from './parts.ts';
 import * as model from './rollout-model.ts';
 
-interface RolloutRoutes {
-  readonly store: Store;
-  readonly now: () => number;
-}
+type RolloutRoutes = Pick<ManagementOptions, 'store' | 'now'>;
 
 const AUDIT_ROWS = 200;
 /** There is one token, and no names yet. */

@@ -210,7 +210,7 @@ function actionOf(
   { runs, decodes }: { readonly runs: string | null; readonly decodes: readonly string[] | null },
 ): model.Action {
   const { retrievedAt, createdAt, updatedAt, ...same } = action;
-  const payload = payloadFor(release, retrievedAt === null ? runs : action.sourceVersion, decodes);
+  const payload = payloadFor(release.payloads, retrievedAt === null ? runs : action.sourceVersion, decodes);
   return { ...same, version: release.version, payload, createdAt: iso(createdAt), updatedAt: iso(updatedAt) };
 }
 

@@ -9,7 +9,7 @@ import { UpdateError } from '../../../native-free/status.ts';
 import { withHttpStatus } from '../problem.ts';
 import type { StoredUpload } from '../publishing/uploads.ts';
 import * as model from './job-model.ts';
-import { body, bounded, ok, secured, type ManagementOptions } from './parts.ts';
+import { body, bounded, iso, ok, secured, type ManagementOptions } from './parts.ts';
 
 export function uploadRoutes(app: OpenAPIHono, { room: { uploads } }: Pick<ManagementOptions, 'room'>): void {
   const begin = createRoute({
@@ -95,5 +95,5 @@ async function* piecesOf(context: Context): AsyncGenerator<Uint8Array> {
 
 function uploadOf({ id, bytes, sha256, filename, offset, digests, expiresAt }: StoredUpload): model.Upload {
   const complete = digests !== null;
-  return { id, bytes, sha256, filename, offset, complete, expiresAt: new Date(expiresAt).toISOString() };
+  return { id, bytes, sha256, filename, offset, complete, expiresAt: iso(expiresAt) };
 }

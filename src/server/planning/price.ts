@@ -5,19 +5,12 @@
  */
 import { UpdateError } from '../../../native-free/status.ts';
 import { LIMITS } from '../../../native-free/limits.ts';
-
-export interface PricePayload {
-  readonly kind: 'full' | 'delta';
-  readonly bytes: number;
-  /** Not known: anybody reads it. */
-  readonly format?: string | undefined;
-  readonly source: { readonly version: string } | null;
-}
+import { payloadFor, type OfferedPayload } from '../store/payload-for.ts';
 
 export interface PriceInput {
   /** The version that is rolled out: who runs it takes nothing. */
   readonly version: string;
-  readonly payloads: readonly PricePayload[];
+  readonly payloads: readonly OfferedPayload[];
   readonly counts: readonly {
     readonly version: string | null;
     readonly decodes: readonly string[] | null;
@@ -66,7 +59,7 @@ export interface RolloutWave {
 /** Devices that take the same. */
 interface Taking {
   readonly devices: number;
-  readonly payload: PricePayload;
+  readonly payload: Pick<OfferedPayload, 'kind' | 'bytes'>;
 }
 
 /** Throws UpdateError usage_invalid for groups that are no percentages of a whole, or prices that are none. */
@@ -120,17 +113,12 @@ export function priceRollout(input: PriceInput): RolloutPrice {
 function taking(
   { payloads, making }: PriceInput,
   { version, decodes }: PriceInput['counts'][number],
-): { payload: PricePayload; why?: FullReason } | null {
-  const isRead = ({ format }: PricePayload): boolean =>
-    decodes === null || format === undefined || decodes.includes(format);
-  const deltas = payloads.filter(({ kind, source }) => kind === 'delta' && source?.version === version);
-  const best = deltas.filter(isRead).sort((a, b) => a.bytes - b.bytes)[0];
-  const full = payloads.find(({ kind }) => kind === 'full');
-  if (best !== undefined) return { payload: best };
-  if (full === undefined) return null;
-  if (version === null) return { payload: full, why: 'version unknown' };
-  if (deltas.length > 0) return { payload: full, why: 'decoder too old' };
-  return { payload: full, why: making?.has(version) === true ? 'delta in the making' : 'no delta' };
+): { payload: Taking['payload']; why?: FullReason } | null {
+  const payload = payloadFor(payloads, version, decodes);
+  if (payload === null || payload.kind === 'delta') return payload && { payload };
+  if (version === null) return { payload, why: 'version unknown' };
+  if (payloads.some(({ source }) => source?.version === version)) return { payload, why: 'decoder too old' };
+  return { payload, why: making?.has(version) === true ? 'delta in the making' : 'no delta' };
 }
 
 /** The same mix of versions in every wave; no device is lost or counted twice by rounding. */
@@ -160,7 +148,7 @@ function totals(takings: readonly Taking[]): { devices: number; bytes: number; d
 function checkedGroups(groups: readonly number[]): readonly number[] {
   const sum = groups.reduce((all, percent) => all + percent, 0);
   const isGood =
-    groups.length > 0 && groups.length <= LIMITS.price_groups_max && groups.every((percent) => percent > 0);
+    groups.length > 0 && groups.length <= LIMITS.rollout_groups_max && groups.every((percent) => percent > 0);
   if (isGood && Math.abs(sum - 100) < 1e-6) return groups;
   throw new UpdateError('usage_invalid', `groups are percentages above 0 with a sum of 100, not of ${sum}`);
 }

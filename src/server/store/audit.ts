@@ -31,11 +31,14 @@ export async function note(
 /** Newest first. */
 export async function auditOf(
   db: Kysely<Database>,
-  { tenant, subject, limit, before }: { tenant: string; subject?: string; limit: number; before?: number },
+  { tenant, subject, limit }: { tenant: string; subject: string; limit: number },
 ): Promise<StoredAudit[]> {
-  let query = db.selectFrom('audit').selectAll().where('tenant', '=', tenant).orderBy('id', 'desc').limit(limit);
-  if (subject !== undefined) query = query.where('subject', '=', subject);
-  if (before !== undefined) query = query.where('id', '<', before);
-  const rows = await query.execute();
-  return rows.map(({ id, at, who, what, subject: about, why }) => ({ id, at, who, what, subject: about, why }));
+  return db
+    .selectFrom('audit')
+    .select(['id', 'at', 'who', 'what', 'subject', 'why'])
+    .where('tenant', '=', tenant)
+    .where('subject', '=', subject)
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
 }

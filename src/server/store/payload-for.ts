@@ -2,7 +2,14 @@
  * Which payload a device gets.
  * @module
  */
-import type { StoredRelease } from './releases.ts';
+/** What has to be known of a payload. */
+export interface OfferedPayload {
+  readonly kind: 'full' | 'delta';
+  readonly bytes: number;
+  /** Not known: anybody reads it. */
+  readonly format?: string | undefined;
+  readonly source: { readonly version: string } | null;
+}
 
 export interface ChosenPayload {
   readonly kind: 'full' | 'delta';
@@ -14,7 +21,7 @@ export interface ChosenPayload {
 
 /** What a device that runs `version` is to fetch: agents choose so themselves, by what their slot holds. */
 export function payloadFor(
-  { payloads }: StoredRelease,
+  payloads: readonly OfferedPayload[],
   version: string | null,
   decodes: readonly string[] | null,
 ): ChosenPayload | null {

@@ -78,10 +78,6 @@ export class VirtualDevice {
     this.version = version;
   }
 
-  get isGone(): boolean {
-    return this.#isGone;
-  }
-
   /** Polls, and asks to poll again. */
   async poll(): Promise<void> {
     if (this.#isGone) return;

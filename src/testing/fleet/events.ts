@@ -13,10 +13,6 @@ export class Events {
   readonly #heap: Event[] = [];
   #order = 0;
 
-  get size(): number {
-    return this.#heap.length;
-  }
-
   /** When the next one is due; Infinity if there is none. */
   get nextAt(): number {
     return this.#heap[0]?.at ?? Infinity;

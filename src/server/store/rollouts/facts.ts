@@ -2,7 +2,7 @@
  * What the database knows of a rollout, as the machine wants it; and what became of the devices that were let in.
  * @module
  */
-import { sql, type Selectable, type Transaction } from 'kysely';
+import type { Selectable, Transaction } from 'kysely';
 import { creditsAt, type GroupFacts, type Health, type RolloutFacts } from '../../rollouts/decide.ts';
 import { MINUTE_MS, type RolloutPlan } from '../../rollouts/plan.ts';
 import { finishDeployments } from '../ends.ts';
@@ -18,14 +18,8 @@ export interface Rollout extends Omit<Selectable<RolloutsTable>, 'plan'> {
   readonly plan: RolloutPlan;
 }
 
-/** The row, held against other servers until the transaction ends. */
-export async function lockedRollout(trx: Trx, id: number): Promise<Rollout | null> {
-  // An update that changes nothing takes the row's lock in every database.
-  await trx
-    .updateTable('rollouts')
-    .set({ id: sql.ref('id') })
-    .where('id', '=', id)
-    .execute();
+/** As it stays until the transaction ends: no other runs meanwhile (store/backend/backend.ts). */
+export async function rolloutIn(trx: Trx, id: number): Promise<Rollout | null> {
   const row = await trx.selectFrom('rollouts').selectAll().where('id', '=', id).executeTakeFirst();
   return row === undefined ? null : { ...row, plan: JSON.parse(row.plan) as RolloutPlan };
 }

@@ -178,7 +178,8 @@ async function admit(trx: Trx, { rollout, release, wave, nowMs }: Entry, member:
     await set({ state: 'succeeded', reason: 'runs it already' });
     return false;
   }
-  const bytes = payloadFor(release, member.version, formatsOf(member.decodes))?.bytes ?? release.artifact.bytes;
+  const bytes =
+    payloadFor(release.payloads, member.version, formatsOf(member.decodes))?.bytes ?? release.artifact.bytes;
   const isTooDear = plan.deviceBytes !== null && bytes > plan.deviceBytes;
   if (isTooDear || (plan.waveBytes !== null && wave.bytes + bytes > plan.waveBytes)) {
     const whose = isTooDear ? 'a device' : 'the group';

@@ -11,7 +11,7 @@ import { checkPlan, divide } from '../../rollouts/groups.ts';
 import type { RolloutPlan } from '../../rollouts/plan.ts';
 import type { AuditEntry } from '../audit.ts';
 import type { PollStore } from '../polls.ts';
-import { expireMembers, factsOf, lockedRollout, settleMembers, type Rollout } from './facts.ts';
+import { expireMembers, factsOf, rolloutIn, settleMembers, type Rollout } from './facts.ts';
 import { countMembers } from './members.ts';
 import { applyStep, changeState, noteOf, withdrawAll } from './steps.ts';
 import type { Database, DeviceName, RolloutGroupsTable, RolloutMembersTable } from '../schema.ts';
@@ -65,10 +65,12 @@ export class RolloutStore {
         .executeTakeFirstOrThrow();
       const devices = await candidates(trx, { tenant, ...release }, plan, after);
       const places = divide(plan, `${tenant}/${name}`, devices);
+      const waiting = new Uint32Array(plan.groups.length);
+      for (const place of places) waiting[place]!++;
       const groups = plan.groups.map((_, position) => {
         const fresh = { state: 'waiting' as const, approved: 0, forgiven: 0, bytes: 0 };
-        const waiting = places.filter((place) => place === position).length;
-        return { rollout_id: made.id, position, ...fresh, waiting, open: 0, succeeded: 0, failed: 0 };
+        const counts = { waiting: waiting[position]!, open: 0, succeeded: 0, failed: 0 };
+        return { rollout_id: made.id, position, ...fresh, ...counts };
       });
       await trx.insertInto('rollout_groups').values(groups).execute();
       const members = devices.map(({ controllerId }, i) => freshMember(made.id, controllerId, places[i]!, at));
@@ -127,7 +129,7 @@ export class RolloutStore {
   async tick(id: number, at: number, actionId?: number): Promise<void> {
     for (let steps = 0; steps < STEPS_MAX; steps++) {
       const changed = await this.#db.transaction().execute(async (trx) => {
-        const rollout = await lockedRollout(trx, id);
+        const rollout = await rolloutIn(trx, id);
         if (rollout === null) return null;
         if (steps === 0 && actionId === undefined) await expireMembers(trx, rollout, at);
         if (steps === 0) await settleMembers(trx, rollout, at, actionId);
@@ -191,7 +193,7 @@ export class RolloutStore {
   }
 
   async #own(trx: Transaction<Database>, tenant: string, id: number): Promise<Rollout> {
-    const rollout = await lockedRollout(trx, id);
+    const rollout = await rolloutIn(trx, id);
     if (rollout !== null && rollout.tenant === tenant) return rollout;
     throw new UpdateError('entity_unknown', `there is no rollout ${id}`);
   }
@@ -242,6 +244,14 @@ interface Line {
   readonly hardware: string;
 }
 
+/** What filters ask for, and as they see it. */
+const FILTERED = ['controller_id as controllerId', 'product', 'hardware', 'version', 'attributes'] as const;
+
+const filteredOf = (row: Omit<Filtered, 'attributes'> & { readonly attributes: string }): Filtered => ({
+  ...row,
+  attributes: JSON.parse(row.attributes) as Record<string, string>,
+});
+
 async function candidates(
   trx: Transaction<Database>,
   { tenant, product, hardware }: Line,
@@ -251,7 +261,7 @@ async function candidates(
   const isWanted = filter === null ? () => true : parseFilter(filter);
   let query = trx
     .selectFrom('devices')
-    .select(['controller_id as controllerId', 'product', 'hardware', 'version', 'attributes'])
+    .select(FILTERED)
     .where('tenant', '=', tenant)
     .where('product', '=', product)
     .where('hardware', '=', hardware)
@@ -261,21 +271,21 @@ async function candidates(
     query = query.where('controller_id', 'in', taken.where('attempt', '>', 0));
   }
   const devices: Filtered[] = [];
-  for await (const { attributes, ...row } of query.stream(ROWS_MAX)) {
-    const device = { ...row, attributes: JSON.parse(attributes) as Record<string, string> };
+  for await (const row of query.stream(ROWS_MAX)) {
+    const device = filteredOf(row);
     if (isWanted(device)) devices.push(device);
   }
   return devices;
 }
 
 async function filteredDevice(db: Kysely<Database>, { tenant, controllerId }: DeviceName): Promise<Filtered> {
-  const { attributes, ...row } = await db
+  const row = await db
     .selectFrom('devices')
-    .select(['controller_id as controllerId', 'product', 'hardware', 'version', 'attributes'])
+    .select(FILTERED)
     .where('tenant', '=', tenant)
     .where('controller_id', '=', controllerId)
     .executeTakeFirstOrThrow();
-  return { ...row, attributes: JSON.parse(attributes) as Record<string, string> };
+  return filteredOf(row);
 }
 
 /** The next group that waits for a person. Throws UpdateError state_conflict. */
